@@ -1,0 +1,52 @@
+"""The one network: encode → bottleneck → decode."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from blemish.output import Backbone, Output
+
+
+class Autoencoder(nn.Module):
+    """A backbone's two halves with a bottleneck between them.
+
+    Example:
+        >>> from blemish.backbones import BACKBONES
+        >>> from blemish.bottlenecks import BOTTLENECKS
+        >>> model = Autoencoder(BACKBONES["mlp"]((30,), 8, 8), BOTTLENECKS["plain"](8))
+        >>> model(torch.zeros(5, 30)).z.shape
+        torch.Size([5, 8])
+    """
+
+    def __init__(self, backbone: Backbone, bottleneck: nn.Module) -> None:
+        """Put the parts together.
+
+        Args:
+            backbone: Encoder (batch, *sample) → (batch, hidden) and decoder (batch, latent) → (batch, *sample).
+            bottleneck: A module of `BOTTLENECKS`.
+        """
+        super().__init__()
+        self.encoder, self.decoder = backbone
+        self.bottleneck = bottleneck
+
+    def forward(self, x: Float[Tensor, "batch *sample"], generator: torch.Generator | None = None) -> Output:
+        """Reconstruct.
+
+        Args:
+            x: Samples, shape (batch, *sample).
+            generator: Source of a stochastic bottleneck's noise; None: no noise, for scoring.
+
+        Returns:
+            Every field that the parts fill.
+        """
+        h = self.encoder(x)
+        code = self.bottleneck(h, generator)
+        return Output(x_hat=self.decoder(code["z"]), h=h, **code)
+
+    def encode(self, x: Float[Tensor, "batch *sample"]) -> Float[Tensor, "batch latent"]:
+        """Code of each sample without noise, shape (batch, latent)."""
+        return self.bottleneck(self.encoder(x))["z"]
+
+    def decode(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch *sample"]:
+        """What the decoder makes of codes, shape (batch, *sample)."""
+        return self.decoder(z)

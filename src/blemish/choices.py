@@ -1,0 +1,149 @@
+"""From a detector's arguments to chosen parts, with every 'auto' filled in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from blemish.backbones import BACKBONES
+from blemish.bottlenecks import BOTTLENECKS
+from blemish.corruptions import CORRUPTIONS
+from blemish.errors import ConfigError
+from blemish.losses import LOSSES, RECONSTRUCTIONS
+from blemish.modalities import MODALITIES
+from blemish.parts import Part, choose
+from blemish.schedules import SCHEDULES
+from blemish.scoring import SCORERS
+
+AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1500, 10, 200
+AUTO_BATCH = {"tabular": 128}
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """A value of `epochs`: train until the loss on held-out rows stops falling.
+
+    Attributes:
+        at_most: Epochs, >= 1.
+        patience: Epochs without gain before the end, >= 1.
+    """
+
+    at_most: int = 200
+    patience: int = 10
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The parts of one detector."""
+
+    modality: Part
+    backbone: Part
+    bottleneck: Part
+    losses: tuple[Part, ...]
+    corruption: Part | None
+    scorer: Part
+    schedule: Part
+
+    def spec(self) -> dict[str, Any]:
+        """Names and options as JSON values; the arguments that give the same parts again."""
+        return {
+            "modality": self.modality.spec(),
+            "backbone": self.backbone.spec(),
+            "bottleneck": self.bottleneck.spec(),
+            "losses": [loss.spec() for loss in self.losses],
+            "corruption": None if self.corruption is None else self.corruption.spec(),
+            "scorer": self.scorer.spec(),
+            "lr": self.schedule.spec(),
+        }
+
+
+def choose_parts(arguments: Mapping[str, Any], modality: Part) -> Choices:
+    """Fill in every 'auto' and check the names.
+
+    Args:
+        arguments: `DefectDetector`'s, by name.
+        modality: The kind of data, already found.
+
+    Raises:
+        ConfigError: If a part or an option is unknown, no or several losses reconstruct, or a value makes no sense.
+    """
+    bottleneck = choose("bottleneck", BOTTLENECKS, arguments["bottleneck"])
+    losses = arguments["losses"]
+    if isinstance(losses, str) and losses == "auto":
+        losses = ["reconstruction", *bottleneck.factory.default_losses, "margin"]
+    elif isinstance(losses, (str, Mapping)) or not isinstance(losses, (list, tuple)):
+        losses = [losses]
+    named = [modality.factory.loss if loss == "reconstruction" else loss for loss in losses]
+    chosen = tuple(choose("loss", LOSSES, loss) for loss in named)
+    if sum(loss.name in RECONSTRUCTIONS for loss in chosen) != 1:
+        raise ConfigError(
+            f"losses {[loss.name for loss in chosen]} must hold exactly one that reconstructs: "
+            f"'reconstruction' (the default for the data), {', '.join(RECONSTRUCTIONS)}"
+        )
+    backbone = modality.factory.backbone if arguments["backbone"] == "auto" else arguments["backbone"]
+    return Choices(
+        modality=modality,
+        backbone=choose("backbone", BACKBONES, backbone),
+        bottleneck=bottleneck,
+        losses=chosen,
+        corruption=None if arguments["corruption"] is None else choose("corruption", CORRUPTIONS, arguments["corruption"]),
+        scorer=choose("scorer", SCORERS, "latent" if arguments["scorer"] == "auto" else arguments["scorer"]),
+        schedule=_schedule(arguments["lr"]),
+    )
+
+
+def choose_modality(spec: Any, guess: str) -> Part:
+    """The kind of data: the guess where the user said 'auto'.
+
+    Raises:
+        ConfigError: If it is unknown.
+    """
+    return choose("modality", MODALITIES, guess if isinstance(spec, str) and spec == "auto" else spec)
+
+
+def _schedule(lr: Any) -> Part:
+    if isinstance(lr, str) and lr == "auto":
+        return choose("lr", SCHEDULES, "one_cycle")
+    if isinstance(lr, (int, float)) and not isinstance(lr, bool):
+        if not 0 < lr < 10:
+            raise ConfigError(f"lr={lr!r} must be a learning rate above 0 and below 10")
+        return choose("lr", SCHEDULES, {"name": "constant", "lr": float(lr)})
+    return choose("lr", SCHEDULES, lr)
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """A count that a user gave.
+
+    Raises:
+        ConfigError: If it is no whole number, or too small.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
+        raise ConfigError(f"{name}={value!r} must be 'auto' or a whole number of at least {least}")
+    return int(value)
+
+
+def batch_size_for(value: Any, modality: str) -> int:
+    """Rows of a batch: 128 for tables, 32 else."""
+    return AUTO_BATCH.get(modality, 32) if value == "auto" else whole_number("batch_size", value)
+
+
+def epochs_for(value: Any, n_rows: int, batch_size: int) -> tuple[int, int | None]:
+    """Number of epochs and the patience of early stopping, None without it.
+
+    'auto' is enough epochs for 1,500 steps, but 10 to 200.
+
+    Raises:
+        ConfigError: If the value makes no sense.
+    """
+    if isinstance(value, str) and value == "auto":
+        return max(LEAST_EPOCHS, min(MOST_EPOCHS, ceil(AUTO_STEPS / ceil(n_rows / batch_size)))), None
+    if isinstance(value, (Mapping, EarlyStopping)):
+        try:
+            stopping = TypeAdapter(EarlyStopping).validate_python(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ConfigError(f"epochs, option {first['loc'][-1]!r}: {first['msg']}") from None
+        return whole_number("at_most", stopping.at_most), whole_number("patience", stopping.patience)
+    return whole_number("epochs", value), None

@@ -1,0 +1,681 @@
+"""DefectDetector: the scikit-learn face. Orchestration only."""
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from blemish import store
+from blemish.choices import batch_size_for, choose_modality, choose_parts, epochs_for, whole_number
+from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError, QualityWarning
+from blemish.explain import Explanation, nearest, regions
+from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
+from blemish.model import Model, build, device_for
+from blemish.modalities.columns import is_frame
+from blemish.parts import nearest as nearest_word
+from blemish.presets import PRESETS
+from blemish.rows import Rows, to_rows
+from blemish.scoring import Evidence
+from blemish.scoring.conformal import conformal_p_values, discoveries
+from blemish.scoring.thresholds import for_budget, for_false_positive_rate, for_precision, for_recall
+from blemish.synthetic import SYNTHETIC
+from blemish.training import EpochRecord, Plan, TrainingData, stops_early, train
+from blemish.version import __version__
+
+HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 0.2, 20, 1000
+DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
+REFIT_SHARE = 0.25  # of the epochs of a first fit
+KNOWN_NORMALS = 256  # codes kept for explanations and samples
+
+
+class DefectDetector(BaseEstimator):
+    """Ranks the defect that you care about above all other outliers, and those above the normal.
+
+    Args:
+        modality: 'auto', 'tabular', 'image', 'video', or one with options: `{"name": "image", "size": [96, 96]}`.
+        backbone: Network family: 'auto', 'linear', 'mlp', 'conv', 'conv_lstm', or one with options.
+        bottleneck: 'plain', 'variational', 'rsr', or one with options.
+        losses: 'auto', or a list of loss terms by name, with options, or as instances. 'reconstruction' stands for the
+            data's default.
+        corruption: Input noise for denoising: None, 'gaussian', 'mask', 'swap', or one with options.
+        latent_dim: Width of the code, 'auto' or >= 1.
+        epochs: Passes over the data: 'auto', a number, or `{"at_most": 200, "patience": 10}` for early stopping.
+        batch_size: Rows of a training batch, 'auto' or >= 1.
+        lr: 'auto', a learning rate, or a schedule: 'one_cycle', `{"name": "cosine_warm_restarts", "lr": 1e-3}`.
+        device: 'auto', 'cpu', 'cuda', …
+        random_state: None, an integer, or a NumPy generator. No global generator is ever touched.
+        verbose: 0 is silent; 1 writes a line for every tenth of the epochs to stderr.
+        scorer: 'auto', 'latent' or 'reconstruction'.
+
+    Attributes:
+        classes_: 'normal', 'other', 'defect': the columns of `predict_proba`.
+        threshold_: Cut on `decision_function`'s score, see `set_threshold`.
+        history_: An `EpochRecord` an epoch.
+        seed_: The seed that was used, also when `random_state` is None.
+        training_: Provenance: rows by group, seconds, versions.
+
+    Example:
+        >>> from blemish.datasets import ring
+        >>> split = ring(n_normal=200)
+        >>> det = DefectDetector(epochs=2, random_state=0).fit(split.X_train, split.y_train)
+        >>> det.defect_score(split.X_test).shape
+        (300,)
+    """
+
+    def __init__(
+        self,
+        modality: Any = "auto",
+        backbone: Any = "auto",
+        bottleneck: Any = "plain",
+        losses: Any = "auto",
+        corruption: Any = None,
+        latent_dim: Any = "auto",
+        epochs: Any = "auto",
+        batch_size: Any = "auto",
+        lr: Any = "auto",
+        device: str = "auto",
+        random_state: Any = None,
+        verbose: int = 0,
+        scorer: Any = "auto",
+    ) -> None:
+        self.modality = modality
+        self.backbone = backbone
+        self.bottleneck = bottleneck
+        self.losses = losses
+        self.corruption = corruption
+        self.latent_dim = latent_dim
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.scorer = scorer
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides: Any) -> Self:
+        """A named choice of parts; any argument may be overridden.
+
+        Raises:
+            ConfigError: If there is no such preset.
+
+        Example:
+            >>> DefectDetector.from_preset("rsrae", epochs=50).latent_dim
+            10
+        """
+        if name not in PRESETS:
+            raise ConfigError(f"preset {name!r} is unknown; {nearest_word(name, PRESETS)}")
+        return cls(**{**PRESETS[name].arguments, **overrides})
+
+    # Fitting -----------------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+        """Train, then learn where the groups lie.
+
+        Args:
+            X: An array, a pandas or polars frame, an Arrow table, a list of images, of clips or of image paths, or a
+                folder. Tables (row, column); images (batch, channel, height, width); video
+                (batch, frame, channel, height, width).
+            y: One label a row: 'normal', 'defect', 'other' or missing; or {0, 1} with 1 = defect. None: no labels.
+
+        Returns:
+            Itself.
+
+        Raises:
+            DataError: If the data cannot be used.
+            LabelError: If the labels are not in one of these forms.
+            ConfigError: If the parts do not fit.
+            TrainingError: If a loss becomes NaN.
+        """
+        for _ in self.iter_fit(X, y):
+            pass
+        return self
+
+    def refit(self, X: Any, y: ArrayLike | None = None) -> Self:
+        """Go on from the fitted weights, in a quarter of the epochs, with new labels or more data.
+
+        Scaling, vocabularies and parts stay as they were fitted.
+        """
+        for _ in self.iter_fit(X, y, warm_start=True):
+            pass
+        return self
+
+    def iter_fit(self, X: Any, y: ArrayLike | None = None, *, warm_start: bool = False) -> Iterator[EpochRecord]:
+        """`fit` as a generator that yields a record an epoch, for progress bars; leaving it early ends nothing else.
+
+        Args:
+            X: See `fit`.
+            y: See `fit`.
+            warm_start: Go on from the fitted weights, as `refit` does.
+        """
+        start = time.perf_counter()
+        if warm_start:
+            check_is_fitted(self, "threshold_")
+        rows = to_rows(X, "auto" if isinstance(self.modality, str) else "given", self._n_frames(warm_start))
+        group = self._groups(y, rows)
+        self.seed_ = _seed(self.random_state)
+        rng = np.random.default_rng(self.seed_)
+        model = self.model_ if warm_start else self._build(rows)
+        x = model.to_tensor(rows.X)
+        held_out = _hold_out(group, rng)
+        self.history_ = []
+        for record in self._train(model, x, group, held_out, rng, warm_start):
+            self.history_.append(record)
+            self._report(record)
+            yield record
+        self._learn_groups(model, x, group, held_out, rows)
+        self.training_ = {
+            "rows": {word: int((group == code).sum()) for word, code in _WORDS.items()},
+            "held_out": len(held_out),
+            "epochs": len(self.history_),
+            "seconds": round(time.perf_counter() - start, 3),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": {"blemish": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        }
+
+    def _groups(self, y: ArrayLike | None, rows: Rows) -> np.ndarray:
+        group = to_groups(y, rows.n_given)[rows.kept]
+        if not ((group == UNLABELLED) | (group == NORMAL)).any():
+            raise LabelError(
+                "every row is labelled 'defect' or 'other'; there is no unlabelled or normal row to learn from"
+            )
+        return group
+
+    def _build(self, rows: Rows) -> Model:
+        arguments = self.get_params(deep=False)
+        part = choose_modality(self.modality, rows.modality)
+        choices = choose_parts(arguments, part)
+        modality = part.make().fit(rows.X)
+        latent_dim = (
+            part.make().latent_dim(modality.sample_shape)
+            if self.latent_dim == "auto"
+            else whole_number("latent_dim", self.latent_dim)
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed_)
+            model = build(choices, modality, latent_dim, device_for(self.device))
+        if choices.modality.name == "tabular":
+            self.n_features_in_ = modality.n_columns  # pyright: ignore[reportAttributeAccessIssue]
+            if is_frame(rows.X):
+                self.feature_names_in_ = np.array([str(c) for c in _column_names(rows.X)], dtype=object)
+        return model
+
+    def _train(
+        self, model: Model, x: torch.Tensor, group: np.ndarray, held_out: np.ndarray, rng: np.random.Generator, warm: bool
+    ) -> Iterator[EpochRecord]:
+        choices = model.choices
+        batch_size = batch_size_for(self.batch_size, choices.modality.name)
+        epochs, patience = epochs_for(self.epochs, len(x), batch_size)
+        stays = np.setdiff1d(np.arange(len(x)), held_out)
+        validation = None
+        if patience is not None and len(stays) > 1:
+            learnt = stays[(group[stays] == UNLABELLED) | (group[stays] == NORMAL)]
+            apart = rng.permutation(learnt)[: max(1, len(learnt) // 10)] if len(learnt) > 1 else learnt[:0]
+            stays = np.setdiff1d(stays, apart)
+            validation = x[torch.from_numpy(apart)] if len(apart) else None
+        plan = Plan(
+            epochs=max(1, round(epochs * REFIT_SHARE)) if warm else epochs,
+            batch_size=batch_size,
+            schedule=choices.schedule.make(),
+            corruption=None if choices.corruption is None else choices.corruption.make(),
+            synthesise=SYNTHETIC[choices.modality.factory.synthetic],
+        )
+        rows = torch.from_numpy(stays)
+        data = TrainingData(x[rows], torch.from_numpy(group[stays]).to(x.device), model.modality.blocks, validation)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        seen: list[EpochRecord] = []
+        for record in train(model.network, data, model.losses, plan, generator):
+            seen.append(record)
+            yield record
+            if patience is not None and stops_early(seen, patience):
+                break
+
+    def _report(self, record: EpochRecord) -> None:
+        if self.verbose and (record.epoch == 1 or record.epoch % max(1, len(self.history_) // 10) == 0):
+            terms = ", ".join(f"{name} {value:.4g}" for name, value in record.terms.items())
+            sys.stderr.write(f"epoch {record.epoch}: {terms} ({record.seconds:.1f} s)\n")
+
+    def _learn_groups(
+        self, model: Model, x: torch.Tensor, group: np.ndarray, held_out: np.ndarray, rows: Rows
+    ) -> None:
+        evidence = model.evidence(x)
+        seen = np.setdiff1d(np.arange(len(x)), held_out)
+        scorer = model.choices.scorer.make()
+        state = scorer.fit(evidence[seen], group[seen])
+        ordinary = held_out if len(held_out) else seen[(group[seen] == UNLABELLED) | (group[seen] == NORMAL)]
+        self.model_, self.scorer_state_, self.classes_ = model, state, np.array(CLASSES)
+        self.n_defects_ = int((group == DEFECT).sum())
+        self.n_held_out_ = len(held_out)
+        calibration = {"outlier": np.sort(scorer.outlier_score(state, evidence[ordinary]))}
+        if self.n_defects_:
+            calibration["defect"] = np.sort(scorer.defect_score(state, evidence[ordinary]))
+            calibration["known"] = _leave_one_out(scorer, evidence[seen], group[seen])
+            rejected = (group == OTHER) | (group == NORMAL)
+            calibration["rejected"] = scorer.defect_score(state, evidence[rejected])
+        self.calibration_ = calibration
+        if np.unique(calibration["outlier"]).size == 1 < len(calibration["outlier"]):
+            warnings.warn("all outlier scores are equal: the model collapsed; raise latent_dim or lower lr", QualityWarning, stacklevel=4)
+        normals = np.flatnonzero((group == UNLABELLED) | (group == NORMAL))
+        normals = normals[:: max(1, -(-len(normals) // KNOWN_NORMALS))]
+        defects = np.flatnonzero(group == DEFECT)
+        self.known_ = {name: evidence.z[which] for name, which in (("defect", defects), ("normal", normals))}
+        self.known_names_ = {
+            name: [_plain(rows.names[i]) for i in which] for name, which in (("defect", defects), ("normal", normals))
+        }
+        self.outlier_threshold_ = _cut(calibration["outlier"], DEFAULT_CONTAMINATION)
+        self.threshold_ = _cut(calibration["defect"], DEFAULT_FALSE_POSITIVES) if self.n_defects_ else self.outlier_threshold_
+        self.threshold_target_: dict[str, float] = {}
+
+    def _n_frames(self, warm: bool) -> int | None:
+        if warm:
+            return getattr(self.model_.modality, "n_frames", None)
+        given = self.modality if isinstance(self.modality, dict) else getattr(self.modality, "__dict__", {})
+        return given.get("frames")
+
+    # Scores ------------------------------------------------------------------------------------------------------
+
+    def outlier_score(self, X: Any) -> Any:
+        """How unusual is each row?
+
+        Returns:
+            Shape (row,), float64, higher = more unusual: the reconstruction error in scaled units. A pandas frame
+            gives a pandas Series with its index; a path that cannot be decoded gives NaN.
+        """
+        rows, evidence = self._evidence(X)
+        return rows.spread(self._scorer.outlier_score(self.scorer_state_, evidence), "outlier_score")
+
+    def defect_score(self, X: Any) -> Any:
+        """Is it *my* defect?
+
+        Returns:
+            Shape (row,), float64, higher = more like the labelled defects; in the form of `outlier_score`.
+
+        Raises:
+            NoDefectsError: If the model was fitted without labelled defects.
+        """
+        check_is_fitted(self, "threshold_")
+        self._need_defects("defect_score")
+        rows, evidence = self._evidence(X)
+        return rows.spread(self._scorer.defect_score(self.scorer_state_, evidence), "defect_score")
+
+    def decision_function(self, X: Any) -> Any:
+        """The score that `predict` cuts, minus `threshold_`: positive = reported.
+
+        The score is `defect_score` where defects were labelled, else `outlier_score`.
+        """
+        check_is_fitted(self, "threshold_")
+        return (self.defect_score(X) if self.n_defects_ else self.outlier_score(X)) - self.threshold_
+
+    def predict(self, X: Any) -> Any:
+        """'normal', 'other' or 'defect' for each row.
+
+        'defect' above `threshold_`; of the rest, 'other' where the outlier score is above `outlier_threshold_`.
+        """
+        rows, evidence = self._evidence(X)
+        unusual = self._scorer.outlier_score(self.scorer_state_, evidence) > self.outlier_threshold_
+        words = np.where(unusual, "other", "normal")
+        if self.n_defects_:
+            mine = self._scorer.defect_score(self.scorer_state_, evidence) > self.threshold_
+            words = np.where(mine, "defect", words)
+        return rows.spread(words, "label")
+
+    def predict_proba(self, X: Any) -> Any:
+        """Probabilities of normal, other and defect, shape (row, 3); rows sum to 1.
+
+        They assume the shares in `blemish.scoring.clouds.PRIOR`: labelled defects are no random sample.
+        """
+        rows, evidence = self._evidence(X)
+        return rows.spread(self._scorer.probabilities(self.scorer_state_, evidence), list(CLASSES))
+
+    def p_values(self, X: Any) -> Any:
+        """Conformal p-value of each row, in (0, 1]: small = no ordinary row scores so high.
+
+        Raises:
+            DataError: If too few rows were fitted to hold some out.
+        """
+        rows, p_values = self._p_values(X)
+        return rows.spread(p_values, "p_value")
+
+    def select(self, X: Any, fdr: float = 0.1) -> Any:
+        """Which rows to report so that at most a share `fdr` of them is expected to be ordinary; booleans (row,).
+
+        Raises:
+            ConfigError: If `fdr` is not between 0 and 1.
+            DataError: If too few rows were fitted to hold some out.
+        """
+        if not 0 < fdr < 1:
+            raise ConfigError(f"fdr={fdr!r} must lie strictly between 0 and 1")
+        rows, p_values = self._p_values(X)
+        return rows.spread(discoveries(p_values, fdr), "selected")
+
+    def _p_values(self, X: Any) -> tuple[Rows, np.ndarray]:
+        check_is_fitted(self, "threshold_")
+        if not self.n_held_out_:
+            raise DataError(f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows")
+        rows, evidence = self._evidence(X)
+        if self.n_defects_:
+            scores, calibration = self._scorer.defect_score(self.scorer_state_, evidence), self.calibration_["defect"]
+        else:
+            scores, calibration = self._scorer.outlier_score(self.scorer_state_, evidence), self.calibration_["outlier"]
+        return rows, conformal_p_values(calibration, scores)
+
+    def set_threshold(
+        self,
+        *,
+        recall: float | None = None,
+        precision: float | None = None,
+        false_positive_rate: float | None = None,
+        budget: int | None = None,
+    ) -> Self:
+        """Choose where `predict` and `decision_function` cut, by what the cut should reach; nothing is refitted.
+
+        Args:
+            recall: Share of defects to find, in (0, 1), by leave-one-out over the labelled ones.
+            precision: Share of defects among what is reported, in (0, 1), on labelled rows.
+            false_positive_rate: Share of ordinary rows that may be reported, in (0, 1), on held-out rows.
+            budget: Rows to report in a batch as large as the held-out set.
+
+        Raises:
+            ConfigError: If not exactly one target is given, or it makes no sense.
+            NoDefectsError: If recall or precision is asked of a model without labelled defects.
+            DataError: If the labels or rows at hand cannot support the target.
+        """
+        check_is_fitted(self, "threshold_")
+        targets = dict(recall=recall, precision=precision, false_positive_rate=false_positive_rate, budget=budget)
+        given = {name: value for name, value in targets.items() if value is not None}
+        if len(given) != 1:
+            raise ConfigError(f"give exactly one of {', '.join(targets)}, got {', '.join(given) or 'none'}")
+        ordinary = self.calibration_["defect" if self.n_defects_ else "outlier"]
+        if recall is not None:
+            self._need_defects("recall")
+            self.threshold_ = for_recall(self.calibration_["known"], recall)
+        elif precision is not None:
+            self._need_defects("precision")
+            self.threshold_ = for_precision(self.calibration_["known"], self.calibration_["rejected"], precision)
+        elif false_positive_rate is not None:
+            self.threshold_ = for_false_positive_rate(ordinary, false_positive_rate)
+        elif budget is not None:
+            self.threshold_ = for_budget(ordinary, whole_number("budget", budget))
+        if not self.n_defects_:
+            self.outlier_threshold_ = self.threshold_
+        self.threshold_target_ = {name: float(value) for name, value in given.items()}
+        return self
+
+    # The autoencoder ---------------------------------------------------------------------------------------------
+
+    def encode(self, X: Any) -> Any:
+        """Codes, shape (row, latent), float64."""
+        rows, evidence = self._evidence(X)
+        return rows.spread(evidence.z, [f"z{i}" for i in range(evidence.z.shape[1])])
+
+    def decode(self, Z: ArrayLike) -> Any:
+        """What codes (row, latent) decode to, in the units and form of the training data.
+
+        Raises:
+            DataError: If the codes have another width than the model's.
+        """
+        check_is_fitted(self, "threshold_")
+        z = np.asarray(Z, dtype=np.float64)
+        width = self.model_.network.bottleneck.latent_dim
+        if z.ndim != 2 or z.shape[1] != width:
+            raise DataError(f"codes have shape {z.shape}, the model's are (row, {width})")
+        return self.model_.modality.to_raw(self.model_.decode(z).cpu().numpy())
+
+    def reconstruct(self, X: Any) -> Any:
+        """What the autoencoder makes of each row, in the units and form of the training data."""
+        x = self._tensor(X)[1]
+        return self.model_.modality.to_raw(self.model_.reconstruct(x).cpu().numpy())
+
+    def denoise(self, X: Any) -> Any:
+        """Each row without what the model does not know: its reconstruction. Train with `corruption` for this."""
+        return self.reconstruct(X)
+
+    def inpaint(self, X: Any, mask: ArrayLike, n_rounds: int = 20) -> Any:
+        """Fill in what is masked, by reconstructing again and again with the known part held fixed.
+
+        Args:
+            X: Samples; what stands under the mask does not matter, but must be finite (NaN in a table is fine).
+            mask: True where to fill in. Tables: (row, column) of the training table's usable columns; else the shape
+                of the samples as the network sees them, or without the channel axis.
+            n_rounds: Rounds, >= 1.
+
+        Raises:
+            DataError: If the mask has another shape.
+        """
+        x = self._tensor(X)[1]
+        unknown = self._mask(np.asarray(mask, dtype=bool), x)
+        filled = torch.where(unknown, self._typical(), x)
+        for _ in range(whole_number("n_rounds", n_rounds)):
+            filled = torch.where(unknown, self.model_.reconstruct(filled), x)
+        return self.model_.modality.to_raw(filled.cpu().numpy())
+
+    def sample(self, n: int, random_state: Any = None) -> Any:
+        """Draw new samples like the normals: codes from N(0, 1) for a variational bottleneck, else from a Gaussian
+        fitted to the normals' codes.
+
+        Args:
+            n: How many, >= 1.
+            random_state: None, an integer, or a NumPy generator.
+        """
+        check_is_fitted(self, "threshold_")
+        rng = np.random.default_rng(_seed(random_state))
+        codes = self.known_["normal"]
+        shape = (whole_number("n", n), codes.shape[1])
+        if "mu" in self.model_.network.bottleneck.fills:
+            return self.decode(rng.standard_normal(shape))
+        spread = np.cov(codes, rowvar=False).reshape(shape[1], shape[1]) if len(codes) > 1 else np.eye(shape[1])
+        return self.decode(rng.multivariate_normal(codes.mean(axis=0), spread, size=shape[0], method="svd"))
+
+    def explain(self, X: Any) -> Explanation:
+        """What is wrong with each row, and which labelled samples it lies near; see `Explanation`."""
+        rows, x = self._tensor(X)
+        modality, evidence = self.model_.modality, self.model_.evidence(x)
+        error_map = self.model_.error_map(x)
+        elements, error, seen, expected = modality.elements, error_map, None, None
+        if elements:
+            seen = modality.describe(x.cpu().numpy())  # pyright: ignore[reportAttributeAccessIssue]
+            expected = modality.describe(self.model_.reconstruct(x).cpu().numpy())  # pyright: ignore[reportAttributeAccessIssue]
+        else:
+            elements, error = regions(error_map)
+        return Explanation(
+            index=[name for name, kept in zip(rows.names_given, rows.kept, strict=True) if kept],
+            elements=elements,
+            error=error,
+            seen=seen,
+            expected=expected,
+            nearest_defects=nearest(evidence.z, self.known_["defect"], self.known_names_["defect"]),
+            nearest_normals=nearest(evidence.z, self.known_["normal"], self.known_names_["normal"]),
+            error_map=error_map,
+        )
+
+    # Files -------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one safetensors file, whole or not at all.
+
+        Raises:
+            ArtifactError: If it cannot be written.
+        """
+        check_is_fitted(self, "threshold_")
+        arrays = {
+            **self.model_.arrays(),
+            **{f"scorer.{name}": np.asarray(array) for name, array in self.scorer_state_.items()},
+            **{f"calibration.{name}": array for name, array in self.calibration_.items()},
+            **{f"known.{name}": array for name, array in self.known_.items()},
+        }
+        store.write(path, arrays, self._manifest())
+
+    def _manifest(self) -> dict[str, Any]:
+        model = self.model_
+        return {
+            "arguments": {
+                **model.choices.spec(),
+                "latent_dim": model.network.bottleneck.latent_dim,
+                "epochs": asdict(self.epochs) if hasattr(self.epochs, "at_most") else _plain(self.epochs),
+                "batch_size": _plain(self.batch_size),
+                "device": self.device,
+                "random_state": self.seed_,
+                "verbose": int(self.verbose),
+            },
+            "modality": model.modality.state(),
+            "known_names": self.known_names_,
+            "threshold": self.threshold_,
+            "outlier_threshold": self.outlier_threshold_,
+            "threshold_target": self.threshold_target_,
+            "n_defects": self.n_defects_,
+            "n_held_out": self.n_held_out_,
+            "n_features_in": getattr(self, "n_features_in_", None),
+            "feature_names_in": [str(name) for name in getattr(self, "feature_names_in_", [])],
+            "history": [asdict(record) for record in self.history_],
+            "training": self.training_,
+            "notes": getattr(self, "notes_", {}),
+        }
+
+    @classmethod
+    def _from_file(cls, path: str | os.PathLike[str], device: str) -> Self:
+        arrays, manifest = store.read(path)
+        try:
+            det = cls(**manifest["arguments"])
+            part = choose_modality(det.modality, "tabular")
+            choices = choose_parts(det.get_params(deep=False), part)
+            modality = part.factory.fitted.from_state(manifest["modality"])
+            with torch.device("meta"):
+                model = build(choices, modality, manifest["arguments"]["latent_dim"], torch.device("meta"))
+            det.model_ = Model(choices, modality, model.network, model.losses, device_for(device))
+            det.model_.load_weights(arrays)
+            det._restore(arrays, manifest)
+        except (KeyError, TypeError, AttributeError, IndexError, ConfigError) as error:
+            raise ArtifactError(f"the manifest of {Path(path)} is incomplete or damaged ({error}); fit again") from None
+        return det
+
+    def _restore(self, arrays: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
+        def under(prefix: str) -> dict[str, np.ndarray]:
+            return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+        self.scorer_state_, self.calibration_, self.known_ = under("scorer."), under("calibration."), under("known.")
+        self.known_names_, self.classes_ = manifest["known_names"], np.array(CLASSES)
+        self.threshold_, self.outlier_threshold_ = float(manifest["threshold"]), float(manifest["outlier_threshold"])
+        self.threshold_target_, self.training_ = manifest["threshold_target"], manifest["training"]
+        self.n_defects_, self.n_held_out_ = int(manifest["n_defects"]), int(manifest["n_held_out"])
+        self.seed_, self.notes_ = int(manifest["arguments"]["random_state"]), manifest["notes"]
+        self.history_ = [EpochRecord(**record) for record in manifest["history"]]
+        if manifest["n_features_in"] is not None:
+            self.n_features_in_ = int(manifest["n_features_in"])
+        if manifest["feature_names_in"]:
+            self.feature_names_in_ = np.array(manifest["feature_names_in"], dtype=object)
+
+    # Inside ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _scorer(self) -> Any:
+        return self.model_.choices.scorer.make()
+
+    def _need_defects(self, what: str) -> None:
+        if not self.n_defects_:
+            raise NoDefectsError(
+                f"{what} needs labelled defects, and the model was fitted without any; label some as 'defect' and fit "
+                "again, or use outlier_score"
+            )
+
+    def _tensor(self, X: Any) -> tuple[Rows, torch.Tensor]:
+        check_is_fitted(self, "threshold_")
+        rows = to_rows(X, self.model_.choices.modality.name, getattr(self.model_.modality, "n_frames", None))
+        return rows, self.model_.to_tensor(rows.X)
+
+    def _evidence(self, X: Any) -> tuple[Rows, Evidence]:
+        rows, x = self._tensor(X)
+        return rows, self.model_.evidence(x)
+
+    def _mask(self, mask: Bool[np.ndarray, "..."], x: torch.Tensor) -> torch.Tensor:
+        blocks = self.model_.modality.blocks
+        if blocks and mask.shape == (len(x), len(blocks)):
+            mask = np.repeat(mask, [b.stop - b.start for b in blocks], axis=1)
+        elif mask.ndim == x.ndim - 1:
+            mask = np.expand_dims(mask, -3)
+        try:
+            return torch.from_numpy(np.broadcast_to(mask, x.shape).copy()).to(x.device)
+        except ValueError:
+            raise DataError(f"the mask has shape {mask.shape}, the samples {tuple(x.shape)}") from None
+
+    def _typical(self) -> torch.Tensor:
+        return self.model_.decode(self.known_["normal"]).mean(dim=0)
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn may assume: missing values and categories are fine, features need not be positive."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+_WORDS = {"unlabelled": UNLABELLED, "normal": NORMAL, "other": OTHER, "defect": DEFECT}
+
+
+def load(path: str | os.PathLike[str], device: str = "auto") -> DefectDetector:
+    """Read a model file. No code in it is run, whoever wrote it.
+
+    Args:
+        path: What `DefectDetector.save` wrote.
+        device: Where to run it.
+
+    Raises:
+        ArtifactError: If the file is missing, truncated, foreign, damaged or from a newer version.
+    """
+    return DefectDetector._from_file(path, device)
+
+
+def _seed(random_state: Any) -> int:
+    if random_state is None:
+        return int(np.random.SeedSequence().entropy % 2**62)  # pyright: ignore[reportOperatorIssue]
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**62))
+    if isinstance(random_state, np.random.RandomState):  # noqa: NPY002 (scikit-learn's custom)
+        return int(random_state.randint(2**31 - 1))
+    return whole_number("random_state", random_state, least=0)
+
+
+def _hold_out(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Unlabelled and normal rows for calibration: a fifth of them, none where that would be fewer than 20."""
+    rows = np.flatnonzero((group == UNLABELLED) | (group == NORMAL))
+    n = min(MOST_HELD_OUT, int(HELD_OUT * len(rows)))
+    return np.sort(rng.permutation(rows)[:n]) if n >= LEAST_HELD_OUT else rows[:0]
+
+
+def _leave_one_out(scorer: Any, evidence: Evidence, group: np.ndarray, most: int = 50) -> Float[np.ndarray, " defect"]:
+    """Defect score of each labelled defect by a scorer that has not seen it; of the first 50. Empty for a single one."""
+    defects = np.flatnonzero(group == DEFECT)
+    if len(defects) < 2:
+        return np.empty(0)
+    scores = []
+    for row in defects[:most]:
+        rest = np.arange(len(group)) != row
+        state = scorer.fit(evidence[rest], group[rest])
+        scores.append(scorer.defect_score(state, evidence[np.array([row])])[0])
+    return np.array(scores)
+
+
+def _cut(calibration: np.ndarray, share: float) -> float:
+    """The quantile that leaves `share` of the calibration scores above."""
+    return float(np.quantile(calibration, 1 - share, method="higher"))
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _column_names(X: Any) -> list[Any]:
+    return list(X.column_names) if hasattr(X, "column_names") else list(X.columns)

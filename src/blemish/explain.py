@@ -1,0 +1,99 @@
+"""Why is this one flagged? Elements that reconstruct badly, and the labelled samples it lies near."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+GRID = 8
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is wrong with each row.
+
+    Attributes:
+        index: The rows' names.
+        elements: Names of what can be wrong: columns, regions of a picture, or frames and regions.
+        error: Error of each element, shape (row, element), >= 0.
+        seen: The value seen, by row and element; None for pictures.
+        expected: The value that the model expects there; None for pictures.
+        nearest_defects: Names of the labelled defects by distance in latent space, nearest first, for each row.
+        nearest_normals: Names of training normals, likewise.
+        error_map: Error of every pixel, shape of the samples; for tables that of `error`.
+    """
+
+    index: list[Any]
+    elements: tuple[str, ...]
+    error: Float[np.ndarray, "row element"]
+    seen: list[list[Any]] | None
+    expected: list[list[Any]] | None
+    nearest_defects: list[list[Any]]
+    nearest_normals: list[list[Any]]
+    error_map: Float[np.ndarray, "row *sample"]
+
+    def to_frame(self, top: int = 5) -> Any:
+        """A pandas frame with one line for each of the `top` worst elements of each row.
+
+        Columns: row, rank (from 1), element, error, share (of the row's error), seen, expected, nearest_defect,
+        nearest_normal; the index repeats the row's name.
+
+        Raises:
+            ModuleNotFoundError: If pandas is not installed.
+        """
+        import pandas as pd
+
+        order = np.argsort(-self.error, axis=1, kind="stable")[:, :top]
+        share = self.error / np.maximum(self.error.sum(axis=1, keepdims=True), 1e-12)
+        lines = [
+            {
+                "row": row,
+                "rank": rank,
+                "element": self.elements[element],
+                "error": float(self.error[row, element]),
+                "share": float(share[row, element]),
+                "seen": None if self.seen is None else self.seen[row][element],
+                "expected": None if self.expected is None else self.expected[row][element],
+                "nearest_defect": next(iter(self.nearest_defects[row]), None),
+                "nearest_normal": next(iter(self.nearest_normals[row]), None),
+            }
+            for row in range(len(self.index))
+            for rank, element in enumerate(order[row].tolist(), start=1)
+        ]
+        return pd.DataFrame(lines, index=pd.Index([self.index[line["row"]] for line in lines]))
+
+
+def regions(error_map: Float[np.ndarray, "row *sample"]) -> tuple[tuple[str, ...], Float[np.ndarray, "row element"]]:
+    """Mean error of each cell of an 8 x 8 grid, of every frame for video.
+
+    Args:
+        error_map: (row, channel, height, width) or (row, frame, channel, height, width).
+
+    Returns:
+        A name for each cell, and the means (row, cell).
+    """
+    frames = error_map.mean(axis=-3)  # channels together
+    frames = frames if frames.ndim == 4 else frames[:, None]
+    height, width = frames.shape[-2:]
+    tops = np.linspace(0, height, min(GRID, height) + 1).astype(int)
+    lefts = np.linspace(0, width, min(GRID, width) + 1).astype(int)
+    names, means = [], []
+    for frame in range(frames.shape[1]):
+        prefix = f"frame {frame}, " if frames.shape[1] > 1 else ""
+        for top, bottom in zip(tops, tops[1:], strict=False):
+            for left, right in zip(lefts, lefts[1:], strict=False):
+                names.append(f"{prefix}rows {top}-{bottom - 1}, columns {left}-{right - 1}")
+                means.append(frames[:, frame, top:bottom, left:right].mean(axis=(1, 2)))
+    return tuple(names), np.stack(means, axis=1)
+
+
+def nearest(
+    z: Float[np.ndarray, "row latent"], known: Float[np.ndarray, "known latent"], names: list[Any], k: int = 3
+) -> list[list[Any]]:
+    """Names of the k nearest known codes of each row, nearest first; empty lists where nothing is known."""
+    if not len(known):
+        return [[] for _ in z]
+    squared = np.stack([np.square(known - code).sum(1) for code in z]) if len(z) else np.empty((0, len(known)))
+    order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+    return [[names[i] for i in row] for row in order.tolist()]

@@ -1,0 +1,133 @@
+"""Pure tensor maths shared by losses and scorers."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.output import Block
+
+
+def is_learnt(group: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
+    """Rows that the autoencoder is to reconstruct: unlabelled and normal ones, shape (batch,)."""
+    return (group == UNLABELLED) | (group == NORMAL)
+
+
+def is_defect(group: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
+    """Rows labelled as the defect that the user is after, shape (batch,)."""
+    return group == DEFECT
+
+
+def is_other(group: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
+    """Rows known to be outliers of another kind, shape (batch,)."""
+    return group == OTHER
+
+
+def mean_where(values: Float[Tensor, " batch"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """Mean of the masked values; 0 where the mask is empty.
+
+    Example:
+        >>> mean_where(torch.tensor([1.0, 2.0, 9.0]), torch.tensor([True, True, False]))
+        tensor(1.5000)
+    """
+    weight = mask.to(values.dtype)
+    return (values * weight).sum() / weight.sum().clamp_min(1)
+
+
+def sample_mean(element: Float[Tensor, "batch *element"]) -> Float[Tensor, " batch"]:
+    """Mean over all axes but the first, shape (batch,)."""
+    return element.flatten(1).mean(1)
+
+
+def centre_of(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, " latent"]:
+    """Mean code of the masked rows, without gradient; the origin where the mask is empty.
+
+    Distances are taken from here: closed forms of squared distances lose their digits far from the origin.
+    """
+    weight = mask.to(z.dtype).unsqueeze(1)
+    return ((z * weight).sum(0) / weight.sum().clamp_min(1)).detach()
+
+
+def spread_of(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """Root mean squared distance of the masked rows from their centre, without gradient; at least 1e-6."""
+    squared = (z.detach() - centre_of(z, mask)).square().sum(1)
+    return mean_where(squared, mask).sqrt().clamp_min(1e-6)
+
+
+def squared_distances(a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]) -> Float[Tensor, "first second"]:
+    """Squared Euclidean distance of every pair, shape (first, second), >= 0.
+
+    By differences, not by the Gram matrix: exact near zero. Use it where one side is small.
+
+    Example:
+        >>> squared_distances(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
+        tensor([[25.]])
+    """
+    return (a.unsqueeze(1) - b.unsqueeze(0)).square().sum(-1)
+
+
+def distances(a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]) -> Float[Tensor, "first second"]:
+    """Euclidean distance of every pair, shape (first, second); its gradient at distance 0 is 0."""
+    return squared_distances(a, b).clamp_min(1e-12).sqrt()
+
+
+def pair_mean(values: Float[Tensor, "rows rows"]) -> Float[Tensor, ""]:
+    """Mean over the ordered pairs of different rows; 0 for a single row."""
+    n = values.shape[0]
+    return (values.sum() - values.diagonal().sum()) / max(n * (n - 1), 1)
+
+
+def within_sum(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
+    r"""Sum of squared distances over all unordered pairs of masked rows, in time linear in their number.
+
+    .. math:: \sum_{i<j} \lVert z_i - z_j \rVert^2 = n \sum_i \lVert u_i \rVert^2 - \lVert \sum_i u_i \rVert^2
+
+    with u = z - the detached centre of the masked rows.
+    """
+    weight = mask.to(z.dtype).unsqueeze(1)
+    centred = (z - centre_of(z, mask)) * weight
+    return weight.sum() * centred.square().sum() - centred.sum(0).square().sum()
+
+
+def mean_squared_distance_to(
+    z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"], points: Float[Tensor, "points latent"]
+) -> Float[Tensor, " points"]:
+    r"""Mean squared distance of each point from the masked rows, linear in both numbers; shape (points,).
+
+    .. math:: s_d = \lVert v_d - \bar u \rVert^2 + \frac1n \sum_i \lVert u_i - \bar u \rVert^2
+    """
+    weight = mask.to(z.dtype).unsqueeze(1)
+    n = weight.sum().clamp_min(1)
+    centre = centre_of(z, mask)
+    mean = ((z - centre) * weight).sum(0) / n
+    variance = (((z - centre) - mean) * weight).square().sum() / n
+    return ((points - centre) - mean).square().sum(1) + variance
+
+
+def categorical_error(
+    x: Float[Tensor, "batch category"], logits: Float[Tensor, "batch category"]
+) -> Float[Tensor, " batch"]:
+    """Cross-entropy of a one-hot target, in nats, shape (batch,), >= 0."""
+    return -(x * torch.log_softmax(logits, dim=1)).sum(1)
+
+
+def column_mask(
+    x: Float[Tensor, "batch *sample"],
+    share: float | Float[Tensor, "batch 1"],
+    generator: torch.Generator,
+    blocks: tuple[Block, ...] = (),
+) -> Bool[Tensor, "batch *sample"]:
+    """True for a random share of each row's columns; the features of one column go together.
+
+    Args:
+        x: Samples, shape (batch, *sample).
+        share: Chance of a column, in [0, 1]; one number, or one a row.
+        generator: Source of randomness, on any device.
+        blocks: The columns of a table; without them every element is a column.
+
+    Returns:
+        Shape of `x`.
+    """
+    widths = torch.tensor([b.stop - b.start for b in blocks] or [1] * x[0].numel(), device=generator.device)
+    chosen = torch.rand(x.shape[0], len(widths), generator=generator, device=generator.device) < share
+    return chosen.repeat_interleave(widths, dim=1).reshape(x.shape).to(x.device)

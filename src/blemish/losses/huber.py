@@ -1,0 +1,69 @@
+"""Smooth L1 error."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import huber_loss
+
+from blemish.functional import is_learnt, mean_where, sample_mean
+from blemish.output import Batch, Block, Output
+
+
+def huber_error(
+    x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], delta: float = 1.0
+) -> Float[Tensor, "batch *sample"]:
+    r"""Quadratic near zero, linear beyond `delta`; >= 0.
+
+    .. math:: \tfrac12 e^2 \ (|e| \le \delta), \quad \delta (|e| - \tfrac12 \delta) \ \text{otherwise}
+
+    Example:
+        >>> import torch
+        >>> huber_error(torch.tensor([[0.0]]), torch.tensor([[3.0]]))
+        tensor([[2.5000]])
+    """
+    return huber_loss(x_hat, x, reduction="none", delta=delta)
+
+
+@dataclass(frozen=True)
+class Huber:
+    """Huber's error, which a few wild values cannot dominate (with delta = 1 also called smooth L1).
+
+    Use for numbers with heavy tails; not when large errors are exactly what you look for.
+
+    Attributes:
+        weight: Factor in the total.
+        delta: Where quadratic turns linear, in units of scaled `x`, > 0.
+
+    Reference:
+        Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+    """
+
+    weight: float = 1.0
+    delta: float = 1.0
+    needs: ClassVar[tuple[str, ...]] = ()
+    needs_defects: ClassVar[bool] = False
+    lower_bound: ClassVar[float] = 0.0
+
+    def activate(
+        self, x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
+    ) -> Float[Tensor, "batch *sample"]:
+        """The decoder's output in the space of `x`: as it is."""
+        return x_hat
+
+    def error_map(
+        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
+    ) -> Float[Tensor, "batch *element"]:
+        """Error of every element, shape of `x`."""
+        return huber_error(x, x_hat, self.delta)
+
+    def sample_error(
+        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
+    ) -> Float[Tensor, " batch"]:
+        """Mean error of every row, shape (batch,)."""
+        return sample_mean(self.error_map(x, x_hat, blocks))
+
+    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+        """Mean over the unlabelled and normal rows."""
+        return mean_where(self.sample_error(batch.x, out.x_hat, batch.blocks), is_learnt(batch.group))

@@ -1,0 +1,90 @@
+"""A fitting error for every column of a mixed table."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from blemish.functional import categorical_error, is_learnt, mean_where, sample_mean
+from blemish.losses.bce import binary_cross_entropy
+from blemish.losses.huber import huber_error
+from blemish.output import Batch, Block, Output
+
+
+def column_errors(
+    x: Float[Tensor, "batch feature"], x_hat: Float[Tensor, "batch feature"], blocks: tuple[Block, ...]
+) -> Float[Tensor, "batch column"]:
+    """One error a column: cross-entropy for categories and yes/no columns, Huber's (delta = 1) for numbers.
+
+    Args:
+        x: Scaled numbers, zeros and ones, and one-hot blocks, shape (batch, feature).
+        x_hat: Numbers, and logits where `x` holds categories, shape (batch, feature).
+        blocks: The columns, in order; they cover all features.
+
+    Returns:
+        Shape (batch, column), >= 0: nats for categories, halves of squared scaled units for numbers.
+    """
+    of_kind = {"numeric": huber_error, "binary": binary_cross_entropy}
+    errors: list[Tensor] = [x.new_empty(0)] * len(blocks)
+    for kind, error in of_kind.items():
+        columns = [i for i, b in enumerate(blocks) if b.kind == kind]
+        features = [blocks[i].start for i in columns]
+        if columns:
+            for i, column in zip(columns, error(x[:, features], x_hat[:, features]).unbind(1), strict=True):
+                errors[i] = column
+    for i, b in enumerate(blocks):
+        if b.kind == "categorical":
+            errors[i] = categorical_error(x[:, b.start : b.stop], x_hat[:, b.start : b.stop])
+    return torch.stack(errors, dim=1)
+
+
+def activate_columns(x_hat: Float[Tensor, "batch feature"], blocks: tuple[Block, ...]) -> Float[Tensor, "batch feature"]:
+    """Probabilities where `x_hat` holds logits, shape of `x_hat`."""
+    parts = {
+        "numeric": lambda part: part,
+        "binary": torch.sigmoid,
+        "categorical": lambda part: torch.softmax(part, dim=1),
+    }
+    return torch.cat([parts[b.kind](x_hat[:, b.start : b.stop]) for b in blocks], dim=1)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """One term a column, so that a category of 60 values weighs as much as a number.
+
+    Use for mixed tables; the default for them. Without columns (pictures) it is Huber's error of every element.
+    Categories are compared as categories: a network that reconstructs its own *learnable* embeddings can cheat by
+    shrinking them.
+
+    Attributes:
+        weight: Factor in the total.
+    """
+
+    weight: float = 1.0
+    needs: ClassVar[tuple[str, ...]] = ()
+    needs_defects: ClassVar[bool] = False
+    lower_bound: ClassVar[float] = 0.0
+
+    def activate(
+        self, x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
+    ) -> Float[Tensor, "batch *sample"]:
+        """The decoder's output in the space of `x`: logits of categories and yes/no columns become probabilities."""
+        return activate_columns(x_hat, blocks) if blocks else x_hat
+
+    def error_map(
+        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
+    ) -> Float[Tensor, "batch *element"]:
+        """Error of every column, shape (batch, column)."""
+        return column_errors(x, x_hat, blocks) if blocks else huber_error(x, x_hat)
+
+    def sample_error(
+        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
+    ) -> Float[Tensor, " batch"]:
+        """Mean error over the columns of every row, shape (batch,)."""
+        return sample_mean(self.error_map(x, x_hat, blocks))
+
+    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+        """Mean over the unlabelled and normal rows."""
+        return mean_where(self.sample_error(batch.x, out.x_hat, batch.blocks), is_learnt(batch.group))

@@ -1,0 +1,79 @@
+"""Images of one size or of many."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from jaxtyping import Float
+
+from blemish.modalities.pictures import Pixels, check_pictures, fit_pixels
+from blemish.output import Block
+
+AXES = "batch, channel, height, width"
+
+
+@dataclass(frozen=True)
+class Image:
+    """Pictures, channels first.
+
+    Attributes:
+        size: Height and width in pixels that the network sees; None: see `fit_pixels`.
+    """
+
+    size: tuple[int, int] | None = None
+    backbone: ClassVar[str] = "conv"
+    loss: ClassVar[str] = "mse"
+    fitted: ClassVar[type]
+    synthetic: ClassVar[str] = "cut_paste"
+
+    def fit(self, raw: Any) -> "FittedImage":
+        """Learn size, channels and range.
+
+        Args:
+            raw: An array (batch, channel, height, width) or (batch, height, width), or a list of such pictures of
+                different sizes.
+
+        Raises:
+            DataError: If it holds no pictures.
+        """
+        pixels = fit_pixels(check_pictures(raw, 3, "image", AXES), tuple(self.size) if self.size else None)
+        return FittedImage(pixels)
+
+    def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
+        """32, whatever the picture."""
+        return 32
+
+
+class FittedImage:
+    """How pictures become tensors (batch, channel, height, width) in [0, 1]."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        """Keep what was learnt."""
+        self.pixels = pixels
+        self.sample_shape = (pixels.channels, *pixels.size)
+        self.blocks: tuple[Block, ...] = ()
+        self.elements: tuple[str, ...] = ()
+
+    def to_tensor(self, raw: Any) -> Float[np.ndarray, "row channel height width"]:
+        """Pictures as float32.
+
+        Raises:
+            DataError: If a sample is no picture, or its channels do not fit.
+        """
+        return np.stack([self.pixels.encode(picture) for picture in check_pictures(raw, 3, "image", AXES)])
+
+    def to_raw(self, x: Float[np.ndarray, "row channel height width"]) -> Float[np.ndarray, "row channel height width"]:
+        """Pictures in the user's range."""
+        return self.pixels.decode(x)
+
+    def state(self) -> dict[str, Any]:
+        """What was learnt, as JSON values."""
+        return asdict(self.pixels)
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """The inverse of `state`."""
+        return cls(Pixels(**{**state, "size": tuple(state["size"])}))
+
+
+Image.fitted = FittedImage

@@ -1,0 +1,131 @@
+"""What images and frames share: size, channels and range of pixels."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch.nn.functional import adaptive_avg_pool2d
+
+from blemish.errors import DataError
+
+MAX_SIDE = 64
+LUMINANCE = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How a picture of any size becomes floats in [0, 1].
+
+    Attributes:
+        channels: 1 (grey), 3 (colour) or any other number of planes.
+        size: Height and width in pixels.
+        low: Value of black.
+        high: Value of white.
+    """
+
+    channels: int
+    size: tuple[int, int]
+    low: float
+    high: float
+
+    def encode(self, picture: Shaped[np.ndarray, "channel height width"]) -> Float[np.ndarray, "channel_out height_out width_out"]:
+        """Match channels, average down (or repeat up) to the size, scale to [0, 1] by the training range."""
+        planes = match_channels(picture, self.channels)
+        if planes.shape[-2:] != self.size:
+            pooled = adaptive_avg_pool2d(torch.from_numpy(np.ascontiguousarray(planes, dtype=np.float32)), self.size)
+            planes = pooled.numpy()
+        return ((planes - self.low) / (self.high - self.low)).astype(np.float32)
+
+    def decode(self, x: Float[np.ndarray, "*leading height width"]) -> Float[np.ndarray, "*leading height width"]:
+        """Back to the user's range; what lies outside it is cut."""
+        return np.clip(x, 0, 1) * (self.high - self.low) + self.low
+
+
+def fit_pixels(pictures: Iterable[np.ndarray], size: tuple[int, int] | None) -> Pixels:
+    """Learn size, channels and range.
+
+    Args:
+        pictures: Arrays (channel, height, width).
+        size: Height and width in pixels; None: the pictures' own, divided by the smallest whole number that brings
+            both sides to at most 64; 64 x 64 where sizes differ.
+
+    Raises:
+        DataError: If there is no picture, or a value is not finite.
+    """
+    sizes, channels, dtypes, low, high = set(), 0, set(), np.inf, -np.inf
+    for picture in pictures:
+        sizes.add(picture.shape[-2:])
+        channels = max(channels, picture.shape[0])
+        dtypes.add(picture.dtype)
+        low, high = min(low, float(picture.min())), max(high, float(picture.max()))
+    if not sizes:
+        raise DataError("there is no picture; check the folder and --glob")
+    if not np.isfinite([low, high]).all():
+        raise DataError("a picture holds NaN or infinity; replace those pixels")
+    if size is None and len(sizes) == 1:
+        height, width = sizes.pop()
+        factor = ceil(max(height, width) / MAX_SIDE)
+        size = (ceil(height / factor), ceil(width / factor))
+    size = tuple(size) if size else (MAX_SIDE, MAX_SIDE)
+    if all(dtype.kind == "u" for dtype in dtypes):
+        low, high = 0.0, float(max(np.iinfo(dtype).max for dtype in dtypes))
+    elif low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    return Pixels(channels, size, low, high if high > low else low + 1.0)
+
+
+def match_channels(picture: np.ndarray, channels: int) -> np.ndarray:
+    """Grey ↔ colour where needed; transparency is dropped.
+
+    Raises:
+        DataError: If the channels cannot be matched.
+    """
+    found = picture.shape[0]
+    if found == channels:
+        return picture
+    if found == 1:
+        return np.repeat(picture, channels, axis=0)
+    if found == 4:
+        return match_channels(picture[:3], channels)
+    if found == 3 and channels == 1:
+        return np.tensordot(LUMINANCE, picture, axes=1)[None].astype(np.float32)
+    raise DataError(f"a picture has {found} channels, the model was fitted on {channels}")
+
+
+def check_pictures(X: Any, n_axes: int, kind: str, axes: str) -> Sequence[np.ndarray]:
+    """One array a sample, channels first.
+
+    Args:
+        X: An array, or a sequence of arrays.
+        n_axes: Axes of one sample.
+        kind: 'image' or 'video', for the message.
+        axes: Their names, for the message.
+
+    Raises:
+        DataError: If the axes are too few or too many, channels come last, or values are no numbers.
+    """
+    if not isinstance(X, np.ndarray) and not isinstance(X, Sequence):
+        X = np.asarray(X)
+    if isinstance(X, np.ndarray) and (X.ndim != n_axes + 1 or not len(X)):
+        if X.ndim == n_axes and len(X):
+            X = np.expand_dims(X, -3)  # grey pictures without a channel axis
+        else:
+            raise DataError(f"{kind} data have shape {X.shape}; expected ({axes}), with at least one sample")
+    if not len(X):
+        raise DataError(f"there is no {kind}; expected ({axes})")
+    samples = [np.asarray(sample) for sample in X]
+    for row, sample in enumerate(samples):
+        if sample.ndim == n_axes - 1:
+            samples[row] = sample = np.expand_dims(sample, -3)
+        if sample.ndim != n_axes or sample.dtype.kind not in "uifb":
+            raise DataError(f"{kind} {row} has shape {sample.shape} and type {sample.dtype}; expected ({axes})")
+        if sample.shape[-1] in (1, 3, 4) and sample.shape[-3] not in (1, 3, 4):
+            raise DataError(
+                f"{kind} {row} has shape {sample.shape}: channels seem to come last. Put them before height and "
+                "width, for example with np.moveaxis(X, -1, -3)"
+            )
+    return samples

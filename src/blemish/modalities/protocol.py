@@ -1,0 +1,65 @@
+"""What a kind of data has to offer."""
+
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from jaxtyping import Float
+
+from blemish.output import Block
+
+
+class FittedModality(Protocol):
+    """How raw samples of one kind become tensors, learnt from the training data.
+
+    Attributes:
+        sample_shape: Shape of one sample as a tensor.
+        blocks: The columns of a table; empty for other kinds.
+        elements: A name for each element of the error map where elements have names (columns), else empty.
+    """
+
+    sample_shape: tuple[int, ...]
+    blocks: tuple[Block, ...]
+
+    @property
+    def elements(self) -> tuple[str, ...]: ...
+
+    def to_tensor(self, raw: Any) -> Float[np.ndarray, "row *sample"]:
+        """Raw samples as float32; raises DataError naming row and column."""
+        ...
+
+    def to_raw(self, x: Float[np.ndarray, "row *sample"]) -> Any:
+        """Tensors back in the user's units and form."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that was learnt, as JSON values."""
+        ...
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """The inverse of `state`."""
+        ...
+
+
+class Modality(Protocol):
+    """A kind of data before fitting: a frozen dataclass of choices.
+
+    Attributes:
+        backbone: Name of the default network family.
+        loss: Name of the default reconstruction error.
+        synthetic: Name of the function that makes outliers of normals.
+    """
+
+    backbone: ClassVar[str]
+    loss: ClassVar[str]
+    synthetic: ClassVar[str]
+    fitted: ClassVar[type]
+
+    def fit(self, raw: Any) -> FittedModality:
+        """Learn scaling and vocabulary; raises DataError when nothing can be learnt."""
+        ...
+
+    def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
+        """The default width of the code."""
+        ...
+

@@ -1,0 +1,215 @@
+"""Tables: numbers, yes/no columns and categories, any of them missing."""
+
+import warnings
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from jaxtyping import Float
+
+from blemish.errors import DataError, DataWarning
+from blemish.modalities.columns import Columns, from_columns, to_columns, to_numbers, to_texts
+from blemish.output import Block
+
+MISSING = "(missing)"
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one column becomes features.
+
+    Attributes:
+        name: The user's name for it.
+        kind: 'numeric', 'binary' or 'categorical'.
+        centre: Median of a number.
+        scale: Robust spread of a number (interquartile range / 1.349), or its standard deviation where that is 0.
+        categories: Known values; feature 0 of the block stands for all others.
+        indicates_missing: Whether a yes/no feature for "was missing" follows a number.
+    """
+
+    name: str
+    kind: str
+    centre: float = 0.0
+    scale: float = 1.0
+    categories: tuple[str, ...] = ()
+    indicates_missing: bool = False
+
+    def encode(self, column: np.ndarray) -> Float[np.ndarray, "row feature"]:
+        """Features of one column, shape (row, width of the column)."""
+        if self.kind == "categorical":
+            code_of = {category: i + 1 for i, category in enumerate(self.categories)}
+            codes = [code_of.get(MISSING if v is None else v, 0) for v in to_texts(column)]
+            return np.eye(len(self.categories) + 1)[codes]
+        numbers = to_numbers(column, self.name)
+        missing = np.isnan(numbers)
+        if self.kind == "binary":
+            return np.where(missing, 0.0, np.clip(numbers, 0, 1))[:, None]
+        scaled = np.arcsinh((np.where(missing, self.centre, numbers) - self.centre) / self.scale)[:, None]
+        return np.hstack([scaled, missing[:, None]]) if self.indicates_missing else scaled
+
+    def decode(self, features: Float[np.ndarray, "row feature"]) -> np.ndarray:
+        """The most likely value of each row, in the user's unit."""
+        if self.kind == "categorical":
+            known = np.array([*self.categories, None], dtype=object)
+            values = known[features[:, 1:].argmax(1)] if self.categories else np.full(len(features), None)
+            return np.where(values == MISSING, None, values)
+        if self.kind == "binary":
+            return features[:, 0] > 0.5
+        numbers = np.sinh(np.clip(features[:, 0], -30, 30)) * self.scale + self.centre
+        return np.where(features[:, 1] > 0.5, np.nan, numbers) if self.indicates_missing else numbers
+
+    @property
+    def widths(self) -> tuple[tuple[str, str, int], ...]:
+        """Name, kind and number of features of each block."""
+        if self.kind == "categorical":
+            return ((self.name, "categorical", len(self.categories) + 1),)
+        first = (self.name, self.kind, 1)
+        return (first, (f"{self.name} (missing)", "binary", 1)) if self.indicates_missing else (first,)
+
+
+@dataclass(frozen=True)
+class Tabular:
+    """A mixed table.
+
+    Numbers are centred on their median, divided by a robust spread and passed through asinh, which is linear near 0
+    and logarithmic far out. Categories become one-hot blocks that the network embeds. Columns that hold nothing, or
+    a different text in every row, are left out with a warning.
+
+    Attributes:
+        max_categories: Most frequent values of a column that are told apart.
+    """
+
+    max_categories: int = 128
+    backbone: ClassVar[str] = "mlp"
+    loss: ClassVar[str] = "typed"
+    fitted: ClassVar[type]
+    synthetic: ClassVar[str] = "swap_columns"
+
+    def fit(self, raw: Any) -> "FittedTabular":
+        """Learn medians, spreads and vocabularies.
+
+        Args:
+            raw: A frame, an Arrow table or a two-dimensional array.
+
+        Raises:
+            DataError: If it is no table, holds an infinite number, or no usable column.
+        """
+        columns, form = to_columns(raw)
+        fitted = [self._fit_column(name, column) for name, column in columns.items()]
+        usable = tuple(column for column in fitted if column is not None)
+        if not usable:
+            raise DataError("no column can be used: all are empty, or hold a different text in every row")
+        left_out = [name for name, column in zip(columns, fitted, strict=True) if column is None]
+        if left_out:
+            warnings.warn(
+                f"left out column(s) {', '.join(map(repr, left_out))}: empty, or a different text in every row",
+                DataWarning,
+                stacklevel=2,
+            )
+        return FittedTabular(usable, form, len(columns))
+
+    def _fit_column(self, name: str, column: np.ndarray) -> Column | None:
+        if column.dtype.kind == "b":
+            return Column(name, "binary")
+        if column.dtype.kind == "O":
+            texts = to_texts(column)
+            counts = Counter(MISSING if v is None else v for v in texts)
+            known = [v for v, count in counts.most_common(self.max_categories) if count > 1 or len(texts) <= 20]
+            return Column(name, "categorical", categories=tuple(sorted(known))) if set(known) - {MISSING} else None
+        numbers = to_numbers(column, name)
+        present = numbers[~np.isnan(numbers)]
+        if not len(present):
+            return None
+        low, centre, high = np.quantile(present, [0.25, 0.5, 0.75])
+        scale = (high - low) / 1.349 or float(present.std()) or abs(float(centre)) or 1.0
+        return Column(name, "numeric", float(centre), float(scale), (), len(present) < len(numbers))
+
+    def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
+        """Half the features, between 2 and 16."""
+        return max(2, min(16, sample_shape[0] // 2))
+
+
+class FittedTabular:
+    """A table's columns and how they become features."""
+
+    def __init__(self, columns: tuple[Column, ...], form: str, n_columns: int) -> None:
+        """Lay the columns out side by side.
+
+        Args:
+            columns: In the order of the features.
+            form: What the training table was, see `to_columns`.
+            n_columns: Columns of the training table, those left out included.
+        """
+        self.columns, self.form, self.n_columns = columns, form, n_columns
+        names, blocks, start = [], [], 0
+        for column in columns:
+            for name, kind, width in column.widths:
+                names.append(name)
+                blocks.append(Block(start, start + width, kind))  # pyright: ignore[reportArgumentType]
+                start += width
+        self.elements, self.blocks, self.sample_shape = tuple(names), tuple(blocks), (start,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that have to be there."""
+        return tuple(column.name for column in self.columns)
+
+    def to_tensor(self, raw: Any) -> Float[np.ndarray, "row feature"]:
+        """Features of each row as float32, shape (row, feature).
+
+        Raises:
+            DataError: If a column is missing or a number is none; row and column are named.
+        """
+        columns = self._matching(raw)
+        return np.hstack([c.encode(columns[c.name]) for c in self.columns]).astype(np.float32)
+
+    def _matching(self, raw: Any) -> Columns:
+        columns, form = to_columns(raw)
+        if form == "numpy" == self.form and len(columns) != self.n_columns:
+            raise DataError(
+                f"X has {len(columns)} features, but DefectDetector is expecting {self.n_columns} features as input"
+            )
+        absent = [name for name in self.names if name not in columns]
+        if absent:
+            raise DataError(
+                f"the table has {len(columns)} column(s) and lacks {', '.join(map(repr, absent[:5]))} of the "
+                f"{len(self.names)} that the model was fitted on; it has {', '.join(map(repr, list(columns)[:5]))} …"
+            )
+        return columns
+
+    def to_raw(self, x: Float[np.ndarray, "row feature"]) -> Any:
+        """The most likely table, in the form of the training table."""
+        columns = {
+            column.name: column.decode(x[:, start : start + sum(w for *_, w in column.widths)])
+            for column, start in zip(self.columns, self._starts(), strict=True)
+        }
+        return from_columns(columns, self.form)
+
+    def describe(self, x: Float[np.ndarray, "row feature"]) -> list[list[Any]]:
+        """The value of each element of each row, in the user's unit: what an explanation shows."""
+        described = []
+        for column, start in zip(self.columns, self._starts(), strict=True):
+            width = sum(w for *_, w in column.widths)
+            features = x[:, start : start + width]
+            described.append(column.decode(features).tolist())
+            if column.indicates_missing:
+                described.append((features[:, 1] > 0.5).tolist())
+        return [list(row) for row in zip(*described, strict=True)]
+
+    def _starts(self) -> list[int]:
+        widths = [sum(w for *_, w in column.widths) for column in self.columns]
+        return [sum(widths[:i]) for i in range(len(widths))]
+
+    def state(self) -> dict[str, Any]:
+        """Columns and form as JSON values."""
+        return {"columns": [asdict(column) for column in self.columns], "form": self.form, "n_columns": self.n_columns}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """The inverse of `state`."""
+        columns = [Column(**{**column, "categories": tuple(column["categories"])}) for column in state["columns"]]
+        return cls(tuple(columns), state["form"], state["n_columns"])
+
+
+Tabular.fitted = FittedTabular

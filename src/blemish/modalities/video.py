@@ -1,0 +1,90 @@
+"""Clips of one length."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from jaxtyping import Float
+
+from blemish.errors import DataError
+from blemish.modalities.pictures import Pixels, check_pictures, fit_pixels
+from blemish.output import Block
+
+AXES = "batch, frame, channel, height, width"
+
+
+@dataclass(frozen=True)
+class Video:
+    """Clips, frame first.
+
+    Attributes:
+        size: Height and width in pixels that the network sees; None: see `fit_pixels`.
+        frames: Frames of a clip when longer recordings are cut; None: the recordings' own length where all are
+            equally long and at most 32 frames, else 16.
+    """
+
+    size: tuple[int, int] | None = None
+    frames: int | None = None
+    backbone: ClassVar[str] = "conv"
+    loss: ClassVar[str] = "mse"
+    fitted: ClassVar[type]
+    synthetic: ClassVar[str] = "time_warp"
+
+    def fit(self, raw: Any) -> "FittedVideo":
+        """Learn length, size, channels and range.
+
+        Args:
+            raw: An array (batch, frame, channel, height, width), or a list of clips (frame, channel, height, width).
+
+        Raises:
+            DataError: If it holds no clips, or their lengths differ.
+        """
+        clips = check_pictures(raw, 4, "video", AXES)
+        pixels = fit_pixels((frame for clip in clips for frame in clip), tuple(self.size) if self.size else None)
+        return FittedVideo(pixels, len(clips[0]))
+
+    def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
+        """32, whatever the clip."""
+        return 32
+
+
+class FittedVideo:
+    """How clips become tensors (batch, frame, channel, height, width) in [0, 1]."""
+
+    def __init__(self, pixels: Pixels, n_frames: int) -> None:
+        """Keep what was learnt."""
+        self.pixels, self.n_frames = pixels, n_frames
+        self.sample_shape = (n_frames, pixels.channels, *pixels.size)
+        self.blocks: tuple[Block, ...] = ()
+        self.elements: tuple[str, ...] = ()
+
+    def to_tensor(self, raw: Any) -> Float[np.ndarray, "row frame channel height width"]:
+        """Clips as float32.
+
+        Raises:
+            DataError: If a sample is no clip, or of another length.
+        """
+        clips = check_pictures(raw, 4, "video", AXES)
+        for row, clip in enumerate(clips):
+            if len(clip) != self.n_frames:
+                raise DataError(f"clip {row} has {len(clip)} frames, the model was fitted on {self.n_frames}; cut it")
+        return np.stack([np.stack([self.pixels.encode(frame) for frame in clip]) for clip in clips])
+
+    def to_raw(
+        self, x: Float[np.ndarray, "row frame channel height width"]
+    ) -> Float[np.ndarray, "row frame channel height width"]:
+        """Clips in the user's range."""
+        return self.pixels.decode(x)
+
+    def state(self) -> dict[str, Any]:
+        """What was learnt, as JSON values."""
+        return {**asdict(self.pixels), "n_frames": self.n_frames}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """The inverse of `state`."""
+        pixels = {name: value for name, value in state.items() if name != "n_frames"}
+        return cls(Pixels(**{**pixels, "size": tuple(pixels["size"])}), state["n_frames"])
+
+
+Video.fitted = FittedVideo

@@ -1,0 +1,139 @@
+"""A fitted network with the modality that feeds it: raw samples in, codes and errors out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from blemish.autoencoder import Autoencoder
+from blemish.choices import Choices
+from blemish.errors import ArtifactError, ConfigError
+from blemish.losses import RECONSTRUCTIONS
+from blemish.modalities import FittedModality
+from blemish.output import LossTerm, Output, Reconstruction
+from blemish.scoring import Evidence
+
+SCORING_ROWS = 1024  # rows at a time: fits the cache, see docs/log.md
+
+
+@dataclass(frozen=True)
+class Model:
+    """Parts put together for one data set.
+
+    Attributes:
+        choices: Which parts.
+        modality: Raw samples ↔ tensors.
+        network: The autoencoder, on `device`.
+        losses: The objective.
+        device: Where the network is.
+    """
+
+    choices: Choices
+    modality: FittedModality
+    network: Autoencoder
+    losses: tuple[LossTerm, ...]
+    device: torch.device
+
+    @property
+    def reconstruction(self) -> Reconstruction:
+        """The one term that reconstructs."""
+        names = [part.name for part in self.choices.losses]
+        position = next(i for i, name in enumerate(names) if name in RECONSTRUCTIONS)
+        return self.losses[position]  # pyright: ignore[reportReturnType]
+
+    def to_tensor(self, raw: Any) -> Tensor:
+        """Raw samples on the network's device, (row, *sample)."""
+        return torch.from_numpy(self.modality.to_tensor(raw)).to(self.device)
+
+    def run(self, x: Tensor) -> Iterator[tuple[Tensor, Output]]:
+        """Chunks of x and what the network makes of them, without gradient or noise."""
+        self.network.eval()
+        with torch.inference_mode():
+            for chunk in x.split(SCORING_ROWS):
+                yield chunk, self.network(chunk)
+
+    def evidence(self, x: Tensor) -> Evidence:
+        """Codes and reconstruction errors of tensors."""
+        term, blocks = self.reconstruction, self.modality.blocks
+        parts = [(out.z, term.sample_error(chunk, out.x_hat, blocks)) for chunk, out in self.run(x)]
+        z, error = (torch.cat(tensors).cpu().numpy().astype(np.float64) for tensors in zip(*parts, strict=True))
+        return Evidence(z, error)
+
+    def error_map(self, x: Tensor) -> Float[np.ndarray, "row *element"]:
+        """Error of every column or pixel."""
+        term, blocks = self.reconstruction, self.modality.blocks
+        return torch.cat([term.error_map(chunk, out.x_hat, blocks) for chunk, out in self.run(x)]).cpu().numpy()
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Reconstructions in the space of x."""
+        term, blocks = self.reconstruction, self.modality.blocks
+        return torch.cat([term.activate(out.x_hat, blocks) for _, out in self.run(x)])
+
+    def decode(self, z: Float[np.ndarray, "row latent"]) -> Tensor:
+        """What codes decode to, in the space of x."""
+        self.network.eval()
+        with torch.inference_mode():
+            x_hat = self.network.decode(torch.as_tensor(z, dtype=torch.float32, device=self.device))
+            return self.reconstruction.activate(x_hat, self.modality.blocks)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The network's weights by name."""
+        return {f"network.{name}": weight.cpu().numpy() for name, weight in self.network.state_dict().items()}
+
+    def load_weights(self, arrays: dict[str, np.ndarray]) -> None:
+        """Put stored weights in place of the present ones.
+
+        Raises:
+            ArtifactError: If they do not fit this network.
+        """
+        weights = {
+            name.removeprefix("network."): torch.from_numpy(array.copy())
+            for name, array in arrays.items()
+            if name.startswith("network.")
+        }
+        try:
+            self.network.load_state_dict(weights, assign=True)
+        except RuntimeError as error:
+            raise ArtifactError(f"weights and manifest do not fit: {str(error).splitlines()[-1].strip()}") from None
+        if any(weight.dtype != torch.float32 for weight in weights.values()):
+            raise ArtifactError("weights are not 32-bit floats")
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(True)
+        self.network.to(self.device)
+
+
+def build(choices: Choices, modality: FittedModality, latent_dim: int, device: torch.device) -> Model:
+    """Put parts together; the weights come from PyTorch's global generator, which the caller guards.
+
+    Raises:
+        ConfigError: If parts do not fit each other or the samples.
+    """
+    try:
+        bottleneck = choices.bottleneck.make(latent_dim)
+        backbone = choices.backbone.make(modality.sample_shape, bottleneck.hidden_dim, latent_dim, modality.blocks)
+        losses = tuple(loss.make() for loss in choices.losses)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"the parts cannot be built for samples of shape {modality.sample_shape}: {error}") from None
+    return Model(choices, modality, Autoencoder(backbone, bottleneck).to(device), losses, device)
+
+
+def device_for(name: str) -> torch.device:
+    """'auto' is a GPU where there is one.
+
+    Raises:
+        ConfigError: If PyTorch does not know the device, or has none of that kind here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device {name!r} is not available here ({str(error).splitlines()[0]}); use 'auto'") from None
+    return device

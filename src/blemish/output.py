@@ -1,0 +1,97 @@
+"""What all parts agree on: a batch goes in, an `Output` comes out, a loss term reads both."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+class Block(NamedTuple):
+    """One column of a table inside the feature axis of `x`: features `start` to `stop`."""
+
+    start: int
+    stop: int
+    kind: Literal["numeric", "binary", "categorical"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a loss term may know of its rows.
+
+    Attributes:
+        x: The clean samples, shape (batch, *sample).
+        group: Shape (batch,), codes of `blemish.labels`.
+        blocks: The columns of a table; empty for other modalities.
+    """
+
+    x: Float[Tensor, "batch *sample"]
+    group: Int[Tensor, " batch"]
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the network made of a batch; a field that no part fills is None.
+
+    Attributes:
+        x_hat: Reconstruction, shape of `x`; raw scores (logits) where the column is binary or categorical.
+        h: Encoder output before the bottleneck, (batch, hidden).
+        z: Latent code, (batch, latent).
+        mu: Mean of q(z given x), (batch, latent).
+        logvar: Log-variance of q(z given x), (batch, latent).
+        basis: The RSR matrix, (latent, hidden).
+    """
+
+    x_hat: Float[Tensor, "batch *sample"]
+    h: Float[Tensor, "batch hidden"]
+    z: Float[Tensor, "batch latent"]
+    mu: Float[Tensor, "batch latent"] | None = None
+    logvar: Float[Tensor, "batch latent"] | None = None
+    basis: Float[Tensor, "latent hidden"] | None = None
+
+
+class Backbone(NamedTuple):
+    """A network family's two halves: x (batch, *sample) → h (batch, hidden), and z (batch, latent) → x_hat."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+
+
+class LossTerm(Protocol):
+    """One summand of the objective: a frozen dataclass that declares what it needs.
+
+    Attributes:
+        weight: Factor of the term in the total.
+        needs: Fields of `Output` that have to be filled; checked before training.
+        needs_defects: Whether the term is trained only with labelled defects in every batch.
+    """
+
+    needs: ClassVar[tuple[str, ...]]
+    needs_defects: ClassVar[bool]
+
+    @property
+    def weight(self) -> float: ...
+
+    @property
+    def lower_bound(self) -> float:
+        """A number that the unweighted term never falls below, for any code; minus infinity if there is none."""
+        ...
+
+    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]: ...
+
+
+class Reconstruction(LossTerm, Protocol):
+    """A loss term that also tells how badly each row, and each element of it, is reconstructed."""
+
+    def activate(
+        self, x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...]
+    ) -> Float[Tensor, "batch *sample"]: ...
+
+    def error_map(
+        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...]
+    ) -> Float[Tensor, "batch *element"]: ...
+
+    def sample_error(
+        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...]
+    ) -> Float[Tensor, " batch"]: ...

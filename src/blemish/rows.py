@@ -1,0 +1,108 @@
+"""Whatever a user hands to a detector, as rows that a modality takes; results in the same form."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import narwhals.stable.v1 as nw
+import numpy as np
+from jaxtyping import Bool
+
+from blemish.errors import DataError
+from blemish.modalities.columns import is_frame
+from blemish.sources import kind_of_array, read, read_images
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Samples and where they came from.
+
+    Attributes:
+        X: A table, an array, or a list of arrays.
+        modality: 'tabular', 'image' or 'video'.
+        names_given: A name for each row that the user gave.
+        kept: Which of these could be read, shape (row,).
+        index: A pandas index to give back, or None.
+    """
+
+    X: Any
+    modality: str
+    names_given: list[Any]
+    kept: Bool[np.ndarray, " row"]
+    index: Any = None
+
+    @property
+    def n_given(self) -> int:
+        """Rows that the user gave."""
+        return len(self.kept)
+
+    @property
+    def names(self) -> list[Any]:
+        """Names of the rows that could be read."""
+        return [name for name, kept in zip(self.names_given, self.kept, strict=True) if kept]
+
+    def spread(self, values: np.ndarray, name: str | list[str]) -> Any:
+        """Results for the rows that were given: NaN (or '') where one could not be read; pandas for pandas.
+
+        Args:
+            values: Shape (read,) or (read, column).
+            name: Name of the series, or of the columns.
+        """
+        if not self.kept.all():
+            missing: Any = np.nan if values.dtype.kind == "f" else "" if values.dtype.kind == "U" else False
+            full = np.full((self.n_given, *values.shape[1:]), missing, dtype=values.dtype)
+            full[self.kept] = values
+            values = full
+        if self.index is None:
+            return values
+        import pandas as pd
+
+        if isinstance(name, list):
+            return pd.DataFrame(values, index=self.index, columns=name)
+        return pd.Series(values, index=self.index, name=name)
+
+
+def to_rows(X: Any, modality: str = "auto", frames: int | None = None) -> Rows:
+    """Read X.
+
+    Args:
+        X: A table of any library, an array, a list of arrays, a list of paths of images, or a file or folder.
+        modality: What the model was fitted on; 'auto' or 'given' before fitting.
+        frames: Frames of a clip when recordings are cut.
+
+    Raises:
+        DataError: If nothing can be read, or the kind of data is another than the model's.
+    """
+    rows = _read(X, modality if modality in ("tabular", "image", "video") else "auto", frames)
+    if modality in ("tabular", "image", "video") and rows.modality != modality:
+        raise DataError(f"the data are {rows.modality}, the model was fitted on {modality}")
+    return rows
+
+
+def _read(X: Any, modality: str, frames: int | None) -> Rows:
+    if isinstance(X, (str, os.PathLike)):
+        samples = read(X, modality=modality, frames=frames)
+        return Rows(samples.X, samples.modality, samples.keys, np.ones(len(samples), dtype=bool))
+    if is_frame(X):
+        index = X.index if nw.dependencies.is_pandas_dataframe(X) else None
+        n = len(nw.from_native(X, eager_only=True))
+        names = list(range(n)) if index is None else list(index)
+        return Rows(X, "tabular", names, np.ones(n, dtype=bool), index)
+    if isinstance(X, np.ndarray):
+        kind = kind_of_array(X) if X.dtype != object or X.ndim == 2 else "image"
+        return Rows(X, kind, list(range(len(X))), np.ones(len(X), dtype=bool))
+    if isinstance(X, Sequence) and len(X) and all(isinstance(item, (str, os.PathLike)) for item in X):
+        return _read_paths([Path(item) for item in X])
+    if isinstance(X, Sequence) and len(X) and all(isinstance(item, np.ndarray) and item.ndim > 1 for item in X):
+        kind = "video" if X[0].ndim == 4 else "image"
+        return Rows(X, kind, list(range(len(X))), np.ones(len(X), dtype=bool))
+    n = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X) if hasattr(X, "__len__") else 0
+    return Rows(X, "tabular", list(range(n)), np.ones(n, dtype=bool))
+
+
+def _read_paths(paths: list[Path]) -> Rows:
+    images, skipped = read_images(paths)
+    bad = set(skipped)
+    return Rows(images, "image", [str(path) for path in paths], np.array([str(path) not in bad for path in paths]))

@@ -1,0 +1,97 @@
+"""Three clouds: the normals, the labelled defects, and a broad one for anything else.
+
+All densities live in *whitened* space, in which the normals have mean 0 and unit covariance.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import logsumexp
+from sklearn.covariance import ledoit_wolf
+
+from blemish.scoring.evidence import State
+
+PRIOR = {"normal": 0.90, "other": 0.07, "defect": 0.03}
+"""Assumed shares of the groups: labelled defects are no random sample, so they cannot tell."""
+
+BREADTH = 4.0
+"""Standard deviation of the broad cloud, in those of the normals."""
+
+
+def fit_whitening(features: Float[np.ndarray, "row feature"]) -> State:
+    """Centre and matrix that make the rows' covariance the identity.
+
+    The covariance is shrunk towards a multiple of the identity, by less the more rows there are.
+
+    Args:
+        features: Shape (row, feature), at least one row.
+
+    Returns:
+        'centre' (feature,) and 'whiten' (feature, feature).
+
+    Reference:
+        Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", 2004.
+    """
+    centre = np.median(features, axis=0)
+    unit = np.maximum(features.std(axis=0), 1e-6)
+    if len(features) < 2:
+        return {"centre": centre, "whiten": np.eye(len(centre))}
+    covariance, _ = ledoit_wolf((features - centre) / unit, assume_centered=True)
+    values, vectors = np.linalg.eigh(covariance)
+    return {"centre": centre, "whiten": vectors / np.sqrt(np.maximum(values, 1e-6)) / unit[:, None]}
+
+
+def whitened(state: State, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row feature"]:
+    """Features in units of the normals' spread."""
+    return (features - state["centre"]) @ state["whiten"]
+
+
+def log_normal(u: Float[np.ndarray, "row feature"], stdev: float = 1.0) -> Float[np.ndarray, " row"]:
+    r"""Log-density of N(0, s²) in every direction, up to the constant that all clouds share.
+
+    .. math:: -\lVert u \rVert^2 / 2 s^2 - D \log s
+    """
+    return -0.5 * np.square(u / stdev).sum(1) - u.shape[1] * np.log(stdev)
+
+
+def log_kernels(
+    u: Float[np.ndarray, "row feature"], points: Float[np.ndarray, "point feature"], bandwidth: float
+) -> Float[np.ndarray, " row"]:
+    r"""Log of the mean of Gaussian kernels at the points, up to the shared constant.
+
+    .. math:: \log \tfrac1m \sum_d \exp(-\lVert u - u_d \rVert^2 / 2 h^2) - D \log h
+
+    Reference:
+        Parzen, "On estimation of a probability density function and mode", 1962.
+    """
+    squared = np.stack([np.square(u - point).sum(1) for point in points], axis=1)
+    return logsumexp(-0.5 * squared / bandwidth**2, axis=1) - np.log(len(points)) - u.shape[1] * np.log(bandwidth)
+
+
+def bandwidth_of(points: Float[np.ndarray, "point feature"], least: float) -> float:
+    """Root mean squared distance to the nearest other point, a direction; at least `least`, 1 for a single point."""
+    if len(points) < 2:
+        return 1.0
+    squared = np.square(points[:, None] - points[None]).sum(-1)
+    np.fill_diagonal(squared, np.inf)
+    return float(np.clip(np.sqrt(squared.min(1).mean() / points.shape[1]), least, BREADTH / 2))
+
+
+def log_joint(
+    u: Float[np.ndarray, "row feature"],
+    defects: Float[np.ndarray, "defect feature"],
+    others: Float[np.ndarray, "other feature"],
+    bandwidth: float,
+) -> Float[np.ndarray, "row 3"]:
+    """Log of prior times density of normal, other and defect; -inf for the defect when none is labelled."""
+    broad = log_normal(u, BREADTH)
+    if len(others):
+        broad = np.logaddexp(broad, log_kernels(u, others, max(bandwidth, bandwidth_of(others, bandwidth)))) - np.log(2)
+    like_defect = log_kernels(u, defects, bandwidth) if len(defects) else np.full(len(u), -np.inf)
+    return np.stack(
+        [
+            log_normal(u) + np.log(PRIOR["normal"]),
+            broad + np.log(PRIOR["other"]),
+            like_defect + np.log(PRIOR["defect"]),
+        ],
+        axis=1,
+    )

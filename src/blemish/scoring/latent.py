@@ -1,0 +1,59 @@
+"""Ranks by where a row lies in latent space as well as by its reconstruction error."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import logsumexp
+
+from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.scoring.clouds import bandwidth_of, fit_whitening, log_joint, whitened
+from blemish.scoring.evidence import Evidence, State
+
+
+def features_of(evidence: Evidence) -> Float[np.ndarray, "row feature"]:
+    """Code and log error side by side, shape (row, latent + 1)."""
+    return np.column_stack([evidence.z, np.log(evidence.error + 1e-12)])
+
+
+@dataclass(frozen=True)
+class Latent:
+    """Three clouds over the code and the log error; the default.
+
+    The defect score is the log-odds of the defect cloud against the two others. A region that nobody has seen belongs
+    to the broad cloud, not to the defect's. Not for a latent space that the contrast did not shape *and* that mixes
+    the groups; then only more labels help.
+
+    Attributes:
+        least_bandwidth: Smallest width of a defect's kernel, in the normals' standard deviations: labelled defects
+            lie closer together than new ones, because the network saw them.
+    """
+
+    least_bandwidth: float = 0.5
+
+    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"]) -> State:
+        """Learn the clouds; see `Scorer`."""
+        features = features_of(evidence)
+        state = fit_whitening(features[(group == UNLABELLED) | (group == NORMAL)])
+        u = whitened(state, features)
+        defects = u[group == DEFECT]
+        bandwidth = np.array(bandwidth_of(defects, self.least_bandwidth))
+        return {**state, "defects": defects, "others": u[group == OTHER], "bandwidth": bandwidth}
+
+    def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
+        """The reconstruction error."""
+        return evidence.error
+
+    def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
+        """Log-odds of the defect cloud."""
+        joint = self._log_joint(state, evidence)
+        return joint[:, 2] - logsumexp(joint[:, :2], axis=1)
+
+    def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
+        """Posterior of the three clouds under the assumed shares."""
+        joint = self._log_joint(state, evidence)
+        return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+
+    def _log_joint(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
+        u = whitened(state, features_of(evidence))
+        return log_joint(u, state["defects"], state["others"], float(state["bandwidth"]))

@@ -1,0 +1,41 @@
+"""Ranks by reconstruction error alone: the field's way, kept for comparison."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import logsumexp
+
+from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.scoring.clouds import bandwidth_of, fit_whitening, log_joint, whitened
+from blemish.scoring.evidence import Evidence, State
+
+
+@dataclass(frozen=True)
+class ReconstructionOnly:
+    """Both scores are the reconstruction error; probabilities come from three clouds over its logarithm.
+
+    Use to reproduce the prototype. It cannot tell one kind of outlier from another of the same error.
+    """
+
+    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"]) -> State:
+        """Learn the clouds; see `Scorer`."""
+        features = np.log(evidence.error + 1e-12)[:, None]
+        state = fit_whitening(features[(group == UNLABELLED) | (group == NORMAL)])
+        u = whitened(state, features)
+        defects = u[group == DEFECT]
+        return {**state, "defects": defects, "others": u[group == OTHER], "bandwidth": np.array(bandwidth_of(defects, 0.5))}
+
+    def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
+        """The reconstruction error."""
+        return evidence.error
+
+    def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
+        """The reconstruction error."""
+        return evidence.error
+
+    def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
+        """Posterior of the three clouds under the assumed shares."""
+        u = whitened(state, np.log(evidence.error + 1e-12)[:, None])
+        joint = log_joint(u, state["defects"], state["others"], float(state["bandwidth"]))
+        return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))

@@ -1,0 +1,408 @@
+"""Files and folders as samples: tables, image folders, videos and folders of frames."""
+
+import os
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
+from PIL import Image as Pillow
+
+from blemish.errors import DataError, DataWarning, LabelError, missing_extra
+
+TABLES = (".csv", ".tsv", ".txt", ".data", ".parquet", ".arrow", ".feather", ".npz")
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+LONGEST_SIDE = 1024
+CLIP_FRAMES, LONGEST_CLIP = 16, 32
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What was read.
+
+    Attributes:
+        X: An Arrow table, an array, or a list of arrays; what `DefectDetector` takes.
+        keys: A name for each sample: row number, value of the key column, or path (with '#' and the first frame).
+        modality: 'tabular', 'image' or 'video'.
+        skipped: Files that could not be decoded.
+        columns: Columns that were taken out of X, by name.
+    """
+
+    X: Any
+    keys: list[Any]
+    modality: str
+    skipped: list[str] = field(default_factory=list)
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.keys)
+
+
+def read(
+    data: PathLike,
+    *,
+    modality: str = "auto",
+    glob: str = "*",
+    names: Sequence[str] | None = None,
+    take_out: Sequence[str] = (),
+    frames: int | None = None,
+) -> Samples:
+    """Read a data set.
+
+    Args:
+        data: A CSV (also compressed), Parquet, Arrow or NPZ file; a folder of images; of videos; or of frame folders.
+        modality: 'auto', 'tabular', 'image' or 'video'. A folder of folders of numbered, alike pictures is taken for
+            video.
+        glob: Which file names in a folder count.
+        names: Column names of a CSV file without a header.
+        take_out: Columns that are not features (labels, keys); they are returned apart. Absent ones are ignored.
+        frames: Frames of a clip; None: see `Video.frames`.
+
+    Raises:
+        DataError: If nothing is there, the file is empty or of an unknown kind, or no image can be decoded.
+    """
+    path = Path(data)
+    if not path.exists():
+        raise DataError(f"there is no file or folder {str(path)!r}")
+    if path.is_dir():
+        return _read_folder(path, modality, glob, frames)
+    kind = _table_suffix(path)
+    if kind is None:
+        raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
+    return _read_npz(path) if kind == ".npz" else _from_table(read_table(path, names), take_out)
+
+
+def read_table(path: PathLike, names: Sequence[str] | None = None) -> pa.Table:
+    """A CSV (also compressed), Parquet or Arrow file as a table.
+
+    Raises:
+        DataError: If it is empty, malformed, or of an unknown kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"there is no file {str(path)!r}")
+    kind = _table_suffix(path)
+    try:
+        if kind == ".parquet":
+            table = pa.parquet.read_table(path)
+        elif kind in (".arrow", ".feather"):
+            table = pa.feather.read_table(path)
+        else:
+            delimiter = "\t" if kind == ".tsv" else ","
+            table = pa.csv.read_csv(
+                path,
+                read_options=pa.csv.ReadOptions(column_names=list(names) if names else None),
+                parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                convert_options=pa.csv.ConvertOptions(strings_can_be_null=True),
+            )
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path} cannot be read as a table: {reason}") from None
+    if table.num_rows == 0:
+        raise DataError(f"{path} has no rows")
+    clean = [name.lstrip("\ufeff").strip() for name in table.column_names]
+    if len(set(clean)) < len(clean):
+        twice = next(name for name in clean if clean.count(name) > 1)
+        raise DataError(f"{path} has two columns named {twice!r}; rename one")
+    return table.rename_columns(clean)
+
+
+def _table_suffix(path: Path) -> str | None:
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes and suffixes[-1] in (".gz", ".bz2", ".zst", ".lz4"):
+        suffixes.pop()
+    return suffixes[-1] if suffixes and suffixes[-1] in TABLES else None
+
+
+def _from_table(table: pa.Table, take_out: Sequence[str]) -> Samples:
+    apart = {name: table[name].to_pylist() for name in take_out if name in table.column_names}
+    features = table.drop_columns(list(apart))
+    if not features.num_columns:
+        raise DataError(f"no feature is left of the columns {', '.join(table.column_names)}")
+    return Samples(features, list(range(table.num_rows)), "tabular", columns=apart)
+
+
+def _read_npz(path: Path) -> Samples:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path} cannot be read without running code in it ({error}); save plain arrays") from None
+    X = arrays.pop("X", None)
+    if X is None or not X.ndim or not len(X):
+        raise DataError(f"{path} has no array 'X' with samples; it has {', '.join(arrays) or 'nothing'}")
+    columns = {name: array.tolist() for name, array in arrays.items() if array.shape == (len(X),)}
+    return Samples(X, list(range(len(X))), kind_of_array(X), columns=columns)
+
+
+def kind_of_array(X: np.ndarray) -> str:
+    """'tabular', 'image' or 'video', by the number of axes.
+
+    Raises:
+        DataError: If there is no such kind.
+    """
+    kinds = {2: "tabular", 3: "image", 4: "image", 5: "video"}
+    if X.ndim not in kinds:
+        raise DataError(
+            f"an array of shape {X.shape} is no data set: expected (row, column), (batch, channel, height, width) or "
+            "(batch, frame, channel, height, width). Reshape your data, a single sample with X[None]"
+        )
+    return kinds[X.ndim]
+
+
+# Folders ---------------------------------------------------------------------------------------------------------
+
+
+def _read_folder(folder: Path, modality: str, glob: str, frames: int | None) -> Samples:
+    files = sorted(p for p in folder.rglob(glob) if p.is_file())
+    videos = [p for p in files if p.suffix.lower() in VIDEOS]
+    pictures = [p for p in files if p.suffix.lower() in IMAGES]
+    if not videos and not pictures:
+        raise DataError(f"{folder} holds no image or video named {glob!r}; known are {', '.join(IMAGES + VIDEOS)}")
+    if modality == "video" or (modality == "auto" and (videos or looks_like_frames(pictures))):
+        return _read_clips(folder, videos, pictures, frames)
+    images, skipped = read_images(pictures)
+    kept = [p for p in pictures if str(p) not in set(skipped)]
+    keys = [p.relative_to(folder).as_posix() for p in kept]
+    return Samples(images, keys, "image", [Path(s).relative_to(folder).as_posix() for s in skipped])
+
+
+def read_images(paths: Iterable[PathLike]) -> tuple[list[np.ndarray], list[str]]:
+    """Decode images.
+
+    Args:
+        paths: Files. Larger ones are halved while decoding until their longer side is below 2,048 pixels.
+
+    Returns:
+        One array (channel, height, width) for each file that decodes, and the names of the others.
+
+    Raises:
+        DataError: If no file decodes.
+    """
+    images, skipped = [], []
+    for path in paths:
+        try:
+            images.append(_decode(path))
+        except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+            skipped.append(str(path))
+            warnings.warn(f"skipped {path}: it cannot be decoded ({error})", DataWarning, stacklevel=2)
+    if not images:
+        raise DataError(f"none of the {len(skipped)} images can be decoded, the first is {skipped[0] if skipped else ''}")
+    return images, skipped
+
+
+def _decode(path: PathLike) -> np.ndarray:
+    with Pillow.open(path) as image:
+        image.load()
+        if image.mode in ("1", "L", "LA"):
+            image = image.convert("L")  # noqa: PLW2901
+        elif image.mode not in ("I", "F") and not image.mode.startswith("I;"):
+            image = image.convert("RGB")  # noqa: PLW2901
+        factor = max(image.size) // LONGEST_SIDE
+        array = np.asarray(image.reduce(factor) if factor > 1 else image)
+    if array.dtype == np.int32:
+        array = array.astype(np.uint16) if 0 <= array.min() and array.max() < 2**16 else array.astype(np.float32)
+    return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
+
+
+def looks_like_frames(pictures: Sequence[Path]) -> bool:
+    """Whether image files are frames: in every folder consecutive numbers, and neighbours much alike.
+
+    Two folders of numbered pictures of one thing look the same from the outside; so neighbouring pictures have to
+    differ by less than a quarter of what pictures far apart differ.
+    """
+    folders: dict[Path, list[Path]] = {}
+    for picture in pictures:
+        folders.setdefault(picture.parent, []).append(picture)
+    gaps, spans = [], []
+    for files in folders.values():
+        numbers = [re.search(r"(\d+)$", file.stem) for file in files]
+        found = [int(match[1]) for match in numbers if match]
+        if len(found) < 4 or len(found) < len(files) or sorted(found) != list(range(min(found), max(found) + 1)):
+            return False
+        first, second, last = (_thumbnail(files[i]) for i in (0, 1, -1))
+        if first is None or second is None or last is None:
+            return False
+        gaps.append(np.abs(first - second).mean())
+        spans.append(first)
+    far = [np.abs(a - b).mean() for a, b in zip(spans, spans[1:], strict=False)]
+    return bool(far) and float(np.mean(gaps)) < 0.25 * max(float(np.mean(far)), 4.0)
+
+
+def _thumbnail(path: Path) -> np.ndarray | None:
+    try:
+        with Pillow.open(path) as image:
+            return np.asarray(image.convert("L").resize((32, 32)), dtype=np.float64)
+    except (OSError, ValueError, SyntaxError):
+        return None
+
+
+def _read_clips(folder: Path, videos: Sequence[Path], pictures: Sequence[Path], frames: int | None) -> Samples:
+    recordings: list[tuple[str, np.ndarray]] = []
+    skipped: list[str] = []
+    for video in videos:
+        try:
+            recordings.append((video.relative_to(folder).as_posix(), read_video(video)))
+        except DataError as error:
+            skipped.append(video.relative_to(folder).as_posix())
+            warnings.warn(f"skipped {error}", DataWarning, stacklevel=2)
+    for parent in sorted({picture.parent for picture in pictures}):
+        name = parent.relative_to(folder).as_posix()
+        files = sorted((p for p in pictures if p.parent == parent), key=_by_number)
+        try:
+            images, bad = read_images(files)
+        except DataError:
+            images, bad = [], [str(file) for file in files]
+        skipped += [Path(file).relative_to(folder).as_posix() for file in bad]
+        if images:
+            recordings.append((name, _same_size(images, name)))
+    if not recordings:
+        raise DataError(f"no clip in {folder} can be decoded, {len(skipped)} file(s) were tried")
+    return _cut(recordings, frames, skipped)
+
+
+def _by_number(path: Path) -> list[Any]:
+    """Natural order: 2 before 10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
+
+
+def _same_size(images: list[np.ndarray], name: str) -> np.ndarray:
+    """Frames as one array; frames of another size or kind than the first are brought to it."""
+    channels, height, width = images[0].shape
+    odd = [i for i, image in enumerate(images) if image.shape != images[0].shape]
+    for i in odd:
+        mode = "L" if channels == 1 else "RGB"
+        picture = images[i][0] if images[i].shape[0] == 1 else np.moveaxis(images[i], 0, -1)
+        resized = np.asarray(Pillow.fromarray(picture).convert(mode).resize((width, height)))
+        images[i] = resized[None] if channels == 1 else np.moveaxis(resized, -1, 0)
+    if odd:
+        warnings.warn(
+            f"{name}: {len(odd)} frame(s) are not {width} x {height} like the first and were resized",
+            DataWarning,
+            stacklevel=2,
+        )
+    return np.stack(images)
+
+
+def read_video(path: PathLike) -> np.ndarray:
+    """Decode a video file to (frame, channel, height, width), bytes. Needs the extra 'video'.
+
+    Raises:
+        MissingExtraError: If PyAV is not installed.
+        DataError: If the file holds no frame that can be decoded.
+    """
+    try:
+        import av
+    except ImportError:
+        raise missing_extra("av", "video") from None
+    try:
+        with av.open(str(path)) as container:
+            frames = [np.moveaxis(frame.to_ndarray(format="rgb24"), -1, 0) for frame in container.decode(video=0)]
+    except (av.FFmpegError, OSError, IndexError) as error:
+        raise DataError(f"{path} cannot be decoded as video ({error})") from None
+    if not frames:
+        raise DataError(f"{path} holds no frame")
+    return np.stack(frames)
+
+
+def _cut(recordings: list[tuple[str, np.ndarray]], frames: int | None, skipped: list[str]) -> Samples:
+    lengths = {len(recording) for _, recording in recordings}
+    if frames is None:
+        frames = lengths.pop() if len(lengths) == 1 and max(lengths) <= LONGEST_CLIP else min(CLIP_FRAMES, *lengths)
+    clips, keys = [], []
+    for name, recording in recordings:
+        if len(recording) < frames:
+            skipped.append(name)
+            warnings.warn(f"skipped {name}: it has {len(recording)} frames, a clip has {frames}", DataWarning, stacklevel=2)
+            continue
+        starts = list(range(0, len(recording) - frames + 1, max(1, frames // 2)))
+        if starts[-1] + frames < len(recording):
+            starts.append(len(recording) - frames)
+        clips += [recording[start : start + frames] for start in starts]
+        keys += [name if len(recording) == frames else f"{name}#{start}" for start in starts]
+    if not clips:
+        raise DataError(f"no recording has {frames} frames, the longest has {max(len(r) for _, r in recordings)}")
+    return Samples(clips, keys, "video", skipped)
+
+
+# Labels ----------------------------------------------------------------------------------------------------------
+
+
+def labels_from_table(keys: Sequence[str], path: PathLike) -> list[Any]:
+    """Look the label of each file up in a table of names.
+
+    Args:
+        keys: Paths relative to the data folder; of clips with '#' and the first frame.
+        path: A table with a column of names ('path', 'name', 'file' or 'key', else the first) and one of labels
+            ('label', else the second). A name may be the whole key, the file's name, its stem, or the clip's folder.
+
+    Returns:
+        One value a key, None where the table does not name it.
+
+    Raises:
+        LabelError: If the table lacks a column, names no sample at all, or gives one sample two labels.
+    """
+    table = read_table(path)
+    if table.num_columns < 2:
+        raise LabelError(f"{path} has one column; a table of labels needs a column of names and one of labels")
+    columns = table.column_names
+    name_column = next((c for c in ("path", "name", "file", "key") if c in columns), columns[0])
+    rest = [c for c in columns if c != name_column]
+    label_column = "label" if "label" in rest else rest[0]
+    label_of: dict[str, Any] = {}
+    for name, label in zip(table[name_column].to_pylist(), table[label_column].to_pylist(), strict=True):
+        if label_of.setdefault(str(name), label) != label:
+            raise LabelError(f"{path} gives {name!r} two labels, {label_of[str(name)]!r} and {label!r}; keep one")
+    found = [next((alias for alias in _aliases(key) if alias in label_of), None) for key in keys]
+    unknown = sorted(set(label_of) - {name for key in keys for name in _aliases(key)})
+    if len(unknown) == len(label_of):
+        raise LabelError(f"none of the {len(label_of)} names in {path} is a sample; the first is {unknown[0]!r}, "
+                         f"samples look like {keys[0]!r}")
+    if unknown:
+        warnings.warn(f"{len(unknown)} name(s) in {path} are no samples, for example {unknown[0]!r}", DataWarning, stacklevel=2)
+    return [None if alias is None else label_of[alias] for alias in found]
+
+
+def _aliases(key: str) -> list[str]:
+    clip, _, _ = key.partition("#")
+    path = Path(clip)
+    return [key, clip, path.name, path.stem]
+
+
+def labels_from_folders(
+    keys: Sequence[str], defect: Sequence[str] = (), other: Sequence[str] = (), normal: Sequence[str] = ()
+) -> list[str | None]:
+    """Label files by a folder on their way.
+
+    Args:
+        keys: Paths relative to the data folder.
+        defect: Folder names whose files are defects; `'*'` in one of the three stands for all the rest.
+        other: Folder names whose files are other outliers.
+        normal: Folder names whose files are normal.
+
+    Raises:
+        LabelError: If a folder holds no sample.
+
+    Example:
+        >>> labels_from_folders(["crack/a.png", "fine/b.png"], defect=["crack"])
+        ['defect', None]
+    """
+    word_of = {folder: word for word, folders in [("normal", normal), ("other", other), ("defect", defect)] for folder in folders}
+    rest = word_of.pop("*", None)
+    parts = [Path(key.partition("#")[0]).parts for key in keys]
+    for folder in word_of:
+        if not any(folder in names for names in parts):
+            raise LabelError(f"no sample lies in a folder {folder!r}; folders are "
+                             + ", ".join(sorted({names[0] for names in parts if len(names) > 1})[:8]))
+    return [next((word_of[name] for name in names if name in word_of), rest) for names in parts]

@@ -1,0 +1,92 @@
+"""Model files: one safetensors file, the manifest as JSON in its metadata. No code runs on load."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from blemish.errors import ArtifactError
+
+SCHEMA = 1
+
+
+def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
+    """Write a model file whole or not at all: the old file stays until the new one is complete on disk.
+
+    Args:
+        path: Where to.
+        arrays: Named arrays, any shape.
+        manifest: JSON values.
+
+    Raises:
+        ArtifactError: If the folder does not exist or cannot be written.
+    """
+    header = {"blemish": json.dumps({"schema": SCHEMA, **manifest}, allow_nan=False, sort_keys=True)}
+    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata=header)
+    write_atomically(path, data)
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Replace a file in one step.
+
+    Raises:
+        ArtifactError: If the folder does not exist or cannot be written.
+    """
+    target = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    except OSError as error:
+        raise ArtifactError(f"cannot write {target}: {error.strerror}; choose a folder that exists") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise ArtifactError(f"cannot write {target}: {error.strerror}") from None
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `write` wrote.
+
+    Returns:
+        Arrays and manifest.
+
+    Raises:
+        ArtifactError: If the file is missing, truncated, not Blemish's, or from a newer version.
+    """
+    target = Path(path)
+    if not target.is_file():
+        raise ArtifactError(f"there is no model file {target}; write one with 'blemish fit … -o {target}'")
+    try:
+        with safe_open(target, framework="numpy") as file:
+            text = (file.metadata() or {}).get("blemish")
+            if text is None:
+                raise ArtifactError(f"{target} is a safetensors file, but not one of Blemish's")
+            manifest = _parse(text, target)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, TypeError) as error:
+        raise ArtifactError(f"{target} is no model file, or is truncated ({error}); fit again or copy it again") from None
+    return arrays, manifest
+
+
+def _parse(text: str, target: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(text)
+        schema = int(manifest["schema"])
+    except (ValueError, TypeError, KeyError):
+        raise ArtifactError(f"the manifest of {target} cannot be read; fit again") from None
+    if schema > SCHEMA:
+        raise ArtifactError(f"{target} has schema {schema}, this Blemish reads up to {SCHEMA}; upgrade blemish")
+    return manifest

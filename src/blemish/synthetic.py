@@ -1,0 +1,101 @@
+"""Self-made outliers from the normals at hand, so that a region that nobody has seen does not count as "my defect".
+
+Each function takes samples and gives samples of the same shape that are unlike the normals in some random way. They
+train the contrastive terms as members of the group 'other' and are never reconstructed.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from blemish.functional import column_mask
+from blemish.output import Block
+
+
+def swap_columns(
+    x: Float[Tensor, "batch feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+) -> Float[Tensor, "batch feature"]:
+    """Give each row a random share (10 to 60 %) of another row's columns: each value is usual, their company is not.
+
+    Args:
+        x: Rows of a table, shape (batch, feature).
+        generator: Source of randomness, on the CPU.
+        blocks: The columns; a category's features move together.
+
+    Returns:
+        Shape of `x`.
+    """
+    share = 0.1 + 0.5 * torch.rand(x.shape[0], 1, generator=generator)
+    partner = torch.randperm(x.shape[0], generator=generator).to(x.device)
+    return torch.where(column_mask(x, share, generator, blocks), x[partner], x)
+
+
+def cut_paste(
+    x: Float[Tensor, "batch channel height width"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+) -> Float[Tensor, "batch channel height width"]:
+    """Paste a random patch (2 to 30 % of the area) of another image somewhere else.
+
+    Args:
+        x: Images, shape (batch, channel, height, width).
+        generator: Source of randomness, on the CPU.
+        blocks: Not used; images have no columns.
+
+    Returns:
+        Shape of `x`.
+
+    Reference:
+        Li et al., "CutPaste", CVPR 2021, arXiv:2104.04015. The patch comes from another image.
+    """
+    result = x.clone()
+    height, width = x.shape[-2:]
+    partner = torch.randperm(x.shape[0], generator=generator)
+    for row in range(x.shape[0]):
+        u = torch.rand(6, generator=generator).tolist()
+        area, ratio = (0.02 + 0.28 * u[0]) * height * width, 4 ** (2 * u[1] - 1)
+        h = min(height, max(1, round((area * ratio) ** 0.5)))
+        w = min(width, max(1, round((area / ratio) ** 0.5)))
+        top, left = int(u[2] * (height - h + 1)), int(u[3] * (width - w + 1))
+        from_top, from_left = int(u[4] * (height - h + 1)), int(u[5] * (width - w + 1))
+        patch = x[int(partner[row]), ..., from_top : from_top + h, from_left : from_left + w]
+        result[row, ..., top : top + h, left : left + w] = patch
+    return result
+
+
+def time_warp(
+    x: Float[Tensor, "batch frame channel height width"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+) -> Float[Tensor, "batch frame channel height width"]:
+    """Replay each clip along a random path through its own time.
+
+    A third runs at another constant speed (-2 to 2 times, from a random start), a third along a random smooth path, a
+    third in random order or frozen; frames between frames are blended.
+
+    Args:
+        x: Clips, shape (batch, frame, channel, height, width).
+        generator: Source of randomness, on the CPU.
+        blocks: Not used; video has no columns.
+
+    Returns:
+        Shape of `x`.
+    """
+    n, frames = x.shape[:2]
+    t = torch.arange(frames, dtype=x.dtype)
+    speed = 4 * torch.rand(n, 1, generator=generator) - 2
+    steady = speed * t
+    smooth = torch.cumsum(2 * torch.rand(n, frames, generator=generator) * torch.sign(speed), dim=1)
+    shuffled = torch.rand(n, frames, generator=generator).argsort(dim=1).to(x.dtype)
+    kind = torch.randint(3, (n, 1), generator=generator)
+    path = torch.where(kind == 0, steady, torch.where(kind == 1, smooth, shuffled))
+    path = path + (frames - 1) * torch.rand(n, 1, generator=generator) * (kind < 2)
+    path = (path % (2 * (frames - 1) + 1e-6)).to(x.device)  # run back and forth inside the clip
+    path = torch.where(path > frames - 1, (2 * (frames - 1) - path).clamp_min(0), path)
+    low = path.floor().long().clamp(0, max(frames - 2, 0))
+    share = (path - low).clamp(0, 1).reshape(n, frames, 1, 1, 1)
+    rows = torch.arange(n, device=x.device).unsqueeze(1)
+    return x[rows, low] * (1 - share) + x[rows, (low + 1).clamp_max(frames - 1)] * share
+
+
+SYNTHETIC = {
+    "swap_columns": swap_columns,
+    "cut_paste": cut_paste,
+    "time_warp": time_warp,
+}

@@ -1,0 +1,255 @@
+"""THE training loop: a generator that yields one `EpochRecord` an epoch."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil, inf, isfinite
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from blemish.autoencoder import Autoencoder
+from blemish.errors import ConfigError, DataError, TrainingError
+from blemish.functional import is_defect, is_other
+from blemish.labels import OTHER
+from blemish.output import Batch, Block, LossTerm, Output
+from blemish.schedules import Constant, CosineWarmRestarts, OneCycle
+
+Noise = Callable[[Tensor, torch.Generator, tuple[Block, ...]], Tensor]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch was like.
+
+    Attributes:
+        epoch: Counted from 1.
+        total: Weighted sum of the terms, mean over the batches.
+        terms: Every term before its weight, mean over the batches, by class name.
+        validation: Weighted sum of the terms that need no defects on held-out rows; None without such rows.
+        lr: Learning rate at the end.
+        seconds: Wall time of the epoch.
+    """
+
+    epoch: int
+    total: float
+    terms: dict[str, float]
+    validation: float | None
+    lr: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Rows in memory.
+
+    Attributes:
+        x: Shape (row, *sample).
+        group: Shape (row,), codes of `blemish.labels`.
+        blocks: The columns of a table.
+        held_out: Samples for the validation loss, (row, *sample), all unlabelled or normal; may be None.
+    """
+
+    x: Float[Tensor, "row *sample"]
+    group: Int[Tensor, " row"]
+    blocks: tuple[Block, ...] = ()
+    held_out: Float[Tensor, "held_out *sample"] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train; every default of the loop stands here and nowhere else.
+
+    Attributes:
+        epochs: Passes over the rows, >= 1.
+        batch_size: Rows of a batch that are not repeated labels, >= 1.
+        schedule: Learning rate over time and the optimiser's settings.
+        labelled_share: Labelled defects, labelled others and self-made outliers added to a batch, each as a share of
+            `batch_size`; labels are drawn with replacement where they are few.
+        clip_norm: The gradient's norm is cut to this, > 0.
+        corruption: Input noise for denoising, or None.
+        synthesise: Makes self-made outliers of a batch's rows, or None.
+    """
+
+    epochs: int = 50
+    batch_size: int = 128
+    schedule: Constant | OneCycle | CosineWarmRestarts = field(default_factory=OneCycle)
+    labelled_share: float = 0.25
+    clip_norm: float = 1.0
+    corruption: Noise | None = None
+    synthesise: Noise | None = None
+
+
+def train(
+    model: Autoencoder, data: TrainingData, terms: Sequence[LossTerm], plan: Plan, generator: torch.Generator
+) -> Iterator[EpochRecord]:
+    """Train in place; one record an epoch, so the caller draws the progress and stops by leaving the loop.
+
+    Args:
+        model: The network, on the device of the data.
+        data: Rows and groups.
+        terms: The objective; terms that need defects are dropped when none is labelled.
+        plan: How to train.
+        generator: Source of all randomness, on the CPU.
+
+    Yields:
+        An `EpochRecord` an epoch.
+
+    Raises:
+        ConfigError: If a term needs a field that no part fills, or has no lower bound.
+        DataError: If there is no row to learn from.
+        TrainingError: If a term becomes NaN or infinite; it is named.
+    """
+    has_defects = bool(is_defect(data.group).any())
+    terms = [term for term in terms if has_defects or not term.needs_defects]
+    check_terms(terms, model, data)
+    sampler = _Sampler(data, plan, contrasts=any(term.needs_defects for term in terms))
+    total_steps = plan.epochs * sampler.n_batches
+    schedule = plan.schedule
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay, eps=schedule.eps, fused=True
+    )
+    scheduler = schedule.build(optimiser, total_steps)
+    device_generator = torch.Generator(data.x.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
+
+    for epoch in range(1, plan.epochs + 1):
+        start = time.perf_counter()
+        model.train()
+        sums = torch.zeros(len(terms), device=data.x.device)
+        for batch in sampler.epoch(generator):
+            values = _step(model, batch, terms, plan, optimiser, device_generator)
+            scheduler.step()
+            sums += values
+        means = [value / sampler.n_batches for value in sums.tolist()]
+        _check_finite(means, terms, epoch)
+        yield EpochRecord(
+            epoch=epoch,
+            total=sum(term.weight * mean for term, mean in zip(terms, means, strict=True)),
+            terms={type(term).__name__: mean for term, mean in zip(terms, means, strict=True)},
+            validation=_validate(model, data, terms),
+            lr=float(optimiser.param_groups[0]["lr"]),
+            seconds=time.perf_counter() - start,
+        )
+
+
+def check_terms(terms: Sequence[LossTerm], model: Autoencoder, data: TrainingData) -> None:
+    """Refuse an objective that cannot work, before any time is spent on it.
+
+    Raises:
+        ConfigError: If there is no term, a term's field is not filled, or a term has no lower bound.
+        DataError: If there is no row.
+    """
+    if not len(data.x):
+        raise DataError("there is no unlabelled or normal row to learn from; label fewer rows or add data")
+    if not terms:
+        raise ConfigError("there is no loss term to train; add one that reconstructs, for example 'mse'")
+    filled = {"x_hat", "h", "z", *model.bottleneck.fills}  # pyright: ignore[reportGeneralTypeIssues]
+    for term in terms:
+        name = type(term).__name__
+        absent = [need for need in term.needs if need not in filled]
+        if absent:
+            raise ConfigError(
+                f"loss {name} needs {absent[0]!r}, which bottleneck {type(model.bottleneck).__name__} does not fill; "
+                f"it fills {', '.join(sorted(filled))}"
+            )
+        if term.lower_bound == -inf:
+            raise ConfigError(f"loss {name} has no lower bound and would diverge; give it a cap, for example cap=10")
+
+
+def stops_early(history: Sequence[EpochRecord], patience: int, min_gain: float = 1e-4) -> bool:
+    """Whether the last `patience` epochs brought no relative gain of the validation loss (or the total without one).
+
+    Example:
+        >>> records = [EpochRecord(i, 1.0, {}, None, 1e-3, 0.0) for i in range(5)]
+        >>> stops_early(records, patience=3), stops_early(records, patience=5)
+        (True, False)
+    """
+    losses = [record.total if record.validation is None else record.validation for record in history]
+    if len(losses) <= patience:
+        return False
+    best = min(losses[:-patience])
+    return min(losses[-patience:]) > best - min_gain * abs(best)
+
+
+class _Sampler:
+    """Batches as views of one gather an epoch; labelled rows are drawn anew for every batch."""
+
+    def __init__(self, data: TrainingData, plan: Plan, *, contrasts: bool) -> None:
+        self.data, self.plan = data, plan
+        labelled = is_defect(data.group) | is_other(data.group)
+        rows = torch.arange(len(data.group))
+        self.base = rows[~labelled.cpu()]
+        self.defects = rows[is_defect(data.group).cpu()] if contrasts else rows[:0]
+        self.others = rows[is_other(data.group).cpu()] if contrasts else rows[:0]
+        self.synthesise = plan.synthesise if contrasts else None
+        if not len(self.base):
+            raise DataError("there is no unlabelled or normal row to learn from; label fewer rows or add data")
+        self.n_batches = ceil(len(self.base) / plan.batch_size)
+        self.n_extra = max(1, min(ceil(plan.labelled_share * plan.batch_size), len(self.base)))
+
+    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
+        """All rows once, in random order."""
+        x, group = self.data.x, self.data.group
+        order = self.base[torch.randperm(len(self.base), generator=generator)]
+        pieces = []
+        for chunk in order.tensor_split(self.n_batches):
+            drawn = [self._draw(rows, generator) for rows in (self.defects, self.others) if len(rows)]
+            pieces.append(torch.cat([chunk, *drawn]))
+        sizes = [len(piece) for piece in pieces]
+        index = torch.cat(pieces).to(x.device)
+        for rows, groups in zip(x[index].split(sizes), group[index].split(sizes), strict=True):
+            yield self._with_synthetic(rows, groups, generator)
+
+    def _draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Every labelled row once where they fit, random ones (with replacement) where not or to fill up."""
+        n = self.n_extra
+        if len(rows) >= n:
+            return rows[torch.randperm(len(rows), generator=generator)[:n]]
+        extra = torch.randint(len(rows), (n - len(rows),), generator=generator)
+        return torch.cat([rows, rows[extra]])
+
+    def _with_synthetic(self, x: Tensor, group: Tensor, generator: torch.Generator) -> Batch:
+        if self.synthesise is not None:
+            made = self.synthesise(x[: self.n_extra], generator, self.data.blocks)
+            x = torch.cat([x, made])
+            group = torch.cat([group, group.new_full((len(made),), OTHER)])
+        return Batch(x, group, self.data.blocks)
+
+
+def _step(
+    model: Autoencoder,
+    batch: Batch,
+    terms: Sequence[LossTerm],
+    plan: Plan,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> Tensor:
+    seen = batch.x if plan.corruption is None else plan.corruption(batch.x, generator, batch.blocks)
+    out: Output = model(seen, generator)
+    values = torch.stack([term(batch, out) for term in terms])
+    weights = values.new_tensor([term.weight for term in terms])
+    optimiser.zero_grad(set_to_none=True)
+    (weights * values).sum().backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip_norm)
+    optimiser.step()
+    return values.detach()
+
+
+def _check_finite(means: list[float], terms: Sequence[LossTerm], epoch: int) -> None:
+    bad = [type(term).__name__ for term, mean in zip(terms, means, strict=True) if not isfinite(mean)]
+    if bad:
+        raise TrainingError(
+            f"loss {', '.join(bad)} became NaN or infinite in epoch {epoch}; lower lr or that loss's weight"
+        )
+
+
+@torch.no_grad()
+def _validate(model: Autoencoder, data: TrainingData, terms: Sequence[LossTerm]) -> float | None:
+    if data.held_out is None:
+        return None
+    model.eval()
+    group = torch.zeros(len(data.held_out), dtype=data.group.dtype, device=data.held_out.device)
+    batch = Batch(data.held_out, group, data.blocks)
+    out = model(data.held_out)
+    return sum(term.weight * float(term(batch, out)) for term in terms if not term.needs_defects)
