@@ -29,19 +29,25 @@ class Autoencoder(nn.Module):
         self.encoder, self.decoder = backbone
         self.bottleneck = bottleneck
 
-    def forward(self, x: Float[Tensor, "batch *sample"], generator: torch.Generator | None = None) -> Output:
+    def forward(
+        self, x: Float[Tensor, "batch *sample"], generator: torch.Generator | None = None, n_decoded: int | None = None
+    ) -> Output:
         """Reconstruct.
 
         Args:
             x: Samples, shape (batch, *sample).
             generator: Source of a stochastic bottleneck's noise; None: no noise, for scoring.
+            n_decoded: Decode only this many of the first rows; the others get their input as reconstruction. For
+                batches whose last rows only train a contrast.
 
         Returns:
             Every field that the parts fill.
         """
         h = self.encoder(x)
         code = self.bottleneck(h, generator)
-        return Output(x_hat=self.decoder(code["z"]), h=h, **code)
+        z, n = code["z"], len(x) if n_decoded is None else n_decoded
+        x_hat = self.decoder(z) if n == len(x) else torch.cat([self.decoder(z[:n]), x[n:]])
+        return Output(x_hat=x_hat, h=h, **code)
 
     def encode(self, x: Float[Tensor, "batch *sample"]) -> Float[Tensor, "batch latent"]:
         """Code of each sample without noise, shape (batch, latent)."""

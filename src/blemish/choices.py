@@ -17,7 +17,7 @@ from blemish.parts import Part, choose
 from blemish.schedules import SCHEDULES
 from blemish.scoring import SCORERS
 
-AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1500, 10, 200
+AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 10, 200
 AUTO_BATCH = {"tabular": 128}
 
 
@@ -132,7 +132,7 @@ def batch_size_for(value: Any, modality: str) -> int:
 def epochs_for(value: Any, n_rows: int, batch_size: int) -> tuple[int, int | None]:
     """Number of epochs and the patience of early stopping, None without it.
 
-    'auto' is enough epochs for 1,500 steps, but 10 to 200.
+    'auto' is enough epochs for 600 steps, but 10 to 200.
 
     Raises:
         ConfigError: If the value makes no sense.

@@ -32,6 +32,7 @@ from blemish.scoring.conformal import conformal_p_values, discoveries
 from blemish.scoring.thresholds import for_budget, for_false_positive_rate, for_precision, for_recall
 from blemish.synthetic import SYNTHETIC
 from blemish.training import EpochRecord, Plan, TrainingData, stops_early, train
+from blemish.views import VIEWS
 from blemish.version import __version__
 
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 0.2, 20, 1000
@@ -231,6 +232,7 @@ class DefectDetector(BaseEstimator):
             schedule=choices.schedule.make(),
             corruption=None if choices.corruption is None else choices.corruption.make(),
             synthesise=SYNTHETIC[choices.modality.factory.synthetic],
+            view=VIEWS[choices.modality.factory.view],
         )
         rows = torch.from_numpy(stays)
         data = TrainingData(x[rows], torch.from_numpy(group[stays]).to(x.device), model.modality.blocks, validation)

@@ -48,12 +48,6 @@ def centre_of(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) ->
     return ((z * weight).sum(0) / weight.sum().clamp_min(1)).detach()
 
 
-def spread_of(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
-    """Root mean squared distance of the masked rows from their centre, without gradient; at least 1e-6."""
-    squared = (z.detach() - centre_of(z, mask)).square().sum(1)
-    return mean_where(squared, mask).sqrt().clamp_min(1e-6)
-
-
 def squared_distances(a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]) -> Float[Tensor, "first second"]:
     """Squared Euclidean distance of every pair, shape (first, second), >= 0.
 

@@ -16,6 +16,7 @@ from blemish.losses import RECONSTRUCTIONS
 from blemish.modalities import FittedModality
 from blemish.output import LossTerm, Output, Reconstruction
 from blemish.scoring import Evidence
+from blemish.threads import fitting_threads
 
 SCORING_ROWS = 1024  # rows at a time: fits the cache, see docs/log.md
 
@@ -52,9 +53,10 @@ class Model:
     def run(self, x: Tensor) -> Iterator[tuple[Tensor, Output]]:
         """Chunks of x and what the network makes of them, without gradient or noise."""
         self.network.eval()
-        with torch.inference_mode():
-            for chunk in x.split(SCORING_ROWS):
-                yield chunk, self.network(chunk)
+        for chunk in x.split(SCORING_ROWS):
+            with torch.inference_mode(), fitting_threads(self.network):
+                out = self.network(chunk)
+            yield chunk, out
 
     def evidence(self, x: Tensor) -> Evidence:
         """Codes and reconstruction errors of tensors."""

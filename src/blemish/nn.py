@@ -58,6 +58,15 @@ def embedding_dim(n_categories: int) -> int:
     return max(1, min(16, (n_categories + 1) // 2))
 
 
+def normalise(channels: int) -> nn.GroupNorm:
+    """Normalisation within each sample, so that a row's score never depends on its batch-mates.
+
+    Reference:
+        Wu and He, "Group normalization", 2018, arXiv:1803.08494.
+    """
+    return nn.GroupNorm(8 if channels % 8 == 0 else 1, channels)
+
+
 class Fold(nn.Module):
     """Frames become channels: (batch, *leading, height, width) → (batch, channel, height, width)."""
 

@@ -40,8 +40,8 @@ class OneCycle:
     """
 
     lr: float = 3e-3
-    warm_up: float = 0.3
-    weight_decay: float = 0.0
+    warm_up: float = 0.15
+    weight_decay: float = 1e-2
     eps: float = 1e-8
 
     def build(self, optimiser: Optimizer, total_steps: int) -> LRScheduler:

@@ -27,7 +27,7 @@ def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], manifest:
         ArtifactError: If the folder does not exist or cannot be written.
     """
     header = {"blemish": json.dumps({"schema": SCHEMA, **manifest}, allow_nan=False, sort_keys=True)}
-    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata=header)
+    data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata=header)
     write_atomically(path, data)
 
 

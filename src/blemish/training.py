@@ -11,10 +11,11 @@ from torch import Tensor
 
 from blemish.autoencoder import Autoencoder
 from blemish.errors import ConfigError, DataError, TrainingError
-from blemish.functional import is_defect, is_other
+from blemish.functional import is_defect, is_learnt, is_other
 from blemish.labels import OTHER
 from blemish.output import Batch, Block, LossTerm, Output
 from blemish.schedules import Constant, CosineWarmRestarts, OneCycle
+from blemish.threads import fitting_threads
 
 Noise = Callable[[Tensor, torch.Generator, tuple[Block, ...]], Tensor]
 
@@ -65,20 +66,24 @@ class Plan:
         epochs: Passes over the rows, >= 1.
         batch_size: Rows of a batch that are not repeated labels, >= 1.
         schedule: Learning rate over time and the optimiser's settings.
-        labelled_share: Labelled defects, labelled others and self-made outliers added to a batch, each as a share of
-            `batch_size`; labels are drawn with replacement where they are few.
+        labelled_share: Labelled defects, and as many labelled others, added to a batch that trains a contrast, as a
+            share of `batch_size`; they are drawn with replacement where they are few.
+        synthetic_share: Self-made outliers added to such a batch, as a share of `batch_size`.
         clip_norm: The gradient's norm is cut to this, > 0.
         corruption: Input noise for denoising, or None.
-        synthesise: Makes self-made outliers of a batch's rows, or None.
+        synthesise: Makes self-made outliers of a batch's rows for contrasts, or None.
+        view: Shows the rows of a batch that trains a contrast a little differently, or None.
     """
 
     epochs: int = 50
     batch_size: int = 128
     schedule: Constant | OneCycle | CosineWarmRestarts = field(default_factory=OneCycle)
     labelled_share: float = 0.25
+    synthetic_share: float = 1.0
     clip_norm: float = 1.0
     corruption: Noise | None = None
     synthesise: Noise | None = None
+    view: Noise | None = None
 
 
 def train(
@@ -117,17 +122,18 @@ def train(
         start = time.perf_counter()
         model.train()
         sums = torch.zeros(len(terms), device=data.x.device)
-        for batch in sampler.epoch(generator):
-            values = _step(model, batch, terms, plan, optimiser, device_generator)
-            scheduler.step()
-            sums += values
+        with fitting_threads(model):
+            for batch in sampler.epoch(generator):
+                sums += _step(model, batch, terms, plan, optimiser, device_generator)
+                scheduler.step()
+            validation = _validate(model, data, terms)
         means = [value / sampler.n_batches for value in sums.tolist()]
         _check_finite(means, terms, epoch)
         yield EpochRecord(
             epoch=epoch,
             total=sum(term.weight * mean for term, mean in zip(terms, means, strict=True)),
             terms={type(term).__name__: mean for term, mean in zip(terms, means, strict=True)},
-            validation=_validate(model, data, terms),
+            validation=validation,
             lr=float(optimiser.param_groups[0]["lr"]),
             seconds=time.perf_counter() - start,
         )
@@ -186,7 +192,7 @@ class _Sampler:
         if not len(self.base):
             raise DataError("there is no unlabelled or normal row to learn from; label fewer rows or add data")
         self.n_batches = ceil(len(self.base) / plan.batch_size)
-        self.n_extra = max(1, min(ceil(plan.labelled_share * plan.batch_size), len(self.base)))
+        self.n_labelled = min(ceil(plan.labelled_share * plan.batch_size), len(self.base))
 
     def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
         """All rows once, in random order."""
@@ -203,7 +209,7 @@ class _Sampler:
 
     def _draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Every labelled row once where they fit, random ones (with replacement) where not or to fill up."""
-        n = self.n_extra
+        n = self.n_labelled
         if len(rows) >= n:
             return rows[torch.randperm(len(rows), generator=generator)[:n]]
         extra = torch.randint(len(rows), (n - len(rows),), generator=generator)
@@ -211,7 +217,9 @@ class _Sampler:
 
     def _with_synthetic(self, x: Tensor, group: Tensor, generator: torch.Generator) -> Batch:
         if self.synthesise is not None:
-            made = self.synthesise(x[: self.n_extra], generator, self.data.blocks)
+            n_base = len(group) - sum(self.n_labelled for rows in (self.defects, self.others) if len(rows))
+            n_made = min(n_base, ceil(self.plan.synthetic_share * self.plan.batch_size))
+            made = self.synthesise(x[:n_made], generator, self.data.blocks)
             x = torch.cat([x, made])
             group = torch.cat([group, group.new_full((len(made),), OTHER)])
         return Batch(x, group, self.data.blocks)
@@ -225,8 +233,10 @@ def _step(
     optimiser: torch.optim.Optimizer,
     generator: torch.Generator,
 ) -> Tensor:
-    seen = batch.x if plan.corruption is None else plan.corruption(batch.x, generator, batch.blocks)
-    out: Output = model(seen, generator)
+    contrasts = any(term.needs_defects for term in terms)
+    noise = plan.corruption or (plan.view if contrasts else None)
+    seen = batch.x if noise is None else noise(batch.x, generator, batch.blocks)
+    out: Output = model(seen, generator, int(is_learnt(batch.group).sum()))
     values = torch.stack([term(batch, out) for term in terms])
     weights = values.new_tensor([term.weight for term in terms])
     optimiser.zero_grad(set_to_none=True)

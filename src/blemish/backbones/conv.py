@@ -5,7 +5,7 @@ from math import prod
 from torch import nn
 
 from blemish.errors import ConfigError
-from blemish.nn import Fold, Unfold, UpConv
+from blemish.nn import Fold, Unfold, UpConv, normalise
 from blemish.output import Backbone, Block
 
 
@@ -15,7 +15,7 @@ def build(
     latent_dim: int,
     blocks: tuple[Block, ...] = (),
     *,
-    widths: tuple[int, ...] = (32, 64, 64),
+    widths: tuple[int, ...] | None = None,
     upsampling: str = "transposed",
 ) -> Backbone:
     """Build strided convolutions down to a vector, and their mirror image.
@@ -28,7 +28,7 @@ def build(
         hidden_dim: Width of `h`.
         latent_dim: Width of `z`.
         blocks: Must be empty: tables have no neighbourhoods.
-        widths: Channels after each halving of height and width.
+        widths: Channels after each halving of height and width; None: 32, then 64 until the shorter side is at most 4.
         upsampling: 'transposed' (learned) or 'nearest' (nearest neighbour, then convolution: no checkerboard).
 
     Returns:
@@ -48,23 +48,27 @@ def build(
         raise ConfigError(f"backbone 'conv' needs images or video, got samples of shape {sample_shape}; use 'mlp'")
     if upsampling not in ("transposed", "nearest"):
         raise ConfigError(f"upsampling {upsampling!r} is unknown; it is 'transposed' or 'nearest'")
-    channels = prod(sample_shape[:-2])
-    sizes = [tuple(sample_shape[-2:])]
+    channels, sizes = prod(sample_shape[:-2]), [(sample_shape[-2], sample_shape[-1])]
+    widths = tuple(widths or _widths_for(min(sizes[0])))
     for _ in widths:
-        sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
     flat = widths[-1] * prod(sizes[-1])
 
     fans = (channels, *widths)
     down: list[nn.Module] = []
     for fan_in, fan_out in zip(fans, fans[1:], strict=False):
-        down += [nn.Conv2d(fan_in, fan_out, 3, stride=2, padding=1), nn.SiLU()]
+        down += [nn.Conv2d(fan_in, fan_out, 3, stride=2, padding=1), normalise(fan_out), nn.SiLU()]
     encoder = nn.Sequential(Fold(), *down, nn.Flatten(), nn.Linear(flat, hidden_dim))
 
     up: list[nn.Module] = []
     for level in range(len(widths), 0, -1):
-        up += [nn.SiLU(), UpConv(fans[level], fans[level - 1] if level > 1 else widths[0], sizes[level - 1], upsampling)]
-    head = nn.Conv2d(widths[0], channels, 3, padding=1)
-    decoder = nn.Sequential(
-        nn.Linear(latent_dim, flat), Unfold((widths[-1], *sizes[-1])), *up, nn.SiLU(), head, Unfold(sample_shape)
-    )
+        up += [normalise(fans[level]), nn.SiLU(), UpConv(fans[level], fans[level - 1], sizes[level - 1], upsampling)]
+    decoder = nn.Sequential(nn.Linear(latent_dim, flat), Unfold((widths[-1], *sizes[-1])), *up, Unfold(sample_shape))
     return Backbone(encoder, decoder)
+
+
+def _widths_for(side: int) -> tuple[int, ...]:
+    levels = 1
+    while side > 2 * 4:
+        side, levels = (side + 1) // 2, levels + 1
+    return (32, *[64] * (levels - 1))

@@ -6,45 +6,49 @@ from typing import ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.functional import distances, is_defect, is_learnt, pair_mean, spread_of, squared_distances
+from blemish.functional import distances, is_defect, pair_mean, squared_distances
 from blemish.output import Batch, Output
 
 
 def margin_contrast(
-    z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"], margin: float = 2.0, compact: float = 1.0
+    z: Float[Tensor, "batch latent"],
+    group: Int[Tensor, " batch"],
+    margin: float = 1.0,
+    push: float = 4.0,
+    pull: float = 1.0,
 ) -> Float[Tensor, ""]:
     r"""Defects pull each other together; every other row closer than the margin is pushed away.
 
-    .. math:: \frac{c}{m(m-1)} \sum_{d \ne e} \frac{\lVert z_d - z_e \rVert^2}{s^2}
-              + \frac{1}{(b-m)m} \sum_{i,d} \max(0, margin - \lVert z_i - z_d \rVert / s)^2
+    .. math:: \frac{a}{m(m-1)} \sum_{d \ne e} \delta_{de}^2
+              + \frac{b}{nm} \sum_{i,d} \max(0, margin - \delta_{id})^2
 
-    over defects d, e and all other rows i: unlabelled, normal and other outliers. The unit s is the spread of the
-    normals (root mean squared distance from their centre, no gradient), so that the margin does not depend on the
-    scale of the code. A row that is far enough feels nothing: unlike the seed's repulsion, nothing runs away.
+    over the m defects d, e and the n other rows i (unlabelled, normal and other outliers), with the root mean squared
+    difference of codes as the distance, so that the margin does not depend on the width of the code. A row that is
+    far enough feels nothing: unlike the seed's repulsion, nothing runs away. Normals are left where they are.
 
     Args:
         z: Codes, shape (batch, latent).
         group: Shape (batch,).
-        margin: Distance in units of the normals' spread, > 0.
-        compact: Weight c of the pull, >= 0.
+        margin: Distance, > 0, in units of one element of the code.
+        push: Weight b of the repulsion, >= 0.
+        pull: Weight a of the attraction, >= 0.
 
     Returns:
         A number >= 0.
 
     Example:
         >>> import torch
-        >>> margin_contrast(torch.tensor([[-1.0], [1.0], [5.0]]), torch.tensor([0, 0, 3]), margin=5.0)
+        >>> margin_contrast(torch.tensor([[-1.0], [1.0], [1.5]]), torch.tensor([0, 0, 3]))
         tensor(0.5000)
 
     Reference:
         Hadsell, Chopra and LeCun, "Dimensionality reduction by learning an invariant mapping", CVPR 2006, eq. (4),
-        on defect pairs and defect-to-rest pairs only, in units of s.
+        on pairs of defects and on pairs of a defect and another row only.
     """
-    defect = is_defect(group)
-    unit = spread_of(z, is_learnt(group))
+    defect, unit = is_defect(group), z.shape[1] ** 0.5
     codes, rest = z[defect] / unit, z[~defect] / unit
     hinge = (margin - distances(rest, codes)).clamp_min(0).square()
-    return compact * pair_mean(squared_distances(codes, codes)) + hinge.sum() / max(hinge.numel(), 1)
+    return pull * pair_mean(squared_distances(codes, codes)) + push * hinge.sum() / max(hinge.numel(), 1)
 
 
 @dataclass(frozen=True)
@@ -56,16 +60,18 @@ class Margin:
     Attributes:
         weight: Factor in the total.
         margin: See `margin_contrast`.
-        compact: See `margin_contrast`.
+        push: See `margin_contrast`.
+        pull: See `margin_contrast`.
     """
 
     weight: float = 1.0
-    margin: float = 2.0
-    compact: float = 1.0
+    margin: float = 1.0
+    push: float = 4.0
+    pull: float = 1.0
     needs: ClassVar[tuple[str, ...]] = ()
     needs_defects: ClassVar[bool] = True
     lower_bound: ClassVar[float] = 0.0
 
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """See `margin_contrast`."""
-        return margin_contrast(out.z, batch.group, self.margin, self.compact)
+        return margin_contrast(out.z, batch.group, self.margin, self.push, self.pull)

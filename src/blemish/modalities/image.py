@@ -24,6 +24,7 @@ class Image:
     backbone: ClassVar[str] = "conv"
     loss: ClassVar[str] = "mse"
     fitted: ClassVar[type]
+    view: ClassVar[str] = "hide_boxes"
     synthetic: ClassVar[str] = "cut_paste"
 
     def fit(self, raw: Any) -> "FittedImage":

@@ -48,11 +48,14 @@ class Modality(Protocol):
         backbone: Name of the default network family.
         loss: Name of the default reconstruction error.
         synthetic: Name of the function that makes outliers of normals.
+        view: Name of the function that shows a sample a little differently.
+        fitted: The class that `fit` returns.
     """
 
     backbone: ClassVar[str]
     loss: ClassVar[str]
     synthetic: ClassVar[str]
+    view: ClassVar[str]
     fitted: ClassVar[type]
 
     def fit(self, raw: Any) -> FittedModality:

@@ -84,6 +84,7 @@ class Tabular:
     backbone: ClassVar[str] = "mlp"
     loss: ClassVar[str] = "typed"
     fitted: ClassVar[type]
+    view: ClassVar[str] = "hide_columns"
     synthetic: ClassVar[str] = "swap_columns"
 
     def fit(self, raw: Any) -> "FittedTabular":

@@ -28,6 +28,7 @@ class Video:
     backbone: ClassVar[str] = "conv"
     loss: ClassVar[str] = "mse"
     fitted: ClassVar[type]
+    view: ClassVar[str] = "hide_boxes"
     synthetic: ClassVar[str] = "time_warp"
 
     def fit(self, raw: Any) -> "FittedVideo":

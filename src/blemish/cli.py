@@ -1,0 +1,482 @@
+"""The command line: one verb a thing. PyTorch is imported by the verbs that need it, not by --help."""
+
+import json
+import sys
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blemish.errors import BlemishError, ConfigError, DataError, DataWarning, LabelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blemish.config import RunConfig
+    from blemish.detector import DefectDetector
+    from blemish.sources import Samples
+
+app = typer.Typer(
+    help="Finds the defects you care about: ranks defect > other outlier > normal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[str, typer.Argument(help="A CSV, Parquet, Arrow or NPZ file; a folder of images, videos or frame folders.")]
+ModelFile = Annotated[Path, typer.Argument(help="A model that 'blemish fit' wrote.")]
+Labels = Annotated[str | None, typer.Option(help="Column of labels; for folders a table of names and labels.")]
+Defect = Annotated[list[str] | None, typer.Option(help="Label value that means defect; may be repeated.")]
+Other = Annotated[list[str] | None, typer.Option(help="Label value that means an outlier, but not mine; '*': all the rest.")]
+Normal = Annotated[list[str] | None, typer.Option(help="Label value that means normal.")]
+DefectFolder = Annotated[list[str] | None, typer.Option(help="Folder name whose files are defects.")]
+OtherFolder = Annotated[list[str] | None, typer.Option(help="Folder name whose files are other outliers; '*': the rest.")]
+NormalFolder = Annotated[list[str] | None, typer.Option(help="Folder name whose files are normal.")]
+Glob = Annotated[str | None, typer.Option(help="Which file names in a folder count, for example '*.jpg'.")]
+Names = Annotated[str | None, typer.Option(help="File with the column names of a CSV without a header, one a line.")]
+Key = Annotated[str | None, typer.Option(help="Column that names the rows.")]
+Drop = Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")]
+Device = Annotated[str, typer.Option(help="'auto', 'cpu' or 'cuda'.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@contextmanager
+def _told() -> "Iterator[None]":
+    """Warnings as one line each on stderr; those of one kind after the fifth are counted."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            ours = [str(w.message) for w in caught if issubclass(w.category, (DataWarning, UserWarning))]
+            for line in ours[:5]:
+                typer.echo(f"note: {line}", err=True)
+            if len(ours) > 5:
+                typer.echo(f"note: {len(ours) - 5} more of these", err=True)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo"),
+    n_normal: Annotated[int, typer.Option(help="Unlabelled normal sequences to train on.", min=8)] = 400,
+    epochs: Annotated[int | None, typer.Option(help="Passes over them; default: the detector's.", min=1)] = None,
+) -> None:
+    """Find coins that turn 2.1 degrees a frame among coins that turn 2.0, from 8 examples."""
+    from blemish.demo import run_demo
+
+    with _progress("coin") as advance, _told():
+        metrics = run_demo(out, n_normal=n_normal, epochs=epochs, advance=advance)
+    rows = [(kind, f"{value:.3f}", f"{metrics['prototype'][kind]:.3f}") for kind, value in metrics["auroc_defect_above"].items()]
+    _table("AUROC of the defect above", ["kind", "blemish", "prototype"], rows)
+    typer.echo(f"{metrics['seconds']:.0f} s, {metrics['peak_mb']:.0f} MB. Open {out / 'report.html'}; "
+               f"numbers in {out / 'metrics.json'}, model in {out / 'coin.blemish'}")
+
+
+@app.command()
+def fit(
+    data: Annotated[str | None, typer.Argument(help="See 'blemish score --help'; may stand in the config file.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Model file to write.")] = None,
+    labels: Labels = None,
+    defect: Defect = None,
+    other: Other = None,
+    normal: Normal = None,
+    defect_folder: DefectFolder = None,
+    other_folder: OtherFolder = None,
+    normal_folder: NormalFolder = None,
+    limit_labels: Annotated[int | None, typer.Option(help="Use at most so many labels of each group.", min=1)] = None,
+    glob: Glob = None,
+    names: Names = None,
+    key: Key = None,
+    drop: Drop = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with these options; the command line wins.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Named choice of parts, see 'blemish presets'.")] = None,
+    modality: Annotated[str | None, typer.Option(help="'tabular', 'image', 'video', or YAML with options.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Network family, for example '{name: conv, upsampling: nearest}'.")] = None,
+    bottleneck: Annotated[str | None, typer.Option(help="'plain', 'variational', 'rsr'.")] = None,
+    loss: Annotated[list[str] | None, typer.Option(help="Loss term; may be repeated.")] = None,
+    corruption: Annotated[str | None, typer.Option(help="'gaussian', 'mask', 'swap'.")] = None,
+    scorer: Annotated[str | None, typer.Option(help="'latent' or 'reconstruction'.")] = None,
+    latent_dim: Annotated[int | None, typer.Option(help="Width of the code.", min=1)] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.", min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows of a batch.", min=1)] = None,
+    lr: Annotated[str | None, typer.Option(help="Learning rate, or a schedule.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random state.", min=0)] = None,
+    device: Annotated[str | None, typer.Option(help="'auto', 'cpu' or 'cuda'.")] = None,
+) -> None:
+    """Fit a detector and write it to one file."""
+    import yaml
+
+    from blemish.config import RunConfig, read_config
+
+    def parsed(text: str | None) -> Any:
+        try:
+            return None if text is None else yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"{text!r} is neither a name nor YAML like '{{name: conv, upsampling: nearest}}'") from None
+
+    options = {
+        "data": data, "output": None if output is None else str(output), "labels": labels, "defect": defect,
+        "other": other, "normal": normal, "defect_folder": defect_folder, "other_folder": other_folder,
+        "normal_folder": normal_folder, "limit_labels": limit_labels, "glob": glob, "names": names, "key": key,
+        "drop": drop, "preset": preset, "modality": parsed(modality), "backbone": parsed(backbone),
+        "bottleneck": parsed(bottleneck), "losses": [parsed(term) for term in loss] if loss else None,
+        "corruption": parsed(corruption), "scorer": parsed(scorer), "latent_dim": latent_dim, "epochs": epochs,
+        "batch_size": batch_size, "lr": parsed(lr), "random_state": seed, "device": device,
+    }  # fmt: skip
+    base = {} if config is None else read_config(config).given()
+    run = RunConfig.check({**base, **{k: v for k, v in options.items() if v is not None}}, "the command line")
+    if run.data is None or run.output is None:
+        raise typer.BadParameter("DATA and --output (-o) are needed, on the command line or in the config file")
+    _fit(run)
+
+
+def _fit(run: "RunConfig") -> None:
+    from blemish.detector import DefectDetector
+
+    assert run.data is not None and run.output is not None
+    if not Path(run.output).resolve().parent.is_dir():
+        raise DataError(f"the folder of {run.output} does not exist; make it first")
+    with _told():
+        det = DefectDetector.from_preset(run.preset or "default", **run.detector_arguments())
+        samples = _samples(run.data, run, _modality_name(run.modality), _clip_frames(run.modality))
+        y = _labels(samples, run)
+        if run.limit_labels is not None and y is not None:
+            y = _limited(y, run.limit_labels, run.random_state)
+        if isinstance(det.modality, str):
+            det.set_params(modality=samples.modality)
+    with _told(), _progress(Path(run.output).name) as advance:
+        for record in det.iter_fit(samples.X, y):
+            advance(record, None)
+    det.notes_ = {"run": run.given(), "taken_out": sorted(samples.columns)}
+    det.save(run.output)
+    counts = ", ".join(f"{n} {word}" for word, n in det.training_["rows"].items() if n)
+    typer.echo(f"fitted on {len(samples)} {samples.modality} samples ({counts}) in {det.training_['seconds']:.1f} s")
+    typer.echo(f"wrote {run.output}")
+
+
+@app.command()
+def score(
+    model: ModelFile,
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="CSV or Parquet file to write.")],
+    glob: Glob = None,
+    names: Names = None,
+    key: Key = None,
+    device: Device = "auto",
+) -> None:
+    """Score every sample: how unusual, how much like my defect."""
+    from blemish.results import score_table, write_table
+
+    if output.suffix.lower() not in (".csv", ".parquet"):
+        raise typer.BadParameter(f"{output} must end in .csv or .parquet")
+    with _told():
+        det, samples = _load_both(model, data, device, glob=glob, names=names, key=key)
+        table = score_table(det, samples.X, _keys(samples, key), key or ("path" if samples.modality != "tabular" else "row"))
+    write_table(table, output)
+    words = table["label"].to_pylist()
+    counts = ", ".join(f"{words.count(word)} {word}" for word in ("defect", "other", "normal"))
+    typer.echo(f"scored {len(samples)} samples: {counts}")
+    if samples.skipped:
+        typer.echo(f"skipped {len(samples.skipped)} that cannot be decoded: {', '.join(samples.skipped[:5])}", err=True)
+    typer.echo(f"wrote {output}")
+
+
+@app.command()
+def evaluate(
+    model: ModelFile,
+    data: Data,
+    truth: Annotated[str | None, typer.Option(help="Column of true labels; for folders a table of names and labels.")] = None,
+    defect: Defect = None,
+    other: Other = None,
+    normal: Normal = None,
+    defect_folder: DefectFolder = None,
+    other_folder: OtherFolder = None,
+    normal_folder: NormalFolder = None,
+    glob: Glob = None,
+    names: Names = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Compare the ranking with the truth: average precision, and AUROC above every other kind."""
+    from blemish.config import RunConfig
+    from blemish.results import evaluation
+
+    run = RunConfig(
+        labels=truth, defect=defect, other=other, normal=normal, defect_folder=defect_folder,
+        other_folder=other_folder, normal_folder=normal_folder,
+    )  # fmt: skip
+    with _told():
+        det, samples = _load_both(model, data, device, glob=glob, names=names, key=None, take_out=[truth] if truth else [])
+        words = _labels(samples, run, everything=True)
+        if words is None:
+            raise LabelError("say what is true: --truth COLUMN, or --defect-folder NAME for a folder")
+        kinds = _kinds(samples, run, words)
+        results = evaluation(det, samples.X, words, kinds)
+    if as_json:
+        typer.echo(json.dumps(results, indent=2))
+        return
+    for name in [name for name in ("defect_score", "outlier_score") if name in results]:
+        found = results[name]
+        rows = [("average precision", f"{found['average_precision']:.3f}"),
+                ("recall at 1 % false alarms", f"{found['recall_at_1pct']:.3f}")]
+        rows += [(f"precision among the top {k}", f"{value:.3f}") for k, value in found["precision_at"].items()]
+        rows += [(f"AUROC above {kind} ({found['n'][kind]})", f"{value:.3f}") for kind, value in found["auroc_defect_above"].items()]
+        _table(f"{name}: {found['n']['defect']} defects", ["measure", "value"], rows)
+
+
+@app.command()
+def threshold(
+    model: ModelFile,
+    recall: Annotated[float | None, typer.Option(help="Share of the defects to find.")] = None,
+    precision: Annotated[float | None, typer.Option(help="Share of defects among what is reported.")] = None,
+    false_positive_rate: Annotated[float | None, typer.Option(help="Share of ordinary rows that may be reported.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Rows to report in a batch of the held-out rows' size.")] = None,
+) -> None:
+    """Change where the model cuts, without fitting again."""
+    from blemish.detector import load
+
+    det = load(model)
+    before = det.threshold_
+    det.set_threshold(recall=recall, precision=precision, false_positive_rate=false_positive_rate, budget=budget)
+    det.save(model)
+    typer.echo(f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}")
+
+
+@app.command()
+def explain(
+    model: ModelFile,
+    data: Data,
+    top: Annotated[int, typer.Option(help="Samples to explain, highest scores first.", min=1)] = 5,
+    elements: Annotated[int, typer.Option(help="Columns or regions of each.", min=1)] = 3,
+    glob: Glob = None,
+    names: Names = None,
+    key: Key = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Say why the top samples are flagged."""
+    from blemish.results import top_explanations
+
+    with _told():
+        det, samples = _load_both(model, data, device, glob=glob, names=names, key=key)
+        rows = top_explanations(det, samples.X, _keys(samples, key), top, elements)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, default=str))
+        return
+    lines = [(str(r["key"]), f"{r['score']:.4g}", r["element"], _short(r["seen"]), _short(r["expected"]),
+              f"{r['share']:.0%}", str(r["nearest_defect"])) for r in rows]
+    _table("why", ["sample", "score", "element", "seen", "expected", "of error", "nearest defect"], lines)
+
+
+@app.command()
+def info(
+    model: ModelFile,
+    config: Annotated[bool, typer.Option("--config", help="Print the run file that reproduces the model.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a model is made of and what it was fitted on."""
+    from blemish.detector import load
+    from blemish.results import description, run_config
+
+    det = load(model, device="cpu")
+    if config:
+        typer.echo(run_config(det).to_yaml(), nl=False)
+        return
+    facts = description(det)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    _table(str(model), ["what", "value"], [(name, _short(value, 90)) for name, value in facts.items()])
+
+
+@app.command()
+def presets() -> None:
+    """List the named choices of parts."""
+    from blemish.presets import PRESETS
+
+    _table("presets", ["name", "what", "source"], [(name, p.summary, p.paper) for name, p in PRESETS.items()])
+
+
+# Shared by the verbs ---------------------------------------------------------------------------------------------
+
+
+def _samples(data: str, run: "RunConfig", modality: str, frames: int | None) -> "Samples":
+    from blemish.sources import read
+
+    is_table = Path(data).is_file()
+    columns = [name for name in (run.labels, run.key, *(run.drop or [])) if name]
+    samples = read(
+        data, modality=modality, glob=run.glob or "*", names=_column_names(run.names), take_out=columns, frames=frames
+    )
+    absent = [name for name in columns if is_table and name not in samples.columns]
+    if absent:
+        raise DataError(f"{data} has no column {absent[0]!r}; it has {_columns_of(samples)}")
+    if not is_table and len(samples) and samples.modality == "video":
+        typer.echo(f"read {len(samples)} clips", err=True)
+    return samples
+
+
+def _columns_of(samples: "Samples") -> str:
+    held = list(samples.X.column_names) if hasattr(samples.X, "column_names") else ["X"]
+    return ", ".join([*held, *samples.columns])
+
+
+def _load_both(
+    model: Path, data: str, device: str, *, glob: str | None, names: str | None, key: str | None, take_out: list[str] | None = None
+) -> "tuple[DefectDetector, Samples]":
+    from blemish.detector import load
+    from blemish.sources import read
+
+    det = load(model, device=device)
+    run = getattr(det, "notes_", {}).get("run", {})
+    apart = [*(take_out or []), *getattr(det, "notes_", {}).get("taken_out", [])]
+    samples = read(
+        data,
+        modality=det.model_.choices.modality.name if Path(data).is_dir() else "auto",
+        glob=glob or run.get("glob") or "*",
+        names=_column_names(names or run.get("names")),
+        take_out=[*apart, *([key] if key else [])],
+        frames=getattr(det.model_.modality, "n_frames", None),
+    )
+    if key and key not in samples.columns:
+        raise DataError(f"{data} has no column {key!r}; it has {_columns_of(samples)}")
+    return det, samples
+
+
+def _labels(samples: "Samples", run: "RunConfig", everything: bool = False) -> list[Any] | None:
+    """Labels in Blemish's words; `everything`: what is not named is 'other' where values name kinds."""
+    from blemish.labels import translate
+    from blemish.sources import labels_from_folders, labels_from_table
+
+    groups = {"defect": tuple(run.defect or ()), "other": tuple(run.other or ()), "normal": tuple(run.normal or ())}
+    if everything and any(groups.values()) and "*" not in [v for vs in groups.values() for v in vs]:
+        groups["other"] += ("*",)
+    if run.labels is not None:
+        return translate(_label_values(samples, run.labels), **groups)
+    folders = {
+        "defect": list(run.defect_folder or ()), "other": list(run.other_folder or ()), "normal": list(run.normal_folder or ()),
+    }  # fmt: skip
+    if not any(folders.values()):
+        return None
+    if samples.modality == "tabular":
+        raise LabelError("--defect-folder is for folders of images or clips; for a table use --labels COLUMN")
+    if everything and "*" not in [v for vs in folders.values() for v in vs]:
+        folders["other"].append("*")
+    return labels_from_folders(samples.keys, **folders)
+
+
+def _label_values(samples: "Samples", labels: str) -> list[Any]:
+    from blemish.sources import labels_from_table
+
+    if labels in samples.columns:
+        return samples.columns[labels]
+    if samples.modality == "tabular" or not Path(labels).is_file():
+        raise LabelError(f"there is no label column {labels!r}; columns are {_columns_of(samples)}"
+                         if samples.modality == "tabular" else f"there is no table of labels {labels!r}")
+    return labels_from_table(samples.keys, labels)
+
+
+def _kinds(samples: "Samples", run: "RunConfig", words: list[Any]) -> list[str]:
+    """What stands behind each row's group: its own label value, or its folder."""
+    if run.labels is not None:
+        values = _label_values(samples, run.labels)
+        return [str(word) if value is None else str(value) for value, word in zip(values, words, strict=True)]
+    return [str(key).partition("/")[0] if "/" in str(key) else str(word) for key, word in zip(samples.keys, words, strict=True)]
+
+
+def _limited(y: list[Any], most: int, seed: int | None) -> list[Any]:
+    """At most so many labels of each word, drawn at random."""
+    import numpy as np
+
+    rng, kept = np.random.default_rng(seed), list(y)
+    for word in {value for value in y if value is not None}:
+        rows = [i for i, value in enumerate(y) if value == word]
+        for i in rng.permutation(rows)[most:]:
+            kept[i] = None
+    return kept
+
+
+def _keys(samples: "Samples", key: str | None) -> list[Any]:
+    return samples.columns[key] if key else samples.keys
+
+
+def _column_names(names: Any) -> list[str] | None:
+    if names is None or isinstance(names, list):
+        return names
+    path = Path(names)
+    if not path.is_file():
+        raise DataError(f"there is no file {names!r} of column names")
+    return path.read_text(encoding="utf-8").split()
+
+
+def _modality_name(modality: Any) -> str:
+    return "auto" if modality is None else str(modality.get("name", "auto")) if isinstance(modality, dict) else str(modality)
+
+
+def _clip_frames(modality: Any) -> int | None:
+    return modality.get("frames") if isinstance(modality, dict) else None
+
+
+def _short(value: Any, width: int = 24) -> str:
+    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _table(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left")
+    for i, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=False, justify="left" if i == 0 or len(columns) > 3 else "left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=120).print(table)
+
+
+@contextmanager
+def _progress(title: str) -> "Iterator[Any]":
+    """A bar on stderr, drawn from epoch records; `advance(record, label)`."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=None, state="reading")
+
+        def advance(record: Any, label: str | None = None) -> None:
+            progress.update(task, state=f"epoch {record.epoch}, loss {record.total:.4g}", description=label or title)
+
+        yield advance
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 the work failed, 2 wrong usage; errors are one line on stderr."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    if len(arguments) < len(sys.argv) - 1:
+        app(args=arguments)
+        return
+    try:
+        app(args=arguments)
+    except ConfigError as error:
+        _fail(str(error), 2)
+    except (BlemishError, MemoryError) as error:
+        _fail(str(error) or "out of memory", 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; nothing was written", 1)
+    except Exception as error:  # a traceback is for developers: --debug shows it
+        _fail(f"{type(error).__name__}: {error} (a bug: run again with --debug for the traceback)", 1)
+
+
+def _fail(message: str, status: int) -> None:
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    raise SystemExit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Random views of samples for the contrastive terms, so that a network cannot learn its few labelled defects by heart.
+
+A view shows the same sample a little differently; every row of a batch that trains a contrast is seen through one,
+while the reconstruction is still asked for the clean sample.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from blemish.functional import column_mask
+from blemish.output import Block
+
+
+def hide_boxes(
+    x: Float[Tensor, "batch *sample"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+) -> Float[Tensor, "batch *sample"]:
+    """Change the light, add noise, and hide two boxes, all the same in every frame and channel.
+
+    Args:
+        x: Images (batch, channel, height, width) or clips (batch, frame, channel, height, width), in [0, 1].
+        generator: Source of randomness, on the device of `x`.
+        blocks: Not used; pictures have no columns.
+
+    Returns:
+        Shape of `x`. Boxes have sides of 20 to 80 % and take the mean of the batch; contrast and brightness change by
+        10 % (one standard deviation), noise has 5 % of the batch's standard deviation.
+
+    Reference:
+        DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017,
+        arXiv:1708.04552.
+    """
+    n, height, width = x.shape[0], x.shape[-2], x.shape[-1]
+    mean, spread = x.mean(), x.std()
+    row = (1,) * (x.ndim - 1)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, device=x.device, dtype=x.dtype)
+
+    seen = (x - mean) * (1 + 0.1 * normal(n, *row)) + 0.1 * spread * normal(n, *row)
+    seen = seen + 0.05 * spread * normal(n, *row[:-2], height, width)
+    for _ in range(2):
+        u = torch.rand(4, n, generator=generator, device=x.device)
+        inside_height = _inside(height, 0.2 + 0.6 * u[0], u[1])
+        inside_width = _inside(width, 0.2 + 0.6 * u[2], u[3])
+        box = inside_height[:, :, None] & inside_width[:, None, :]
+        seen = seen.masked_fill(box.reshape(n, *row[:-2], height, width), 0.0)
+    return seen + mean
+
+
+def _inside(side: int, share: Tensor, centre: Tensor) -> Tensor:
+    """Which of the pixels along a side a box covers, (batch, side)."""
+    position = (torch.arange(side, device=share.device) + 0.5) / side
+    return (position - centre[:, None]).abs() < share[:, None] / 2
+
+
+def hide_columns(
+    x: Float[Tensor, "batch feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+) -> Float[Tensor, "batch feature"]:
+    """Take a tenth of each row's columns from another row.
+
+    Args:
+        x: Rows of a table.
+        generator: Source of randomness, on any device.
+        blocks: The columns; a category's features move together.
+
+    Returns:
+        Shape of `x`.
+    """
+    partner = torch.randperm(x.shape[0], generator=generator, device=generator.device).to(x.device)
+    return torch.where(column_mask(x, 0.1, generator, blocks), x[partner], x)
+
+
+VIEWS = {
+    "hide_boxes": hide_boxes,
+    "hide_columns": hide_columns,
+}
