@@ -28,6 +28,8 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.encoder, self.decoder = backbone
         self.bottleneck = bottleneck
+        self.latent_dim = int(bottleneck.latent_dim)  # pyright: ignore[reportArgumentType]
+        self.fills: tuple[str, ...] = tuple(bottleneck.fills)  # pyright: ignore[reportArgumentType]
 
     def forward(
         self, x: Float[Tensor, "batch *sample"], generator: torch.Generator | None = None, n_decoded: int | None = None

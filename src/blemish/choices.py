@@ -88,7 +88,9 @@ def choose_parts(arguments: Mapping[str, Any], modality: Part) -> Choices:
         backbone=choose("backbone", BACKBONES, backbone),
         bottleneck=bottleneck,
         losses=chosen,
-        corruption=None if arguments["corruption"] is None else choose("corruption", CORRUPTIONS, arguments["corruption"]),
+        corruption=None
+        if arguments["corruption"] is None
+        else choose("corruption", CORRUPTIONS, arguments["corruption"]),
         scorer=choose("scorer", SCORERS, "latent" if arguments["scorer"] == "auto" else arguments["scorer"]),
         schedule=_schedule(arguments["lr"]),
     )

@@ -26,14 +26,20 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Data = Annotated[str, typer.Argument(help="A CSV, Parquet, Arrow or NPZ file; a folder of images, videos or frame folders.")]
+Data = Annotated[
+    str, typer.Argument(help="A CSV, Parquet, Arrow or NPZ file; a folder of images, videos or frame folders.")
+]
 ModelFile = Annotated[Path, typer.Argument(help="A model that 'blemish fit' wrote.")]
 Labels = Annotated[str | None, typer.Option(help="Column of labels; for folders a table of names and labels.")]
 Defect = Annotated[list[str] | None, typer.Option(help="Label value that means defect; may be repeated.")]
-Other = Annotated[list[str] | None, typer.Option(help="Label value that means an outlier, but not mine; '*': all the rest.")]
+Other = Annotated[
+    list[str] | None, typer.Option(help="Label value that means an outlier, but not mine; '*': all the rest.")
+]
 Normal = Annotated[list[str] | None, typer.Option(help="Label value that means normal.")]
 DefectFolder = Annotated[list[str] | None, typer.Option(help="Folder name whose files are defects.")]
-OtherFolder = Annotated[list[str] | None, typer.Option(help="Folder name whose files are other outliers; '*': the rest.")]
+OtherFolder = Annotated[
+    list[str] | None, typer.Option(help="Folder name whose files are other outliers; '*': the rest.")
+]
 NormalFolder = Annotated[list[str] | None, typer.Option(help="Folder name whose files are normal.")]
 Glob = Annotated[str | None, typer.Option(help="Which file names in a folder count, for example '*.jpg'.")]
 Names = Annotated[str | None, typer.Option(help="File with the column names of a CSV without a header, one a line.")]
@@ -69,15 +75,22 @@ def demo(
 
     with _progress("coin") as advance, _told():
         metrics = run_demo(out, n_normal=n_normal, epochs=epochs, advance=advance)
-    rows = [(kind, f"{value:.3f}", f"{metrics['prototype'][kind]:.3f}") for kind, value in metrics["auroc_defect_above"].items()]
+    rows = [
+        (kind, f"{value:.3f}", f"{metrics['prototype'][kind]:.3f}")
+        for kind, value in metrics["auroc_defect_above"].items()
+    ]
     _table("AUROC of the defect above", ["kind", "blemish", "prototype"], rows)
-    typer.echo(f"{metrics['seconds']:.0f} s, {metrics['peak_mb']:.0f} MB. Open {out / 'report.html'}; "
-               f"numbers in {out / 'metrics.json'}, model in {out / 'coin.blemish'}")
+    typer.echo(
+        f"{metrics['seconds']:.0f} s, {metrics['peak_mb']:.0f} MB. Open {out / 'report.html'}; "
+        f"numbers in {out / 'metrics.json'}, model in {out / 'coin.blemish'}"
+    )
 
 
 @app.command()
 def fit(
-    data: Annotated[str | None, typer.Argument(help="See 'blemish score --help'; may stand in the config file.")] = None,
+    data: Annotated[
+        str | None, typer.Argument(help="See 'blemish score --help'; may stand in the config file.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Model file to write.")] = None,
     labels: Labels = None,
     defect: Defect = None,
@@ -94,7 +107,9 @@ def fit(
     config: Annotated[Path | None, typer.Option(help="YAML file with these options; the command line wins.")] = None,
     preset: Annotated[str | None, typer.Option(help="Named choice of parts, see 'blemish presets'.")] = None,
     modality: Annotated[str | None, typer.Option(help="'tabular', 'image', 'video', or YAML with options.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="Network family, for example '{name: conv, upsampling: nearest}'.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Network family, for example '{name: conv, upsampling: nearest}'.")
+    ] = None,
     bottleneck: Annotated[str | None, typer.Option(help="'plain', 'variational', 'rsr'.")] = None,
     loss: Annotated[list[str] | None, typer.Option(help="Loss term; may be repeated.")] = None,
     corruption: Annotated[str | None, typer.Option(help="'gaussian', 'mask', 'swap'.")] = None,
@@ -115,7 +130,9 @@ def fit(
         try:
             return None if text is None else yaml.safe_load(text)
         except yaml.YAMLError:
-            raise ConfigError(f"{text!r} is neither a name nor YAML like '{{name: conv, upsampling: nearest}}'") from None
+            raise ConfigError(
+                f"{text!r} is neither a name nor YAML like '{{name: conv, upsampling: nearest}}'"
+            ) from None
 
     options = {
         "data": data, "output": None if output is None else str(output), "labels": labels, "defect": defect,
@@ -136,7 +153,8 @@ def fit(
 def _fit(run: "RunConfig") -> None:
     from blemish.detector import DefectDetector
 
-    assert run.data is not None and run.output is not None
+    assert run.data is not None
+    assert run.output is not None
     if not Path(run.output).resolve().parent.is_dir():
         raise DataError(f"the folder of {run.output} does not exist; make it first")
     with _told():
@@ -174,7 +192,9 @@ def score(
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
     with _told():
         det, samples = _load_both(model, data, device, glob=glob, names=names, key=key)
-        table = score_table(det, samples.X, _keys(samples, key), key or ("path" if samples.modality != "tabular" else "row"))
+        table = score_table(
+            det, samples.X, _keys(samples, key), key or ("path" if samples.modality != "tabular" else "row")
+        )
     write_table(table, output)
     words = table["label"].to_pylist()
     counts = ", ".join(f"{words.count(word)} {word}" for word in ("defect", "other", "normal"))
@@ -188,7 +208,9 @@ def score(
 def evaluate(
     model: ModelFile,
     data: Data,
-    truth: Annotated[str | None, typer.Option(help="Column of true labels; for folders a table of names and labels.")] = None,
+    truth: Annotated[
+        str | None, typer.Option(help="Column of true labels; for folders a table of names and labels.")
+    ] = None,
     defect: Defect = None,
     other: Other = None,
     normal: Normal = None,
@@ -209,7 +231,9 @@ def evaluate(
         other_folder=other_folder, normal_folder=normal_folder,
     )  # fmt: skip
     with _told():
-        det, samples = _load_both(model, data, device, glob=glob, names=names, key=None, take_out=[truth] if truth else [])
+        det, samples = _load_both(
+            model, data, device, glob=glob, names=names, key=None, take_out=[truth] if truth else []
+        )
         words = _labels(samples, run, everything=True)
         if words is None:
             raise LabelError("say what is true: --truth COLUMN, or --defect-folder NAME for a folder")
@@ -218,13 +242,18 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(results, indent=2))
         return
-    for name in [name for name in ("defect_score", "outlier_score") if name in results]:
-        found = results[name]
-        rows = [("average precision", f"{found['average_precision']:.3f}"),
-                ("recall at 1 % false alarms", f"{found['recall_at_1pct']:.3f}")]
-        rows += [(f"precision among the top {k}", f"{value:.3f}") for k, value in found["precision_at"].items()]
-        rows += [(f"AUROC above {kind} ({found['n'][kind]})", f"{value:.3f}") for kind, value in found["auroc_defect_above"].items()]
-        _table(f"{name}: {found['n']['defect']} defects", ["measure", "value"], rows)
+    measures = {name: _measures(found) for name, found in results.items()}
+    rows = [(label, *(f"{found[label]:.3f}" for found in measures.values())) for label in next(iter(measures.values()))]
+    _table(f"{results['outlier_score']['n']['defect']} defects", ["measure", *measures], rows)
+
+
+def _measures(found: dict[str, Any]) -> dict[str, float]:
+    return {
+        "average precision": found["average_precision"],
+        "recall at 1 % false alarms": found["recall_at_1pct"],
+        **{f"precision among the top {k}": value for k, value in found["precision_at"].items()},
+        **{f"AUROC above {kind} ({found['n'][kind]})": value for kind, value in found["auroc_defect_above"].items()},
+    }
 
 
 @app.command()
@@ -232,7 +261,9 @@ def threshold(
     model: ModelFile,
     recall: Annotated[float | None, typer.Option(help="Share of the defects to find.")] = None,
     precision: Annotated[float | None, typer.Option(help="Share of defects among what is reported.")] = None,
-    false_positive_rate: Annotated[float | None, typer.Option(help="Share of ordinary rows that may be reported.")] = None,
+    false_positive_rate: Annotated[
+        float | None, typer.Option(help="Share of ordinary rows that may be reported.")
+    ] = None,
     budget: Annotated[int | None, typer.Option(help="Rows to report in a batch of the held-out rows' size.")] = None,
 ) -> None:
     """Change where the model cuts, without fitting again."""
@@ -266,8 +297,18 @@ def explain(
     if as_json:
         typer.echo(json.dumps(rows, indent=2, default=str))
         return
-    lines = [(str(r["key"]), f"{r['score']:.4g}", r["element"], _short(r["seen"]), _short(r["expected"]),
-              f"{r['share']:.0%}", str(r["nearest_defect"])) for r in rows]
+    lines = [
+        (
+            str(r["key"]),
+            f"{r['score']:.4g}",
+            r["element"],
+            _short(r["seen"]),
+            _short(r["expected"]),
+            f"{r['share']:.0%}",
+            str(r["nearest_defect"]),
+        )
+        for r in rows
+    ]
     _table("why", ["sample", "score", "element", "seen", "expected", "of error", "nearest defect"], lines)
 
 
@@ -325,7 +366,14 @@ def _columns_of(samples: "Samples") -> str:
 
 
 def _load_both(
-    model: Path, data: str, device: str, *, glob: str | None, names: str | None, key: str | None, take_out: list[str] | None = None
+    model: Path,
+    data: str,
+    device: str,
+    *,
+    glob: str | None,
+    names: str | None,
+    key: str | None,
+    take_out: list[str] | None = None,
 ) -> "tuple[DefectDetector, Samples]":
     from blemish.detector import load
     from blemish.sources import read
@@ -349,7 +397,7 @@ def _load_both(
 def _labels(samples: "Samples", run: "RunConfig", everything: bool = False) -> list[Any] | None:
     """Labels in Blemish's words; `everything`: what is not named is 'other' where values name kinds."""
     from blemish.labels import translate
-    from blemish.sources import labels_from_folders, labels_from_table
+    from blemish.sources import labels_from_folders
 
     groups = {"defect": tuple(run.defect or ()), "other": tuple(run.other or ()), "normal": tuple(run.normal or ())}
     if everything and any(groups.values()) and "*" not in [v for vs in groups.values() for v in vs]:
@@ -357,8 +405,10 @@ def _labels(samples: "Samples", run: "RunConfig", everything: bool = False) -> l
     if run.labels is not None:
         return translate(_label_values(samples, run.labels), **groups)
     folders = {
-        "defect": list(run.defect_folder or ()), "other": list(run.other_folder or ()), "normal": list(run.normal_folder or ()),
-    }  # fmt: skip
+        "defect": list(run.defect_folder or ()),
+        "other": list(run.other_folder or ()),
+        "normal": list(run.normal_folder or ()),
+    }
     if not any(folders.values()):
         return None
     if samples.modality == "tabular":
@@ -374,8 +424,11 @@ def _label_values(samples: "Samples", labels: str) -> list[Any]:
     if labels in samples.columns:
         return samples.columns[labels]
     if samples.modality == "tabular" or not Path(labels).is_file():
-        raise LabelError(f"there is no label column {labels!r}; columns are {_columns_of(samples)}"
-                         if samples.modality == "tabular" else f"there is no table of labels {labels!r}")
+        raise LabelError(
+            f"there is no label column {labels!r}; columns are {_columns_of(samples)}"
+            if samples.modality == "tabular"
+            else f"there is no table of labels {labels!r}"
+        )
     return labels_from_table(samples.keys, labels)
 
 
@@ -383,8 +436,9 @@ def _kinds(samples: "Samples", run: "RunConfig", words: list[Any]) -> list[str]:
     """What stands behind each row's group: its own label value, or its folder."""
     if run.labels is not None:
         values = _label_values(samples, run.labels)
-        return [str(word) if value is None else str(value) for value, word in zip(values, words, strict=True)]
-    return [str(key).partition("/")[0] if "/" in str(key) else str(word) for key, word in zip(samples.keys, words, strict=True)]
+    else:
+        values = [str(key).partition("/")[0] if "/" in str(key) else None for key in samples.keys]
+    return [str(word) if value is None else str(value) for value, word in zip(values, words, strict=True)]
 
 
 def _limited(y: list[Any], most: int, seed: int | None) -> list[Any]:
@@ -413,7 +467,13 @@ def _column_names(names: Any) -> list[str] | None:
 
 
 def _modality_name(modality: Any) -> str:
-    return "auto" if modality is None else str(modality.get("name", "auto")) if isinstance(modality, dict) else str(modality)
+    return (
+        "auto"
+        if modality is None
+        else str(modality.get("name", "auto"))
+        if isinstance(modality, dict)
+        else str(modality)
+    )
 
 
 def _clip_frames(modality: Any) -> int | None:
@@ -431,8 +491,8 @@ def _table(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
     from rich.text import Text
 
     table = Table(title=Text(title), title_justify="left")
-    for i, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=False, justify="left" if i == 0 or len(columns) > 3 else "left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console()

@@ -60,7 +60,9 @@ class RunConfig(BaseModel):
         """
         unknown = [str(key) for key in values if key not in cls.model_fields]
         if unknown:
-            raise ConfigError(f"{source} has an unknown key {unknown[0]!r}; {nearest(unknown[0], list(cls.model_fields))}")
+            raise ConfigError(
+                f"{source} has an unknown key {unknown[0]!r}; {nearest(unknown[0], list(cls.model_fields))}"
+            )
         try:
             return cls(**values)
         except ValidationError as error:

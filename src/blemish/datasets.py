@@ -58,9 +58,7 @@ def coin_sequences(
     return table[(rng.integers(len(table), size=shape) + steps) % len(table)][:, :, None]
 
 
-def rotating_coin(
-    n_normal: int = 400, n_defects: int = 8, n_test: int = 50, random_state: int = 0
-) -> Split:
+def rotating_coin(n_normal: int = 400, n_defects: int = 8, n_test: int = 50, random_state: int = 0) -> Split:
     """The rotating coin: normals turn by 2.0° a frame, the defect by 2.1°, and no other outlier is in training.
 
     Args:
@@ -130,9 +128,7 @@ def ring(
     )
 
 
-def tiles(
-    n_normal: int = 200, n_defects: int = 8, n_test: int = 40, side: int = 32, random_state: int = 0
-) -> Split:
+def tiles(n_normal: int = 200, n_defects: int = 8, n_test: int = 40, side: int = 32, random_state: int = 0) -> Split:
     """Images: striped tiles; the defect is a dark crack, the others are bright spots and a missing corner.
 
     Args:

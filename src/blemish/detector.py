@@ -22,8 +22,8 @@ from blemish.choices import batch_size_for, choose_modality, choose_parts, epoch
 from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError, QualityWarning
 from blemish.explain import Explanation, nearest, regions
 from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
-from blemish.model import Model, build, device_for
 from blemish.modalities.columns import is_frame
+from blemish.model import Model, build, device_for
 from blemish.parts import nearest as nearest_word
 from blemish.presets import PRESETS
 from blemish.rows import Rows, to_rows
@@ -32,8 +32,8 @@ from blemish.scoring.conformal import conformal_p_values, discoveries
 from blemish.scoring.thresholds import for_budget, for_false_positive_rate, for_precision, for_recall
 from blemish.synthetic import SYNTHETIC
 from blemish.training import EpochRecord, Plan, TrainingData, stops_early, train
-from blemish.views import VIEWS
 from blemish.version import __version__
+from blemish.views import VIEWS
 
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 0.2, 20, 1000
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
@@ -214,7 +214,13 @@ class DefectDetector(BaseEstimator):
         return model
 
     def _train(
-        self, model: Model, x: torch.Tensor, group: np.ndarray, held_out: np.ndarray, rng: np.random.Generator, warm: bool
+        self,
+        model: Model,
+        x: torch.Tensor,
+        group: np.ndarray,
+        held_out: np.ndarray,
+        rng: np.random.Generator,
+        warm: bool,
     ) -> Iterator[EpochRecord]:
         choices = model.choices
         batch_size = batch_size_for(self.batch_size, choices.modality.name)
@@ -249,9 +255,7 @@ class DefectDetector(BaseEstimator):
             terms = ", ".join(f"{name} {value:.4g}" for name, value in record.terms.items())
             sys.stderr.write(f"epoch {record.epoch}: {terms} ({record.seconds:.1f} s)\n")
 
-    def _learn_groups(
-        self, model: Model, x: torch.Tensor, group: np.ndarray, held_out: np.ndarray, rows: Rows
-    ) -> None:
+    def _learn_groups(self, model: Model, x: torch.Tensor, group: np.ndarray, held_out: np.ndarray, rows: Rows) -> None:
         evidence = model.evidence(x)
         seen = np.setdiff1d(np.arange(len(x)), held_out)
         scorer = model.choices.scorer.make()
@@ -268,7 +272,11 @@ class DefectDetector(BaseEstimator):
             calibration["rejected"] = scorer.defect_score(state, evidence[rejected])
         self.calibration_ = calibration
         if np.unique(calibration["outlier"]).size == 1 < len(calibration["outlier"]):
-            warnings.warn("all outlier scores are equal: the model collapsed; raise latent_dim or lower lr", QualityWarning, stacklevel=4)
+            warnings.warn(
+                "all outlier scores are equal: the model collapsed; raise latent_dim or lower lr",
+                QualityWarning,
+                stacklevel=4,
+            )
         normals = np.flatnonzero((group == UNLABELLED) | (group == NORMAL))
         normals = normals[:: max(1, -(-len(normals) // KNOWN_NORMALS))]
         defects = np.flatnonzero(group == DEFECT)
@@ -277,7 +285,9 @@ class DefectDetector(BaseEstimator):
             name: [_plain(rows.names[i]) for i in which] for name, which in (("defect", defects), ("normal", normals))
         }
         self.outlier_threshold_ = _cut(calibration["outlier"], DEFAULT_CONTAMINATION)
-        self.threshold_ = _cut(calibration["defect"], DEFAULT_FALSE_POSITIVES) if self.n_defects_ else self.outlier_threshold_
+        self.threshold_ = (
+            _cut(calibration["defect"], DEFAULT_FALSE_POSITIVES) if self.n_defects_ else self.outlier_threshold_
+        )
         self.threshold_target_: dict[str, float] = {}
 
     def _n_frames(self, warm: bool) -> int | None:
@@ -365,7 +375,9 @@ class DefectDetector(BaseEstimator):
     def _p_values(self, X: Any) -> tuple[Rows, np.ndarray]:
         check_is_fitted(self, "threshold_")
         if not self.n_held_out_:
-            raise DataError(f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows")
+            raise DataError(
+                f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows"
+            )
         rows, evidence = self._evidence(X)
         if self.n_defects_:
             scores, calibration = self._scorer.defect_score(self.scorer_state_, evidence), self.calibration_["defect"]
@@ -395,7 +407,12 @@ class DefectDetector(BaseEstimator):
             DataError: If the labels or rows at hand cannot support the target.
         """
         check_is_fitted(self, "threshold_")
-        targets = dict(recall=recall, precision=precision, false_positive_rate=false_positive_rate, budget=budget)
+        targets = {
+            "recall": recall,
+            "precision": precision,
+            "false_positive_rate": false_positive_rate,
+            "budget": budget,
+        }
         given = {name: value for name, value in targets.items() if value is not None}
         if len(given) != 1:
             raise ConfigError(f"give exactly one of {', '.join(targets)}, got {', '.join(given) or 'none'}")
@@ -430,7 +447,7 @@ class DefectDetector(BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         z = np.asarray(Z, dtype=np.float64)
-        width = self.model_.network.bottleneck.latent_dim
+        width = self.model_.network.latent_dim
         if z.ndim != 2 or z.shape[1] != width:
             raise DataError(f"codes have shape {z.shape}, the model's are (row, {width})")
         return self.model_.modality.to_raw(self.model_.decode(z).cpu().numpy())
@@ -464,8 +481,9 @@ class DefectDetector(BaseEstimator):
         return self.model_.modality.to_raw(filled.cpu().numpy())
 
     def sample(self, n: int, random_state: Any = None) -> Any:
-        """Draw new samples like the normals: codes from N(0, 1) for a variational bottleneck, else from a Gaussian
-        fitted to the normals' codes.
+        """Draw new samples like the normals.
+
+        Codes come from N(0, 1) for a variational bottleneck, else from a Gaussian fitted to the normals' codes.
 
         Args:
             n: How many, >= 1.
@@ -475,7 +493,7 @@ class DefectDetector(BaseEstimator):
         rng = np.random.default_rng(_seed(random_state))
         codes = self.known_["normal"]
         shape = (whole_number("n", n), codes.shape[1])
-        if "mu" in self.model_.network.bottleneck.fills:
+        if "mu" in self.model_.network.fills:
             return self.decode(rng.standard_normal(shape))
         spread = np.cov(codes, rowvar=False).reshape(shape[1], shape[1]) if len(codes) > 1 else np.eye(shape[1])
         return self.decode(rng.multivariate_normal(codes.mean(axis=0), spread, size=shape[0], method="svd"))
@@ -524,7 +542,7 @@ class DefectDetector(BaseEstimator):
         return {
             "arguments": {
                 **model.choices.spec(),
-                "latent_dim": model.network.bottleneck.latent_dim,
+                "latent_dim": model.network.latent_dim,
                 "epochs": asdict(self.epochs) if hasattr(self.epochs, "at_most") else _plain(self.epochs),
                 "batch_size": _plain(self.batch_size),
                 "device": self.device,
@@ -644,7 +662,7 @@ def _seed(random_state: Any) -> int:
         return int(np.random.SeedSequence().entropy % 2**62)  # pyright: ignore[reportOperatorIssue]
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**62))
-    if isinstance(random_state, np.random.RandomState):  # noqa: NPY002 (scikit-learn's custom)
+    if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
     return whole_number("random_state", random_state, least=0)
 
@@ -657,7 +675,7 @@ def _hold_out(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _leave_one_out(scorer: Any, evidence: Evidence, group: np.ndarray, most: int = 50) -> Float[np.ndarray, " defect"]:
-    """Defect score of each labelled defect by a scorer that has not seen it; of the first 50. Empty for a single one."""
+    """Defect score of each labelled defect by a scorer that has not seen it; empty for a single one."""
     defects = np.flatnonzero(group == DEFECT)
     if len(defects) < 2:
         return np.empty(0)

@@ -1,6 +1,7 @@
 """Why is this one flagged? Elements that reconstruct badly, and the labelled samples it lies near."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -81,8 +82,8 @@ def regions(error_map: Float[np.ndarray, "row *sample"]) -> tuple[tuple[str, ...
     names, means = [], []
     for frame in range(frames.shape[1]):
         prefix = f"frame {frame}, " if frames.shape[1] > 1 else ""
-        for top, bottom in zip(tops, tops[1:], strict=False):
-            for left, right in zip(lefts, lefts[1:], strict=False):
+        for top, bottom in pairwise(tops):
+            for left, right in pairwise(lefts):
                 names.append(f"{prefix}rows {top}-{bottom - 1}, columns {left}-{right - 1}")
                 means.append(frames[:, frame, top:bottom, left:right].mean(axis=(1, 2)))
     return tuple(names), np.stack(means, axis=1)

@@ -48,7 +48,9 @@ def centre_of(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) ->
     return ((z * weight).sum(0) / weight.sum().clamp_min(1)).detach()
 
 
-def squared_distances(a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]) -> Float[Tensor, "first second"]:
+def squared_distances(
+    a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]
+) -> Float[Tensor, "first second"]:
     """Squared Euclidean distance of every pair, shape (first, second), >= 0.
 
     By differences, not by the Gram matrix: exact near zero. Use it where one side is small.

@@ -52,9 +52,7 @@ class Evaluation:
     precision_at: dict[str, float] = field(default_factory=dict)
 
 
-def evaluate(
-    scores: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"], kind: np.ndarray
-) -> Evaluation:
+def evaluate(scores: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"], kind: np.ndarray) -> Evaluation:
     """Measure a ranking.
 
     Args:

@@ -1,5 +1,7 @@
 """Building blocks of the backbones."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ def mlp(widths: tuple[int, ...]) -> nn.Sequential:
         torch.Size([3, 2])
     """
     layers: list[nn.Module] = []
-    for i, (fan_in, fan_out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (fan_in, fan_out) in enumerate(pairwise(widths)):
         layers += [nn.SiLU()] if i else []
         layers += [nn.Linear(fan_in, fan_out)]
     return nn.Sequential(*layers)

@@ -65,10 +65,12 @@ class LossTerm(Protocol):
         weight: Factor of the term in the total.
         needs: Fields of `Output` that have to be filled; checked before training.
         needs_defects: Whether the term is trained only with labelled defects in every batch.
+        wants_views: Whether its batches are seen through random views, and hold self-made outliers.
     """
 
     needs: ClassVar[tuple[str, ...]]
     needs_defects: ClassVar[bool]
+    wants_views: ClassVar[bool]
 
     @property
     def weight(self) -> float: ...

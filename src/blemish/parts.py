@@ -4,7 +4,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,7 +25,7 @@ class Part:
 
     name: str
     options: dict[str, Any]
-    factory: Callable[..., Any]
+    factory: Any
 
     def make(self, *args: Any, **kwargs: Any) -> Any:
         """Call the factory with the options."""
@@ -58,7 +58,9 @@ def choose(kind: str, registry: Mapping[str, Callable[..., Any]], spec: Any) -> 
     if isinstance(spec, str):
         spec = {"name": spec}
     if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
-        raise ConfigError(f"{kind} {spec!r} is neither a name, nor a mapping with 'name', nor an instance of a known part")
+        raise ConfigError(
+            f"{kind} {spec!r} is neither a name, nor a mapping with 'name', nor an instance of a known part"
+        )
     name = spec["name"]
     if name not in registry:
         raise ConfigError(f"{kind} {name!r} is unknown; {nearest(name, registry)}")
@@ -83,7 +85,7 @@ def _checked(kind: str, name: str, factory: Callable[..., Any], options: dict[st
     if not is_dataclass(factory):
         return options
     try:
-        made = TypeAdapter(factory).validate_python(options)
+        made = TypeAdapter(cast(Any, factory)).validate_python(options)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
+from pyarrow import csv, parquet
 
 from blemish.config import RunConfig
 from blemish.detector import DefectDetector
@@ -56,13 +55,13 @@ def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
     """
     sink = BytesIO()
     if Path(path).suffix.lower() == ".parquet":
-        pa.parquet.write_table(table, sink)
+        parquet.write_table(table, sink)
     else:
         for i, column in enumerate(table.columns):
             if pa.types.is_string(column.type):
                 safe = [f"'{cell}" if cell and cell.startswith(FORMULA_STARTS) else cell for cell in column.to_pylist()]
                 table = table.set_column(i, table.column_names[i], pa.array(safe, pa.string()))
-        pa.csv.write_csv(table, sink)
+        csv.write_csv(table, sink)
     write_atomically(path, sink.getvalue())
 
 
@@ -129,7 +128,7 @@ def description(det: DefectDetector) -> dict[str, Any]:
     return {
         **{name: spec[name] for name in ("modality", "backbone", "bottleneck", "losses", "corruption", "scorer", "lr")},
         "sample_shape": list(model.modality.sample_shape),
-        "latent_dim": model.network.bottleneck.latent_dim,
+        "latent_dim": model.network.latent_dim,
         "parameters": sum(p.numel() for p in model.network.parameters()),
         "rows": det.training_["rows"],
         "held_out": det.training_["held_out"],

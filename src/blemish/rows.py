@@ -98,7 +98,8 @@ def _read(X: Any, modality: str, frames: int | None) -> Rows:
     if isinstance(X, Sequence) and len(X) and all(isinstance(item, np.ndarray) and item.ndim > 1 for item in X):
         kind = "video" if X[0].ndim == 4 else "image"
         return Rows(X, kind, list(range(len(X))), np.ones(len(X), dtype=bool))
-    n = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X) if hasattr(X, "__len__") else 0
+    shape = getattr(X, "shape", None)
+    n = shape[0] if shape else len(X) if hasattr(X, "__len__") else 0
     return Rows(X, "tabular", list(range(n)), np.ones(n, dtype=bool))
 
 

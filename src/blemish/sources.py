@@ -5,15 +5,14 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.feather
-import pyarrow.parquet
 from PIL import Image as Pillow
+from pyarrow import csv, feather, parquet
 
 from blemish.errors import DataError, DataWarning, LabelError, missing_extra
 
@@ -95,16 +94,16 @@ def read_table(path: PathLike, names: Sequence[str] | None = None) -> pa.Table:
     kind = _table_suffix(path)
     try:
         if kind == ".parquet":
-            table = pa.parquet.read_table(path)
+            table = parquet.read_table(path)
         elif kind in (".arrow", ".feather"):
-            table = pa.feather.read_table(path)
+            table = feather.read_table(path)
         else:
             delimiter = "\t" if kind == ".tsv" else ","
-            table = pa.csv.read_csv(
+            table = csv.read_csv(
                 path,
-                read_options=pa.csv.ReadOptions(column_names=list(names) if names else None),
-                parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                convert_options=pa.csv.ConvertOptions(strings_can_be_null=True),
+                read_options=csv.ReadOptions(column_names=list(names) if names else None),
+                parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                convert_options=csv.ConvertOptions(strings_can_be_null=True),
             )
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0]
@@ -198,7 +197,9 @@ def read_images(paths: Iterable[PathLike]) -> tuple[list[np.ndarray], list[str]]
             skipped.append(str(path))
             warnings.warn(f"skipped {path}: it cannot be decoded ({error})", DataWarning, stacklevel=2)
     if not images:
-        raise DataError(f"none of the {len(skipped)} images can be decoded, the first is {skipped[0] if skipped else ''}")
+        raise DataError(
+            f"none of the {len(skipped)} images can be decoded, the first is {skipped[0] if skipped else ''}"
+        )
     return images, skipped
 
 
@@ -206,13 +207,13 @@ def _decode(path: PathLike) -> np.ndarray:
     with Pillow.open(path) as image:
         image.load()
         if image.mode in ("1", "L", "LA"):
-            image = image.convert("L")  # noqa: PLW2901
+            image = image.convert("L")
         elif image.mode not in ("I", "F") and not image.mode.startswith("I;"):
-            image = image.convert("RGB")  # noqa: PLW2901
+            image = image.convert("RGB")
         factor = max(image.size) // LONGEST_SIDE
         array = np.asarray(image.reduce(factor) if factor > 1 else image)
     if array.dtype == np.int32:
-        array = array.astype(np.uint16) if 0 <= array.min() and array.max() < 2**16 else array.astype(np.float32)
+        array = array.astype(np.uint16) if array.min() >= 0 and array.max() < 2**16 else array.astype(np.float32)
     return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
 
 
@@ -236,7 +237,7 @@ def looks_like_frames(pictures: Sequence[Path]) -> bool:
             return False
         gaps.append(np.abs(first - second).mean())
         spans.append(first)
-    far = [np.abs(a - b).mean() for a, b in zip(spans, spans[1:], strict=False)]
+    far = [np.abs(a - b).mean() for a, b in pairwise(spans)]
     return bool(far) and float(np.mean(gaps)) < 0.25 * max(float(np.mean(far)), 4.0)
 
 
@@ -304,12 +305,13 @@ def read_video(path: PathLike) -> np.ndarray:
     """
     try:
         import av
+        from av.error import FFmpegError
     except ImportError:
         raise missing_extra("av", "video") from None
     try:
         with av.open(str(path)) as container:
             frames = [np.moveaxis(frame.to_ndarray(format="rgb24"), -1, 0) for frame in container.decode(video=0)]
-    except (av.FFmpegError, OSError, IndexError) as error:
+    except (FFmpegError, OSError, IndexError) as error:
         raise DataError(f"{path} cannot be decoded as video ({error})") from None
     if not frames:
         raise DataError(f"{path} holds no frame")
@@ -324,7 +326,9 @@ def _cut(recordings: list[tuple[str, np.ndarray]], frames: int | None, skipped: 
     for name, recording in recordings:
         if len(recording) < frames:
             skipped.append(name)
-            warnings.warn(f"skipped {name}: it has {len(recording)} frames, a clip has {frames}", DataWarning, stacklevel=2)
+            warnings.warn(
+                f"skipped {name}: it has {len(recording)} frames, a clip has {frames}", DataWarning, stacklevel=2
+            )
             continue
         starts = list(range(0, len(recording) - frames + 1, max(1, frames // 2)))
         if starts[-1] + frames < len(recording):
@@ -367,10 +371,14 @@ def labels_from_table(keys: Sequence[str], path: PathLike) -> list[Any]:
     found = [next((alias for alias in _aliases(key) if alias in label_of), None) for key in keys]
     unknown = sorted(set(label_of) - {name for key in keys for name in _aliases(key)})
     if len(unknown) == len(label_of):
-        raise LabelError(f"none of the {len(label_of)} names in {path} is a sample; the first is {unknown[0]!r}, "
-                         f"samples look like {keys[0]!r}")
+        raise LabelError(
+            f"none of the {len(label_of)} names in {path} is a sample; the first is {unknown[0]!r}, "
+            f"samples look like {keys[0]!r}"
+        )
     if unknown:
-        warnings.warn(f"{len(unknown)} name(s) in {path} are no samples, for example {unknown[0]!r}", DataWarning, stacklevel=2)
+        warnings.warn(
+            f"{len(unknown)} name(s) in {path} are no samples, for example {unknown[0]!r}", DataWarning, stacklevel=2
+        )
     return [None if alias is None else label_of[alias] for alias in found]
 
 
@@ -398,11 +406,17 @@ def labels_from_folders(
         >>> labels_from_folders(["crack/a.png", "fine/b.png"], defect=["crack"])
         ['defect', None]
     """
-    word_of = {folder: word for word, folders in [("normal", normal), ("other", other), ("defect", defect)] for folder in folders}
+    word_of = {
+        folder: word
+        for word, folders in [("normal", normal), ("other", other), ("defect", defect)]
+        for folder in folders
+    }
     rest = word_of.pop("*", None)
     parts = [Path(key.partition("#")[0]).parts for key in keys]
     for folder in word_of:
         if not any(folder in names for names in parts):
-            raise LabelError(f"no sample lies in a folder {folder!r}; folders are "
-                             + ", ".join(sorted({names[0] for names in parts if len(names) > 1})[:8]))
+            raise LabelError(
+                f"no sample lies in a folder {folder!r}; folders are "
+                + ", ".join(sorted({names[0] for names in parts if len(names) > 1})[:8])
+            )
     return [next((word_of[name] for name in names if name in word_of), rest) for names in parts]

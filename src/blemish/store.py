@@ -77,7 +77,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
             manifest = _parse(text, target)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, TypeError) as error:
-        raise ArtifactError(f"{target} is no model file, or is truncated ({error}); fit again or copy it again") from None
+        raise ArtifactError(
+            f"{target} is no model file, or is truncated ({error}); fit again or copy it again"
+        ) from None
     return arrays, manifest
 
 

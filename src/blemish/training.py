@@ -109,7 +109,9 @@ def train(
     has_defects = bool(is_defect(data.group).any())
     terms = [term for term in terms if has_defects or not term.needs_defects]
     check_terms(terms, model, data)
-    sampler = _Sampler(data, plan, contrasts=any(term.needs_defects for term in terms))
+    contrasts, views = any(term.needs_defects for term in terms), any(term.wants_views for term in terms)
+    sampler = _Sampler(data, plan, contrasts=contrasts, views=views)
+    noise = plan.corruption or (plan.view if views else None)
     total_steps = plan.epochs * sampler.n_batches
     schedule = plan.schedule
     optimiser = torch.optim.AdamW(
@@ -124,7 +126,7 @@ def train(
         sums = torch.zeros(len(terms), device=data.x.device)
         with fitting_threads(model):
             for batch in sampler.epoch(generator):
-                sums += _step(model, batch, terms, plan, optimiser, device_generator)
+                sums += _step(model, batch, terms, noise, plan.clip_norm, optimiser, device_generator)
                 scheduler.step()
             validation = _validate(model, data, terms)
         means = [value / sampler.n_batches for value in sums.tolist()]
@@ -150,7 +152,7 @@ def check_terms(terms: Sequence[LossTerm], model: Autoencoder, data: TrainingDat
         raise DataError("there is no unlabelled or normal row to learn from; label fewer rows or add data")
     if not terms:
         raise ConfigError("there is no loss term to train; add one that reconstructs, for example 'mse'")
-    filled = {"x_hat", "h", "z", *model.bottleneck.fills}  # pyright: ignore[reportGeneralTypeIssues]
+    filled = {"x_hat", "h", "z", *model.fills}
     for term in terms:
         name = type(term).__name__
         absent = [need for need in term.needs if need not in filled]
@@ -181,14 +183,14 @@ def stops_early(history: Sequence[EpochRecord], patience: int, min_gain: float =
 class _Sampler:
     """Batches as views of one gather an epoch; labelled rows are drawn anew for every batch."""
 
-    def __init__(self, data: TrainingData, plan: Plan, *, contrasts: bool) -> None:
+    def __init__(self, data: TrainingData, plan: Plan, *, contrasts: bool, views: bool) -> None:
         self.data, self.plan = data, plan
         labelled = is_defect(data.group) | is_other(data.group)
         rows = torch.arange(len(data.group))
         self.base = rows[~labelled.cpu()]
         self.defects = rows[is_defect(data.group).cpu()] if contrasts else rows[:0]
         self.others = rows[is_other(data.group).cpu()] if contrasts else rows[:0]
-        self.synthesise = plan.synthesise if contrasts else None
+        self.synthesise = plan.synthesise if views else None
         if not len(self.base):
             raise DataError("there is no unlabelled or normal row to learn from; label fewer rows or add data")
         self.n_batches = ceil(len(self.base) / plan.batch_size)
@@ -229,19 +231,18 @@ def _step(
     model: Autoencoder,
     batch: Batch,
     terms: Sequence[LossTerm],
-    plan: Plan,
+    noise: Noise | None,
+    clip_norm: float,
     optimiser: torch.optim.Optimizer,
     generator: torch.Generator,
 ) -> Tensor:
-    contrasts = any(term.needs_defects for term in terms)
-    noise = plan.corruption or (plan.view if contrasts else None)
     seen = batch.x if noise is None else noise(batch.x, generator, batch.blocks)
     out: Output = model(seen, generator, int(is_learnt(batch.group).sum()))
     values = torch.stack([term(batch, out) for term in terms])
     weights = values.new_tensor([term.weight for term in terms])
     optimiser.zero_grad(set_to_none=True)
     (weights * values).sum().backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip_norm)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimiser.step()
     return values.detach()
 

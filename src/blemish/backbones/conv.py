@@ -1,5 +1,6 @@
 """Two-dimensional convolutions; the default for images, and for video with the frames as channels."""
 
+from itertools import pairwise
 from math import prod
 
 from torch import nn
@@ -56,7 +57,7 @@ def build(
 
     fans = (channels, *widths)
     down: list[nn.Module] = []
-    for fan_in, fan_out in zip(fans, fans[1:], strict=False):
+    for fan_in, fan_out in pairwise(fans):
         down += [nn.Conv2d(fan_in, fan_out, 3, stride=2, padding=1), normalise(fan_out), nn.SiLU()]
     encoder = nn.Sequential(Fold(), *down, nn.Flatten(), nn.Linear(flat, hidden_dim))
 

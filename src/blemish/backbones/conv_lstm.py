@@ -1,5 +1,7 @@
 """Convolutions for each frame and a convolutional LSTM over the frames: the spatio-temporal autoencoder."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -76,7 +78,7 @@ class RecurrentEncoder(nn.Module):
         height, width = _sizes(sample_shape, len(widths))[-1]
         fans = (sample_shape[1], *widths)
         layers: list[nn.Module] = []
-        for fan_in, fan_out in zip(fans, fans[1:], strict=False):
+        for fan_in, fan_out in pairwise(fans):
             layers += [nn.Conv2d(fan_in, fan_out, 3, stride=2, padding=1), nn.SiLU()]
         self.frame = nn.Sequential(*layers)
         self.cell = ConvLstmCell(widths[-1], recurrent_width)

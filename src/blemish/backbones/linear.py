@@ -8,9 +8,7 @@ from blemish.nn import CategoryEmbedding, Unfold
 from blemish.output import Backbone, Block
 
 
-def build(
-    sample_shape: tuple[int, ...], hidden_dim: int, latent_dim: int, blocks: tuple[Block, ...] = ()
-) -> Backbone:
+def build(sample_shape: tuple[int, ...], hidden_dim: int, latent_dim: int, blocks: tuple[Block, ...] = ()) -> Backbone:
     """Build a linear encoder and decoder.
 
     Use when the normals lie near a plane, or as the yardstick for deeper networks; not when normals form several

@@ -43,6 +43,7 @@ class Bce:
 
     weight: float = 1.0
     needs: ClassVar[tuple[str, ...]] = ()
+    wants_views: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = False
     lower_bound: ClassVar[float] = 0.0
 

@@ -10,9 +10,7 @@ from blemish.functional import is_learnt, mean_where
 from blemish.output import Batch, Output
 
 
-def kl_divergence(
-    mu: Float[Tensor, "batch latent"], logvar: Float[Tensor, "batch latent"]
-) -> Float[Tensor, " batch"]:
+def kl_divergence(mu: Float[Tensor, "batch latent"], logvar: Float[Tensor, "batch latent"]) -> Float[Tensor, " batch"]:
     r"""KL of N(mu, sigma) from N(0, 1), in nats, shape (batch,), >= 0.
 
     .. math:: -\tfrac12 \sum_j (1 + \log\sigma_j^2 - \mu_j^2 - \sigma_j^2)
@@ -44,10 +42,12 @@ class Kl:
 
     weight: float = 0.01
     needs: ClassVar[tuple[str, ...]] = ("mu", "logvar")
+    wants_views: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = False
     lower_bound: ClassVar[float] = 0.0
 
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean over the unlabelled and normal rows."""
-        assert out.mu is not None and out.logvar is not None
+        assert out.mu is not None
+        assert out.logvar is not None
         return mean_where(kl_divergence(out.mu, out.logvar), is_learnt(batch.group))

@@ -45,6 +45,7 @@ class L2p:
     weight: float = 1.0
     p: float = 1.0
     needs: ClassVar[tuple[str, ...]] = ()
+    wants_views: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = False
     lower_bound: ClassVar[float] = 0.0
 

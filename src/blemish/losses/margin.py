@@ -69,6 +69,7 @@ class Margin:
     push: float = 4.0
     pull: float = 1.0
     needs: ClassVar[tuple[str, ...]] = ()
+    wants_views: ClassVar[bool] = True
     needs_defects: ClassVar[bool] = True
     lower_bound: ClassVar[float] = 0.0
 

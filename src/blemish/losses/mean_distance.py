@@ -61,6 +61,7 @@ class MeanDistance:
     weight: float = 1.0
     cap: float | None = 67.9
     needs: ClassVar[tuple[str, ...]] = ()
+    wants_views: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = True
 
     @property

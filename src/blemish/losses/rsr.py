@@ -65,6 +65,7 @@ class RsrLoss:
     orthogonality_weight: float = 0.1
     q: float = 1.0
     needs: ClassVar[tuple[str, ...]] = ("basis",)
+    wants_views: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = False
     lower_bound: ClassVar[float] = 0.0
 

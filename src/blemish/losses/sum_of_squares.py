@@ -59,6 +59,7 @@ class SumOfSquares:
     weight: float = 1.0
     cap: float | None = 10.0
     needs: ClassVar[tuple[str, ...]] = ()
+    wants_views: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = True
 
     @property

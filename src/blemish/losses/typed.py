@@ -40,7 +40,9 @@ def column_errors(
     return torch.stack(errors, dim=1)
 
 
-def activate_columns(x_hat: Float[Tensor, "batch feature"], blocks: tuple[Block, ...]) -> Float[Tensor, "batch feature"]:
+def activate_columns(
+    x_hat: Float[Tensor, "batch feature"], blocks: tuple[Block, ...]
+) -> Float[Tensor, "batch feature"]:
     """Probabilities where `x_hat` holds logits, shape of `x_hat`."""
     parts = {
         "numeric": lambda part: part,
@@ -64,6 +66,7 @@ class Typed:
 
     weight: float = 1.0
     needs: ClassVar[tuple[str, ...]] = ()
+    wants_views: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = False
     lower_bound: ClassVar[float] = 0.0
 

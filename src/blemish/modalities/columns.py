@@ -15,7 +15,7 @@ Columns = dict[str, np.ndarray]
 
 def is_frame(X: Any) -> bool:
     """Whether X is a pandas, polars or Arrow table."""
-    return nw.get_native_namespace is not None and nw.dependencies.is_into_dataframe(X)
+    return nw.dependencies.is_into_dataframe(X)
 
 
 def to_columns(X: Any) -> tuple[Columns, str]:
@@ -39,7 +39,9 @@ def to_columns(X: Any) -> tuple[Columns, str]:
     if is_frame(X):
         frame = nw.from_native(X, eager_only=True)
         if frame.shape[0] == 0 or frame.shape[1] == 0:
-            raise DataError(f"the table has {frame.shape[0]} rows and {frame.shape[1]} columns; it must have some of both")
+            raise DataError(
+                f"the table has {frame.shape[0]} rows and {frame.shape[1]} columns; it must have some of both"
+            )
         names = [str(name) for name in frame.columns]
         columns = {name: _series(frame[original]) for name, original in zip(names, frame.columns, strict=True)}
         return columns, nw.get_native_namespace(frame).__name__
@@ -52,7 +54,7 @@ def to_columns(X: Any) -> tuple[Columns, str]:
 def _checked(X: Any) -> np.ndarray:
     if isinstance(X, (str, bytes)) or (isinstance(X, np.ndarray) and X.dtype.kind in "US"):
         raise DataError("could not convert string to float: give text columns in a frame or in an array of objects")
-    return check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=1)
+    return check_array(X, dtype=None, ensure_all_finite=False)  # pyright: ignore[reportArgumentType]
 
 
 def from_columns(columns: Columns, form: str) -> Any:
@@ -62,7 +64,8 @@ def from_columns(columns: Columns, form: str) -> Any:
         numeric = all(a.dtype.kind == "f" for a in arrays)
         return np.column_stack([a if numeric else a.astype(object) for a in arrays])
     data = {name: column.tolist() for name, column in columns.items()}
-    return nw.from_dict(data, backend=form).to_native()
+    frame = nw.from_dict(data, backend=form)  # pyright: ignore[reportArgumentType]
+    return frame.to_native()
 
 
 def _series(series: nw.Series[Any]) -> np.ndarray:

@@ -37,7 +37,7 @@ class Image:
         Raises:
             DataError: If it holds no pictures.
         """
-        pixels = fit_pixels(check_pictures(raw, 3, "image", AXES), tuple(self.size) if self.size else None)
+        pixels = fit_pixels(check_pictures(raw, 3, "image", AXES), self.size)
         return FittedImage(pixels)
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:

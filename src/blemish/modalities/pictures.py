@@ -32,7 +32,9 @@ class Pixels:
     low: float
     high: float
 
-    def encode(self, picture: Shaped[np.ndarray, "channel height width"]) -> Float[np.ndarray, "channel_out height_out width_out"]:
+    def encode(
+        self, picture: Shaped[np.ndarray, "channel height width"]
+    ) -> Float[np.ndarray, "channel_out height_out width_out"]:
         """Match channels, average down (or repeat up) to the size, scale to [0, 1] by the training range."""
         planes = match_channels(picture, self.channels)
         if planes.shape[-2:] != self.size:
@@ -70,12 +72,12 @@ def fit_pixels(pictures: Iterable[np.ndarray], size: tuple[int, int] | None) -> 
         height, width = sizes.pop()
         factor = ceil(max(height, width) / MAX_SIDE)
         size = (ceil(height / factor), ceil(width / factor))
-    size = tuple(size) if size else (MAX_SIDE, MAX_SIDE)
+    height, width = size or (MAX_SIDE, MAX_SIDE)
     if all(dtype.kind == "u" for dtype in dtypes):
         low, high = 0.0, float(max(np.iinfo(dtype).max for dtype in dtypes))
     elif low >= 0 and high <= 1:
         low, high = 0.0, 1.0
-    return Pixels(channels, size, low, high if high > low else low + 1.0)
+    return Pixels(channels, (height, width), low, high if high > low else low + 1.0)
 
 
 def match_channels(picture: np.ndarray, channels: int) -> np.ndarray:

@@ -65,4 +65,3 @@ class Modality(Protocol):
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
         """The default width of the code."""
         ...
-

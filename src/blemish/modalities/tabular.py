@@ -53,7 +53,7 @@ class Column:
         if self.kind == "categorical":
             known = np.array([*self.categories, None], dtype=object)
             values = known[features[:, 1:].argmax(1)] if self.categories else np.full(len(features), None)
-            return np.where(values == MISSING, None, values)
+            return np.array([None if value == MISSING else value for value in values], dtype=object)
         if self.kind == "binary":
             return features[:, 0] > 0.5
         numbers = np.sinh(np.clip(features[:, 0], -30, 30)) * self.scale + self.centre

@@ -41,7 +41,7 @@ class Video:
             DataError: If it holds no clips, or their lengths differ.
         """
         clips = check_pictures(raw, 4, "video", AXES)
-        pixels = fit_pixels((frame for clip in clips for frame in clip), tuple(self.size) if self.size else None)
+        pixels = fit_pixels((frame for clip in clips for frame in clip), self.size)
         return FittedVideo(pixels, len(clips[0]))
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:

@@ -24,7 +24,12 @@ class ReconstructionOnly:
         state = fit_whitening(features[(group == UNLABELLED) | (group == NORMAL)])
         u = whitened(state, features)
         defects = u[group == DEFECT]
-        return {**state, "defects": defects, "others": u[group == OTHER], "bandwidth": np.array(bandwidth_of(defects, 0.5))}
+        return {
+            **state,
+            "defects": defects,
+            "others": u[group == OTHER],
+            "bandwidth": np.array(bandwidth_of(defects, 0.5)),
+        }
 
     def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """The reconstruction error."""

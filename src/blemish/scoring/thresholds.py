@@ -59,8 +59,8 @@ def for_recall(known: Float[np.ndarray, " defect"], recall: float) -> float:
     rank = floor((len(known) + 1) * (1 - recall) + 1e-9)
     if rank < 1:
         raise DataError(
-            f"recall={recall:g} needs at least {ceil(recall / (1 - recall) - 1e-9)} labelled defects, there are {len(known)}; "
-            "label more or ask for less"
+            f"recall={recall:g} needs at least {ceil(recall / (1 - recall) - 1e-9)} labelled defects, "
+            f"there are {len(known)}; label more or ask for less"
         )
     return float(np.nextafter(np.sort(known)[rank - 1], -np.inf))
 

@@ -1,0 +1,14 @@
+# Each target is one plain line: copy it into a shell where there is no make.
+.PHONY: setup demo test test-all fix docs
+setup:
+	sh scripts/setup.sh report,video
+demo:
+	sh scripts/setup.sh report,video && .venv/bin/blemish demo --out demo
+test:
+	sh scripts/setup.sh report,video,test && sh scripts/check.sh
+test-all:
+	sh scripts/setup.sh report,video,test && .venv/bin/python -m pytest -m "slow or not slow"
+fix:
+	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+docs:
+	.venv/bin/python docs/generate.py

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Lint, types, tests. One thread a process: the machine's second core is for the other half of the tests.
+set -eu
+export OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0
+.venv/bin/ruff check .
+.venv/bin/ruff format --check .
+.venv/bin/pyright
+.venv/bin/python -m pytest -n 2 --dist worksteal

@@ -1,0 +1,21 @@
+"""Pieces of a report: one HTML file with charts, films and tables that opens without a network.
+
+Charts and the page need the extra `report` (plotly, jinja2); neither is imported before it is used.
+"""
+
+from blemish.report.charts import curves, histograms, latent_map, principal_plane
+from blemish.report.page import Section, Table, render, write_page
+from blemish.report.pictures import film, film_pair
+
+__all__ = [
+    "Section",
+    "Table",
+    "curves",
+    "film",
+    "film_pair",
+    "histograms",
+    "latent_map",
+    "principal_plane",
+    "render",
+    "write_page",
+]

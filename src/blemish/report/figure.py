@@ -1,0 +1,73 @@
+"""One plotly figure as an HTML fragment in the house style: the only place that touches plotly's figures."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from blemish.errors import missing_extra
+
+MUTED = "#7D838C"
+"""Text that is readable on white and on black; the page's style sheet replaces it by the better one of each."""
+
+_GRID = "rgba(125, 131, 140, 0.25)"
+_AXIS = {
+    "automargin": True,
+    "gridcolor": _GRID,
+    "zerolinecolor": _GRID,
+    "linecolor": MUTED,
+    "showspikes": False,
+    "title": {"standoff": 8, "font": {"size": 12}},
+}
+_LAYOUT = {
+    "template": {},
+    "height": 320,
+    "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "font": {"family": "system-ui, sans-serif", "size": 12, "color": MUTED},
+    "hoverlabel": {"bgcolor": "#23272E", "bordercolor": "#23272E", "font": {"color": "#FFFFFF"}},
+    "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+    "showlegend": True,
+    "dragmode": False,  # a finger on a chart scrolls the page
+    "xaxis": _AXIS,
+    "yaxis": _AXIS,
+}
+_TOOLS = [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]]  # all of them: one default uploads the chart
+
+
+def fragment(
+    title: str, traces: Sequence[dict[str, Any]], layout: dict[str, Any], x_title: str = "", note: str = ""
+) -> str:
+    """A captioned chart without plotly.js.
+
+    Args:
+        title: Caption, as plain text.
+        traces: Plotly traces; their strings went through `plain`.
+        layout: What differs from the house style. With a `modebar`, the chart has buttons that zoom and pan.
+        x_title: Plain text under the axis; in HTML, because plotly would cut it off on a phone.
+        note: Plain text under the chart.
+
+    Raises:
+        MissingExtraError: Without plotly.
+    """
+    try:
+        import plotly.graph_objects as go
+    except ImportError:
+        raise missing_extra("plotly", "report") from None
+    figure = go.Figure(data=list(traces), layout=_LAYOUT)
+    figure.update_layout(layout)
+    config = {"displaylogo": False, "responsive": True, "displayModeBar": "modebar" in layout, "modeBarButtons": _TOOLS}
+    chart = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
+    lines = {"axis": x_title, "note": note}
+    below = "".join(f'<p class="{role}">{escape(text)}</p>' for role, text in lines.items() if text)
+    return f'<figure class="chart"><figcaption>{escape(title)}</figcaption>{chart}{below}</figure>'
+
+
+def plain(text: str) -> str:
+    """Text for plotly, which reads some HTML in every string: tags and links would come alive.
+
+    Example:
+        >>> plain("a < b")
+        'a &lt; b'
+    """
+    return escape(text, quote=False).replace("\n", "<br>")

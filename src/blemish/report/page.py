@@ -1,0 +1,143 @@
+"""The page around the pieces: one file, escaped, that asks no other host for anything."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from blemish.errors import DataError, missing_extra
+from blemish.store import write_atomically
+
+Cell = str | int | float | None
+"""Text, a number or nothing (a dash)."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, plain text and a body.
+
+    Attributes:
+        title: Plain text; also the entry in the contents.
+        text: Plain text; an empty line starts a new paragraph.
+        body: HTML that is put in as it is. Only what our own functions made: it is not escaped.
+    """
+
+    title: str
+    text: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A captioned table.
+
+    Attributes:
+        title: Plain text.
+        columns: Headings.
+        rows: As many cells as columns; the first cell names the row. A column of numbers is right-aligned, and its
+            floats share the decimals that give the largest three digits.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+def render(
+    title: str, lead: str, facts: Mapping[str, str], tables: Sequence[Table], sections: Sequence[Section]
+) -> str:
+    """The whole page.
+
+    plotly.js (5 MB) is put in once, and only if a section holds a chart. A content security policy in the page forbids
+    every request, so it opens offline and tells nobody that it was opened.
+
+    Args:
+        title: Plain text, as are all strings but the sections' bodies.
+        lead: What the reader should know first; an empty line starts a new paragraph.
+        facts: Short labels and values, shown in their order.
+        tables: Shown before the sections.
+        sections: Shown in their order.
+
+    Returns:
+        HTML.
+
+    Raises:
+        DataError: If a table's row has not one cell a column.
+        MissingExtraError: Without jinja2 or plotly.
+    """
+    charts = any("plotly-graph-div" in section.body for section in sections)
+    return _template().render(
+        title=title,
+        lead=lead,
+        facts=facts,
+        tables=[_laid_out(table) for table in tables],
+        sections=sections,
+        script=_plotly_js() if charts else "",
+    )
+
+
+def write_page(path: str | os.PathLike[str], html: str) -> None:
+    """Write a page whole or not at all, as UTF-8.
+
+    Args:
+        path: Where to.
+        html: From `render`.
+
+    Raises:
+        ArtifactError: If the folder does not exist or cannot be written.
+    """
+    write_atomically(path, html.encode("utf-8", errors="replace"))
+
+
+def _template() -> Any:
+    try:
+        import jinja2
+    except ImportError:
+        raise missing_extra("jinja2", "report") from None
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("blemish.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["paragraphs"] = _paragraphs
+    return environment.get_template("page.html.j2")
+
+
+def _plotly_js() -> str:
+    try:
+        import plotly.offline
+    except ImportError:
+        raise missing_extra("plotly", "report") from None
+    return plotly.offline.get_plotlyjs()
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [part.strip() for part in text.split("\n\n") if part.strip()]
+
+
+def _laid_out(table: Table) -> dict[str, Any]:
+    """Title, headings and rows as text, and for each column whether it holds numbers."""
+    if any(len(row) != len(table.columns) for row in table.rows):
+        raise DataError(f"a row of the table {table.title!r} has not {len(table.columns)} cells; give one a column")
+    columns = [[row[at] for row in table.rows] for at in range(len(table.columns))]
+    numeric = [_is_numeric(column) for column in columns]
+    texts = [_as_text(column) for column in columns]
+    rows = [list(zip(row, numeric, strict=True)) for row in zip(*texts, strict=True)]
+    return {"title": table.title, "heads": list(zip(table.columns, numeric, strict=True)), "rows": rows}
+
+
+def _is_numeric(column: Sequence[Cell]) -> bool:
+    present = [cell for cell in column if cell is not None]
+    return bool(present) and all(isinstance(cell, int | float) for cell in present)
+
+
+def _as_text(column: Sequence[Cell]) -> list[str]:
+    floats = [abs(cell) for cell in column if isinstance(cell, float) and math.isfinite(cell)]
+    largest = max(floats, default=0.0) or 1.0
+    decimals = min(max(2 - math.floor(math.log10(largest)), 0), 8)
+    return [
+        "–" if cell is None else f"{cell:.{decimals}f}" if isinstance(cell, float) else str(cell) for cell in column
+    ]

@@ -1,0 +1,85 @@
+"""Films as strips of frames, inside the page as base64 PNG."""
+
+import base64
+import io
+from html import escape
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from blemish.errors import ConfigError
+
+GAP = 2
+"""Transparent pixels between two frames."""
+
+
+def film(clip: Float[np.ndarray, "frame height width"], every: int, alt: str = "frames of a film") -> str:
+    """Frames side by side as one picture.
+
+    Args:
+        clip: Shape (frame, height, width), grey values in [0, 1]; what lies outside is clipped, NaN is black.
+        every: Show frames 0, every, 2 every, …; at least 1.
+        alt: What the picture shows, for those who do not see it.
+
+    Returns:
+        One `<img>`.
+
+    Raises:
+        ConfigError: If `every` is below 1.
+    """
+    if every < 1:
+        raise ConfigError(f"every is {every}; give a whole number of at least 1: 1 shows all frames")
+    shown = clip[::every]
+    strip = Image.fromarray(_side_by_side(shown))
+    zoom = max(1, round(80 / max(clip.shape[1], 1)))
+    size = f'width="{strip.width * zoom}" height="{strip.height * zoom}"'
+    source = f"data:image/png;base64,{_png(strip)}"
+    return f'<img class="film" style="--frames:{len(shown)}" {size} alt="{escape(alt)}" src="{source}">'
+
+
+def film_pair(
+    original: Float[np.ndarray, "frame height width"],
+    reconstruction: Float[np.ndarray, "frame height width"],
+    caption: str,
+    every: int,
+) -> str:
+    """Original, reconstruction and their absolute difference, under each other.
+
+    Args:
+        original: Shape (frame, height, width), grey values in [0, 1].
+        reconstruction: Same shape and range.
+        caption: Plain text.
+        every: Show frames 0, every, 2 every, …; at least 1.
+
+    Returns:
+        A `<figure>`, the caption escaped.
+
+    Raises:
+        ConfigError: If `every` is below 1.
+    """
+    clips = {
+        "original": original,
+        "reconstruction": reconstruction,
+        "absolute difference": np.abs(original - reconstruction),
+    }
+    strips = "".join(
+        f'<p class="strip"><span>{name}</span>{film(clip, every, alt=f"{name}: {caption}")}</p>'
+        for name, clip in clips.items()
+    )
+    return (
+        f'<figure class="films"><figcaption>{escape(caption)}</figcaption><div class="scroll">{strips}</div></figure>'
+    )
+
+
+def _side_by_side(clip: Float[np.ndarray, "frame height width"]) -> UInt8[np.ndarray, "height wide 2"]:
+    grey = np.round(255 * np.clip(np.nan_to_num(clip), 0, 1)).astype(np.uint8)
+    pixels = np.stack([grey, np.full_like(grey, 255)], axis=-1)
+    spaced = np.pad(pixels, ((0, 0), (0, 0), (0, GAP), (0, 0)))
+    return np.concatenate(list(spaced), axis=1)[:, :-GAP]
+
+
+def _png(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

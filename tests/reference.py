@@ -1,0 +1,406 @@
+"""Every formula again, in plain NumPy with explicit loops, written from the paper or the definition.
+
+Slow on purpose, and on purpose without any of the package's code: only the group codes are repeated here. `x`, `x_hat`
+and the like are float64 arrays; `blocks` are tuples (start, stop, kind).
+"""
+
+from math import ceil, comb, erf, exp, log, pi, sqrt
+
+import numpy as np
+
+UNLABELLED, NORMAL, OTHER, DEFECT = 0, 1, 2, 3
+
+
+# Rows
+
+
+def learnt_rows(group):
+    """Unlabelled and normal rows."""
+    return [i for i in range(len(group)) if group[i] in (UNLABELLED, NORMAL)]
+
+
+def defect_rows(group):
+    """Rows of the user's own defect."""
+    return [i for i in range(len(group)) if group[i] == DEFECT]
+
+
+def mean_of_learnt(errors, group):
+    """Mean over the unlabelled and normal rows, 0 without any."""
+    rows = learnt_rows(group)
+    return sum(errors[i] for i in rows) / len(rows) if rows else 0.0
+
+
+def squared_distance(a, b):
+    """Sum of squared differences of two vectors."""
+    return sum((float(a[k]) - float(b[k])) ** 2 for k in range(len(a)))
+
+
+# Reconstruction: one number an element
+
+
+def squared_error(x, x_hat):
+    """(x - x_hat)²."""
+    return (x - x_hat) ** 2
+
+
+def huber_error(x, x_hat, delta=1.0):
+    """Huber 1964: e²/2 near zero, delta (|e| - delta/2) beyond delta."""
+    e = abs(x - x_hat)
+    return e * e / 2 if e <= delta else delta * (e - delta / 2)
+
+
+def log_sigmoid(logit):
+    """log 1/(1 + e^-logit), for any logit."""
+    return -log(1 + exp(-logit)) if logit > -30 else logit
+
+
+def cross_entropy(x, logit):
+    """Bishop 2006, (4.90): -x log p - (1 - x) log (1 - p), in nats."""
+    return -x * log_sigmoid(logit) - (1 - x) * log_sigmoid(-logit)
+
+
+def entropy(x):
+    """Of a yes/no question with chance x, in nats."""
+    return -sum(p * log(p) for p in (x, 1 - x) if p > 0)
+
+
+def bernoulli_divergence(x, logit):
+    """Cross-entropy less entropy; x is cut to [0, 1]."""
+    x = min(max(x, 0.0), 1.0)
+    return cross_entropy(x, logit) - entropy(x)
+
+
+def category_error(one_hot, logits):
+    """Minus the log of the softmax's chance of the category; 0 where no category is marked."""
+    total = sum(exp(logit) for logit in logits)
+    return -sum(one_hot[k] * log(exp(logits[k]) / total) for k in range(len(logits)))
+
+
+def column_error(x, x_hat, block):
+    """The error of one column of a mixed table in one row."""
+    start, stop, kind = block
+    if kind == "categorical":
+        return category_error(x[start:stop], x_hat[start:stop])
+    return cross_entropy(x[start], x_hat[start]) if kind == "binary" else huber_error(x[start], x_hat[start])
+
+
+def map_elements(error, x, x_hat):
+    """Apply a scalar function to every element."""
+    pairs = zip(x.reshape(-1).tolist(), x_hat.reshape(-1).tolist(), strict=True)
+    return np.array([error(a, b) for a, b in pairs]).reshape(x.shape)
+
+
+def typed_map(x, x_hat, blocks):
+    """Shape (row, column) for a table; Huber's error of every element without columns."""
+    if not blocks:
+        return map_elements(huber_error, x, x_hat)
+    return np.array([[column_error(x[i], x_hat[i], block) for block in blocks] for i in range(len(x))])
+
+
+# By name: `term` holds the options, the arrays are fields of the batch and of the output.
+
+ERROR_MAPS = {
+    "mse": lambda term, x, x_hat, blocks: map_elements(squared_error, x, x_hat),
+    "bce": lambda term, x, x_hat, blocks: map_elements(bernoulli_divergence, x, x_hat),
+    "huber": lambda term, x, x_hat, blocks: map_elements(lambda a, b: huber_error(a, b, term.delta), x, x_hat),
+    "l2p": lambda term, x, x_hat, blocks: map_elements(squared_error, x, x_hat),
+    "typed": lambda term, x, x_hat, blocks: typed_map(x, x_hat, blocks),
+}
+
+
+def mean_of_elements(error_map):
+    """Mean over all axes but the first, one row at a time."""
+    return [sum(row.reshape(-1).tolist()) / row.size for row in error_map]
+
+
+def l2p_errors(x, x_hat, p):
+    """Lai et al. 2019, (4): the Euclidean norm of each row's error, to the power p."""
+    return [sqrt(squared_distance(a.reshape(-1), b.reshape(-1))) ** p for a, b in zip(x, x_hat, strict=True)]
+
+
+def sample_errors(name, term, x, x_hat, blocks):
+    """One error a row."""
+    if name == "l2p":
+        return l2p_errors(x, x_hat, term.p)
+    return mean_of_elements(ERROR_MAPS[name](term, x, x_hat, blocks))
+
+
+# Regularisers
+
+
+def kl_divergence(mu, logvar):
+    """Kingma and Welling 2013, appendix B, of one row."""
+    return -0.5 * sum(1 + logvar[j] - mu[j] ** 2 - exp(logvar[j]) for j in range(len(mu)))
+
+
+def kl(mu, logvar, group):
+    """Mean over the learnt rows."""
+    return mean_of_learnt([kl_divergence(mu[i], logvar[i]) for i in range(len(mu))], group)
+
+
+def subspace_distance(h, basis, q=1.0):
+    """Lai et al. 2019, (3): |h - Aᵀ A h|^q of one hidden vector."""
+    latent, hidden = len(basis), len(h)
+    code = [sum(basis[k][j] * h[j] for j in range(hidden)) for k in range(latent)]
+    back = [sum(basis[k][j] * code[k] for k in range(latent)) for j in range(hidden)]
+    return sqrt(squared_distance(h, back)) ** q
+
+
+def orthogonality_error(basis):
+    """Lai et al. 2019, (3): |A Aᵀ - I|² over all entries."""
+    latent, hidden = len(basis), len(basis[0])
+    total = 0.0
+    for a in range(latent):
+        for b in range(latent):
+            inner = sum(basis[a][j] * basis[b][j] for j in range(hidden))
+            total += (inner - (1.0 if a == b else 0.0)) ** 2
+    return total
+
+
+def rsr(term, h, basis, group):
+    """Both terms of (3), mean over the learnt rows."""
+    distance = mean_of_learnt([subspace_distance(row, basis, term.q) for row in h], group)
+    return term.distance_weight * distance + term.orthogonality_weight * orthogonality_error(basis)
+
+
+# Contrasts
+
+
+def within_sum(z, rows):
+    """Squared distances over all unordered pairs of the rows."""
+    return sum(squared_distance(z[i], z[j]) for i in rows for j in rows if i < j)
+
+
+def mean_squared_distance(z, rows, point):
+    """Of one point from the rows."""
+    return sum(squared_distance(z[i], point) for i in rows) / len(rows)
+
+
+def sum_of_squares(z, group, cap=None):
+    """The seed's second formula with one cap for each defect's mean squared distance."""
+    normal, defect = learnt_rows(group), defect_rows(group)
+    total = within_sum(z, normal)
+    for d in defect:
+        if normal:
+            separation = mean_squared_distance(z, normal, z[d])
+            total -= len(normal) * (separation if cap is None else min(separation, cap))
+    return total
+
+
+def sum_of_squares_per_pair(z, group, cap=None):
+    """The same, divided by the number of pairs that take part."""
+    n, m = len(learnt_rows(group)), len(defect_rows(group))
+    return sum_of_squares(z, group, cap) / max(n * (n - 1) / 2 + n * m, 1)
+
+
+def mean_distance(z, group, cap=None):
+    """The seed's code: twice the mean distance of normal pairs, less the mean distance of normals from defects."""
+    normal, defect = learnt_rows(group), defect_rows(group)
+    pairs = [sqrt(squared_distance(z[i], z[j])) for i in normal for j in normal if i < j]
+    apart = [sqrt(squared_distance(z[i], z[d])) for i in normal for d in defect]
+    apart = apart if cap is None else [min(a, cap) for a in apart]
+    return (2 * sum(pairs) / len(pairs) if pairs else 0.0) - (sum(apart) / len(apart) if apart else 0.0)
+
+
+def margin(z, group, margin=1.0, push=4.0, pull=1.0):
+    """Hadsell et al. 2006, (4), on pairs of defects (similar) and of a defect and any other row (dissimilar)."""
+    defect = defect_rows(group)
+    rest = [i for i in range(len(group)) if i not in defect]
+    width = len(z[0])
+    similar = [squared_distance(z[d], z[e]) / width for d in defect for e in defect if d != e]
+    dissimilar = [max(0.0, margin - sqrt(squared_distance(z[i], z[d]) / width)) ** 2 for i in rest for d in defect]
+    attraction = sum(similar) / len(similar) if similar else 0.0
+    repulsion = sum(dissimilar) / len(dissimilar) if dissimilar else 0.0
+    return pull * attraction + push * repulsion
+
+
+def _reconstruction(name):
+    def value(term, batch, out):
+        return mean_of_learnt(sample_errors(name, term, batch["x"], out["x_hat"], batch["blocks"]), batch["group"])
+
+    return value
+
+
+LOSSES = {
+    **{name: _reconstruction(name) for name in ERROR_MAPS},
+    "kl": lambda term, batch, out: kl(out["mu"], out["logvar"], batch["group"]),
+    "rsr": lambda term, batch, out: rsr(term, out["h"], out["basis"], batch["group"]),
+    "sum_of_squares": lambda term, batch, out: sum_of_squares_per_pair(out["z"], batch["group"], term.cap),
+    "mean_distance": lambda term, batch, out: mean_distance(out["z"], batch["group"], term.cap),
+    "margin": lambda term, batch, out: margin(out["z"], batch["group"], term.margin, term.push, term.pull),
+}
+
+
+# Networks
+
+
+def sigmoid(value):
+    """1 / (1 + e^-value)."""
+    return 1 / (1 + exp(-value))
+
+
+def silu(value):
+    """Value times its sigmoid."""
+    return value * sigmoid(value)
+
+
+def conv3x3(image, kernel, bias):
+    """Cross-correlation with a border of zeros; image (in, h, w), kernel (out, in, 3, 3)."""
+    channels, height, width = image.shape
+    result = np.zeros((len(kernel), height, width))
+    for o in range(len(kernel)):
+        for y in range(height):
+            for x in range(width):
+                total = bias[o]
+                for i in range(channels):
+                    for dy in (-1, 0, 1):
+                        for dx in (-1, 0, 1):
+                            if 0 <= y + dy < height and 0 <= x + dx < width:
+                                total += image[i, y + dy, x + dx] * kernel[o, i, dy + 1, dx + 1]
+                result[o, y, x] = total
+    return result
+
+
+def conv_lstm_step(x, h, c, kernel, bias):
+    """Shi et al. 2015, (3), no peepholes, gates in the order i, f, o, g and a forget bias of 1; one sample."""
+    gates = conv3x3(np.concatenate([x, h]), kernel, bias)
+    width = len(h)
+    new_h, new_c = np.zeros_like(h), np.zeros_like(c)
+    for k in range(width):
+        for y in range(h.shape[1]):
+            for w in range(h.shape[2]):
+                i, f, o, g = (gates[gate * width + k, y, w] for gate in range(4))
+                new_c[k, y, w] = sigmoid(f + 1) * c[k, y, w] + sigmoid(i) * np.tanh(g)
+                new_h[k, y, w] = sigmoid(o) * np.tanh(new_c[k, y, w])
+    return new_h, new_c
+
+
+# Scores
+
+
+def log_kernels(point, centres, bandwidth):
+    """Parzen 1962: log of the mean of normal densities, without the factor (2 pi)^(-D/2); one point."""
+    width = len(point)
+    total = 0.0
+    for centre in centres:
+        total += exp(-squared_distance(point, centre) / (2 * bandwidth**2)) / bandwidth**width
+    return log(total / len(centres))
+
+
+def log_normal(point, stdev):
+    """Log-density of a centred normal with this spread in every direction, without (2 pi)^(-D/2)."""
+    return sum(log(exp(-((v / stdev) ** 2) / 2) / stdev) for v in point)
+
+
+def log_normal_density(value):
+    """Log-density of N(0, 1) at a number, with its constant."""
+    return -0.5 * value**2 - 0.5 * log(2 * pi)
+
+
+def posterior(point, defects, others, bandwidth, others_bandwidth, priors, breadth):
+    """Bayes's rule over three clouds; priors in the order normal, other, defect."""
+    broad = exp(log_normal(point, breadth))
+    if len(others):
+        broad = (broad + exp(log_kernels(point, others, others_bandwidth))) / 2
+    mine = exp(log_kernels(point, defects, bandwidth)) if len(defects) else 0.0
+    joint = [priors[0] * exp(log_normal(point, 1.0)), priors[1] * broad, priors[2] * mine]
+    return [value / sum(joint) for value in joint]
+
+
+def conformal_p_value(calibration, score):
+    """Bates et al. 2023, (2): one plus the rows that score at least as high, over one plus all rows."""
+    at_least = 0
+    for other in calibration:
+        if other >= score:
+            at_least += 1
+    return (1 + at_least) / (len(calibration) + 1)
+
+
+def benjamini_hochberg(p_values, fdr):
+    """The step-up procedure of 1995: the largest k with p_(k) <= k fdr / n, and all rows up to it."""
+    n, passed = len(p_values), 0
+    order = sorted(range(n), key=lambda i: p_values[i])
+    for k in range(1, n + 1):
+        if p_values[order[k - 1]] <= k * fdr / n:
+            passed = k
+    return [i in order[:passed] for i in range(n)]
+
+
+def binomial_at_least(k, n, share):
+    """Chance of k or more successes out of n."""
+    return sum(comb(n, i) * share**i * (1 - share) ** (n - i) for i in range(k, n + 1))
+
+
+def clopper_pearson(successes, n, confidence=0.9, steps=20000):
+    """Scan all shares: those that neither tail of the binomial rejects."""
+    tail = (1 - confidence) / 2
+    kept = []
+    for step in range(steps + 1):
+        share = step / steps
+        too_many = binomial_at_least(successes, n, share)
+        too_few = 1 - binomial_at_least(successes + 1, n, share)
+        if too_many >= tail and too_few >= tail:
+            kept.append(share)
+    return min(kept), max(kept)
+
+
+def threshold_for_precision(known, rejected, precision):
+    """Try every score as the cut, lowest first; None where none reaches the precision."""
+    for cut in sorted([*known, *rejected]):
+        true = sum(score >= cut for score in known)
+        false = sum(score >= cut for score in rejected)
+        if true and true / (true + false) >= precision:
+            return cut
+    return None
+
+
+# Preparation and metrics
+
+
+def asinh_scaled(values):
+    """Centre on the median, divide by IQR / 1.349, take asinh by its logarithm; NaN means the median."""
+    present = sorted(v for v in values if v == v)
+
+    def quantile(share):
+        position = share * (len(present) - 1)
+        low = int(position)
+        high = min(low + 1, len(present) - 1)
+        return present[low] + (position - low) * (present[high] - present[low])
+
+    centre, scale = quantile(0.5), (quantile(0.75) - quantile(0.25)) / 1.349
+    scaled = [((v if v == v else centre) - centre) / scale for v in values]
+    return [log(s + sqrt(s * s + 1)) for s in scaled]
+
+
+def normal_iqr_factor():
+    """Interquartile range of N(0, 1), by bisection on its distribution function."""
+    low, high = 0.0, 2.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if 0.5 * (1 + erf(middle / sqrt(2))) < 0.75 else (low, middle)
+    return 2 * low
+
+
+def auroc(above, below):
+    """Share of pairs in the right order; ties count half."""
+    wins = sum(1.0 if a > b else 0.5 if a == b else 0.0 for a in above for b in below)
+    return wins / (len(above) * len(below))
+
+
+def average_precision(defect, scores):
+    """Sum over the distinct thresholds, highest first, of the step in recall times the precision there."""
+    total, recall = 0.0, 0.0
+    for cut in sorted(set(scores), reverse=True):
+        above = [d for d, s in zip(defect, scores, strict=True) if s >= cut]
+        now = sum(above) / sum(defect)
+        total += (now - recall) * sum(above) / len(above)
+        recall = now
+    return total
+
+
+def order_statistic_rank(n, rate):
+    """Smallest rank k of n calibration scores whose chance to be exceeded, 1 - k/(n + 1), is at most `rate`."""
+    for k in range(1, n + 1):
+        if 1 - k / (n + 1) <= rate + 1e-12:
+            return k
+    return ceil(n + 1)

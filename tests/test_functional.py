@@ -1,0 +1,159 @@
+"""The tensor maths that losses and scorers share, against NumPy loops."""
+
+import numpy as np
+import pytest
+import reference
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blemish import functional
+from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.output import Block
+
+GROUP = torch.tensor([UNLABELLED, NORMAL, OTHER, DEFECT])
+BLOCKS = (Block(0, 1, "numeric"), Block(1, 5, "categorical"), Block(5, 6, "binary"), Block(6, 8, "categorical"))
+
+
+@pytest.fixture
+def codes():
+    """Seven codes in float64."""
+    return torch.tensor(np.random.default_rng(0).normal(size=(7, 3)))
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_every_row_is_learnt_or_defect_or_other():
+    masks = [functional.is_learnt(GROUP), functional.is_defect(GROUP), functional.is_other(GROUP)]
+    assert [mask.tolist() for mask in masks] == [
+        [True, True, False, False],
+        [False, False, False, True],
+        [False, False, True, False],
+    ]
+
+
+def test_mean_where_of_nothing_is_zero():
+    assert float(functional.mean_where(torch.ones(3), torch.zeros(3, dtype=torch.bool))) == 0
+
+
+@pytest.mark.parametrize("wild", [float("inf"), float("nan"), 1e38])
+def test_mean_where_ignores_whatever_is_masked(wild):
+    values, mask = torch.tensor([1.0, 3.0, wild]), torch.tensor([True, True, False])
+    assert float(functional.mean_where(values, mask)) == 2.0
+
+
+def test_mean_where_keeps_double_precision():
+    assert functional.mean_where(torch.ones(2, dtype=torch.float64), torch.tensor([True, False])).dtype == torch.float64
+
+
+def test_sample_mean_is_over_all_axes_but_the_first():
+    x = torch.arange(12.0).reshape(2, 3, 2)
+    assert functional.sample_mean(x).tolist() == [2.5, 8.5]
+    assert functional.sample_mean(x[:, :1, :1]).tolist() == [0.0, 6.0]
+
+
+def test_centre_is_the_mean_of_the_masked_rows_without_gradient(codes):
+    mask = torch.tensor([True, False, True, False, False, False, False])
+    centre = functional.centre_of(codes.requires_grad_(), mask)
+    np.testing.assert_allclose(centre, (codes[0] + codes[2]).detach() / 2)
+    assert not centre.requires_grad
+
+
+def test_centre_of_no_rows_is_the_origin(codes):
+    assert functional.centre_of(codes, torch.zeros(7, dtype=torch.bool)).tolist() == [0, 0, 0]
+
+
+def test_squared_distances_equal_the_loops(codes):
+    result = functional.squared_distances(codes[:4], codes[2:])
+    expected = [[reference.squared_distance(a, b) for b in codes[2:]] for a in codes[:4]]
+    np.testing.assert_allclose(result, expected, rtol=1e-12)
+    np.testing.assert_allclose(functional.distances(codes[:4], codes[2:]), np.sqrt(expected), atol=1e-6)
+
+
+def test_squared_distances_are_exact_near_zero_far_from_the_origin():
+    a = torch.tensor([[1000.0]])
+    assert float(functional.squared_distances(a, a + 2.0**-10)) == 2.0**-20
+
+
+def test_distance_zero_has_gradient_zero():
+    z = torch.ones(2, 3, requires_grad=True)
+    functional.distances(z, z.detach()).sum().backward()
+    assert z.grad.tolist() == [[0.0] * 3] * 2
+
+
+def test_distances_to_nothing_are_empty(codes):
+    assert functional.distances(codes, codes[:0]).shape == (7, 0)
+
+
+def test_pair_mean_leaves_the_diagonal_out():
+    values = torch.tensor([[9.0, 1.0], [3.0, 9.0]])
+    assert float(functional.pair_mean(values)) == 2.0
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_pair_mean_without_pairs_is_zero(rows):
+    assert float(functional.pair_mean(torch.full((rows, rows), 5.0))) == 0
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.booleans(), min_size=7, max_size=7), st.integers(0, 100))
+def test_closed_forms_equal_the_loops(mask, seed):
+    z = np.random.default_rng(seed).normal(size=(7, 3)) * 3 + seed
+    rows = [i for i in range(7) if mask[i]]
+    tensor, chosen = torch.tensor(z), torch.tensor(mask)
+    assert float(functional.within_sum(tensor, chosen)) == pytest.approx(reference.within_sum(z, rows), abs=1e-8)
+    if rows:
+        points = torch.tensor(z[:4] + 1)
+        expected = [reference.mean_squared_distance(z, rows, point) for point in points.numpy()]
+        np.testing.assert_allclose(functional.mean_squared_distance_to(tensor, chosen, points), expected, rtol=1e-9)
+
+
+def test_closed_forms_of_no_rows_are_finite(codes):
+    nothing = torch.zeros(7, dtype=torch.bool)
+    assert float(functional.within_sum(codes, nothing)) == 0
+    assert functional.mean_squared_distance_to(codes, nothing, codes[:2]).isfinite().all()
+
+
+def test_categorical_error_equals_the_loops():
+    rng = np.random.default_rng(0)
+    one_hot, logits = np.eye(4)[[0, 3, 2]], rng.normal(size=(3, 4))
+    expected = [reference.category_error(a, b) for a, b in zip(one_hot, logits, strict=True)]
+    np.testing.assert_allclose(functional.categorical_error(torch.tensor(one_hot), torch.tensor(logits)), expected)
+
+
+def test_categorical_error_of_huge_logits_is_finite():
+    assert functional.categorical_error(torch.eye(2), torch.tensor([[-1e4, 1e4], [-1e4, 1e4]])).tolist() == [2e4, 0.0]
+
+
+def test_the_features_of_one_column_are_masked_together():
+    mask = functional.column_mask(torch.zeros(200, 8), 0.5, generator(), BLOCKS)
+    for block in BLOCKS:
+        part = mask[:, block.start : block.stop]
+        assert (part.all(1) | ~part.any(1)).all()
+        assert part.any()
+        assert not part.all()
+
+
+@pytest.mark.parametrize("blocks", [(), BLOCKS])
+def test_a_share_of_columns_is_masked(blocks):
+    x = torch.zeros(500, 8)
+    assert not functional.column_mask(x, 0.0, generator(), blocks).any()
+    assert functional.column_mask(x, 1.0, generator(), blocks).all()
+    assert float(functional.column_mask(x, 0.3, generator(), blocks).float().mean()) == pytest.approx(0.3, abs=0.05)
+
+
+def test_each_row_may_have_its_own_share():
+    mask = functional.column_mask(torch.zeros(2, 8), torch.tensor([[0.0], [1.0]]), generator(), BLOCKS)
+    assert mask.tolist() == [[False] * 8, [True] * 8]
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (3, 1, 4, 5), (3, 2, 1, 4, 5)])
+def test_a_column_mask_has_the_shape_of_the_samples(shape):
+    assert functional.column_mask(torch.zeros(shape), 0.5, generator()).shape == shape
+
+
+def test_a_column_mask_of_no_rows_is_empty():
+    assert functional.column_mask(torch.zeros(0, 8), 0.5, generator(), BLOCKS).shape == (0, 8)
+    assert functional.column_mask(torch.zeros(0, 8), 0.5, generator()).shape == (0, 8)
