@@ -4,7 +4,7 @@ Slow on purpose, and on purpose without any of the package's code: only the grou
 and the like are float64 arrays; `blocks` are tuples (start, stop, kind).
 """
 
-from math import ceil, comb, erf, exp, log, pi, sqrt
+from math import comb, erf, exp, log, sqrt
 
 import numpy as np
 
@@ -100,11 +100,11 @@ def typed_map(x, x_hat, blocks):
 # By name: `term` holds the options, the arrays are fields of the batch and of the output.
 
 ERROR_MAPS = {
-    "mse": lambda term, x, x_hat, blocks: map_elements(squared_error, x, x_hat),
-    "bce": lambda term, x, x_hat, blocks: map_elements(bernoulli_divergence, x, x_hat),
-    "huber": lambda term, x, x_hat, blocks: map_elements(lambda a, b: huber_error(a, b, term.delta), x, x_hat),
-    "l2p": lambda term, x, x_hat, blocks: map_elements(squared_error, x, x_hat),
-    "typed": lambda term, x, x_hat, blocks: typed_map(x, x_hat, blocks),
+    "mse": lambda _term, x, x_hat, _blocks: map_elements(squared_error, x, x_hat),
+    "bce": lambda _term, x, x_hat, _blocks: map_elements(bernoulli_divergence, x, x_hat),
+    "huber": lambda term, x, x_hat, _blocks: map_elements(lambda a, b: huber_error(a, b, term.delta), x, x_hat),
+    "l2p": lambda _term, x, x_hat, _blocks: map_elements(squared_error, x, x_hat),
+    "typed": lambda _term, x, x_hat, blocks: typed_map(x, x_hat, blocks),
 }
 
 
@@ -223,7 +223,7 @@ def _reconstruction(name):
 
 LOSSES = {
     **{name: _reconstruction(name) for name in ERROR_MAPS},
-    "kl": lambda term, batch, out: kl(out["mu"], out["logvar"], batch["group"]),
+    "kl": lambda _term, batch, out: kl(out["mu"], out["logvar"], batch["group"]),
     "rsr": lambda term, batch, out: rsr(term, out["h"], out["basis"], batch["group"]),
     "sum_of_squares": lambda term, batch, out: sum_of_squares_per_pair(out["z"], batch["group"], term.cap),
     "mean_distance": lambda term, batch, out: mean_distance(out["z"], batch["group"], term.cap),
@@ -290,11 +290,6 @@ def log_kernels(point, centres, bandwidth):
 def log_normal(point, stdev):
     """Log-density of a centred normal with this spread in every direction, without (2 pi)^(-D/2)."""
     return sum(log(exp(-((v / stdev) ** 2) / 2) / stdev) for v in point)
-
-
-def log_normal_density(value):
-    """Log-density of N(0, 1) at a number, with its constant."""
-    return -0.5 * value**2 - 0.5 * log(2 * pi)
 
 
 def posterior(point, defects, others, bandwidth, others_bandwidth, priors, breadth):
@@ -403,4 +398,4 @@ def order_statistic_rank(n, rate):
     for k in range(1, n + 1):
         if 1 - k / (n + 1) <= rate + 1e-12:
             return k
-    return ceil(n + 1)
+    return n + 1

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
 from blemish import functional
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.modalities.tabular import Tabular
 from blemish.output import Block
 
 GROUP = torch.tensor([UNLABELLED, NORMAL, OTHER, DEFECT])
@@ -79,8 +80,8 @@ def test_squared_distances_are_exact_near_zero_far_from_the_origin():
 
 def test_distance_zero_has_gradient_zero():
     z = torch.ones(2, 3, requires_grad=True)
-    functional.distances(z, z.detach()).sum().backward()
-    assert z.grad.tolist() == [[0.0] * 3] * 2
+    (gradient,) = torch.autograd.grad(functional.distances(z, z.detach()).sum(), z)
+    assert gradient.tolist() == [[0.0] * 3] * 2
 
 
 def test_distances_to_nothing_are_empty(codes):
@@ -157,3 +158,17 @@ def test_a_column_mask_has_the_shape_of_the_samples(shape):
 def test_a_column_mask_of_no_rows_is_empty():
     assert functional.column_mask(torch.zeros(0, 8), 0.5, generator(), BLOCKS).shape == (0, 8)
     assert functional.column_mask(torch.zeros(0, 8), 0.5, generator()).shape == (0, 8)
+
+
+def test_scaled_numbers_equal_the_loops():
+    values = np.random.default_rng(0).standard_t(2, size=41) * 30 + 5
+    scaled = Tabular().fit(values[:, None]).to_tensor(values[:, None])
+    np.testing.assert_allclose(scaled[:, 0], reference.asinh_scaled(values), rtol=1e-6)
+    assert reference.normal_iqr_factor() == pytest.approx(1.349, abs=1e-3)
+
+
+def test_a_missing_number_is_scaled_to_zero_and_marked():
+    values = np.array([3.0, np.nan, 8.0, 4.0, 9.0])
+    scaled = Tabular().fit(values[:, None]).to_tensor(values[:, None])
+    np.testing.assert_allclose(scaled[:, 0], reference.asinh_scaled(values), rtol=1e-6)
+    assert scaled[:, 1].tolist() == [0, 1, 0, 0, 0]

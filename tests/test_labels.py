@@ -73,7 +73,7 @@ def test_any_container_of_labels_will_do(y):
 @pytest.mark.parametrize("minus_one", [-1, -1.0, "-1", "-1.0", np.int64(-1)])
 def test_minus_one_is_refused_and_the_colliding_dialects_are_named(minus_one):
     with pytest.raises(
-        LabelError, match="labels hold -1, which means .* scikit-learn, .* Deep SAD .* SSDO; use the words"
+        LabelError, match=r"labels hold -1, which means .* scikit-learn, .* Deep SAD .* SSDO; use the words"
     ):
         codes(0, minus_one)
 

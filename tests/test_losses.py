@@ -6,11 +6,11 @@ from math import inf
 
 import numpy as np
 import pytest
-import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
 from blemish.bottlenecks.variational import MAX_LOGVAR
 from blemish.functional import is_defect, is_learnt
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
@@ -37,14 +37,6 @@ GROUPS = {
     "only others": (OTHER, OTHER),
 }
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def example(group, *, kind="table", seed=0, dtype=torch.float64, device="cpu"):
@@ -167,9 +159,9 @@ def test_the_best_reconstruction_costs_nothing_and_activates_to_the_input(name):
     torch.testing.assert_close(term.activate(x_hat.detach(), ()), x, atol=1e-2, rtol=0)
 
 
-@pytest.mark.parametrize(("name", "term"), VARIANTS)
+@pytest.mark.parametrize("term", [param.values[1] for param in VARIANTS], ids=repr)
 @pytest.mark.parametrize("kind", ["table", "picture"])
-def test_gradient_is_that_of_the_value(name, term, kind):
+def test_gradient_is_that_of_the_value(term, kind):
     batch, out = example(GROUPS["all groups"], kind=kind)
     leaves = {f.name: getattr(out, f.name).clone().requires_grad_() for f in fields(out)}
 
@@ -188,7 +180,8 @@ def _gradients(value, leaves):
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradient_is_finite_where_distances_are_zero(name):
     batch, out = example(GROUPS["all groups"], kind="picture", dtype=torch.float32)
-    flat = replace(out, x_hat=batch.x, h=out.h * 0, z=out.z * 0, mu=out.mu * 0, logvar=out.logvar * 0)
+    zero = {f: torch.zeros_like(getattr(out, f)) for f in ("h", "z", "mu", "logvar")}
+    flat = replace(out, x_hat=batch.x, **zero)
     leaves = {f.name: getattr(flat, f.name).clone().requires_grad_() for f in fields(flat)}
     gradients = _gradients(lambda *t: LOSSES[name]()(batch, Output(**dict(zip(leaves, t, strict=True)))), leaves)
     assert all(g is None or g.isfinite().all() for g in gradients)
@@ -300,7 +293,7 @@ def test_every_option_changes_the_value(name):
 def test_lower_bound_is_never_violated(name, kind):
     terms = [term for term in variants(LOSSES[name]) if term.lower_bound > -inf]
 
-    @settings(max_examples=40, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=25, deadline=None, derandomize=True, database=None)
     @given(
         group=st.lists(st.sampled_from([UNLABELLED, NORMAL, OTHER, DEFECT]), min_size=1, max_size=7),
         values=st.lists(st.floats(-1000, 1000, width=32), min_size=1, max_size=8),
@@ -354,8 +347,8 @@ def test_mean_distance_counts_every_pair_of_normals_twice_as_the_seed_does():
 
 def test_margin_leaves_rows_beyond_the_margin_alone():
     z = torch.tensor([[0.0, 0.0], [5.0, 5.0]], requires_grad=True)
-    margin_contrast(z, torch.tensor([NORMAL, DEFECT])).backward()
-    assert z.grad.abs().sum() == 0
+    (gradient,) = torch.autograd.grad(margin_contrast(z, torch.tensor([NORMAL, DEFECT])), z)
+    assert not gradient.any()
 
 
 def test_margin_does_not_depend_on_the_width_of_the_code():

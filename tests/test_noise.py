@@ -173,7 +173,7 @@ def test_the_documented_share_of_columns_changes(noise, low, high):
 def test_every_option_of_a_corruption_changes_the_result(cls):
     x = samples((10,), BLOCKS)
     for option in fields(cls):
-        other = replace(cls(), **{option.name: 2 * option.default})
+        other = replace(cls(), **{option.name: 2 * getattr(cls(), option.name)})
         assert not torch.equal(other(x, generator(), BLOCKS), cls()(x, generator(), BLOCKS)), option.name
 
 

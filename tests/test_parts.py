@@ -104,7 +104,7 @@ def test_an_option_of_a_wrong_type_is_refused(kind, name):
 
 @pytest.mark.parametrize("spec", [None, 3, ["mse"], {}, {"name": 3}, {"weight": 1.0}, Mse, Mask()], ids=repr)
 def test_what_is_neither_name_nor_mapping_nor_part_is_refused(spec):
-    with pytest.raises(ConfigError, match="loss .* is neither a name, nor a mapping with 'name', nor an instance of"):
+    with pytest.raises(ConfigError, match=r"loss .* is neither a name, nor a mapping with 'name', nor an instance of"):
         choose("loss", LOSSES, spec)
 
 
@@ -132,5 +132,5 @@ def test_any_dict_of_frozen_dataclasses_can_be_chosen_from():
         size: int = 3
 
     assert choose("thing", {"mine": Mine}, {"name": "mine", "size": 4}).make() == Mine(4)
-    with pytest.raises(ConfigError, match="thing 'mine', option 'size': .*got 'big'"):
+    with pytest.raises(ConfigError, match=r"thing 'mine', option 'size': .*got 'big'"):
         choose("thing", {"mine": Mine}, {"name": "mine", "size": "big"})

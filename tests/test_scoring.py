@@ -4,10 +4,10 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
 from blemish.errors import ConfigError, DataError
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.scoring import SCORERS, Evidence
@@ -174,7 +174,7 @@ def test_a_labelled_other_near_the_defects_lowers_their_score():
 def test_every_option_of_a_scorer_changes_its_probabilities(cls):
     evidence, group = example()
     for option in fields(cls):
-        other = replace(cls(), **{option.name: 4 * option.default})
+        other = replace(cls(), **{option.name: 4 * getattr(cls(), option.name)})
         results = [s.probabilities(s.fit(evidence, group), evidence) for s in (cls(), other)]
         assert not np.array_equal(*results), option.name
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from blemish.config import RunConfig
-    from blemish.detector import DefectDetector
     from blemish.sources import Samples
 
 app = typer.Typer(
@@ -152,27 +151,28 @@ def fit(
 
 def _fit(run: "RunConfig") -> None:
     from blemish.detector import DefectDetector
+    from blemish.inputs import labels_for, limited, samples_to_fit
 
-    assert run.data is not None
-    assert run.output is not None
-    if not Path(run.output).resolve().parent.is_dir():
-        raise DataError(f"the folder of {run.output} does not exist; make it first")
+    output = Path(str(run.output))
+    if not output.resolve().parent.is_dir():
+        raise DataError(f"the folder of {output} does not exist; make it first")
     with _told():
         det = DefectDetector.from_preset(run.preset or "default", **run.detector_arguments())
-        samples = _samples(run.data, run, _modality_name(run.modality), _clip_frames(run.modality))
-        y = _labels(samples, run)
+        samples = samples_to_fit(run)
+        y = labels_for(samples, run)
         if run.limit_labels is not None and y is not None:
-            y = _limited(y, run.limit_labels, run.random_state)
+            y = limited(y, run.limit_labels, run.random_state)
         if isinstance(det.modality, str):
             det.set_params(modality=samples.modality)
-    with _told(), _progress(Path(run.output).name) as advance:
+    with _told(), _progress(output.name) as advance:
         for record in det.iter_fit(samples.X, y):
-            advance(record, None)
+            advance(record)
     det.notes_ = {"run": run.given(), "taken_out": sorted(samples.columns)}
-    det.save(run.output)
+    det.save(output)
     counts = ", ".join(f"{n} {word}" for word, n in det.training_["rows"].items() if n)
     typer.echo(f"fitted on {len(samples)} {samples.modality} samples ({counts}) in {det.training_['seconds']:.1f} s")
-    typer.echo(f"wrote {run.output}")
+    _say_skipped(samples)
+    typer.echo(f"wrote {output}")
 
 
 @app.command()
@@ -186,21 +186,19 @@ def score(
     device: Device = "auto",
 ) -> None:
     """Score every sample: how unusual, how much like my defect."""
+    from blemish.inputs import keys_of, open_both
     from blemish.results import score_table, write_table
 
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
     with _told():
-        det, samples = _load_both(model, data, device, glob=glob, names=names, key=key)
-        table = score_table(
-            det, samples.X, _keys(samples, key), key or ("path" if samples.modality != "tabular" else "row")
-        )
+        det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
+        table = score_table(det, samples.X, *keys_of(samples, key))
     write_table(table, output)
     words = table["label"].to_pylist()
     counts = ", ".join(f"{words.count(word)} {word}" for word in ("defect", "other", "normal"))
     typer.echo(f"scored {len(samples)} samples: {counts}")
-    if samples.skipped:
-        typer.echo(f"skipped {len(samples.skipped)} that cannot be decoded: {', '.join(samples.skipped[:5])}", err=True)
+    _say_skipped(samples)
     typer.echo(f"wrote {output}")
 
 
@@ -224,6 +222,7 @@ def evaluate(
 ) -> None:
     """Compare the ranking with the truth: average precision, and AUROC above every other kind."""
     from blemish.config import RunConfig
+    from blemish.inputs import kinds_of, labels_for, open_both
     from blemish.results import evaluation
 
     run = RunConfig(
@@ -231,13 +230,11 @@ def evaluate(
         other_folder=other_folder, normal_folder=normal_folder,
     )  # fmt: skip
     with _told():
-        det, samples = _load_both(
-            model, data, device, glob=glob, names=names, key=None, take_out=[truth] if truth else []
-        )
-        words = _labels(samples, run, everything=True)
+        det, samples = open_both(model, data, device, glob=glob, names=names, truth=truth)
+        words = labels_for(samples, run, everything=True)
         if words is None:
             raise LabelError("say what is true: --truth COLUMN, or --defect-folder NAME for a folder")
-        kinds = _kinds(samples, run, words)
+        kinds = kinds_of(samples, run, words)
         results = evaluation(det, samples.X, words, kinds)
     if as_json:
         typer.echo(json.dumps(results, indent=2))
@@ -289,11 +286,12 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say why the top samples are flagged."""
+    from blemish.inputs import keys_of, open_both
     from blemish.results import top_explanations
 
     with _told():
-        det, samples = _load_both(model, data, device, glob=glob, names=names, key=key)
-        rows = top_explanations(det, samples.X, _keys(samples, key), top, elements)
+        det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
+        rows = top_explanations(det, samples.X, keys_of(samples, key)[0], top, elements)
     if as_json:
         typer.echo(json.dumps(rows, indent=2, default=str))
         return
@@ -341,143 +339,13 @@ def presets() -> None:
     _table("presets", ["name", "what", "source"], [(name, p.summary, p.paper) for name, p in PRESETS.items()])
 
 
-# Shared by the verbs ---------------------------------------------------------------------------------------------
+# Output of the verbs ---------------------------------------------------------------------------------------------
 
 
-def _samples(data: str, run: "RunConfig", modality: str, frames: int | None) -> "Samples":
-    from blemish.sources import read
-
-    is_table = Path(data).is_file()
-    columns = [name for name in (run.labels, run.key, *(run.drop or [])) if name]
-    samples = read(
-        data, modality=modality, glob=run.glob or "*", names=_column_names(run.names), take_out=columns, frames=frames
-    )
-    absent = [name for name in columns if is_table and name not in samples.columns]
-    if absent:
-        raise DataError(f"{data} has no column {absent[0]!r}; it has {_columns_of(samples)}")
-    if not is_table and len(samples) and samples.modality == "video":
-        typer.echo(f"read {len(samples)} clips", err=True)
-    return samples
-
-
-def _columns_of(samples: "Samples") -> str:
-    held = list(samples.X.column_names) if hasattr(samples.X, "column_names") else ["X"]
-    return ", ".join([*held, *samples.columns])
-
-
-def _load_both(
-    model: Path,
-    data: str,
-    device: str,
-    *,
-    glob: str | None,
-    names: str | None,
-    key: str | None,
-    take_out: list[str] | None = None,
-) -> "tuple[DefectDetector, Samples]":
-    from blemish.detector import load
-    from blemish.sources import read
-
-    det = load(model, device=device)
-    run = getattr(det, "notes_", {}).get("run", {})
-    apart = [*(take_out or []), *getattr(det, "notes_", {}).get("taken_out", [])]
-    samples = read(
-        data,
-        modality=det.model_.choices.modality.name if Path(data).is_dir() else "auto",
-        glob=glob or run.get("glob") or "*",
-        names=_column_names(names or run.get("names")),
-        take_out=[*apart, *([key] if key else [])],
-        frames=getattr(det.model_.modality, "n_frames", None),
-    )
-    if key and key not in samples.columns:
-        raise DataError(f"{data} has no column {key!r}; it has {_columns_of(samples)}")
-    return det, samples
-
-
-def _labels(samples: "Samples", run: "RunConfig", everything: bool = False) -> list[Any] | None:
-    """Labels in Blemish's words; `everything`: what is not named is 'other' where values name kinds."""
-    from blemish.labels import translate
-    from blemish.sources import labels_from_folders
-
-    groups = {"defect": tuple(run.defect or ()), "other": tuple(run.other or ()), "normal": tuple(run.normal or ())}
-    if everything and any(groups.values()) and "*" not in [v for vs in groups.values() for v in vs]:
-        groups["other"] += ("*",)
-    if run.labels is not None:
-        return translate(_label_values(samples, run.labels), **groups)
-    folders = {
-        "defect": list(run.defect_folder or ()),
-        "other": list(run.other_folder or ()),
-        "normal": list(run.normal_folder or ()),
-    }
-    if not any(folders.values()):
-        return None
-    if samples.modality == "tabular":
-        raise LabelError("--defect-folder is for folders of images or clips; for a table use --labels COLUMN")
-    if everything and "*" not in [v for vs in folders.values() for v in vs]:
-        folders["other"].append("*")
-    return labels_from_folders(samples.keys, **folders)
-
-
-def _label_values(samples: "Samples", labels: str) -> list[Any]:
-    from blemish.sources import labels_from_table
-
-    if labels in samples.columns:
-        return samples.columns[labels]
-    if samples.modality == "tabular" or not Path(labels).is_file():
-        raise LabelError(
-            f"there is no label column {labels!r}; columns are {_columns_of(samples)}"
-            if samples.modality == "tabular"
-            else f"there is no table of labels {labels!r}"
-        )
-    return labels_from_table(samples.keys, labels)
-
-
-def _kinds(samples: "Samples", run: "RunConfig", words: list[Any]) -> list[str]:
-    """What stands behind each row's group: its own label value, or its folder."""
-    if run.labels is not None:
-        values = _label_values(samples, run.labels)
-    else:
-        values = [str(key).partition("/")[0] if "/" in str(key) else None for key in samples.keys]
-    return [str(word) if value is None else str(value) for value, word in zip(values, words, strict=True)]
-
-
-def _limited(y: list[Any], most: int, seed: int | None) -> list[Any]:
-    """At most so many labels of each word, drawn at random."""
-    import numpy as np
-
-    rng, kept = np.random.default_rng(seed), list(y)
-    for word in {value for value in y if value is not None}:
-        rows = [i for i, value in enumerate(y) if value == word]
-        for i in rng.permutation(rows)[most:]:
-            kept[i] = None
-    return kept
-
-
-def _keys(samples: "Samples", key: str | None) -> list[Any]:
-    return samples.columns[key] if key else samples.keys
-
-
-def _column_names(names: Any) -> list[str] | None:
-    if names is None or isinstance(names, list):
-        return names
-    path = Path(names)
-    if not path.is_file():
-        raise DataError(f"there is no file {names!r} of column names")
-    return path.read_text(encoding="utf-8").split()
-
-
-def _modality_name(modality: Any) -> str:
-    return (
-        "auto"
-        if modality is None
-        else str(modality.get("name", "auto"))
-        if isinstance(modality, dict)
-        else str(modality)
-    )
-
-
-def _clip_frames(modality: Any) -> int | None:
-    return modality.get("frames") if isinstance(modality, dict) else None
+def _say_skipped(samples: "Samples") -> None:
+    if samples.skipped:
+        names = ", ".join(samples.skipped[:5]) + (" …" if len(samples.skipped) > 5 else "")
+        typer.echo(f"skipped {len(samples.skipped)} that cannot be used: {names}", err=True)
 
 
 def _short(value: Any, width: int = 24) -> str:

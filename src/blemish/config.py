@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -52,7 +52,7 @@ class RunConfig(BaseModel):
     scorer: PartSpec | None = None
 
     @classmethod
-    def check(cls, values: dict[str, Any], source: str) -> Self:
+    def check(cls, values: dict[str, Any], source: str) -> "RunConfig":
         """Validate values.
 
         Raises:

@@ -132,7 +132,7 @@ def _page(
         "seconds to fit ours": f"{ours.training_['seconds']:.0f}",
         "seconds to fit the prototype": f"{prototype.training_['seconds']:.0f}",
         "parts": ", ".join(
-            str(part) for part in (ours.model_.choices.spec()["backbone"], "plain", "mse + margin", "latent")
+            str(part) for part in (ours.fitted_.model.choices.spec()["backbone"], "plain", "mse + margin", "latent")
         ),
     }
     return render(
@@ -149,7 +149,7 @@ def _films(det: DefectDetector, split: Split) -> str:
     pairs = []
     for kind in SHOWN:
         clip = split.X_test[split.kind_test == kind][:1]
-        shown = det.model_.modality.to_tensor(clip)[0, :, 0]
+        shown = det.fitted_.model.modality.to_tensor(clip)[0, :, 0]
         rebuilt = det.reconstruct(clip)[0, :, 0] / 255
         pairs.append(film_pair(shown.astype(np.float64), rebuilt.astype(np.float64), f"{kind}", every=3))
     return "".join(pairs)

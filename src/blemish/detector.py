@@ -3,42 +3,37 @@
 import os
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from blemish import store
-from blemish.choices import batch_size_for, choose_modality, choose_parts, epochs_for, whole_number
-from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError, QualityWarning
+from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_number
+from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError
 from blemish.explain import Explanation, nearest, regions
+from blemish.fitted import HELD_OUT, LEAST_HELD_OUT, from_stored, hold_out, learn_groups
+from blemish.fitting import build_model, run_training
 from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
-from blemish.modalities.columns import is_frame
-from blemish.model import Model, build, device_for
+from blemish.modalities.columns import frame_columns, is_frame
+from blemish.model import Model, device_for
 from blemish.parts import nearest as nearest_word
 from blemish.presets import PRESETS
 from blemish.rows import Rows, to_rows
 from blemish.scoring import Evidence
 from blemish.scoring.conformal import conformal_p_values, discoveries
-from blemish.scoring.thresholds import for_budget, for_false_positive_rate, for_precision, for_recall
-from blemish.synthetic import SYNTHETIC
-from blemish.training import EpochRecord, Plan, TrainingData, stops_early, train
+from blemish.scoring.thresholds import for_share
+from blemish.training import EpochRecord
 from blemish.version import __version__
-from blemish.views import VIEWS
 
-HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 0.2, 20, 1000
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
-REFIT_SHARE = 0.25  # of the epochs of a first fit
-KNOWN_NORMALS = 256  # codes kept for explanations and samples
 
 
 class DefectDetector(BaseEstimator):
@@ -63,9 +58,11 @@ class DefectDetector(BaseEstimator):
     Attributes:
         classes_: 'normal', 'other', 'defect': the columns of `predict_proba`.
         threshold_: Cut on `decision_function`'s score, see `set_threshold`.
+        fitted_: The model, its scorer and the calibration rows, see `blemish.fitted.Fitted`.
         history_: An `EpochRecord` an epoch.
         seed_: The seed that was used, also when `random_state` is None.
         training_: Provenance: rows by group, seconds, versions.
+        notes_: A dictionary of JSON values to store along; the command line keeps its run file there.
 
     Example:
         >>> from blemish.datasets import ring
@@ -106,7 +103,7 @@ class DefectDetector(BaseEstimator):
         self.scorer = scorer
 
     @classmethod
-    def from_preset(cls, name: str, **overrides: Any) -> Self:
+    def from_preset(cls, name: str, **overrides: Any) -> "DefectDetector":
         """A named choice of parts; any argument may be overridden.
 
         Raises:
@@ -122,7 +119,7 @@ class DefectDetector(BaseEstimator):
 
     # Fitting -----------------------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: ArrayLike | None = None) -> "DefectDetector":
         """Train, then learn where the groups lie.
 
         Args:
@@ -144,7 +141,7 @@ class DefectDetector(BaseEstimator):
             pass
         return self
 
-    def refit(self, X: Any, y: ArrayLike | None = None) -> Self:
+    def refit(self, X: Any, y: ArrayLike | None = None) -> "DefectDetector":
         """Go on from the fitted weights, in a quarter of the epochs, with new labels or more data.
 
         Scaling, vocabularies and parts stay as they were fitted.
@@ -168,15 +165,25 @@ class DefectDetector(BaseEstimator):
         group = self._groups(y, rows)
         self.seed_ = _seed(self.random_state)
         rng = np.random.default_rng(self.seed_)
-        model = self.model_ if warm_start else self._build(rows)
+        model = self.fitted_.model if warm_start else build_model(self.get_params(deep=False), rows, self.seed_)
+        self._remember_columns(model, rows)
         x = model.to_tensor(rows.X)
-        held_out = _hold_out(group, rng)
+        held_out = hold_out(group, rng)
         self.history_ = []
-        for record in self._train(model, x, group, held_out, rng, warm_start):
+        for record in run_training(model, x, group, held_out, self.get_params(deep=False), rng, warm_start=warm_start):
             self.history_.append(record)
             self._report(record)
             yield record
-        self._learn_groups(model, x, group, held_out, rows)
+        self.fitted_ = learn_groups(model, x, group, held_out, [_plain(name) for name in rows.names])
+        self.classes_, self.notes_ = np.array(CLASSES), {}
+        calibration = self.fitted_.calibration
+        self.outlier_threshold_ = for_share(calibration["outlier"], DEFAULT_CONTAMINATION)
+        self.threshold_ = (
+            for_share(calibration["defect"], DEFAULT_FALSE_POSITIVES)
+            if self.fitted_.n_defects
+            else self.outlier_threshold_
+        )
+        self.threshold_target_ = {}
         self.training_ = {
             "rows": {word: int((group == code).sum()) for word, code in _WORDS.items()},
             "held_out": len(held_out),
@@ -194,105 +201,20 @@ class DefectDetector(BaseEstimator):
             )
         return group
 
-    def _build(self, rows: Rows) -> Model:
-        arguments = self.get_params(deep=False)
-        part = choose_modality(self.modality, rows.modality)
-        choices = choose_parts(arguments, part)
-        modality = part.make().fit(rows.X)
-        latent_dim = (
-            part.make().latent_dim(modality.sample_shape)
-            if self.latent_dim == "auto"
-            else whole_number("latent_dim", self.latent_dim)
-        )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed_)
-            model = build(choices, modality, latent_dim, device_for(self.device))
-        if choices.modality.name == "tabular":
-            self.n_features_in_ = modality.n_columns  # pyright: ignore[reportAttributeAccessIssue]
+    def _remember_columns(self, model: Model, rows: Rows) -> None:
+        if model.choices.modality.name == "tabular":
+            self.n_features_in_ = getattr(model.modality, "n_columns")  # noqa: B009 (tables only)
             if is_frame(rows.X):
-                self.feature_names_in_ = np.array([str(c) for c in _column_names(rows.X)], dtype=object)
-        return model
-
-    def _train(
-        self,
-        model: Model,
-        x: torch.Tensor,
-        group: np.ndarray,
-        held_out: np.ndarray,
-        rng: np.random.Generator,
-        warm: bool,
-    ) -> Iterator[EpochRecord]:
-        choices = model.choices
-        batch_size = batch_size_for(self.batch_size, choices.modality.name)
-        epochs, patience = epochs_for(self.epochs, len(x), batch_size)
-        stays = np.setdiff1d(np.arange(len(x)), held_out)
-        validation = None
-        if patience is not None and len(stays) > 1:
-            learnt = stays[(group[stays] == UNLABELLED) | (group[stays] == NORMAL)]
-            apart = rng.permutation(learnt)[: max(1, len(learnt) // 10)] if len(learnt) > 1 else learnt[:0]
-            stays = np.setdiff1d(stays, apart)
-            validation = x[torch.from_numpy(apart)] if len(apart) else None
-        plan = Plan(
-            epochs=max(1, round(epochs * REFIT_SHARE)) if warm else epochs,
-            batch_size=batch_size,
-            schedule=choices.schedule.make(),
-            corruption=None if choices.corruption is None else choices.corruption.make(),
-            synthesise=SYNTHETIC[choices.modality.factory.synthetic],
-            view=VIEWS[choices.modality.factory.view],
-        )
-        rows = torch.from_numpy(stays)
-        data = TrainingData(x[rows], torch.from_numpy(group[stays]).to(x.device), model.modality.blocks, validation)
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        seen: list[EpochRecord] = []
-        for record in train(model.network, data, model.losses, plan, generator):
-            seen.append(record)
-            yield record
-            if patience is not None and stops_early(seen, patience):
-                break
+                self.feature_names_in_ = np.array(frame_columns(rows.X), dtype=object)
 
     def _report(self, record: EpochRecord) -> None:
         if self.verbose and (record.epoch == 1 or record.epoch % max(1, len(self.history_) // 10) == 0):
             terms = ", ".join(f"{name} {value:.4g}" for name, value in record.terms.items())
             sys.stderr.write(f"epoch {record.epoch}: {terms} ({record.seconds:.1f} s)\n")
 
-    def _learn_groups(self, model: Model, x: torch.Tensor, group: np.ndarray, held_out: np.ndarray, rows: Rows) -> None:
-        evidence = model.evidence(x)
-        seen = np.setdiff1d(np.arange(len(x)), held_out)
-        scorer = model.choices.scorer.make()
-        state = scorer.fit(evidence[seen], group[seen])
-        ordinary = held_out if len(held_out) else seen[(group[seen] == UNLABELLED) | (group[seen] == NORMAL)]
-        self.model_, self.scorer_state_, self.classes_ = model, state, np.array(CLASSES)
-        self.n_defects_ = int((group == DEFECT).sum())
-        self.n_held_out_ = len(held_out)
-        calibration = {"outlier": np.sort(scorer.outlier_score(state, evidence[ordinary]))}
-        if self.n_defects_:
-            calibration["defect"] = np.sort(scorer.defect_score(state, evidence[ordinary]))
-            calibration["known"] = _leave_one_out(scorer, evidence[seen], group[seen])
-            rejected = (group == OTHER) | (group == NORMAL)
-            calibration["rejected"] = scorer.defect_score(state, evidence[rejected])
-        self.calibration_ = calibration
-        if np.unique(calibration["outlier"]).size == 1 < len(calibration["outlier"]):
-            warnings.warn(
-                "all outlier scores are equal: the model collapsed; raise latent_dim or lower lr",
-                QualityWarning,
-                stacklevel=4,
-            )
-        normals = np.flatnonzero((group == UNLABELLED) | (group == NORMAL))
-        normals = normals[:: max(1, -(-len(normals) // KNOWN_NORMALS))]
-        defects = np.flatnonzero(group == DEFECT)
-        self.known_ = {name: evidence.z[which] for name, which in (("defect", defects), ("normal", normals))}
-        self.known_names_ = {
-            name: [_plain(rows.names[i]) for i in which] for name, which in (("defect", defects), ("normal", normals))
-        }
-        self.outlier_threshold_ = _cut(calibration["outlier"], DEFAULT_CONTAMINATION)
-        self.threshold_ = (
-            _cut(calibration["defect"], DEFAULT_FALSE_POSITIVES) if self.n_defects_ else self.outlier_threshold_
-        )
-        self.threshold_target_: dict[str, float] = {}
-
     def _n_frames(self, warm: bool) -> int | None:
         if warm:
-            return getattr(self.model_.modality, "n_frames", None)
+            return getattr(self.fitted_.model.modality, "n_frames", None)
         given = self.modality if isinstance(self.modality, dict) else getattr(self.modality, "__dict__", {})
         return given.get("frames")
 
@@ -306,7 +228,7 @@ class DefectDetector(BaseEstimator):
             gives a pandas Series with its index; a path that cannot be decoded gives NaN.
         """
         rows, evidence = self._evidence(X)
-        return rows.spread(self._scorer.outlier_score(self.scorer_state_, evidence), "outlier_score")
+        return rows.spread(self.fitted_.outlier_score(evidence), "outlier_score")
 
     def defect_score(self, X: Any) -> Any:
         """Is it *my* defect?
@@ -320,7 +242,7 @@ class DefectDetector(BaseEstimator):
         check_is_fitted(self, "threshold_")
         self._need_defects("defect_score")
         rows, evidence = self._evidence(X)
-        return rows.spread(self._scorer.defect_score(self.scorer_state_, evidence), "defect_score")
+        return rows.spread(self.fitted_.defect_score(evidence), "defect_score")
 
     def decision_function(self, X: Any) -> Any:
         """The score that `predict` cuts, minus `threshold_`: positive = reported.
@@ -328,7 +250,7 @@ class DefectDetector(BaseEstimator):
         The score is `defect_score` where defects were labelled, else `outlier_score`.
         """
         check_is_fitted(self, "threshold_")
-        return (self.defect_score(X) if self.n_defects_ else self.outlier_score(X)) - self.threshold_
+        return (self.defect_score(X) if self.fitted_.n_defects else self.outlier_score(X)) - self.threshold_
 
     def predict(self, X: Any) -> Any:
         """'normal', 'other' or 'defect' for each row.
@@ -336,10 +258,10 @@ class DefectDetector(BaseEstimator):
         'defect' above `threshold_`; of the rest, 'other' where the outlier score is above `outlier_threshold_`.
         """
         rows, evidence = self._evidence(X)
-        unusual = self._scorer.outlier_score(self.scorer_state_, evidence) > self.outlier_threshold_
+        unusual = self.fitted_.outlier_score(evidence) > self.outlier_threshold_
         words = np.where(unusual, "other", "normal")
-        if self.n_defects_:
-            mine = self._scorer.defect_score(self.scorer_state_, evidence) > self.threshold_
+        if self.fitted_.n_defects:
+            mine = self.fitted_.defect_score(evidence) > self.threshold_
             words = np.where(mine, "defect", words)
         return rows.spread(words, "label")
 
@@ -349,7 +271,7 @@ class DefectDetector(BaseEstimator):
         They assume the shares in `blemish.scoring.clouds.PRIOR`: labelled defects are no random sample.
         """
         rows, evidence = self._evidence(X)
-        return rows.spread(self._scorer.probabilities(self.scorer_state_, evidence), list(CLASSES))
+        return rows.spread(self.fitted_.probabilities(evidence), list(CLASSES))
 
     def p_values(self, X: Any) -> Any:
         """Conformal p-value of each row, in (0, 1]: small = no ordinary row scores so high.
@@ -374,15 +296,15 @@ class DefectDetector(BaseEstimator):
 
     def _p_values(self, X: Any) -> tuple[Rows, np.ndarray]:
         check_is_fitted(self, "threshold_")
-        if not self.n_held_out_:
+        if not self.fitted_.n_held_out:
             raise DataError(
                 f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows"
             )
         rows, evidence = self._evidence(X)
-        if self.n_defects_:
-            scores, calibration = self._scorer.defect_score(self.scorer_state_, evidence), self.calibration_["defect"]
+        if self.fitted_.n_defects:
+            scores, calibration = self.fitted_.defect_score(evidence), self.fitted_.calibration["defect"]
         else:
-            scores, calibration = self._scorer.outlier_score(self.scorer_state_, evidence), self.calibration_["outlier"]
+            scores, calibration = self.fitted_.outlier_score(evidence), self.fitted_.calibration["outlier"]
         return rows, conformal_p_values(calibration, scores)
 
     def set_threshold(
@@ -392,7 +314,7 @@ class DefectDetector(BaseEstimator):
         precision: float | None = None,
         false_positive_rate: float | None = None,
         budget: int | None = None,
-    ) -> Self:
+    ) -> "DefectDetector":
         """Choose where `predict` and `decision_function` cut, by what the cut should reach; nothing is refitted.
 
         Args:
@@ -416,20 +338,13 @@ class DefectDetector(BaseEstimator):
         given = {name: value for name, value in targets.items() if value is not None}
         if len(given) != 1:
             raise ConfigError(f"give exactly one of {', '.join(targets)}, got {', '.join(given) or 'none'}")
-        ordinary = self.calibration_["defect" if self.n_defects_ else "outlier"]
-        if recall is not None:
-            self._need_defects("recall")
-            self.threshold_ = for_recall(self.calibration_["known"], recall)
-        elif precision is not None:
-            self._need_defects("precision")
-            self.threshold_ = for_precision(self.calibration_["known"], self.calibration_["rejected"], precision)
-        elif false_positive_rate is not None:
-            self.threshold_ = for_false_positive_rate(ordinary, false_positive_rate)
-        elif budget is not None:
-            self.threshold_ = for_budget(ordinary, whole_number("budget", budget))
-        if not self.n_defects_:
+        name, value = next(iter(given.items()))
+        if name in ("recall", "precision"):
+            self._need_defects(name)
+        self.threshold_ = self.fitted_.threshold_for(name, value)
+        if not self.fitted_.n_defects:
             self.outlier_threshold_ = self.threshold_
-        self.threshold_target_ = {name: float(value) for name, value in given.items()}
+        self.threshold_target_ = {name: float(value)}
         return self
 
     # The autoencoder ---------------------------------------------------------------------------------------------
@@ -447,15 +362,15 @@ class DefectDetector(BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         z = np.asarray(Z, dtype=np.float64)
-        width = self.model_.network.latent_dim
+        width = self.fitted_.model.network.latent_dim
         if z.ndim != 2 or z.shape[1] != width:
             raise DataError(f"codes have shape {z.shape}, the model's are (row, {width})")
-        return self.model_.modality.to_raw(self.model_.decode(z).cpu().numpy())
+        return self.fitted_.model.modality.to_raw(self.fitted_.model.decode(z).cpu().numpy())
 
     def reconstruct(self, X: Any) -> Any:
         """What the autoencoder makes of each row, in the units and form of the training data."""
         x = self._tensor(X)[1]
-        return self.model_.modality.to_raw(self.model_.reconstruct(x).cpu().numpy())
+        return self.fitted_.model.modality.to_raw(self.fitted_.model.reconstruct(x).cpu().numpy())
 
     def denoise(self, X: Any) -> Any:
         """Each row without what the model does not know: its reconstruction. Train with `corruption` for this."""
@@ -474,11 +389,12 @@ class DefectDetector(BaseEstimator):
             DataError: If the mask has another shape.
         """
         x = self._tensor(X)[1]
-        unknown = self._mask(np.asarray(mask, dtype=bool), x)
-        filled = torch.where(unknown, self._typical(), x)
+        unknown = self.fitted_.model.feature_mask(np.asarray(mask, dtype=bool), x)
+        typical = self.fitted_.model.decode(self.fitted_.known["normal"]).mean(dim=0)
+        filled = torch.where(unknown, typical, x)
         for _ in range(whole_number("n_rounds", n_rounds)):
-            filled = torch.where(unknown, self.model_.reconstruct(filled), x)
-        return self.model_.modality.to_raw(filled.cpu().numpy())
+            filled = torch.where(unknown, self.fitted_.model.reconstruct(filled), x)
+        return self.fitted_.model.modality.to_raw(filled.cpu().numpy())
 
     def sample(self, n: int, random_state: Any = None) -> Any:
         """Draw new samples like the normals.
@@ -491,9 +407,9 @@ class DefectDetector(BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         rng = np.random.default_rng(_seed(random_state))
-        codes = self.known_["normal"]
+        codes = self.fitted_.known["normal"]
         shape = (whole_number("n", n), codes.shape[1])
-        if "mu" in self.model_.network.fills:
+        if "mu" in self.fitted_.model.network.fills:
             return self.decode(rng.standard_normal(shape))
         spread = np.cov(codes, rowvar=False).reshape(shape[1], shape[1]) if len(codes) > 1 else np.eye(shape[1])
         return self.decode(rng.multivariate_normal(codes.mean(axis=0), spread, size=shape[0], method="svd"))
@@ -501,12 +417,12 @@ class DefectDetector(BaseEstimator):
     def explain(self, X: Any) -> Explanation:
         """What is wrong with each row, and which labelled samples it lies near; see `Explanation`."""
         rows, x = self._tensor(X)
-        modality, evidence = self.model_.modality, self.model_.evidence(x)
-        error_map = self.model_.error_map(x)
+        modality, evidence = self.fitted_.model.modality, self.fitted_.model.evidence(x)
+        error_map = self.fitted_.model.error_map(x)
         elements, error, seen, expected = modality.elements, error_map, None, None
         if elements:
             seen = modality.describe(x.cpu().numpy())  # pyright: ignore[reportAttributeAccessIssue]
-            expected = modality.describe(self.model_.reconstruct(x).cpu().numpy())  # pyright: ignore[reportAttributeAccessIssue]
+            expected = modality.describe(self.fitted_.model.reconstruct(x).cpu().numpy())  # pyright: ignore[reportAttributeAccessIssue]
         else:
             elements, error = regions(error_map)
         return Explanation(
@@ -515,8 +431,8 @@ class DefectDetector(BaseEstimator):
             error=error,
             seen=seen,
             expected=expected,
-            nearest_defects=nearest(evidence.z, self.known_["defect"], self.known_names_["defect"]),
-            nearest_normals=nearest(evidence.z, self.known_["normal"], self.known_names_["normal"]),
+            nearest_defects=nearest(evidence.z, self.fitted_.known["defect"], self.fitted_.known_names["defect"]),
+            nearest_normals=nearest(evidence.z, self.fitted_.known["normal"], self.fitted_.known_names["normal"]),
             error_map=error_map,
         )
 
@@ -529,81 +445,49 @@ class DefectDetector(BaseEstimator):
             ArtifactError: If it cannot be written.
         """
         check_is_fitted(self, "threshold_")
-        arrays = {
-            **self.model_.arrays(),
-            **{f"scorer.{name}": np.asarray(array) for name, array in self.scorer_state_.items()},
-            **{f"calibration.{name}": array for name, array in self.calibration_.items()},
-            **{f"known.{name}": array for name, array in self.known_.items()},
-        }
-        store.write(path, arrays, self._manifest())
-
-    def _manifest(self) -> dict[str, Any]:
-        model = self.model_
-        return {
+        facts = {
             "arguments": {
-                **model.choices.spec(),
-                "latent_dim": model.network.latent_dim,
-                "epochs": asdict(self.epochs) if hasattr(self.epochs, "at_most") else _plain(self.epochs),
+                **self.fitted_.model.choices.spec(),
+                "latent_dim": self.fitted_.model.network.latent_dim,
+                "epochs": asdict(self.epochs) if isinstance(self.epochs, EarlyStopping) else _plain(self.epochs),
                 "batch_size": _plain(self.batch_size),
                 "device": self.device,
                 "random_state": self.seed_,
                 "verbose": int(self.verbose),
             },
-            "modality": model.modality.state(),
-            "known_names": self.known_names_,
-            "threshold": self.threshold_,
-            "outlier_threshold": self.outlier_threshold_,
-            "threshold_target": self.threshold_target_,
-            "n_defects": self.n_defects_,
-            "n_held_out": self.n_held_out_,
-            "n_features_in": getattr(self, "n_features_in_", None),
-            "feature_names_in": [str(name) for name in getattr(self, "feature_names_in_", [])],
-            "history": [asdict(record) for record in self.history_],
-            "training": self.training_,
-            "notes": getattr(self, "notes_", {}),
+            **{name: getattr(self, name) for name in _STORED},
+            "history_": [asdict(record) for record in self.history_],
+            "n_features_in_": getattr(self, "n_features_in_", None),
+            "feature_names_in_": [str(name) for name in getattr(self, "feature_names_in_", [])],
         }
+        store.write(path, self.fitted_.arrays(), {**self.fitted_.facts(), "detector": facts})
 
     @classmethod
-    def _from_file(cls, path: str | os.PathLike[str], device: str) -> Self:
+    def _from_file(cls, path: str | os.PathLike[str], device: str) -> "DefectDetector":
         arrays, manifest = store.read(path)
         try:
-            det = cls(**manifest["arguments"])
-            part = choose_modality(det.modality, "tabular")
-            choices = choose_parts(det.get_params(deep=False), part)
-            modality = part.factory.fitted.from_state(manifest["modality"])
-            with torch.device("meta"):
-                model = build(choices, modality, manifest["arguments"]["latent_dim"], torch.device("meta"))
-            det.model_ = Model(choices, modality, model.network, model.losses, device_for(device))
-            det.model_.load_weights(arrays)
-            det._restore(arrays, manifest)
-        except (KeyError, TypeError, AttributeError, IndexError, ConfigError) as error:
+            facts = manifest["detector"]
+            det = cls(**facts["arguments"])
+            choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, "tabular"))
+            det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, device_for(device))
+            for name in _STORED:
+                setattr(det, name, facts[name])
+            det.seed_ = int(facts["arguments"]["random_state"])
+            det.history_ = [EpochRecord(**record) for record in facts["history_"]]
+            if facts["n_features_in_"] is not None:
+                det.n_features_in_ = int(facts["n_features_in_"])
+            if facts["feature_names_in_"]:
+                det.feature_names_in_ = np.array(facts["feature_names_in_"], dtype=object)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            if isinstance(error, ArtifactError):
+                raise
             raise ArtifactError(f"the manifest of {Path(path)} is incomplete or damaged ({error}); fit again") from None
         return det
 
-    def _restore(self, arrays: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
-        def under(prefix: str) -> dict[str, np.ndarray]:
-            return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-        self.scorer_state_, self.calibration_, self.known_ = under("scorer."), under("calibration."), under("known.")
-        self.known_names_, self.classes_ = manifest["known_names"], np.array(CLASSES)
-        self.threshold_, self.outlier_threshold_ = float(manifest["threshold"]), float(manifest["outlier_threshold"])
-        self.threshold_target_, self.training_ = manifest["threshold_target"], manifest["training"]
-        self.n_defects_, self.n_held_out_ = int(manifest["n_defects"]), int(manifest["n_held_out"])
-        self.seed_, self.notes_ = int(manifest["arguments"]["random_state"]), manifest["notes"]
-        self.history_ = [EpochRecord(**record) for record in manifest["history"]]
-        if manifest["n_features_in"] is not None:
-            self.n_features_in_ = int(manifest["n_features_in"])
-        if manifest["feature_names_in"]:
-            self.feature_names_in_ = np.array(manifest["feature_names_in"], dtype=object)
-
     # Inside ------------------------------------------------------------------------------------------------------
 
-    @property
-    def _scorer(self) -> Any:
-        return self.model_.choices.scorer.make()
-
     def _need_defects(self, what: str) -> None:
-        if not self.n_defects_:
+        if not self.fitted_.n_defects:
             raise NoDefectsError(
                 f"{what} needs labelled defects, and the model was fitted without any; label some as 'defect' and fit "
                 "again, or use outlier_score"
@@ -611,26 +495,14 @@ class DefectDetector(BaseEstimator):
 
     def _tensor(self, X: Any) -> tuple[Rows, torch.Tensor]:
         check_is_fitted(self, "threshold_")
-        rows = to_rows(X, self.model_.choices.modality.name, getattr(self.model_.modality, "n_frames", None))
-        return rows, self.model_.to_tensor(rows.X)
+        rows = to_rows(
+            X, self.fitted_.model.choices.modality.name, getattr(self.fitted_.model.modality, "n_frames", None)
+        )
+        return rows, self.fitted_.model.to_tensor(rows.X)
 
     def _evidence(self, X: Any) -> tuple[Rows, Evidence]:
         rows, x = self._tensor(X)
-        return rows, self.model_.evidence(x)
-
-    def _mask(self, mask: Bool[np.ndarray, "..."], x: torch.Tensor) -> torch.Tensor:
-        blocks = self.model_.modality.blocks
-        if blocks and mask.shape == (len(x), len(blocks)):
-            mask = np.repeat(mask, [b.stop - b.start for b in blocks], axis=1)
-        elif mask.ndim == x.ndim - 1:
-            mask = np.expand_dims(mask, -3)
-        try:
-            return torch.from_numpy(np.broadcast_to(mask, x.shape).copy()).to(x.device)
-        except ValueError:
-            raise DataError(f"the mask has shape {mask.shape}, the samples {tuple(x.shape)}") from None
-
-    def _typical(self) -> torch.Tensor:
-        return self.model_.decode(self.known_["normal"]).mean(dim=0)
+        return rows, self.fitted_.model.evidence(x)
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn may assume: missing values and categories are fine, features need not be positive."""
@@ -641,6 +513,7 @@ class DefectDetector(BaseEstimator):
         return tags
 
 
+_STORED = ("threshold_", "outlier_threshold_", "threshold_target_", "training_", "notes_")
 _WORDS = {"unlabelled": UNLABELLED, "normal": NORMAL, "other": OTHER, "defect": DEFECT}
 
 
@@ -667,35 +540,6 @@ def _seed(random_state: Any) -> int:
     return whole_number("random_state", random_state, least=0)
 
 
-def _hold_out(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Unlabelled and normal rows for calibration: a fifth of them, none where that would be fewer than 20."""
-    rows = np.flatnonzero((group == UNLABELLED) | (group == NORMAL))
-    n = min(MOST_HELD_OUT, int(HELD_OUT * len(rows)))
-    return np.sort(rng.permutation(rows)[:n]) if n >= LEAST_HELD_OUT else rows[:0]
-
-
-def _leave_one_out(scorer: Any, evidence: Evidence, group: np.ndarray, most: int = 50) -> Float[np.ndarray, " defect"]:
-    """Defect score of each labelled defect by a scorer that has not seen it; empty for a single one."""
-    defects = np.flatnonzero(group == DEFECT)
-    if len(defects) < 2:
-        return np.empty(0)
-    scores = []
-    for row in defects[:most]:
-        rest = np.arange(len(group)) != row
-        state = scorer.fit(evidence[rest], group[rest])
-        scores.append(scorer.defect_score(state, evidence[np.array([row])])[0])
-    return np.array(scores)
-
-
-def _cut(calibration: np.ndarray, share: float) -> float:
-    """The quantile that leaves `share` of the calibration scores above."""
-    return float(np.quantile(calibration, 1 - share, method="higher"))
-
-
 def _plain(value: Any) -> Any:
     """A NumPy scalar as Python's own."""
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _column_names(X: Any) -> list[Any]:
-    return list(X.column_names) if hasattr(X, "column_names") else list(X.columns)

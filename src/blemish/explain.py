@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float
 
 GRID = 8
@@ -35,16 +36,11 @@ class Explanation:
     error_map: Float[np.ndarray, "row *sample"]
 
     def to_frame(self, top: int = 5) -> Any:
-        """A pandas frame with one line for each of the `top` worst elements of each row.
+        """A frame with one line for each of the `top` worst elements of each row; an Arrow table without pandas.
 
         Columns: row, rank (from 1), element, error, share (of the row's error), seen, expected, nearest_defect,
-        nearest_normal; the index repeats the row's name.
-
-        Raises:
-            ModuleNotFoundError: If pandas is not installed.
+        nearest_normal; the index of a frame repeats the row's name.
         """
-        import pandas as pd
-
         order = np.argsort(-self.error, axis=1, kind="stable")[:, :top]
         share = self.error / np.maximum(self.error.sum(axis=1, keepdims=True), 1e-12)
         lines = [
@@ -62,6 +58,10 @@ class Explanation:
             for row in range(len(self.index))
             for rank, element in enumerate(order[row].tolist(), start=1)
         ]
+        try:
+            import pandas as pd
+        except ImportError:
+            return pa.Table.from_pylist([{**line, "seen": str(line["seen"]), "expected": str(line["expected"])} for line in lines])
         return pd.DataFrame(lines, index=pd.Index([self.index[line["row"]] for line in lines]))
 
 

@@ -1,7 +1,7 @@
 """What all parts agree on: a batch goes in, an `Output` comes out, a loss term reads both."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -58,6 +58,7 @@ class Backbone(NamedTuple):
     decoder: nn.Module
 
 
+@runtime_checkable
 class LossTerm(Protocol):
     """One summand of the objective: a frozen dataclass that declares what it needs.
 
@@ -83,6 +84,7 @@ class LossTerm(Protocol):
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]: ...
 
 
+@runtime_checkable
 class Reconstruction(LossTerm, Protocol):
     """A loss term that also tells how badly each row, and each element of it, is reconstructed."""
 

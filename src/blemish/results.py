@@ -33,7 +33,7 @@ def score_table(det: DefectDetector, X: Any, keys: list[Any], key_name: str) -> 
         label.
     """
     outlier = np.asarray(det.outlier_score(X))
-    defect = np.asarray(det.defect_score(X)) if det.n_defects_ else np.full(len(outlier), np.nan)
+    defect = np.asarray(det.defect_score(X)) if det.fitted_.n_defects else np.full(len(outlier), np.nan)
     proba = np.asarray(det.predict_proba(X))
     return pa.table(
         {
@@ -92,14 +92,14 @@ def evaluation(det: DefectDetector, X: Any, words: list[Any], kinds: list[str]) 
     defect = (to_words(groups) == "defect")[labelled]
     kind = np.asarray(kinds, dtype=object)[labelled]
     scores = {"outlier_score": np.asarray(det.outlier_score(X))[labelled]}
-    if det.n_defects_:
+    if det.fitted_.n_defects:
         scores = {"defect_score": np.asarray(det.defect_score(X))[labelled], **scores}
     return {name: asdict(evaluate(values, defect, kind)) for name, values in scores.items()}
 
 
 def top_explanations(det: DefectDetector, X: Any, keys: list[Any], top: int, elements: int) -> list[dict[str, Any]]:
     """The worst elements of the samples with the highest scores, as JSON values."""
-    scores = np.asarray(det.defect_score(X) if det.n_defects_ else det.outlier_score(X))
+    scores = np.asarray(det.defect_score(X) if det.fitted_.n_defects else det.outlier_score(X))
     order = np.argsort(-scores, kind="stable")[:top]
     explanation = det.explain(X)
     lines = []
@@ -123,7 +123,7 @@ def top_explanations(det: DefectDetector, X: Any, keys: list[Any], top: int, ele
 
 def description(det: DefectDetector) -> dict[str, Any]:
     """What a model is made of, as JSON values."""
-    model = det.model_
+    model = det.fitted_.model
     spec = model.choices.spec()
     return {
         **{name: spec[name] for name in ("modality", "backbone", "bottleneck", "losses", "corruption", "scorer", "lr")},
@@ -144,7 +144,7 @@ def description(det: DefectDetector) -> dict[str, Any]:
 
 def run_config(det: DefectDetector) -> RunConfig:
     """The run file that fits this model again, with the seed that was used."""
-    arguments = {**det.get_params(deep=False), **det.model_.choices.spec(), "random_state": det.seed_}
+    arguments = {**det.get_params(deep=False), **det.fitted_.model.choices.spec(), "random_state": det.seed_}
     arguments.pop("verbose")
     kept = {name: value for name, value in arguments.items() if value is not None}
     data = {

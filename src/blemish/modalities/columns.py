@@ -18,6 +18,11 @@ def is_frame(X: Any) -> bool:
     return nw.dependencies.is_into_dataframe(X)
 
 
+def frame_columns(X: Any) -> list[str]:
+    """The column names of a frame, as text."""
+    return [str(name) for name in nw.from_native(X, eager_only=True).columns]
+
+
 def to_columns(X: Any) -> tuple[Columns, str]:
     """Split a table into columns.
 

@@ -1,7 +1,7 @@
 """Images of one size or of many."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -72,7 +72,7 @@ class FittedImage:
         return asdict(self.pixels)
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
+    def from_state(cls, state: dict[str, Any]) -> "FittedImage":
         """The inverse of `state`."""
         return cls(Pixels(**{**state, "size": tuple(state["size"])}))
 

@@ -1,6 +1,6 @@
 """What a kind of data has to offer."""
 
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from blemish.output import Block
 
 
+@runtime_checkable
 class FittedModality(Protocol):
     """How raw samples of one kind become tensors, learnt from the training data.
 
@@ -36,11 +37,12 @@ class FittedModality(Protocol):
         ...
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
+    def from_state(cls, state: dict[str, Any]) -> "FittedModality":
         """The inverse of `state`."""
         ...
 
 
+@runtime_checkable
 class Modality(Protocol):
     """A kind of data before fitting: a frozen dataclass of choices.
 

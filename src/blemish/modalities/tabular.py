@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -207,7 +207,7 @@ class FittedTabular:
         return {"columns": [asdict(column) for column in self.columns], "form": self.form, "n_columns": self.n_columns}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
+    def from_state(cls, state: dict[str, Any]) -> "FittedTabular":
         """The inverse of `state`."""
         columns = [Column(**{**column, "categories": tuple(column["categories"])}) for column in state["columns"]]
         return cls(tuple(columns), state["form"], state["n_columns"])

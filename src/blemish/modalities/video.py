@@ -1,7 +1,7 @@
 """Clips of one length."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -82,7 +82,7 @@ class FittedVideo:
         return {**asdict(self.pixels), "n_frames": self.n_frames}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
+    def from_state(cls, state: dict[str, Any]) -> "FittedVideo":
         """The inverse of `state`."""
         pixels = {name: value for name, value in state.items() if name != "n_frames"}
         return cls(Pixels(**{**pixels, "size": tuple(pixels["size"])}), state["n_frames"])

@@ -75,7 +75,8 @@ def film_pair(
 def _side_by_side(clip: Float[np.ndarray, "frame height width"]) -> UInt8[np.ndarray, "height wide 2"]:
     grey = np.round(255 * np.clip(np.nan_to_num(clip), 0, 1)).astype(np.uint8)
     pixels = np.stack([grey, np.full_like(grey, 255)], axis=-1)
-    spaced = np.pad(pixels, ((0, 0), (0, 0), (0, GAP), (0, 0)))
+    gap = np.zeros((*pixels.shape[:2], GAP, 2), dtype=np.uint8)
+    spaced = np.concatenate([pixels, gap], axis=2)
     return np.concatenate(list(spaced), axis=1)[:, :-GAP]
 
 

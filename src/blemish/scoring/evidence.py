@@ -1,7 +1,7 @@
 """What a scorer sees of each row, and what it has to offer."""
 
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -22,15 +22,16 @@ class Evidence:
     z: Float[np.ndarray, "row latent"]
     error: Float[np.ndarray, " row"]
 
-    def __getitem__(self, rows: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]) -> Self:
+    def __getitem__(self, rows: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]) -> "Evidence":
         """Some of the rows."""
-        return type(self)(self.z[rows], self.error[rows])
+        return Evidence(self.z[rows], self.error[rows])
 
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.error)
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """Pure functions of evidence and of what `fit` learnt; a frozen dataclass of choices."""
 

@@ -34,6 +34,16 @@ def for_false_positive_rate(calibration: Float[np.ndarray, " held_out"], rate: f
     return float(np.sort(calibration)[rank - 1])
 
 
+def for_share(calibration: Float[np.ndarray, " row"], share: float) -> float:
+    """The quantile that leaves at most this share of the scores above: a default, without a promise.
+
+    Example:
+        >>> for_share(np.array([1.0, 2.0, 3.0, 4.0]), 0.25)
+        4.0
+    """
+    return float(np.quantile(calibration, 1 - share, method="higher"))
+
+
 def for_budget(calibration: Float[np.ndarray, " held_out"], budget: int) -> float:
     """The score that `budget` rows of a batch as large as the calibration set exceed.
 

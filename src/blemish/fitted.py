@@ -1,0 +1,204 @@
+"""What a fit learnt: the model, where the groups lie, and the rows that calibrate thresholds."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from blemish.choices import Choices, whole_number
+from blemish.errors import QualityWarning
+from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.model import Model, build
+from blemish.scoring import Evidence, Scorer
+from blemish.scoring.thresholds import for_budget, for_false_positive_rate, for_precision, for_recall
+
+HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 0.2, 20, 1000
+KNOWN_NORMALS = 256  # codes kept for explanations and samples
+MOST_LEFT_OUT = 50  # labelled defects that leave-one-out goes through
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Everything that scores new rows.
+
+    Attributes:
+        model: The network with the modality that feeds it.
+        scorer_state: What the scorer learnt.
+        calibration: Sorted scores of ordinary rows ('outlier'; 'defect' where defects were labelled), scores of
+            labelled defects by scorers that have not seen them ('known') and of rows labelled otherwise ('rejected').
+        known: Codes of labelled defects ('defect') and of some normals ('normal').
+        known_names: Their names.
+        n_defects: Labelled defects.
+        n_held_out: Rows that did not train the model; 0: calibration scores are of training rows.
+    """
+
+    model: Model
+    scorer_state: dict[str, np.ndarray]
+    calibration: dict[str, np.ndarray]
+    known: dict[str, np.ndarray]
+    known_names: dict[str, list[Any]]
+    n_defects: int
+    n_held_out: int
+
+    @property
+    def scorer(self) -> Scorer:
+        """The chosen scorer."""
+        return self.model.choices.scorer.make()
+
+    def outlier_score(self, evidence: Evidence) -> Float[np.ndarray, " row"]:
+        """How unusual, higher = more."""
+        return self.scorer.outlier_score(self.scorer_state, evidence)
+
+    def defect_score(self, evidence: Evidence) -> Float[np.ndarray, " row"]:
+        """How much like the labelled defects, higher = more."""
+        return self.scorer.defect_score(self.scorer_state, evidence)
+
+    def probabilities(self, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
+        """Of normal, other and defect."""
+        return self.scorer.probabilities(self.scorer_state, evidence)
+
+    def threshold_for(self, target: str, value: float) -> float:
+        """The cut on the decision score that reaches a target; see `blemish.scoring.thresholds`.
+
+        Args:
+            target: 'recall', 'precision', 'false_positive_rate' or 'budget'.
+            value: The target's value.
+
+        Raises:
+            ConfigError: If the value makes no sense.
+            DataError: If the labels or rows at hand cannot support it.
+        """
+        ordinary = self.calibration["defect" if self.n_defects else "outlier"]
+        if target == "recall":
+            return for_recall(self.calibration["known"], value)
+        if target == "precision":
+            return for_precision(self.calibration["known"], self.calibration["rejected"], value)
+        if target == "false_positive_rate":
+            return for_false_positive_rate(ordinary, value)
+        return for_budget(ordinary, whole_number("budget", value))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All numbers, by name, for a model file."""
+        groups = {"scorer": self.scorer_state, "calibration": self.calibration, "known": self.known}
+        return {
+            **self.model.arrays(),
+            **{
+                f"{group}.{name}": np.asarray(array) for group, named in groups.items() for name, array in named.items()
+            },
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """All else, as JSON values."""
+        return {
+            "modality": self.model.modality.state(),
+            "known_names": self.known_names,
+            "n_defects": self.n_defects,
+            "n_held_out": self.n_held_out,
+        }
+
+
+def from_stored(
+    choices: Choices, latent_dim: int, arrays: dict[str, np.ndarray], facts: dict[str, Any], device: torch.device
+) -> Fitted:
+    """The inverse of `Fitted.arrays` and `Fitted.facts`; the network is built without memory or random numbers.
+
+    Raises:
+        ArtifactError: If the weights do not fit the parts.
+        KeyError: If something is missing.
+    """
+    modality = choices.modality.factory.fitted.from_state(facts["modality"])
+    with torch.device("meta"):
+        empty = build(choices, modality, latent_dim, torch.device("meta"))
+    model = Model(choices, modality, empty.network, empty.losses, device)
+    model.load_weights(arrays)
+
+    def under(group: str) -> dict[str, np.ndarray]:
+        return {n.removeprefix(f"{group}."): array for n, array in arrays.items() if n.startswith(f"{group}.")}
+
+    return Fitted(
+        model=model,
+        scorer_state=under("scorer"),
+        calibration=under("calibration"),
+        known=under("known"),
+        known_names=facts["known_names"],
+        n_defects=int(facts["n_defects"]),
+        n_held_out=int(facts["n_held_out"]),
+    )
+
+
+def hold_out(group: Int[np.ndarray, " row"], rng: np.random.Generator) -> Int[np.ndarray, " held_out"]:
+    """Unlabelled and normal rows for calibration: a fifth of them, none where that would be fewer than 20."""
+    rows = np.flatnonzero(_is_learnt(group))
+    n = min(MOST_HELD_OUT, int(HELD_OUT * len(rows)))
+    return np.sort(rng.permutation(rows)[:n]) if n >= LEAST_HELD_OUT else rows[:0]
+
+
+def learn_groups(
+    model: Model,
+    x: torch.Tensor,
+    group: Int[np.ndarray, " row"],
+    held_out: Int[np.ndarray, " held_out"],
+    names: list[Any],
+) -> Fitted:
+    """Fit the scorer on the training rows and score the held-out ones.
+
+    Args:
+        model: A trained model.
+        x: All samples, shape (row, *sample).
+        group: Their groups.
+        held_out: Rows that were not trained on.
+        names: A name for each row.
+    """
+    evidence = model.evidence(x)
+    seen = np.setdiff1d(np.arange(len(x)), held_out)
+    scorer: Scorer = model.choices.scorer.make()
+    state = scorer.fit(evidence[seen], group[seen])
+    ordinary = held_out if len(held_out) else seen[_is_learnt(group[seen])]
+    calibration = {"outlier": np.sort(scorer.outlier_score(state, evidence[ordinary]))}
+    defects = np.flatnonzero(group == DEFECT)
+    if len(defects):
+        calibration["defect"] = np.sort(scorer.defect_score(state, evidence[ordinary]))
+        calibration["known"] = leave_one_out(scorer, evidence[seen], group[seen])
+        calibration["rejected"] = scorer.defect_score(state, evidence[(group == OTHER) | (group == NORMAL)])
+    _notice_collapse(calibration["outlier"])
+    normals = np.flatnonzero(_is_learnt(group))
+    normals = normals[:: max(1, -(-len(normals) // KNOWN_NORMALS))]
+    which = {"defect": defects, "normal": normals}
+    return Fitted(
+        model=model,
+        scorer_state=state,
+        calibration=calibration,
+        known={name: evidence.z[rows] for name, rows in which.items()},
+        known_names={name: [names[i] for i in rows] for name, rows in which.items()},
+        n_defects=len(defects),
+        n_held_out=len(held_out),
+    )
+
+
+def leave_one_out(scorer: Scorer, evidence: Evidence, group: Int[np.ndarray, " row"]) -> Float[np.ndarray, " defect"]:
+    """Defect score of each labelled defect by a scorer that has not seen it; empty for a single one."""
+    defects = np.flatnonzero(group == DEFECT)
+    if len(defects) < 2:
+        return np.empty(0)
+    scores = []
+    for row in defects[:MOST_LEFT_OUT]:
+        rest = np.arange(len(group)) != row
+        state = scorer.fit(evidence[rest], group[rest])
+        scores.append(scorer.defect_score(state, evidence[np.array([row])])[0])
+    return np.array(scores)
+
+
+def _is_learnt(group: Int[np.ndarray, " row"]) -> np.ndarray:
+    return (group == UNLABELLED) | (group == NORMAL)
+
+
+def _notice_collapse(scores: Float[np.ndarray, " row"]) -> None:
+    if len(scores) > 1 and np.unique(scores).size == 1:
+        warnings.warn(
+            "all outlier scores are equal: the model collapsed, or all rows are; raise latent_dim or lower lr",
+            QualityWarning,
+            stacklevel=4,
+        )

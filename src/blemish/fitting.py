@@ -1,0 +1,101 @@
+"""From a detector's arguments to a trained model."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from blemish.choices import batch_size_for, choose_modality, choose_parts, epochs_for, whole_number
+from blemish.labels import NORMAL, UNLABELLED
+from blemish.model import Model, build, device_for
+from blemish.rows import Rows
+from blemish.synthetic import SYNTHETIC
+from blemish.training import EpochRecord, Plan, TrainingData, stops_early, train
+from blemish.views import VIEWS
+
+REFIT_SHARE = 0.25  # of the epochs of a first fit
+VALIDATION_SHARE = 0.1  # of the rows to learn from, with early stopping
+
+
+def build_model(arguments: Mapping[str, Any], rows: Rows, seed: int) -> Model:
+    """Choose the parts, learn the scaling, and build the network from the seed.
+
+    Args:
+        arguments: `DefectDetector`'s, by name.
+        rows: The training data.
+        seed: For the weights; PyTorch's global generator is as before afterwards.
+
+    Raises:
+        ConfigError: If parts are unknown or do not fit.
+        DataError: If the data cannot be used.
+    """
+    part = choose_modality(arguments["modality"], rows.modality)
+    choices = choose_parts(arguments, part)
+    spec = part.make()
+    modality = spec.fit(rows.X)
+    latent_dim = arguments["latent_dim"]
+    latent_dim = (
+        spec.latent_dim(modality.sample_shape) if latent_dim == "auto" else whole_number("latent_dim", latent_dim)
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build(choices, modality, latent_dim, device_for(arguments["device"]))
+
+
+def run_training(
+    model: Model,
+    x: torch.Tensor,
+    group: Int[np.ndarray, " row"],
+    held_out: Int[np.ndarray, " held_out"],
+    arguments: Mapping[str, Any],
+    rng: np.random.Generator,
+    *,
+    warm_start: bool,
+) -> Iterator[EpochRecord]:
+    """Train in place on the rows that are not held out.
+
+    Args:
+        model: What `build_model` made, or a trained model for a warm start.
+        x: All samples, shape (row, *sample).
+        group: Their groups.
+        held_out: Rows for calibration.
+        arguments: `DefectDetector`'s, by name.
+        rng: Source of all randomness.
+        warm_start: Train for a quarter of the epochs only.
+
+    Yields:
+        An `EpochRecord` an epoch.
+    """
+    modality = model.choices.modality
+    batch_size = batch_size_for(arguments["batch_size"], modality.name)
+    epochs, patience = epochs_for(arguments["epochs"], len(x), batch_size)
+    rows = np.setdiff1d(np.arange(len(x)), held_out)
+    apart = rows[:0]
+    if patience is not None:
+        learnt = rng.permutation(rows[(group[rows] == UNLABELLED) | (group[rows] == NORMAL)])
+        apart = learnt[: int(VALIDATION_SHARE * len(learnt))]
+        rows = np.setdiff1d(rows, apart)
+    corruption = model.choices.corruption
+    plan = Plan(
+        epochs=max(1, round(epochs * REFIT_SHARE)) if warm_start else epochs,
+        batch_size=batch_size,
+        schedule=model.choices.schedule.make(),
+        corruption=None if corruption is None else corruption.make(),
+        synthesise=SYNTHETIC[modality.factory.synthetic],
+        view=VIEWS[modality.factory.view],
+    )
+    data = TrainingData(
+        x=x[torch.from_numpy(rows)],
+        group=torch.from_numpy(group[rows]).to(x.device),
+        blocks=model.modality.blocks,
+        held_out=x[torch.from_numpy(apart)] if len(apart) else None,
+    )
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    seen: list[EpochRecord] = []
+    for record in train(model.network, data, model.losses, plan, generator):
+        seen.append(record)
+        yield record
+        if patience is not None and stops_early(seen, patience):
+            break

@@ -1,0 +1,180 @@
+"""What the command line was pointed at, as samples and labels."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blemish.config import RunConfig
+from blemish.detector import DefectDetector, load
+from blemish.errors import DataError, LabelError
+from blemish.labels import translate
+from blemish.sources import Samples, labels_from_folders, labels_from_table, read
+
+Groups = dict[str, tuple[str, ...]]
+
+
+def samples_to_fit(run: RunConfig) -> Samples:
+    """Read a run's data, with its labels, key and dropped columns taken out.
+
+    Raises:
+        DataError: If the data cannot be read, or a table lacks a named column.
+    """
+    assert run.data is not None
+    options: dict[str, Any] = run.modality if isinstance(run.modality, dict) else {"name": run.modality or "auto"}
+    columns = [name for name in (run.labels, run.key, *(run.drop or [])) if name]
+    samples = read(
+        run.data,
+        modality=str(options.get("name", "auto")),
+        glob=run.glob or "*",
+        names=column_names(run.names),
+        take_out=columns,
+        frames=options.get("frames"),
+    )
+    if samples.modality == "tabular":
+        for name in columns:
+            _need_column(samples, name, run.data)
+    return samples
+
+
+def samples_to_score(
+    det: DefectDetector,
+    data: str,
+    *,
+    glob: str | None = None,
+    names: str | None = None,
+    apart: tuple[str | None, ...] = (),
+) -> Samples:
+    """Read data as the model's training data were read: same glob, same header, same columns taken out.
+
+    Args:
+        det: A model.
+        data: File or folder.
+        glob: Which file names count; None: as in training.
+        names: File of column names; None: as in training.
+        apart: More columns to take out.
+    """
+    run = det.notes_.get("run", {})
+    modality = det.fitted_.model.choices.modality.name
+    return read(
+        data,
+        modality=modality if Path(data).is_dir() else "auto",
+        glob=glob or run.get("glob") or "*",
+        names=column_names(names or run.get("names")),
+        take_out=[name for name in (*apart, *det.notes_.get("taken_out", [])) if name],
+        frames=getattr(det.fitted_.model.modality, "n_frames", None),
+    )
+
+
+def open_both(
+    model: str | os.PathLike[str],
+    data: str,
+    device: str,
+    *,
+    glob: str | None,
+    names: str | None,
+    key: str | None = None,
+    truth: str | None = None,
+) -> tuple[DefectDetector, Samples]:
+    """A model and the samples to score with it."""
+    det = load(model, device=device)
+    samples = samples_to_score(det, data, glob=glob, names=names, apart=(key, truth))
+    if key:
+        _need_column(samples, key, data)
+    return det, samples
+
+
+def labels_for(samples: Samples, run: RunConfig, *, everything: bool = False) -> list[Any] | None:
+    """Labels in Blemish's words, from a column, a table of names, or folders; None without any of these.
+
+    Args:
+        samples: What was read.
+        run: Which labels.
+        everything: Values or folders that are not named are 'other', for a truth; else they are unlabelled.
+
+    Raises:
+        LabelError: If a column, table, value or folder is not there.
+    """
+    if run.labels is not None:
+        return translate(_label_values(samples, run.labels), **_groups(run.defect, run.other, run.normal, everything))
+    folders = _groups(run.defect_folder, run.other_folder, run.normal_folder, everything)
+    if not any(folders.values()):
+        return None
+    if samples.modality == "tabular":
+        raise LabelError("--defect-folder is for folders of images or clips; for a table use --labels COLUMN")
+    return labels_from_folders(samples.keys, **folders)
+
+
+def _groups(
+    defect: list[str] | None, other: list[str] | None, normal: list[str] | None, everything: bool
+) -> dict[str, tuple[str, ...]]:
+    groups = {"defect": tuple(defect or ()), "other": tuple(other or ()), "normal": tuple(normal or ())}
+    if everything and any(groups.values()) and not any("*" in values for values in groups.values()):
+        groups["other"] += ("*",)
+    return groups
+
+
+def _label_values(samples: Samples, labels: str) -> list[Any]:
+    if labels in samples.columns:
+        return samples.columns[labels]
+    if samples.modality == "tabular":
+        raise LabelError(f"there is no label column {labels!r}; columns are {_columns_of(samples)}")
+    if not Path(labels).is_file():
+        raise LabelError(f"there is no table of labels {labels!r}")
+    return labels_from_table(samples.keys, labels)
+
+
+def kinds_of(samples: Samples, run: RunConfig, words: list[Any]) -> list[str]:
+    """What stands behind each row's group: its own label value, or its folder."""
+    if run.labels is not None:
+        values = _label_values(samples, run.labels)
+    else:
+        values = [str(key).partition("/")[0] if "/" in str(key) else None for key in samples.keys]
+    return [str(word) if value is None else str(value) for value, word in zip(values, words, strict=True)]
+
+
+def limited(y: list[Any], most: int, seed: int | None) -> list[Any]:
+    """At most so many labels of each value, drawn at random; the others become unlabelled.
+
+    Example:
+        >>> sum(label is not None for label in limited(["defect"] * 5 + [None], 2, seed=0))
+        2
+    """
+    rng, kept = np.random.default_rng(seed), list(y)
+    for value in sorted({str(value) for value in y if value is not None}):
+        rows = [i for i, label in enumerate(y) if str(label) == value]
+        for i in rng.permutation(rows)[most:]:
+            kept[i] = None
+    return kept
+
+
+def keys_of(samples: Samples, key: str | None) -> tuple[list[Any], str]:
+    """A name for each sample, and what these names are."""
+    if key:
+        return samples.columns[key], key
+    return samples.keys, "row" if samples.modality == "tabular" else "path"
+
+
+def column_names(names: str | list[str] | None) -> list[str] | None:
+    """Column names from a file with one a line.
+
+    Raises:
+        DataError: If there is no such file.
+    """
+    if names is None or isinstance(names, list):
+        return names
+    path = Path(names)
+    if not path.is_file():
+        raise DataError(f"there is no file {names!r} of column names")
+    return path.read_text(encoding="utf-8").split()
+
+
+def _need_column(samples: Samples, name: str, data: str) -> None:
+    if name not in samples.columns:
+        raise DataError(f"{data} has no column {name!r}; it has {_columns_of(samples)}")
+
+
+def _columns_of(samples: Samples) -> str:
+    held = list(samples.X.column_names) if hasattr(samples.X, "column_names") else ["X"]
+    return ", ".join([*held, *samples.columns])
