@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from blemish import DefectDetector
-from blemish.datasets import ring, rotating_coin, tiles
+from blemish.datasets import Split, coin_sequences, coin_table, ring, tiles
 
 torch.set_num_threads(1)
 
@@ -22,9 +22,20 @@ def image_split():
 
 @pytest.fixture(scope="session")
 def video_split():
-    split = rotating_coin(n_normal=24, n_defects=4, n_test=3)
-    small = {"X_train": split.X_train[:, :6, :, ::5, ::5], "X_test": split.X_test[:, :6, :, ::5, ::5]}
-    return type(split)(**{**split.__dict__, **small})
+    """A small, easy coin: 7 frames of 21 x 21; normal 6 degrees a frame, the defect 15, others 0 and random."""
+    table, rng = coin_table(), np.random.default_rng(0)
+
+    def clips(step, n):
+        return coin_sequences(table, step, n, rng)[:, ::3, :, ::5, ::5]
+
+    groups = ["normal"] * 10 + ["defect"] * 10 + ["other"] * 20
+    return Split(
+        np.concatenate([clips(2.0, 60), clips(5.0, 6)]),
+        np.array([None] * 60 + ["defect"] * 6, dtype=object),
+        np.concatenate([clips(2.0, 10), clips(5.0, 10), clips(0.0, 10), clips(None, 10)]),
+        np.array(groups),
+        np.array(["2.0"] * 10 + ["5.0"] * 10 + ["0"] * 10 + ["random"] * 10),
+    )
 
 
 @pytest.fixture(scope="session")

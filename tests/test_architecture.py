@@ -75,7 +75,9 @@ def test_only_the_detector_knows_scikit_learns_base():
     assert [p.name for p, text in source().items() if "sklearn.base" in text] == ["detector.py"]
 
 
-@pytest.mark.parametrize("banned", ["import pickle", "torch.load(", "yaml.load(", "eval(", "allow_pickle=True", "joblib"])
+@pytest.mark.parametrize(
+    "banned", ["import pickle", "torch.load(", "yaml.load(", "eval(", "allow_pickle=True", "joblib"]
+)
 def test_nothing_runs_code_from_files(banned):
     offenders = [p.name for p, t in source().items() if banned in t.replace(".eval()", "").replace("network.eval(", "")]
     assert offenders == []

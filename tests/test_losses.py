@@ -381,6 +381,11 @@ def test_bce_reads_values_outside_0_and_1_as_0_and_1():
     )
 
 
+def test_bce_of_a_sure_and_right_pixel_is_not_below_zero():
+    errors = LOSSES["bce"]().error_map(torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([[-1e4, 1e4, -20.0]]))
+    assert errors.tolist() == [[0.0, 0.0, 0.0]]
+
+
 def test_bce_of_huge_logits_is_finite():
     assert binary_cross_entropy(torch.ones(1, 2), torch.tensor([[-1e4, 1e4]])).tolist() == [[1e4, 0.0]]
 

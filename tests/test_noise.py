@@ -261,6 +261,14 @@ def test_time_warp_plays_forwards_backwards_and_stands_still():
     assert 0.03 < float((steps.abs().max(1).values < 1e-5).float().mean()) < 0.25
 
 
+def test_time_warp_turns_round_at_the_ends_of_a_clip():
+    clock = torch.arange(10.0).reshape(1, 10, 1, 1, 1).expand(400, 10, 1, 1, 1).clone()
+    steps = time_warp(clock, generator())[:, :, 0, 0, 0].diff(dim=1)
+    moving = steps[:, 0].abs() > 0.05
+    assert moving.sum() > 200
+    assert (steps[moving, -1].abs() > 1e-6).all(), "no clip waits at its end"
+
+
 def test_hidden_boxes_are_the_same_in_every_frame_and_channel():
     x = samples((4, 3, 20, 24), n=6)
     hidden = hide_boxes(x, generator()) == x.mean()

@@ -20,7 +20,15 @@ def test_saved_and_loaded_scores_are_equal_bits(name, splits, tmp_path):
     det = DefectDetector(epochs=2, random_state=0).fit(split.X_train, split.y_train)
     det.save(tmp_path / "m.blemish")
     again = load(tmp_path / "m.blemish")
-    for method in ("outlier_score", "defect_score", "predict_proba", "predict", "p_values", "encode", "decision_function"):
+    for method in (
+        "outlier_score",
+        "defect_score",
+        "predict_proba",
+        "predict",
+        "p_values",
+        "encode",
+        "decision_function",
+    ):
         if method == "p_values" and not det.fitted_.n_held_out:
             continue
         np.testing.assert_array_equal(getattr(det, method)(split.X_test), getattr(again, method)(split.X_test))
@@ -36,7 +44,9 @@ def test_presets_survive_a_file(name, splits, tmp_path):
     split = splits[modality]
     det = DefectDetector.from_preset(name, epochs=1, random_state=0).fit(split.X_train, split.y_train)
     det.save(tmp_path / "m.blemish")
-    np.testing.assert_array_equal(det.defect_score(split.X_test), load(tmp_path / "m.blemish").defect_score(split.X_test))
+    np.testing.assert_array_equal(
+        det.defect_score(split.X_test), load(tmp_path / "m.blemish").defect_score(split.X_test)
+    )
 
 
 def test_a_loaded_model_can_go_on(table_split, tmp_path):
@@ -122,7 +132,9 @@ def test_writing_is_all_or_nothing(table_detector, tmp_path, monkeypatch):
     path = tmp_path / "m.blemish"
     table_detector.save(path)
     before = path.read_bytes()
-    monkeypatch.setattr("blemish.store.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        "blemish.store.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
     with pytest.raises(ArtifactError, match="No space left on device"):
         table_detector.save(path)
     assert path.read_bytes() == before

@@ -134,14 +134,18 @@ def test_schedules_run_to_the_end(name):
 
 def test_one_cycle_rises_and_falls():
     schedule = SCHEDULES["one_cycle"](lr=1e-2, warm_up=0.5)
-    rates = [r.lr for r in train(network(), data(), [MSE], Plan(epochs=20, batch_size=8, schedule=schedule), generator())]
+    rates = [
+        r.lr for r in train(network(), data(), [MSE], Plan(epochs=20, batch_size=8, schedule=schedule), generator())
+    ]
     assert max(rates) == pytest.approx(1e-2, rel=0.05)
     assert rates[0] < max(rates) > 100 * rates[-1]
 
 
 def test_cosine_restarts():
     schedule = SCHEDULES["cosine_warm_restarts"](cycles=2)
-    rates = [r.lr for r in train(network(), data(), [MSE], Plan(epochs=10, batch_size=40, schedule=schedule), generator())]
+    rates = [
+        r.lr for r in train(network(), data(), [MSE], Plan(epochs=10, batch_size=40, schedule=schedule), generator())
+    ]
     assert rates[4] > rates[3] < rates[0]
 
 

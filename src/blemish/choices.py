@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from blemish.backbones import BACKBONES
 from blemish.bottlenecks import BOTTLENECKS
 from blemish.corruptions import CORRUPTIONS
@@ -142,10 +140,7 @@ def epochs_for(value: Any, n_rows: int, batch_size: int) -> tuple[int, int | Non
     if isinstance(value, str) and value == "auto":
         return max(LEAST_EPOCHS, min(MOST_EPOCHS, ceil(AUTO_STEPS / ceil(n_rows / batch_size)))), None
     if isinstance(value, (Mapping, EarlyStopping)):
-        try:
-            stopping = TypeAdapter(EarlyStopping).validate_python(value)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ConfigError(f"epochs, option {first['loc'][-1]!r}: {first['msg']}") from None
+        spec = {"name": "early_stopping", **value} if isinstance(value, Mapping) else value
+        stopping = choose("epochs", {"early_stopping": EarlyStopping}, spec).make()
         return whole_number("at_most", stopping.at_most), whole_number("patience", stopping.patience)
     return whole_number("epochs", value), None

@@ -194,6 +194,8 @@ class DefectDetector(BaseEstimator):
         }
 
     def _groups(self, y: ArrayLike | None, rows: Rows) -> np.ndarray:
+        if not rows.n_given:
+            raise DataError("found 0 sample(s); a minimum of 1 is required to fit")
         group = to_groups(y, rows.n_given)[rows.kept]
         if not ((group == UNLABELLED) | (group == NORMAL)).any():
             raise LabelError(
@@ -465,11 +467,12 @@ class DefectDetector(BaseEstimator):
     @classmethod
     def _from_file(cls, path: str | os.PathLike[str], device: str) -> "DefectDetector":
         arrays, manifest = store.read(path)
+        where = device_for(device)
         try:
             facts = manifest["detector"]
             det = cls(**facts["arguments"])
             choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, "tabular"))
-            det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, device_for(device))
+            det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, where)
             for name in _STORED:
                 setattr(det, name, facts[name])
             det.seed_ = int(facts["arguments"]["random_state"])

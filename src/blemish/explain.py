@@ -61,7 +61,9 @@ class Explanation:
         try:
             import pandas as pd
         except ImportError:
-            return pa.Table.from_pylist([{**line, "seen": str(line["seen"]), "expected": str(line["expected"])} for line in lines])
+            return pa.Table.from_pylist(
+                [{**line, "seen": str(line["seen"]), "expected": str(line["expected"])} for line in lines]
+            )
         return pd.DataFrame(lines, index=pd.Index([self.index[line["row"]] for line in lines]))
 
 

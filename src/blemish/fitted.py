@@ -60,7 +60,7 @@ class Fitted:
         """Of normal, other and defect."""
         return self.scorer.probabilities(self.scorer_state, evidence)
 
-    def threshold_for(self, target: str, value: float) -> float:
+    def threshold_for(self, target: str, value: float | int) -> float:
         """The cut on the decision score that reaches a target; see `blemish.scoring.thresholds`.
 
         Args:

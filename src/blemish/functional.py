@@ -30,8 +30,7 @@ def mean_where(values: Float[Tensor, " batch"], mask: Bool[Tensor, " batch"]) ->
         >>> mean_where(torch.tensor([1.0, 2.0, 9.0]), torch.tensor([True, True, False]))
         tensor(1.5000)
     """
-    weight = mask.to(values.dtype)
-    return (values * weight).sum() / weight.sum().clamp_min(1)
+    return torch.where(mask, values, 0).sum() / mask.sum().clamp_min(1)
 
 
 def sample_mean(element: Float[Tensor, "batch *element"]) -> Float[Tensor, " batch"]:
@@ -124,6 +123,9 @@ def column_mask(
     Returns:
         Shape of `x`.
     """
-    widths = torch.tensor([b.stop - b.start for b in blocks] or [1] * x[0].numel(), device=generator.device)
-    chosen = torch.rand(x.shape[0], len(widths), generator=generator, device=generator.device) < share
+    n_columns = len(blocks) or x.shape[1:].numel()
+    chosen = torch.rand(x.shape[0], n_columns, generator=generator, device=generator.device) < share
+    if not blocks:
+        return chosen.reshape(x.shape).to(x.device)
+    widths = torch.tensor([b.stop - b.start for b in blocks], device=generator.device)
     return chosen.repeat_interleave(widths, dim=1).reshape(x.shape).to(x.device)

@@ -5,7 +5,6 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from blemish.errors import LabelError
 
@@ -23,7 +22,7 @@ _MINUS_ONE = (
 )
 
 
-def to_groups(y: ArrayLike | None, n: int) -> np.ndarray:
+def to_groups(y: Any, n: int) -> np.ndarray:
     """Turn a user's labels into group codes.
 
     Args:
@@ -51,8 +50,12 @@ def to_groups(y: ArrayLike | None, n: int) -> np.ndarray:
     return np.array([_code(value) for value in values], dtype=np.int64).reshape(n)
 
 
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
+
+
 def _code(value: Any) -> int:
-    if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
+    if _is_missing(value):
         return UNLABELLED
     if isinstance(value, (bool, int, float, np.number, np.bool_)):
         if value == -1:
@@ -74,7 +77,7 @@ def _code(value: Any) -> int:
 
 
 def translate(
-    values: ArrayLike, *, defect: tuple[str, ...] = (), other: tuple[str, ...] = (), normal: tuple[str, ...] = ()
+    values: Any, *, defect: tuple[str, ...] = (), other: tuple[str, ...] = (), normal: tuple[str, ...] = ()
 ) -> list[str | None]:
     """Turn a column of any words into Blemish's, by saying which value means which group.
 
@@ -104,7 +107,7 @@ def translate(
         raise LabelError(f"label value {twice[0]!r} is named for two groups; name it for one")
     word_of = {value: word for word, values in named.items() for value in values}
     rest = word_of.pop("*", None)
-    texts = ["" if v is None or v != v else str(v).strip() for v in column]
+    texts = ["" if _is_missing(v) else str(v).strip() for v in column]
     absent = sorted(set(word_of) - set(texts))
     if absent:
         some = ", ".join(repr(text) for text, _ in Counter(texts).most_common(6))

@@ -77,20 +77,20 @@ def _of_instance(name: str, factory: type, instance: Any) -> Part:
 
 
 def _checked(kind: str, name: str, factory: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-    known = [p for p in inspect.signature(factory).parameters if p not in RESERVED]
-    for option in options:
+    parameters = inspect.signature(factory).parameters.values()
+    known = {p.name: p.annotation for p in parameters if is_dataclass(factory) or p.kind is p.KEYWORD_ONLY}
+    checked = {}
+    for option, value in options.items():
         if option not in known:
             hint = nearest(option, known) if known else "it has none"
             raise ConfigError(f"{kind} {name!r} has no option {option!r}; {hint}")
-    if not is_dataclass(factory):
-        return options
-    try:
-        made = TypeAdapter(cast(Any, factory)).validate_python(options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{kind} {name!r}, option {where!r}: {first['msg']}, got {first['input']!r}") from None
-    return {option: getattr(made, option) for option in options}
+        try:
+            checked[option] = TypeAdapter(known[option]).validate_python(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in (option, *first["loc"]))
+            raise ConfigError(f"{kind} {name!r}, option {where!r}: {first['msg']}, got {first['input']!r}") from None
+    return checked
 
 
 def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:

@@ -13,8 +13,8 @@ from blemish.output import Block
 
 
 def hide_boxes(
-    x: Float[Tensor, "batch *sample"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
-) -> Float[Tensor, "batch *sample"]:
+    x: Float[Tensor, "batch *leading height width"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+) -> Float[Tensor, "batch *leading height width"]:
     """Change the light, add noise, and hide two boxes, all the same in every frame and channel.
 
     Args:

@@ -1,0 +1,562 @@
+"""The contract of DefectDetector, for every modality."""
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import average_precision_score
+
+from blemish import DefectDetector, EarlyStopping, load
+from blemish.backbones import BACKBONES
+from blemish.bottlenecks import BOTTLENECKS
+from blemish.corruptions import CORRUPTIONS
+from blemish.datasets import ring
+from blemish.errors import ConfigError, DataError, LabelError, NoDefectsError, QualityWarning
+from blemish.losses import CONTRASTS, RECONSTRUCTIONS
+from blemish.modalities import MODALITIES
+from blemish.presets import PRESETS
+from blemish.schedules import SCHEDULES
+from blemish.scoring import SCORERS
+
+SCORES = ("outlier_score", "defect_score", "predict_proba", "decision_function", "encode")
+
+
+@pytest.fixture(scope="module")
+def fitted(splits):
+    return {
+        name: DefectDetector(epochs=3, random_state=0).fit(split.X_train, split.y_train)
+        for name, split in splits.items()
+    }
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_scores_have_their_shape_and_type(name, splits, fitted):
+    det, X = fitted[name], splits[name].X_test
+    for score in (det.outlier_score(X), det.defect_score(X), det.decision_function(X)):
+        assert score.shape == (len(X),)
+        assert score.dtype == np.float64
+        assert np.isfinite(score).all()
+        assert len(np.unique(score)) > len(X) // 2, "a collapsed detector"
+    proba = det.predict_proba(X)
+    assert proba.shape == (len(X), 3)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    assert list(det.classes_) == ["normal", "other", "defect"]
+    assert set(det.predict(X)) <= set(det.classes_)
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_scoring_twice_gives_equal_bits(name, splits, fitted):
+    for method in SCORES:
+        first, second = (getattr(fitted[name], method)(splits[name].X_test) for _ in range(2))
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_a_rows_score_ignores_its_batch_mates(name, splits, fitted):
+    X = splits[name].X_test
+    for method in SCORES:
+        together = getattr(fitted[name], method)(X)[:3]
+        alone = np.concatenate([getattr(fitted[name], method)(X[i : i + 1]) for i in range(3)])
+        np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_scores_do_not_depend_on_threads(name, splits, fitted):
+    scores = []
+    for n in (1, 2):
+        torch.set_num_threads(n)
+        scores.append(fitted[name].defect_score(splits[name].X_test))
+    torch.set_num_threads(1)
+    np.testing.assert_allclose(*scores, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_same_seed_same_scores(name, splits, fitted):
+    split = splits[name]
+    again = DefectDetector(epochs=3, random_state=0).fit(split.X_train, split.y_train)
+    np.testing.assert_array_equal(again.defect_score(split.X_test), fitted[name].defect_score(split.X_test))
+    other = DefectDetector(epochs=3, random_state=1).fit(split.X_train, split.y_train)
+    assert not np.array_equal(other.defect_score(split.X_test), fitted[name].defect_score(split.X_test))
+
+
+UNTOUCHED = """
+import random, numpy as np, torch
+def states():
+    return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+random.seed(1), np.random.seed(1), torch.manual_seed(1)
+before = states()
+from blemish import DefectDetector
+from blemish.datasets import ring
+split = ring(n_normal=100)
+for seed in (0, None):
+    DefectDetector(epochs=1, random_state=seed).fit(split.X_train, split.y_train).sample(2)
+assert states() == before
+"""
+
+
+def test_global_generators_are_untouched():
+    # A process of its own: the run-time type checker of the tests draws from Python's generator.
+    subprocess.run([sys.executable, "-c", UNTOUCHED], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_inputs_are_not_changed(name, splits):
+    split = splits[name]
+    X, y = split.X_train.copy(), split.y_train.copy()
+    DefectDetector(epochs=1, random_state=0).fit(X, y).defect_score(X)
+    np.testing.assert_array_equal(X, split.X_train)
+    np.testing.assert_array_equal(y, split.y_train)
+
+
+def test_random_state_may_be_a_generator(table_split):
+    def fitted_with(rng):
+        return DefectDetector(epochs=1, random_state=rng).fit(table_split.X_train).outlier_score(table_split.X_test)
+
+    a, b = (fitted_with(np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(a, b)
+    fitted_with(np.random.RandomState(3))
+    with pytest.raises(ConfigError, match="random_state='x' must be"):
+        fitted_with("x")
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_defect_score_is_never_worse(name, splits):
+    split = splits[name]
+    epochs = {"tabular": 60, "image": 15, "video": 40}[name]
+    det = DefectDetector(epochs=epochs, random_state=0).fit(split.X_train, split.y_train)
+    defect = split.group_test == "defect"
+    ours = average_precision_score(defect, det.defect_score(split.X_test))
+    assert ours >= average_precision_score(defect, det.outlier_score(split.X_test))
+    assert ours > 0.6
+
+
+def test_a_region_that_nobody_has_seen_is_not_my_defect(table_split):
+    det = DefectDetector(random_state=0, epochs=60).fit(table_split.X_train, table_split.y_train)
+    known = det.defect_score(table_split.X_test[table_split.group_test == "defect"])
+    far = det.defect_score(np.random.default_rng(0).normal(scale=50, size=(100, 8)))
+    assert np.median(far) < np.quantile(known, 0.05)
+
+
+# Every part, every argument -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_backbones_fit_some_data(name, splits):
+    kinds = {"linear": "tabular", "mlp": "tabular", "conv": "image", "conv_lstm": "video"}
+    split = splits[kinds[name]]
+    det = DefectDetector(backbone=name, epochs=1, random_state=0).fit(split.X_train, split.y_train)
+    assert np.isfinite(det.defect_score(split.X_test)).all()
+
+
+@pytest.mark.parametrize("name", BOTTLENECKS)
+@pytest.mark.parametrize("kind", MODALITIES)
+def test_bottlenecks_fit_all_data(name, kind, splits):
+    split = splits[kind]
+    det = DefectDetector(bottleneck=name, epochs=1, random_state=0).fit(split.X_train, split.y_train)
+    assert np.isfinite(det.defect_score(split.X_test)).all()
+    assert len(det.sample(2, random_state=0)) == 2
+
+
+@pytest.mark.parametrize("name", RECONSTRUCTIONS)
+@pytest.mark.parametrize("kind", MODALITIES)
+def test_reconstructions_fit_all_data(name, kind, splits):
+    split = splits[kind]
+    X = split.X_train if name != "bce" or kind != "tabular" else (split.X_train > 0).astype(float)
+    det = DefectDetector(losses=[name], epochs=1, random_state=0).fit(X, split.y_train)
+    assert (det.outlier_score(X) >= 0).all()
+
+
+@pytest.mark.parametrize("name", CONTRASTS)
+def test_contrasts_change_the_codes(name, table_split):
+    codes = [
+        DefectDetector(losses=losses, epochs=2, random_state=0)
+        .fit(table_split.X_train, table_split.y_train)
+        .encode(table_split.X_test)
+        for losses in (["typed"], ["typed", name])
+    ]
+    assert not np.allclose(*codes)
+
+
+@pytest.mark.parametrize(
+    ("argument", "values"),
+    [
+        ("backbone", ["linear", "mlp"]),
+        ("bottleneck", list(BOTTLENECKS)),
+        ("losses", [["mse"], ["typed"], ["huber", "margin"]]),
+        ("corruption", [None, *CORRUPTIONS]),
+        ("latent_dim", [2, 3]),
+        ("epochs", [1, 2]),
+        ("batch_size", [16, 64]),
+        ("lr", [1e-2, *SCHEDULES]),
+        ("random_state", [0, 1]),
+        ("scorer", list(SCORERS)),
+        ("modality", ["tabular"]),
+        ("device", ["cpu"]),
+    ],
+)
+def test_every_argument_matters(argument, values, table_split):
+    settings = [DefectDetector(**{"epochs": 1, "random_state": 0, argument: value}) for value in values]
+    scores = [det.fit(table_split.X_train, table_split.y_train).defect_score(table_split.X_test) for det in settings]
+    for i, first in enumerate(scores):
+        for second in scores[i + 1 :]:
+            assert not np.array_equal(first, second)
+
+
+def test_verbose_writes_to_stderr(table_split, capsys):
+    DefectDetector(epochs=2, verbose=1).fit(table_split.X_train, table_split.y_train)
+    assert "epoch 1: Typed" in capsys.readouterr().err
+    DefectDetector(epochs=2).fit(table_split.X_train, table_split.y_train)
+    assert capsys.readouterr().err == ""
+
+
+def test_clone_and_parameters_round_trip():
+    det = DefectDetector(losses=["mse", {"name": "margin", "margin": 2.0}], epochs=EarlyStopping(5, 2))
+    assert clone(det).get_params() == det.get_params()
+    assert det.set_params(latent_dim=3).latent_dim == 3
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_arguments(name):
+    det = DefectDetector.from_preset(name, epochs=7)
+    assert det.epochs == 7
+    assert {k: v for k, v in det.get_params().items() if k in PRESETS[name].arguments} == PRESETS[name].arguments
+
+
+def test_an_unknown_preset_names_the_nearest():
+    with pytest.raises(ConfigError, match="preset 'rsra' is unknown; did you mean 'rsrae'"):
+        DefectDetector.from_preset("rsra")
+
+
+def test_early_stopping_stops(table_split):
+    det = DefectDetector(epochs={"at_most": 200, "patience": 2}, random_state=0).fit(table_split.X_train)
+    assert 3 <= len(det.history_) < 200
+    assert det.history_[0].validation is not None
+
+
+def test_leaving_the_generator_early_keeps_the_old_fit(table_split):
+    det = DefectDetector(epochs=3, random_state=0).fit(table_split.X_train, table_split.y_train)
+    fitted = det.fitted_
+    for _ in det.iter_fit(table_split.X_train, table_split.y_train):
+        break
+    assert det.fitted_ is fitted
+
+
+def test_refit_goes_on_with_new_labels(table_split):
+    det = DefectDetector(epochs=20, random_state=0).fit(table_split.X_train)
+    network = det.fitted_.model.network
+    det.refit(table_split.X_train, table_split.y_train)
+    assert det.fitted_.model.network is network
+    assert len(det.history_) == 5
+    assert det.defect_score(table_split.X_test).shape == (180,)
+    with pytest.raises(NotFittedError):
+        DefectDetector().refit(table_split.X_train)
+
+
+# Bad and odd input ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_very_few_rows_fit(name, n, splits):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", QualityWarning)
+        det = DefectDetector(epochs=1, random_state=0).fit(splits[name].X_train[:n])
+    assert np.isfinite(det.outlier_score(splits[name].X_test)).all()
+
+
+def test_no_defects_leaves_the_outlier_score(table_split):
+    det = DefectDetector(epochs=2, random_state=0).fit(table_split.X_train)
+    np.testing.assert_allclose(
+        det.decision_function(table_split.X_test), det.outlier_score(table_split.X_test) - det.threshold_
+    )
+    assert set(det.predict(table_split.X_test)) <= {"normal", "other"}
+    assert (det.predict_proba(table_split.X_test)[:, 2] == 0).all()
+    with pytest.raises(NoDefectsError, match="defect_score needs labelled defects, and the model was fitted without"):
+        det.defect_score(table_split.X_test)
+    with pytest.raises(NoDefectsError, match="recall needs labelled defects"):
+        det.set_threshold(recall=0.5)
+
+
+def test_one_defect_is_enough(table_split):
+    y = table_split.y_train.copy()
+    y[np.flatnonzero(y == "defect")[1:]] = None
+    det = DefectDetector(epochs=40, random_state=0).fit(table_split.X_train, y)
+    assert np.isfinite(det.defect_score(table_split.X_test)).all()
+
+
+def test_more_defects_than_normals(table_split):
+    X = np.concatenate([table_split.X_train[:5], table_split.X_test[table_split.group_test == "defect"]])
+    det = DefectDetector(epochs=2, random_state=0).fit(X, [None] * 5 + ["defect"] * (len(X) - 5))
+    assert det.training_["rows"]["defect"] == 60
+
+
+def test_nothing_but_defects_is_refused(table_split):
+    with pytest.raises(LabelError, match="every row is labelled 'defect' or 'other'"):
+        DefectDetector().fit(table_split.X_train[:4], ["defect"] * 4)
+
+
+def test_the_minus_one_dialect_is_refused(table_split):
+    with pytest.raises(LabelError, match="scikit-learn.*Deep SAD.*SSDO"):
+        DefectDetector().fit(table_split.X_train[:3], [1, -1, 0])
+
+
+def test_zero_and_one_are_understood(table_split):
+    y = (table_split.y_train == "defect").astype(int)
+    a = DefectDetector(epochs=1, random_state=0).fit(table_split.X_train, y)
+    b = DefectDetector(epochs=1, random_state=0).fit(table_split.X_train, table_split.y_train)
+    np.testing.assert_array_equal(a.defect_score(table_split.X_test), b.defect_score(table_split.X_test))
+
+
+def test_others_are_used(table_split):
+    y = table_split.y_train.copy()
+    y[300:310] = "other"
+    with_others = DefectDetector(epochs=2, random_state=0).fit(table_split.X_train, y)
+    without = DefectDetector(epochs=2, random_state=0).fit(table_split.X_train, table_split.y_train)
+    assert with_others.training_["rows"]["other"] == 10
+    assert not np.array_equal(with_others.defect_score(table_split.X_test), without.defect_score(table_split.X_test))
+
+
+def test_constant_and_missing_columns():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    X[:, 1], X[:, 2], X[::7, 3] = 3.0, np.nan, np.nan
+    with pytest.warns(UserWarning, match="left out column\\(s\\) 'x2': empty"):
+        det = DefectDetector(epochs=1, random_state=0).fit(X)
+    assert np.isfinite(det.outlier_score(X)).all()
+    with pytest.raises(DataError, match="no column can be used"):
+        DefectDetector().fit(np.full((5, 2), np.nan))
+
+
+def test_equal_rows_warn():
+    with pytest.warns(QualityWarning, match="all outlier scores are equal"):
+        DefectDetector(epochs=1, random_state=0).fit(np.ones((30, 3)))
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.array([[1.0, np.inf], [2.0, 3.0]]), "row 0, column 'x1' is infinity"),
+        (np.zeros((0, 3)), "0 sample|at least one"),
+        (np.zeros((3, 0)), "0 feature"),
+        (np.zeros((2, 2, 2, 2, 2, 2)), "is no data set"),
+        (np.zeros(5), "Reshape your data"),
+        (np.zeros((2, 8, 8, 3)), "channels seem to come last"),
+        (np.full((2, 1, 8, 8), np.nan), "holds NaN or infinity"),
+        ([], "at least|minimum"),
+        ("/nowhere/at/all", "there is no file or folder"),
+    ],
+)
+def test_data_that_cannot_be_used(X, message):
+    with pytest.raises(ValueError, match=message):
+        DefectDetector(epochs=1).fit(X)
+
+
+def test_another_kind_of_data_is_refused(table_detector, image_split):
+    with pytest.raises(DataError, match="the data are image, the model was fitted on tabular"):
+        table_detector.outlier_score(image_split.X_test)
+
+
+def test_another_number_of_columns_is_refused(table_detector):
+    with pytest.raises(DataError, match="X has 3 features, but DefectDetector is expecting 8 features"):
+        table_detector.outlier_score(np.zeros((2, 3)))
+
+
+def test_clips_of_another_length_are_refused(splits, fitted):
+    with pytest.raises(DataError, match="clip 0 has 3 frames, the model was fitted on 7; cut it"):
+        fitted["video"].outlier_score(splits["video"].X_test[:, :3])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"backbone": "conv"}, "backbone 'conv' needs images or video"),
+        ({"backbone": "mpl"}, "backbone 'mpl' is unknown; did you mean 'mlp'"),
+        ({"backbone": {"name": "mlp", "width": [4]}}, "has no option 'width'; did you mean 'widths'"),
+        ({"backbone": {"name": "mlp", "widths": ["a"]}}, "cannot be built for samples of shape"),
+        ({"losses": ["margin"]}, "must hold exactly one that reconstructs"),
+        ({"losses": ["mse", "huber"]}, "must hold exactly one that reconstructs"),
+        ({"losses": ["mse", "kl"]}, "Kl needs 'mu'"),
+        ({"losses": ["mse", {"name": "sum_of_squares", "cap": None}]}, "has no lower bound"),
+        ({"epochs": 0}, "epochs=0 must be 'auto' or a whole number"),
+        ({"epochs": {"at_most": 5, "patince": 1}}, "has no option 'patince'; did you mean 'patience'"),
+        ({"batch_size": 1.5}, "batch_size=1.5 must be"),
+        ({"latent_dim": "big"}, "latent_dim='big' must be"),
+        ({"lr": -1}, "lr=-1 must be a learning rate"),
+        ({"lr": {"name": "one_cycle", "lr": "fast"}}, "lr 'one_cycle', option 'lr'"),
+        ({"device": "abacus"}, "device 'abacus' is not available"),
+        ({"modality": "sound"}, "modality 'sound' is unknown"),
+        ({"scorer": "best"}, "scorer 'best' is unknown"),
+        ({"corruption": 3}, "corruption 3 is neither a name"),
+    ],
+)
+def test_choices_that_cannot_work(arguments, message, table_split):
+    with pytest.raises(ConfigError, match=message):
+        DefectDetector(**{"epochs": 1, **arguments}).fit(table_split.X_train, table_split.y_train)
+
+
+def test_not_fitted_says_so(table_split):
+    for method in ("outlier_score", "defect_score", "predict", "predict_proba", "encode", "reconstruct", "explain"):
+        with pytest.raises(NotFittedError):
+            getattr(DefectDetector(), method)(table_split.X_test)
+    with pytest.raises(NotFittedError):
+        DefectDetector().save("never.blemish")
+
+
+# Decisions and the autoencoder ----------------------------------------------------------------------------------
+
+
+def test_p_values_are_valid(table_split):
+    many = ring(n_normal=1500, n_test=1000)
+    normals, fresh = many.X_train[:1500], many.X_test[many.group_test == "normal"]
+    det = DefectDetector(epochs=5, random_state=0).fit(normals)
+    p = det.p_values(fresh)
+    assert ((p > 0) & (p <= 1)).all()
+    for level in (0.05, 0.1, 0.2, 0.5):
+        assert (p <= level).mean() <= level + 3 * (level * (1 - level) * (1 / 300 + 1 / 1000)) ** 0.5
+    chosen = det.select(table_split.X_test, fdr=0.1)
+    assert chosen[table_split.group_test == "other"].mean() > 0.9
+    assert chosen[table_split.group_test == "normal"].mean() < 0.1
+    with pytest.raises(ConfigError, match="fdr=1.5 must lie strictly between 0 and 1"):
+        det.select(fresh, fdr=1.5)
+    with pytest.raises(DataError, match="p-values need held-out rows; fit on at least 100"):
+        DefectDetector(epochs=1, random_state=0).fit(normals[:30]).p_values(fresh)
+
+
+def test_thresholds_reach_their_target(table_split):
+    det = DefectDetector(epochs=40, random_state=0).fit(table_split.X_train, table_split.y_train)
+    normal = table_split.X_test[table_split.group_test == "normal"]
+    det.set_threshold(false_positive_rate=0.05)
+    assert (det.predict(normal) == "defect").mean() < 0.2
+    cut = det.threshold_
+    assert det.set_threshold(budget=10).threshold_ < cut
+    assert det.set_threshold(recall=0.5).threshold_target_ == {"recall": 0.5}
+    with pytest.raises(DataError, match="recall=0.9 needs at least 9 labelled defects, there are 8"):
+        det.set_threshold(recall=0.9)
+    with pytest.raises(DataError, match="precision needs rows labelled 'other' or 'normal'"):
+        det.set_threshold(precision=0.9)
+    with pytest.raises(ConfigError, match="give exactly one of recall, precision"):
+        det.set_threshold()
+    with pytest.raises(ConfigError, match="got recall, budget"):
+        det.set_threshold(recall=0.5, budget=3)
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_reconstructions_have_the_form_of_the_data(name, splits, fitted):
+    det, X = fitted[name], splits[name].X_test[:4]
+    z = det.encode(X)
+    assert z.shape == (4, det.fitted_.model.network.latent_dim)
+    for made in (det.reconstruct(X), det.denoise(X), det.decode(z), det.sample(4, random_state=1)):
+        assert made.shape == X.shape
+        assert np.isfinite(made).all()
+    np.testing.assert_allclose(det.decode(z), det.reconstruct(X), rtol=1e-4, atol=1e-3)
+    with pytest.raises(DataError, match="codes have shape"):
+        det.decode(np.zeros((2, 99)))
+
+
+def test_inpainting_fills_what_is_masked(image_split):
+    det = DefectDetector(epochs=20, random_state=0).fit(image_split.X_train)
+    X = image_split.X_test[image_split.kind_test == "normal"][:8].astype(float)
+    mask = np.zeros(X.shape, dtype=bool)
+    mask[..., 5:15, 5:15] = True
+    filled = det.inpaint(np.where(mask, 0, X).astype(np.uint8), mask)
+    np.testing.assert_allclose(filled[~mask], X[~mask], atol=1)
+    assert np.abs(filled - X)[mask].mean() < 0.7 * np.abs(X.mean() - X)[mask].mean()
+    with pytest.raises(DataError, match="the mask has shape"):
+        det.inpaint(image_split.X_test[:2], np.zeros((2, 3, 3), dtype=bool))
+
+
+def test_inpainting_a_table(table_split):
+    det = DefectDetector(epochs=60, random_state=0).fit(table_split.X_train)
+    X = table_split.X_test[:60].copy()
+    mask = np.zeros(X.shape, dtype=bool)
+    mask[:, 2] = True
+    holes = np.where(mask, np.nan, X)
+    error = np.abs(det.inpaint(holes, mask) - X)[:, 2].mean()
+    assert error < np.abs(np.median(table_split.X_train[:, 2]) - X[:, 2]).mean()
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_explanations_name_elements_and_neighbours(name, splits, fitted):
+    X = splits[name].X_test[-3:]
+    explanation = fitted[name].explain(X)
+    frame = explanation.to_frame(top=2)
+    assert len(frame) == 6
+    assert list(frame.columns) == [
+        "row", "rank", "element", "error", "share", "seen", "expected", "nearest_defect", "nearest_normal",
+    ]  # fmt: skip
+    assert (frame["error"] >= 0).all()
+    n_train = len(splits[name].X_train)
+    assert all(0 <= found < n_train for row in explanation.nearest_defects for found in row)
+    assert all(splits[name].y_train[found] == "defect" for row in explanation.nearest_defects for found in row)
+
+
+def test_an_explanation_points_at_the_wrong_column(table_split):
+    det = DefectDetector(epochs=60, random_state=0).fit(table_split.X_train)
+    row = table_split.X_test[:1].copy()
+    row[0, 5] += 25
+    assert det.explain(row).to_frame(top=1)["element"].tolist() == ["x5"]
+
+
+# Forms of data --------------------------------------------------------------------------------------------------
+
+
+def test_frames_of_every_library_score_alike(mixed_frame):
+    import polars as pl
+    import pyarrow as pa
+
+    y = [None] * 100 + ["defect"] * 20
+    det = DefectDetector(epochs=2, random_state=0).fit(mixed_frame, y)
+    scores = det.defect_score(mixed_frame)
+    assert scores.index.equals(mixed_frame.index)
+    assert scores.name == "defect_score"
+    assert list(det.predict_proba(mixed_frame).columns) == ["normal", "other", "defect"]
+    assert list(det.feature_names_in_) == list(mixed_frame.columns)
+    arrow = pa.Table.from_pandas(mixed_frame, preserve_index=False)
+    for other in (arrow, pl.from_arrow(arrow)):
+        np.testing.assert_allclose(det.defect_score(other), scores.to_numpy())
+    assert det.explain(mixed_frame[-2:]).to_frame().index[0] == "part 118"
+
+
+def test_reconstructed_frames_keep_columns_and_categories(mixed_frame):
+    det = DefectDetector(epochs=30, random_state=0).fit(mixed_frame)
+    made = det.sample(50, random_state=0)
+    assert list(made.columns) == list(mixed_frame.columns)
+    assert set(made["kind"].dropna()) <= {"a", "b", "c"}
+    assert made["hot"].dtype == bool
+
+
+def test_unseen_categories_are_unusual_not_an_error(mixed_frame):
+    det = DefectDetector(epochs=40, random_state=0).fit(mixed_frame)
+    strange = mixed_frame.assign(kind="never seen")
+    assert det.outlier_score(strange).median() > det.outlier_score(mixed_frame).median()
+
+
+def test_columns_are_found_by_name(mixed_frame):
+    det = DefectDetector(epochs=1, random_state=0).fit(mixed_frame)
+    shuffled = mixed_frame[mixed_frame.columns[::-1]].assign(extra=1)
+    np.testing.assert_array_equal(det.outlier_score(shuffled), det.outlier_score(mixed_frame))
+    with pytest.raises(DataError, match="lacks 'load' of the 5 that the model was fitted on"):
+        det.outlier_score(mixed_frame.drop(columns="load"))
+    with pytest.raises(DataError, match="row 0, column 'speed': 'fast' is no number"):
+        det.outlier_score(mixed_frame.assign(speed="fast"))
+
+
+def test_images_of_many_sizes(tmp_path):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (1, 10 + i, 14), dtype=np.uint8) for i in range(12)]
+    det = DefectDetector(epochs=1, random_state=0).fit(images)
+    assert det.fitted_.model.modality.sample_shape == (1, 64, 64)
+    assert det.outlier_score(images).shape == (12,)
+    assert det.outlier_score([np.repeat(images[0], 3, axis=0)]).shape == (1,)
+
+
+def test_the_device_is_kept_out_of_the_file(table_detector, tmp_path):
+    table_detector.save(tmp_path / "m.blemish")
+    assert load(tmp_path / "m.blemish", device="cpu").fitted_.model.device.type == "cpu"
+    with pytest.raises(ConfigError, match="device 'abacus' is not available"):
+        load(tmp_path / "m.blemish", device="abacus")
