@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from blemish import DefectDetector
-from blemish.datasets import Split, coin_sequences, coin_table, ring, tiles
+from blemish.datasets import Split, ring, tiles
 
 torch.set_num_threads(1)
 
@@ -20,21 +20,29 @@ def image_split():
     return tiles(n_normal=120, n_test=20, side=20)
 
 
+def moving_squares(step, n, rng, side=16, frames=7):
+    """Clips of a bright square that moves by (down, right) pixels a frame; None: it jumps about."""
+    clips = np.full((n, frames, 1, side, side), 40, dtype=np.uint8)
+    for clip in clips:
+        start = rng.integers(0, side, 2)
+        for t in range(frames):
+            place = rng.integers(0, side, 2) if step is None else start + t * np.array(step)
+            clip[t, 0][np.ix_((place[0] + np.arange(5)) % side, (place[1] + np.arange(5)) % side)] = 200
+    return clips
+
+
 @pytest.fixture(scope="session")
 def video_split():
-    """A small, easy coin: 7 frames of 21 x 21; normal 6 degrees a frame, the defect 15, others 0 and random."""
-    table, rng = coin_table(), np.random.default_rng(0)
-
-    def clips(step, n):
-        return coin_sequences(table, step, n, rng)[:, ::3, :, ::5, ::5]
-
-    groups = ["normal"] * 10 + ["defect"] * 10 + ["other"] * 20
+    """Normal squares move right; the defect moves down; others stand still or jump."""
+    rng = np.random.default_rng(0)
+    kinds = {"normal": (0, 1), "defect": (1, 0), "still": (0, 0), "jumping": None}
+    groups = ["normal", "defect", "other", "other"]
     return Split(
-        np.concatenate([clips(2.0, 60), clips(5.0, 6)]),
-        np.array([None] * 60 + ["defect"] * 6, dtype=object),
-        np.concatenate([clips(2.0, 10), clips(5.0, 10), clips(0.0, 10), clips(None, 10)]),
-        np.array(groups),
-        np.array(["2.0"] * 10 + ["5.0"] * 10 + ["0"] * 10 + ["random"] * 10),
+        np.concatenate([moving_squares(kinds["normal"], 120, rng), moving_squares(kinds["defect"], 8, rng)]),
+        np.array([None] * 120 + ["defect"] * 8, dtype=object),
+        np.concatenate([moving_squares(step, 12, rng) for step in kinds.values()]),
+        np.repeat(groups, 12),
+        np.repeat(list(kinds), 12),
     )
 
 

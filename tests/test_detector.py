@@ -88,6 +88,7 @@ UNTOUCHED = """
 import random, numpy as np, torch
 def states():
     return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+import sklearn.metrics  # importing it moves the state of Python's generator
 random.seed(1), np.random.seed(1), torch.manual_seed(1)
 before = states()
 from blemish import DefectDetector
@@ -127,7 +128,7 @@ def test_random_state_may_be_a_generator(table_split):
 @pytest.mark.parametrize("name", MODALITIES)
 def test_defect_score_is_never_worse(name, splits):
     split = splits[name]
-    epochs = {"tabular": 60, "image": 15, "video": 40}[name]
+    epochs = {"tabular": 60, "image": 15, "video": 60}[name]
     det = DefectDetector(epochs=epochs, random_state=0).fit(split.X_train, split.y_train)
     defect = split.group_test == "defect"
     ours = average_precision_score(defect, det.defect_score(split.X_test))
@@ -377,7 +378,8 @@ def test_clips_of_another_length_are_refused(splits, fitted):
         ({"backbone": "conv"}, "backbone 'conv' needs images or video"),
         ({"backbone": "mpl"}, "backbone 'mpl' is unknown; did you mean 'mlp'"),
         ({"backbone": {"name": "mlp", "width": [4]}}, "has no option 'width'; did you mean 'widths'"),
-        ({"backbone": {"name": "mlp", "widths": ["a"]}}, "cannot be built for samples of shape"),
+        ({"backbone": {"name": "mlp", "widths": ["a"]}}, "option .widths.0.: Input should be a valid integer"),
+        ({"backbone": {"name": "mlp", "widths": [0, -3]}}, "cannot be built for samples of shape"),
         ({"losses": ["margin"]}, "must hold exactly one that reconstructs"),
         ({"losses": ["mse", "huber"]}, "must hold exactly one that reconstructs"),
         ({"losses": ["mse", "kl"]}, "Kl needs 'mu'"),
@@ -420,7 +422,7 @@ def test_p_values_are_valid(table_split):
         assert (p <= level).mean() <= level + 3 * (level * (1 - level) * (1 / 300 + 1 / 1000)) ** 0.5
     chosen = det.select(table_split.X_test, fdr=0.1)
     assert chosen[table_split.group_test == "other"].mean() > 0.9
-    assert chosen[table_split.group_test == "normal"].mean() < 0.1
+    assert (chosen & (table_split.group_test == "normal")).sum() <= 0.2 * chosen.sum()
     with pytest.raises(ConfigError, match="fdr=1.5 must lie strictly between 0 and 1"):
         det.select(fresh, fdr=1.5)
     with pytest.raises(DataError, match="p-values need held-out rows; fit on at least 100"):
