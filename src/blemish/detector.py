@@ -83,9 +83,9 @@ class DefectDetector(BaseEstimator):
         epochs: Any = "auto",
         batch_size: Any = "auto",
         lr: Any = "auto",
-        device: str = "auto",
+        device: Any = "auto",
         random_state: Any = None,
-        verbose: int = 0,
+        verbose: Any = 0,
         scorer: Any = "auto",
     ) -> None:
         self.modality = modality

@@ -9,6 +9,7 @@ from typing import Any
 import narwhals.stable.v1 as nw
 import numpy as np
 from jaxtyping import Bool
+from scipy.sparse import issparse
 
 from blemish.errors import DataError
 from blemish.modalities.columns import is_frame
@@ -85,6 +86,8 @@ def _read(X: Any, modality: str, frames: int | None) -> Rows:
     if isinstance(X, (str, os.PathLike)):
         samples = read(X, modality=modality, frames=frames)
         return Rows(samples.X, samples.modality, samples.keys, np.ones(len(samples), dtype=bool))
+    if issparse(X):
+        raise DataError("sparse data was passed, but dense data is required; use X.toarray()")
     if is_frame(X):
         index = X.index if nw.dependencies.is_pandas_dataframe(X) else None
         n = len(nw.from_native(X, eager_only=True))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -134,9 +135,9 @@ def _from_table(table: pa.Table, take_out: Sequence[str]) -> Samples:
 
 def _read_npz(path: Path) -> Samples:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
         raise DataError(f"{path} cannot be read without running code in it ({error}); save plain arrays") from None
     X = arrays.pop("X", None)
     if X is None or not X.ndim or not len(X):
