@@ -217,7 +217,9 @@ def test_verbose_writes_to_stderr(table_split, capsys):
 
 def test_clone_and_parameters_round_trip():
     det = DefectDetector(losses=["mse", {"name": "margin", "margin": 2.0}], epochs=EarlyStopping(5, 2))
-    assert clone(det).get_params() == det.get_params()
+    copy = clone(det)
+    assert isinstance(copy, DefectDetector)
+    assert copy.get_params() == det.get_params()
     assert det.set_params(latent_dim=3).latent_dim == 3
 
 

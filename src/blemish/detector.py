@@ -119,7 +119,7 @@ class DefectDetector(BaseEstimator):
 
     # Fitting -----------------------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: ArrayLike | None = None) -> "DefectDetector":
+    def fit(self, X: Any, y: Any = None) -> "DefectDetector":
         """Train, then learn where the groups lie.
 
         Args:
@@ -141,7 +141,7 @@ class DefectDetector(BaseEstimator):
             pass
         return self
 
-    def refit(self, X: Any, y: ArrayLike | None = None) -> "DefectDetector":
+    def refit(self, X: Any, y: Any = None) -> "DefectDetector":
         """Go on from the fitted weights, in a quarter of the epochs, with new labels or more data.
 
         Scaling, vocabularies and parts stay as they were fitted.
@@ -150,7 +150,7 @@ class DefectDetector(BaseEstimator):
             pass
         return self
 
-    def iter_fit(self, X: Any, y: ArrayLike | None = None, *, warm_start: bool = False) -> Iterator[EpochRecord]:
+    def iter_fit(self, X: Any, y: Any = None, *, warm_start: bool = False) -> Iterator[EpochRecord]:
         """`fit` as a generator that yields a record an epoch, for progress bars; leaving it early ends nothing else.
 
         Args:
@@ -193,7 +193,7 @@ class DefectDetector(BaseEstimator):
             "versions": {"blemish": __version__, "torch": torch.__version__, "numpy": np.__version__},
         }
 
-    def _groups(self, y: ArrayLike | None, rows: Rows) -> np.ndarray:
+    def _groups(self, y: Any, rows: Rows) -> np.ndarray:
         if not rows.n_given:
             raise DataError("found 0 sample(s); a minimum of 1 is required to fit")
         group = to_groups(y, rows.n_given)[rows.kept]

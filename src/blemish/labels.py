@@ -78,7 +78,7 @@ def _code(value: Any) -> int:
 
 def translate(
     values: Any, *, defect: tuple[str, ...] = (), other: tuple[str, ...] = (), normal: tuple[str, ...] = ()
-) -> list[str | None]:
+) -> list[Any]:
     """Turn a column of any words into Blemish's, by saying which value means which group.
 
     Args:

@@ -1,0 +1,290 @@
+"""The command line as a user meets it."""
+
+import json
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+from PIL import Image
+from pyarrow import csv, parquet
+
+from blemish import load
+from blemish.cli import app, main
+from blemish.presets import PRESETS
+
+
+@pytest.fixture
+def blemish(monkeypatch, capsys):
+    """Runs the command line in this process: (exit status, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["blemish", *map(str, arguments)])
+        try:
+            main()
+            status = 0
+        except SystemExit as error:
+            status = error.code or 0
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A mixed table with kinds of outliers, an image folder, and a model of the table."""
+    root = tmp_path_factory.mktemp("cli")
+    rng = np.random.default_rng(0)
+    for name, seed in (("train", 0), ("test", 1)):
+        rng = np.random.default_rng(seed)
+        kind = np.array(["normal"] * 150 + ["leak"] * 12 + ["jam"] * 12)
+        speed = rng.normal(10, 1, len(kind)) + 8 * (kind == "leak") - 8 * (kind == "jam")
+        protocol = np.where(kind == "leak", "udp", rng.choice(["tcp", "icmp"], len(kind)))
+        table = pa.table(
+            {"id": [f"=row{i}" for i in range(len(kind))], "speed": speed, "protocol": protocol, "kind": kind}
+        )
+        csv.write_csv(table, root / f"{name}.csv")
+        parquet.write_table(table, root / f"{name}.parquet")
+    for i in range(30):
+        group = "crack" if i < 6 else "fine"
+        (root / "images" / group).mkdir(parents=True, exist_ok=True)
+        image = rng.integers(90, 110, (20, 20 + i % 3)).astype(np.uint8)
+        image[8:10] = 10 if group == "crack" else image[8:10]
+        Image.fromarray(image).save(root / "images" / group / f"tile{i}x.png")
+    (root / "images" / "fine" / "broken.png").write_bytes(b"?")
+    return root
+
+
+LABELS = ("--labels", "kind", "--defect", "leak", "--drop", "id")
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    path = folder / "m.blemish"
+    arguments = ["fit", str(folder / "train.csv"), *LABELS, "--seed", "0", "-o", str(path)]
+    app(args=arguments, standalone_mode=False)
+    return path
+
+
+def test_fit_says_what_it_did(folder, blemish):
+    status, out, err = blemish("fit", folder / "train.parquet", *LABELS, "--epochs", 2, "-o", folder / "p.blemish")
+    assert status == 0, err
+    assert "fitted on 174 tabular samples (162 unlabelled, 12 defect)" in out
+    assert "wrote" in out
+
+
+def test_score_writes_the_contracts_columns(folder, model, blemish):
+    for name in ("scores.csv", "scores.parquet"):
+        status, out, err = blemish("score", model, folder / "test.csv", "-o", folder / name, "--key", "id")
+        assert status == 0, err
+        assert "scored 174 samples" in out
+    table = parquet.read_table(folder / "scores.parquet")
+    assert table.column_names == [
+        "id", "outlier_score", "defect_score", "p_normal", "p_other", "p_defect", "label",
+    ]  # fmt: skip
+    assert table["id"][0].as_py() == "=row0"
+    assert csv.read_csv(folder / "scores.csv")["id"][0].as_py() == "'=row0"  # no formula in a spreadsheet
+    rows = np.argsort(-table["defect_score"].to_numpy())[:12]
+    assert sum(150 <= row < 162 for row in rows) >= 10
+
+
+def test_the_command_line_and_python_agree(folder, model, blemish):
+    blemish("score", model, folder / "test.csv", "-o", folder / "s.parquet")
+    table = csv.read_csv(folder / "test.csv").drop_columns(["id", "kind"])
+    np.testing.assert_array_equal(
+        parquet.read_table(folder / "s.parquet")["defect_score"].to_numpy(), load(model).defect_score(table)
+    )
+
+
+def test_evaluate_prints_a_table_and_json(folder, model, blemish):
+    truth = ("--truth", "kind", "--defect", "leak", "--normal", "normal")
+    status, out, _ = blemish("evaluate", model, folder / "test.csv", *truth)
+    assert status == 0
+    assert "AUROC above jam (12)" in out
+    status, out, _ = blemish("evaluate", model, folder / "test.csv", *truth, "--json")
+    results = json.loads(out)
+    assert results["defect_score"]["average_precision"] > 0.8
+    assert set(results["defect_score"]["auroc_defect_above"]) == {"jam", "normal"}
+    assert results["defect_score"]["n"] == {"defect": 12, "jam": 12, "normal": 150}
+
+
+def test_info_and_its_config_reproduce_the_model(folder, model, blemish):
+    status, out, _ = blemish("info", model)
+    assert status == 0
+    assert "backbone" in out
+    facts = json.loads(blemish("info", model, "--json")[1])
+    assert facts["rows"]["defect"] == 12
+    text = blemish("info", model, "--config")[1]
+    assert yaml.safe_load(text)["backbone"] == "mlp"
+    (folder / "run.yaml").write_text(text)
+    status, _, err = blemish("fit", "--config", folder / "run.yaml", "-o", folder / "again.blemish")
+    assert status == 0, err
+    table = csv.read_csv(folder / "test.csv").drop_columns(["id", "kind"])
+    np.testing.assert_array_equal(load(folder / "again.blemish").defect_score(table), load(model).defect_score(table))
+
+
+def test_threshold_and_explain(folder, model, blemish):
+    copy = folder / "t.blemish"
+    copy.write_bytes(model.read_bytes())
+    status, out, _ = blemish("threshold", copy, "--recall", 0.5)
+    assert status == 0
+    assert "threshold" in out
+    assert load(copy).threshold_target_ == {"recall": 0.5}
+    status, out, _ = blemish("explain", copy, folder / "test.csv", "--top", 2, "--elements", 1, "--key", "id", "--json")
+    assert status == 0
+    assert [set(row) >= {"key", "element", "seen", "expected"} for row in json.loads(out)] == [True, True]
+    assert "nearest defect" in blemish("explain", copy, folder / "test.csv")[1]
+
+
+def test_an_image_folder_with_labels_from_folders_or_a_table(folder, blemish):
+    images = folder / "images"
+    fit = ("fit", images, "--epochs", 8, "--seed", 0, "-o", folder / "i.blemish")
+    status, out, err = blemish(*fit, "--defect-folder", "crack", "--limit-labels", 4)
+    assert status == 0, err
+    assert "fitted on 30 image samples (26 unlabelled, 4 defect)" in out
+    assert "skipped 1 that cannot be used: fine/broken.png" in err
+    status, out, err = blemish("score", folder / "i.blemish", images, "-o", folder / "i.csv")
+    assert status == 0, err
+    assert "skipped 1" in err
+    assert csv.read_csv(folder / "i.csv").column_names[0] == "path"
+    status, out, _ = blemish("evaluate", folder / "i.blemish", images, "--defect-folder", "crack", "--json")
+    assert json.loads(out)["defect_score"]["n"] == {"defect": 6, "fine": 24}
+    (folder / "names.csv").write_text("name,label\ntile0x.png,defect\ntile7x,normal\n")
+    status, out, err = blemish(*fit, "--labels", folder / "names.csv")
+    assert status == 0, err
+    assert "(28 unlabelled, 1 normal, 1 defect)" in out
+
+
+def test_presets_are_listed(blemish):
+    out = blemish("presets")[1]
+    assert all(name in out for name in PRESETS)
+
+
+def test_the_command_line_wins_over_the_file(folder, blemish):
+    (folder / "c.yaml").write_text(f"data: {folder / 'train.csv'}\nlabels: kind\ndefect: [leak]\nepochs: 5\n")
+    status, _, err = blemish("fit", "--config", folder / "c.yaml", "--epochs", 1, "-o", folder / "c.blemish")
+    assert status == 0, err
+    assert len(load(folder / "c.blemish").history_) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch: 5\n", "has an unknown key 'epoch'; did you mean 'epochs'?"),
+        ("epochs: [1]\n", "key 'epochs'"),
+        ("- a\n", "must hold 'key: value' lines, got list"),
+        ("a: [\n", "is no valid YAML"),
+        ("modality: !!python/object/apply:os.system [ls]\n", "is no valid YAML"),
+    ],
+)
+def test_bad_run_files(text, message, folder, blemish):
+    (folder / "bad.yaml").write_text(text)
+    status, out, err = blemish("fit", folder / "train.csv", "--config", folder / "bad.yaml", "-o", folder / "x.blemish")
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_wrong_usage_is_status_2(folder, model, blemish):
+    data = folder / "train.csv"
+    for arguments in (
+        ("fit",),
+        ("fit", data),
+        ("fit", data, "-o", folder / "x.blemish", "--epochs", "0"),
+        ("fit", data, "-o", folder / "x.blemish", "--backbone", "mpl"),
+        ("fit", data, "-o", folder / "x.blemish", "--backbone", "{name: mlp, widths: ["),
+        ("fit", data, "-o", folder / "x.blemish", "--preset", "none"),
+        ("fit", data, "-o", folder / "x.blemish", "--config", folder / "absent.yaml"),
+        ("score", model, data, "-o", folder / "x.xlsx"),
+        ("score", model),
+        ("threshold", model),
+        ("nonsense",),
+        ("info", model, "--nonsense"),
+    ):
+        status, _, err = blemish(*arguments)
+        assert status == 2, arguments
+        assert "Traceback" not in err
+    assert not (folder / "x.blemish").exists()
+
+
+def test_failed_work_is_status_1_and_one_line(folder, model, blemish):
+    data, out = folder / "train.csv", folder / "x.blemish"
+    (folder / "empty.csv").write_text("")
+    (folder / "one.csv").write_text("a\nx\n")
+    (folder / "minus.csv").write_text("a,y\n1,-1\n2,1\n")
+    (folder / "inf.csv").write_text("a,b\n1,inf\n2,3\n")
+    (folder / "other.csv").write_text("a,b\n1,2\n")
+    for arguments, message in (
+        (("fit", folder / "absent.csv", "-o", out), "there is no file or folder"),
+        (("fit", folder / "empty.csv", "-o", out), "cannot be read as a table"),
+        (("fit", folder / "minus.csv", "--labels", "y", "-o", out), "labels hold -1, which means"),
+        (("fit", folder / "inf.csv", "-o", out), "row 0, column 'b' is infinity"),
+        (("fit", data, "--labels", "kid", "-o", out), "has no column 'kid'; it has"),
+        (("fit", data, "--labels", "kind", "-o", out), "label 'normal' is not one of|label 'leak' is not one of"),
+        (
+            ("fit", data, "--labels", "kind", "--defect", "lea", "-o", out),
+            "no row has the label 'lea'; the column holds",
+        ),
+        (("fit", data, "--defect-folder", "kind", "-o", out), "--defect-folder is for folders"),
+        (("fit", data, "-o", folder / "no" / "x.blemish"), "does not exist; make it first"),
+        (("fit", data, "--names", "absent.txt", "-o", out), "there is no file 'absent.txt' of column names"),
+        (("fit", folder / "images", "--glob", "*.gif", "-o", out), "holds no image or video named '*.gif'"),
+        (("fit", folder / "images", "--labels", "absent.csv", "-o", out), "there is no table of labels 'absent.csv'"),
+        (("score", folder / "absent.blemish", data, "-o", folder / "s.csv"), "there is no model file"),
+        (("score", data, data, "-o", folder / "s.csv"), "is no model file, or is truncated"),
+        (("score", model, folder / "other.csv", "-o", folder / "s.csv"), "lacks 'speed', 'protocol'"),
+        (("score", model, folder / "images", "-o", folder / "s.csv"), "the model was fitted on tabular"),
+        (("score", model, data, "-o", folder / "s.csv", "--key", "kid"), "has no column 'kid'"),
+        (("evaluate", model, data), "say what is true: --truth COLUMN"),
+        (("evaluate", model, data, "--truth", "kid"), "there is no label column 'kid'"),
+        (("threshold", model, "--recall", "0.99"), "needs at least 99 labelled defects, there are 12"),
+    ):
+        status, printed, err = blemish(*arguments)
+        errors = [line for line in err.splitlines() if line.startswith("error: ")]
+        assert (status, len(errors)) == (1, 1), (arguments, err)
+        assert any(part in errors[0] for part in message.split("|")), (arguments, err)
+        assert "Traceback" not in err
+        assert "wrote" not in printed
+    assert not out.exists()
+    assert not (folder / "s.csv").exists()
+
+
+def test_a_failed_fit_leaves_the_old_model(folder, blemish):
+    path = folder / "old.blemish"
+    assert blemish("fit", folder / "train.csv", *LABELS, "--epochs", 1, "-o", path)[0] == 0
+    before = path.read_bytes()
+    status = blemish("fit", folder / "train.csv", *LABELS, "--loss", "mse", "--lr", "9", "--epochs", "0", "-o", path)[0]
+    assert status == 2
+    assert blemish("fit", folder / "empty.csv", "-o", path)[0] == 1
+    assert path.read_bytes() == before
+
+
+def test_debug_shows_the_traceback(blemish, folder):
+    with pytest.raises(Exception, match="there is no model file"):
+        blemish("info", folder / "absent.blemish", "--debug")
+
+
+def test_demo_leaves_its_three_files(tmp_path, blemish):
+    status, _out, err = blemish("demo", "--out", tmp_path / "d", "--n-normal", 16, "--epochs", 1)
+    assert status == 0, err
+    metrics = json.loads((tmp_path / "d" / "metrics.json").read_text())
+    kinds = {"normal", "1.9", "1.0", "0", "3.0", "-2.0", "random"}
+    assert set(metrics["auroc_defect_above"]) == set(metrics["prototype"]) == kinds
+    assert metrics["seconds"] > 0
+    assert metrics["peak_mb"] > 100
+    assert load(tmp_path / "d" / "coin.blemish").fitted_.n_defects == 8
+    page = (tmp_path / "d" / "report.html").read_text()
+    for words in ("Before: how unusual?", "After: is it my defect?", "The latent space", "data:image/png;base64"):
+        assert words in page
+    (tmp_path / "file").write_text("")
+    assert blemish("demo", "--out", tmp_path / "file")[0] == 1
+
+
+def test_every_verb_has_help(blemish):
+    for command in app.registered_commands:
+        name = command.name or getattr(command.callback, "__name__")  # noqa: B009
+        status, out, _ = blemish(name, "--help")
+        assert status == 0
+        assert "Usage: " in out
