@@ -235,7 +235,7 @@ def test_failed_work_is_status_1_and_one_line(folder, model, blemish):
         (("score", folder / "absent.blemish", data, "-o", folder / "s.csv"), "there is no model file"),
         (("score", data, data, "-o", folder / "s.csv"), "is no model file, or is truncated"),
         (("score", model, folder / "other.csv", "-o", folder / "s.csv"), "lacks 'speed', 'protocol'"),
-        (("score", model, folder / "images", "-o", folder / "s.csv"), "the model was fitted on tabular"),
+        (("score", model, folder / "images", "-o", folder / "s.csv"), "the model is for tabular"),
         (("score", model, data, "-o", folder / "s.csv", "--key", "kid"), "has no column 'kid'"),
         (("evaluate", model, data), "say what is true: --truth COLUMN"),
         (("evaluate", model, data, "--truth", "kid"), "there is no label column 'kid'"),

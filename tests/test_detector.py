@@ -244,16 +244,20 @@ def test_early_stopping_stops(table_split):
 def test_leaving_the_generator_early_keeps_the_old_fit(table_split):
     det = DefectDetector(epochs=3, random_state=0).fit(table_split.X_train, table_split.y_train)
     fitted = det.fitted_
-    for _ in det.iter_fit(table_split.X_train, table_split.y_train):
-        break
+    scores = det.defect_score(table_split.X_test)
+    for warm_start in (False, True):
+        for _ in det.iter_fit(table_split.X_train, table_split.y_train, warm_start=warm_start):
+            break
     assert det.fitted_ is fitted
+    np.testing.assert_array_equal(det.defect_score(table_split.X_test), scores)
 
 
 def test_refit_goes_on_with_new_labels(table_split):
     det = DefectDetector(epochs=20, random_state=0).fit(table_split.X_train)
-    network = det.fitted_.model.network
+    held_out, first = det.fitted_.held_out, det.history_[0].total
     det.refit(table_split.X_train, table_split.y_train)
-    assert det.fitted_.model.network is network
+    np.testing.assert_array_equal(det.fitted_.held_out, held_out)
+    assert det.history_[0].terms["Typed"] < first, "it went on from the fitted weights"
     assert len(det.history_) == 5
     assert det.defect_score(table_split.X_test).shape == (180,)
     with pytest.raises(NotFittedError):
@@ -360,7 +364,7 @@ def test_data_that_cannot_be_used(X, message):
 
 
 def test_another_kind_of_data_is_refused(table_detector, image_split):
-    with pytest.raises(DataError, match="the data are image, the model was fitted on tabular"):
+    with pytest.raises(DataError, match="the data are image, the model is for tabular"):
         table_detector.outlier_score(image_split.X_test)
 
 

@@ -19,7 +19,7 @@ from blemish import store
 from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_number
 from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError
 from blemish.explain import Explanation, nearest, regions
-from blemish.fitted import HELD_OUT, LEAST_HELD_OUT, from_stored, hold_out, learn_groups
+from blemish.fitted import HELD_OUT, LEAST_HELD_OUT, from_stored, hold_out, learn_groups, still_held_out
 from blemish.fitting import build_model, run_training
 from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
 from blemish.modalities.columns import frame_columns, is_frame
@@ -144,14 +144,15 @@ class DefectDetector(BaseEstimator):
     def refit(self, X: Any, y: Any = None) -> "DefectDetector":
         """Go on from the fitted weights, in a quarter of the epochs, with new labels or more data.
 
-        Scaling, vocabularies and parts stay as they were fitted.
+        Scaling, vocabularies and parts stay as they were fitted. Rows keep their places: those that were held out for
+        calibration are held out again, so append new rows at the end.
         """
         for _ in self.iter_fit(X, y, warm_start=True):
             pass
         return self
 
     def iter_fit(self, X: Any, y: Any = None, *, warm_start: bool = False) -> Iterator[EpochRecord]:
-        """`fit` as a generator that yields a record an epoch, for progress bars; leaving it early ends nothing else.
+        """`fit` as a generator that yields a record an epoch, for progress bars; left early, the former fit stays.
 
         Args:
             X: See `fit`.
@@ -161,14 +162,19 @@ class DefectDetector(BaseEstimator):
         start = time.perf_counter()
         if warm_start:
             check_is_fitted(self, "threshold_")
-        rows = to_rows(X, "auto" if isinstance(self.modality, str) else "given", self._n_frames(warm_start))
+        wanted = (
+            "auto"
+            if isinstance(self.modality, str) and self.modality == "auto"
+            else choose_modality(self.modality, "").name
+        )
+        rows = to_rows(X, wanted, self._n_frames(warm_start))
         group = self._groups(y, rows)
         self.seed_ = _seed(self.random_state)
         rng = np.random.default_rng(self.seed_)
-        model = self.fitted_.model if warm_start else build_model(self.get_params(deep=False), rows, self.seed_)
+        model = self.fitted_.model.copy() if warm_start else build_model(self.get_params(deep=False), rows, self.seed_)
         self._remember_columns(model, rows)
         x = model.to_tensor(rows.X)
-        held_out = hold_out(group, rng)
+        held_out = still_held_out(self.fitted_.held_out, group) if warm_start else hold_out(group, rng)
         self.history_ = []
         for record in run_training(model, x, group, held_out, self.get_params(deep=False), rng, warm_start=warm_start):
             self.history_.append(record)
@@ -298,7 +304,7 @@ class DefectDetector(BaseEstimator):
 
     def _p_values(self, X: Any) -> tuple[Rows, np.ndarray]:
         check_is_fitted(self, "threshold_")
-        if not self.fitted_.n_held_out:
+        if not len(self.fitted_.held_out):
             raise DataError(
                 f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows"
             )

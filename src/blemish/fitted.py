@@ -32,7 +32,7 @@ class Fitted:
         known: Codes of labelled defects ('defect') and of some normals ('normal').
         known_names: Their names.
         n_defects: Labelled defects.
-        n_held_out: Rows that did not train the model; 0: calibration scores are of training rows.
+        held_out: Rows that did not train the model; empty: calibration scores are of training rows.
     """
 
     model: Model
@@ -41,7 +41,7 @@ class Fitted:
     known: dict[str, np.ndarray]
     known_names: dict[str, list[Any]]
     n_defects: int
-    n_held_out: int
+    held_out: Int[np.ndarray, " held_out"]
 
     @property
     def scorer(self) -> Scorer:
@@ -85,6 +85,7 @@ class Fitted:
         groups = {"scorer": self.scorer_state, "calibration": self.calibration, "known": self.known}
         return {
             **self.model.arrays(),
+            "held_out": self.held_out,
             **{
                 f"{group}.{name}": np.asarray(array) for group, named in groups.items() for name, array in named.items()
             },
@@ -96,7 +97,6 @@ class Fitted:
             "modality": self.model.modality.state(),
             "known_names": self.known_names,
             "n_defects": self.n_defects,
-            "n_held_out": self.n_held_out,
         }
 
 
@@ -125,7 +125,7 @@ def from_stored(
         known=under("known"),
         known_names=facts["known_names"],
         n_defects=int(facts["n_defects"]),
-        n_held_out=int(facts["n_held_out"]),
+        held_out=arrays["held_out"],
     )
 
 
@@ -134,6 +134,12 @@ def hold_out(group: Int[np.ndarray, " row"], rng: np.random.Generator) -> Int[np
     rows = np.flatnonzero(_is_learnt(group))
     n = min(MOST_HELD_OUT, int(HELD_OUT * len(rows)))
     return np.sort(rng.permutation(rows)[:n]) if n >= LEAST_HELD_OUT else rows[:0]
+
+
+def still_held_out(before: Int[np.ndarray, " held_out"], group: Int[np.ndarray, " row"]) -> Int[np.ndarray, " still"]:
+    """Rows held out before that are still there and unlabelled or normal: no row that was trained on joins them."""
+    there = before[before < len(group)]
+    return there[_is_learnt(group[there])]
 
 
 def learn_groups(
@@ -174,7 +180,7 @@ def learn_groups(
         known={name: evidence.z[rows] for name, rows in which.items()},
         known_names={name: [names[i] for i in rows] for name, rows in which.items()},
         n_defects=len(defects),
-        n_held_out=len(held_out),
+        held_out=held_out,
     )
 
 

@@ -1,7 +1,8 @@
 """A fitted network with the modality that feeds it: raw samples in, codes and errors out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,10 @@ class Model:
     network: Autoencoder
     losses: tuple[LossTerm, ...]
     device: torch.device
+
+    def copy(self) -> "Model":
+        """The same with weights of its own."""
+        return replace(self, network=deepcopy(self.network))
 
     @property
     def reconstruction(self) -> Reconstruction:

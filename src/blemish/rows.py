@@ -70,15 +70,15 @@ def to_rows(X: Any, modality: str = "auto", frames: int | None = None) -> Rows:
 
     Args:
         X: A table of any library, an array, a list of arrays, a list of paths of images, or a file or folder.
-        modality: What the model was fitted on; 'auto' or 'given' before fitting.
+        modality: What the model is for, or 'auto'.
         frames: Frames of a clip when recordings are cut.
 
     Raises:
         DataError: If nothing can be read, or the kind of data is another than the model's.
     """
-    rows = _read(X, modality if modality in ("tabular", "image", "video") else "auto", frames)
-    if modality in ("tabular", "image", "video") and rows.modality != modality:
-        raise DataError(f"the data are {rows.modality}, the model was fitted on {modality}")
+    rows = _read(X, modality, frames)
+    if modality not in ("auto", rows.modality):
+        raise DataError(f"the data are {rows.modality}, the model is for {modality}")
     return rows
 
 
