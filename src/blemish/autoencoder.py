@@ -39,17 +39,15 @@ class Autoencoder(nn.Module):
         Args:
             x: Samples, shape (batch, *sample).
             generator: Source of a stochastic bottleneck's noise; None: no noise, for scoring.
-            n_decoded: Decode only this many of the first rows; the others get their input as reconstruction. For
-                batches whose last rows only train a contrast.
+            n_decoded: Decode only this many of the first rows, for batches whose last rows only train a contrast;
+                `x_hat` then has fewer rows than `z`.
 
         Returns:
             Every field that the parts fill.
         """
         h = self.encoder(x)
         code = self.bottleneck(h, generator)
-        z, n = code["z"], len(x) if n_decoded is None else n_decoded
-        x_hat = self.decoder(z) if n == len(x) else torch.cat([self.decoder(z[:n]), x[n:]])
-        return Output(x_hat=x_hat, h=h, **code)
+        return Output(x_hat=self.decoder(code["z"][:n_decoded]), h=h, **code)
 
     def encode(self, x: Float[Tensor, "batch *sample"]) -> Float[Tensor, "batch latent"]:
         """Code of each sample without noise, shape (batch, latent)."""

@@ -1,7 +1,6 @@
 """The command line: one verb a thing. PyTorch is imported by the verbs that need it, not by --help."""
 
 import json
-import os
 import sys
 import warnings
 from contextlib import contextmanager
@@ -386,7 +385,6 @@ def _progress(title: str) -> "Iterator[Any]":
 
 def main() -> None:
     """Run the command line: 0 done, 1 the work failed, 2 wrong usage; errors are one line on stderr."""
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # waiting threads must not spin: see docs/decisions.md
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if len(arguments) < len(sys.argv) - 1:
         app(args=arguments)

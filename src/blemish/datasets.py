@@ -34,15 +34,14 @@ _UNIT = 0.1
 
 
 def coin_table() -> UInt8[np.ndarray, "angle height width"]:
-    """A coin, drawn at every tenth of a degree: (3600, 101, 101) bytes."""
+    """A coin with a milled edge, drawn at every tenth of a degree: (3600, 101, 101) bytes."""
     side = 2 * COIN_SIDE
     picture = Image.new("L", (side, side), 0)
     draw, middle = ImageDraw.Draw(picture), side / 2
-    draw.ellipse((6, 6, side - 6, side - 6), fill=60)
-    draw.ellipse((16, 16, side - 16, side - 16), outline=170, width=5)
-    for notch in range(0, 360, 15):
-        draw.arc((24, 24, side - 24, side - 24), notch, notch + (4 if notch % 45 else 9), fill=200, width=9)
-    for text, left, grey, size in (("5", 72, 235, 80), ("ct", 126, 150, 44)):
+    draw.ellipse((6, 6, side - 6, side - 6), fill=55)
+    for ridge in range(0, 360, 12):
+        draw.arc((16, 16, side - 16, side - 16), ridge, ridge + 6, fill=200, width=14)
+    for text, left, grey, size in (("5", 76, 235, 84), ("c", 130, 140, 60)):
         draw.text((left, middle), text, fill=grey, font=ImageFont.load_default(size=size), anchor="mm")
     turns = [picture.rotate(_UNIT * k, Image.Resampling.BICUBIC).reduce(2) for k in range(round(90 / _UNIT))]
     quarter = np.stack([np.asarray(turn) for turn in turns])

@@ -29,13 +29,18 @@ class Batch:
     group: Int[Tensor, " batch"]
     blocks: tuple[Block, ...] = ()
 
+    def first(self, n: int) -> "Batch":
+        """The first n rows."""
+        return Batch(self.x[:n], self.group[:n], self.blocks)
+
 
 @dataclass(frozen=True)
 class Output:
     """What the network made of a batch; a field that no part fills is None.
 
     Attributes:
-        x_hat: Reconstruction, shape of `x`; raw scores (logits) where the column is binary or categorical.
+        x_hat: Reconstruction of all rows or the first ones, (decoded, *sample); raw scores (logits) where the column is
+            binary or categorical.
         h: Encoder output before the bottleneck, (batch, hidden).
         z: Latent code, (batch, latent).
         mu: Mean of q(z given x), (batch, latent).
@@ -43,12 +48,17 @@ class Output:
         basis: The RSR matrix, (latent, hidden).
     """
 
-    x_hat: Float[Tensor, "batch *sample"]
+    x_hat: Float[Tensor, "decoded *sample"]
     h: Float[Tensor, "batch hidden"]
     z: Float[Tensor, "batch latent"]
     mu: Float[Tensor, "batch latent"] | None = None
     logvar: Float[Tensor, "batch latent"] | None = None
     basis: Float[Tensor, "latent hidden"] | None = None
+
+    def first(self, n: int) -> "Output":
+        """The first n rows."""
+        mu, logvar = (None if field is None else field[:n] for field in (self.mu, self.logvar))
+        return Output(self.x_hat[:n], self.h[:n], self.z[:n], mu, logvar, self.basis)
 
 
 class Backbone(NamedTuple):

@@ -98,7 +98,7 @@ def time_warp(
     low = path.floor().long().clamp(0, max(frames - 2, 0))
     share = (path - low).clamp(0, 1).reshape(n, frames, 1, 1, 1)
     rows = torch.arange(n, device=x.device).unsqueeze(1)
-    return x[rows, low] * (1 - share) + x[rows, (low + 1).clamp_max(frames - 1)] * share
+    return torch.lerp(x[rows, low], x[rows, (low + 1).clamp_max(frames - 1)], share)
 
 
 SYNTHETIC = {

@@ -237,8 +237,10 @@ def _step(
     generator: torch.Generator,
 ) -> Tensor:
     seen = batch.x if noise is None else noise(batch.x, generator, batch.blocks)
-    out: Output = model(seen, generator, int(is_learnt(batch.group).sum()))
-    values = torch.stack([term(batch, out) for term in terms])
+    n = int(is_learnt(batch.group).sum())  # these rows come first
+    out: Output = model(seen, generator, n)
+    learnt = batch.first(n), out.first(n)
+    values = torch.stack([term(batch, out) if term.needs_defects else term(*learnt) for term in terms])
     weights = values.new_tensor([term.weight for term in terms])
     optimiser.zero_grad(set_to_none=True)
     (weights * values).sum().backward()

@@ -31,21 +31,23 @@ def hide_boxes(
         arXiv:1708.04552.
     """
     n, height, width = x.shape[0], x.shape[-2], x.shape[-1]
-    mean, spread = x.mean(), x.std()
-    row = (1,) * (x.ndim - 1)
+    spread, mean = torch.std_mean(x[..., ::3, ::3])  # a ninth of the pixels tells enough
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, device=x.device, dtype=x.dtype)
 
-    seen = (x - mean) * (1 + 0.1 * normal(n, *row)) + 0.1 * spread * normal(n, *row)
-    seen = seen + 0.05 * spread * normal(n, *row[:-2], height, width)
+    gain, light = 1 + 0.1 * normal(n, 1, 1), 0.1 * spread * normal(n, 1, 1)
+    keep = torch.ones(n, height, width, dtype=x.dtype, device=x.device)
     for _ in range(2):
         u = torch.rand(4, n, generator=generator, device=x.device)
         inside_height = _inside(height, 0.2 + 0.6 * u[0], u[1])
         inside_width = _inside(width, 0.2 + 0.6 * u[2], u[3])
-        box = inside_height[:, :, None] & inside_width[:, None, :]
-        seen = seen.masked_fill(box.reshape(n, *row[:-2], height, width), 0.0)
-    return seen + mean
+        keep.masked_fill_(inside_height[:, :, None] & inside_width[:, None, :], 0.0)
+    # seen = mean + keep * ((x - mean) * gain + light + noise), as one pass over x
+    factor = keep * gain
+    offset = mean + keep * (light + 0.05 * spread * normal(n, height, width)) - factor * mean
+    shape = (n, *(1,) * (x.ndim - 3), height, width)
+    return torch.addcmul(offset.reshape(shape), x, factor.reshape(shape))
 
 
 def _inside(side: int, share: Tensor, centre: Tensor) -> Tensor:

@@ -33,8 +33,8 @@ class Pixels:
     high: float
 
     def encode(
-        self, picture: Shaped[np.ndarray, "channel height width"]
-    ) -> Float[np.ndarray, "channel_out height_out width_out"]:
+        self, picture: Shaped[np.ndarray, "*leading channel height width"]
+    ) -> Float[np.ndarray, "*leading channel_out height_out width_out"]:
         """Match channels, average down (or repeat up) to the size, scale to [0, 1] by the training range."""
         planes = match_channels(picture, self.channels)
         if planes.shape[-2:] != self.size:
@@ -51,7 +51,7 @@ def fit_pixels(pictures: Iterable[np.ndarray], size: tuple[int, int] | None) -> 
     """Learn size, channels and range.
 
     Args:
-        pictures: Arrays (channel, height, width).
+        pictures: Arrays (channel, height, width), or clips of them.
         size: Height and width in pixels; None: the pictures' own, divided by the smallest whole number that brings
             both sides to at most 64; 64 x 64 where sizes differ.
 
@@ -61,7 +61,7 @@ def fit_pixels(pictures: Iterable[np.ndarray], size: tuple[int, int] | None) -> 
     sizes, channels, dtypes, low, high = set(), 0, set(), np.inf, -np.inf
     for picture in pictures:
         sizes.add(picture.shape[-2:])
-        channels = max(channels, picture.shape[0])
+        channels = max(channels, picture.shape[-3])
         dtypes.add(picture.dtype)
         low, high = min(low, float(picture.min())), max(high, float(picture.max()))
     if not sizes:
@@ -86,15 +86,15 @@ def match_channels(picture: np.ndarray, channels: int) -> np.ndarray:
     Raises:
         DataError: If the channels cannot be matched.
     """
-    found = picture.shape[0]
+    found = picture.shape[-3]
     if found == channels:
         return picture
     if found == 1:
-        return np.repeat(picture, channels, axis=0)
+        return np.repeat(picture, channels, axis=-3)
     if found == 4:
-        return match_channels(picture[:3], channels)
+        return match_channels(picture[..., :3, :, :], channels)
     if found == 3 and channels == 1:
-        return np.tensordot(LUMINANCE, picture, axes=1)[None].astype(np.float32)
+        return np.einsum("c,...chw->...hw", LUMINANCE, picture)[..., None, :, :].astype(np.float32)
     raise DataError(f"a picture has {found} channels, the model was fitted on {channels}")
 
 

@@ -41,7 +41,7 @@ class Video:
             DataError: If it holds no clips, or their lengths differ.
         """
         clips = check_pictures(raw, 4, "video", AXES)
-        pixels = fit_pixels((frame for clip in clips for frame in clip), self.size)
+        pixels = fit_pixels(clips, self.size)
         return FittedVideo(pixels, len(clips[0]))
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
@@ -69,7 +69,7 @@ class FittedVideo:
         for row, clip in enumerate(clips):
             if len(clip) != self.n_frames:
                 raise DataError(f"clip {row} has {len(clip)} frames, the model was fitted on {self.n_frames}; cut it")
-        return np.stack([np.stack([self.pixels.encode(frame) for frame in clip]) for clip in clips])
+        return np.stack([self.pixels.encode(clip) for clip in clips])
 
     def to_raw(
         self, x: Float[np.ndarray, "row frame channel height width"]
