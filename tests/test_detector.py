@@ -385,7 +385,7 @@ def test_clips_of_another_length_are_refused(splits, fitted):
         ({"backbone": "mpl"}, "backbone 'mpl' is unknown; did you mean 'mlp'"),
         ({"backbone": {"name": "mlp", "width": [4]}}, "has no option 'width'; did you mean 'widths'"),
         ({"backbone": {"name": "mlp", "widths": ["a"]}}, "option .widths.0.: Input should be a valid integer"),
-        ({"backbone": {"name": "mlp", "widths": [0, -3]}}, "cannot be built for samples of shape"),
+        ({"backbone": {"name": "mlp", "widths": [-3]}}, "cannot be built for samples of shape"),
         ({"losses": ["margin"]}, "must hold exactly one that reconstructs"),
         ({"losses": ["mse", "huber"]}, "must hold exactly one that reconstructs"),
         ({"losses": ["mse", "kl"]}, "Kl needs 'mu'"),

@@ -271,7 +271,7 @@ def test_time_warp_turns_round_at_the_ends_of_a_clip():
 
 def test_hidden_boxes_are_the_same_in_every_frame_and_channel():
     x = samples((4, 3, 20, 24), n=6)
-    hidden = hide_boxes(x, generator()) == x.mean()
+    hidden = torch.isclose(hide_boxes(x, generator()), x[..., ::3, ::3].mean(), rtol=0, atol=1e-6)
     assert hidden.any()
     assert (hidden == hidden[:, :1, :1]).all()
     assert 0.04 < float(hidden.float().mean()) < 0.9
@@ -280,7 +280,7 @@ def test_hidden_boxes_are_the_same_in_every_frame_and_channel():
 def test_light_and_noise_change_a_little():
     x = samples((1, 20, 20), n=200)
     made = hide_boxes(x, generator())
-    seen = made != x.mean()
+    seen = ~torch.isclose(made, x[..., ::3, ::3].mean(), rtol=0, atol=1e-6)
     change = (made - x)[seen]
     assert 0.01 < float(change.std() / x.std()) < 0.3
 

@@ -96,7 +96,7 @@ def time_warp(
     path = path.remainder(period)
     path = torch.minimum(path, period - path).to(x.device)
     low = path.floor().long().clamp(0, max(frames - 2, 0))
-    share = (path - low).clamp(0, 1).reshape(n, frames, 1, 1, 1)
+    share = (path - low).clamp(0, 1).reshape(n, frames, 1, 1, 1).to(x.dtype)
     rows = torch.arange(n, device=x.device).unsqueeze(1)
     return torch.lerp(x[rows, low], x[rows, (low + 1).clamp_max(frames - 1)], share)
 

@@ -23,8 +23,8 @@ def hide_boxes(
         blocks: Not used; pictures have no columns.
 
     Returns:
-        Shape of `x`. Boxes have sides of 20 to 80 % and take the mean of the batch; contrast and brightness change by
-        10 % (one standard deviation), noise has 5 % of the batch's standard deviation.
+        Shape of `x`. Boxes have sides of 20 to 80 % and take the batch's mean (of a ninth of its pixels); contrast and
+        brightness change by 10 % (one standard deviation), noise has 5 % of the batch's standard deviation.
 
     Reference:
         DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017,
