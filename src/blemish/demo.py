@@ -103,8 +103,7 @@ def _page(
     sections = [
         Section(
             "Before: how unusual?",
-            "Reconstruction error of the same model, the field's score: it tells the normal from the rest, but not the "
-            "defect from other outliers.",
+            "Reconstruction error of the same model, the field's score: it cannot tell the defect from other outliers.",
             histograms(_by_kind(before, split), "Reconstruction error", "log10 of the error"),
         ),
         Section(
