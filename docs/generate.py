@@ -13,6 +13,7 @@ from blemish.backbones import BACKBONES
 from blemish.bottlenecks import BOTTLENECKS
 from blemish.cli import app
 from blemish.corruptions import CORRUPTIONS
+from blemish.experts import EXPERTS
 from blemish.losses import LOSSES
 from blemish.modalities import MODALITIES
 from blemish.presets import PRESETS
@@ -29,6 +30,7 @@ KINDS = {
     "corruption": CORRUPTIONS,
     "schedule": SCHEDULES,
     "scorer": SCORERS,
+    "expert": EXPERTS,
     "synthetic outlier": SYNTHETIC,
     "view": VIEWS,
 }

@@ -46,10 +46,36 @@ def video_split():
     )
 
 
+TOPICS = {
+    "normal": "profit quarter revenue shares dividend earnings net sales growth company",
+    "defect": "crude oil barrel refinery drilling tanker opec output pipeline well",
+    "wheat": "wheat harvest tonnes crop farm grain silo drought corn export",
+    "rates": "bank interest lending treasury yield bond repo rate discount money",
+}
+
+
 @pytest.fixture(scope="session")
-def splits(table_split, image_split, video_split):
+def text_split():
+    """Normal texts are about profits, the defect about oil; others about wheat or rates."""
+    rng = np.random.default_rng(0)
+
+    def texts(kind, n):
+        shared = ["the", "market", "said", "on", "monday", "that", "prices", "year", "expected", "report"]
+        return [" ".join([*rng.choice(TOPICS[kind].split(), 12), *rng.choice(shared, 12)]) for _ in range(n)]
+
+    return Split(
+        np.array(texts("normal", 120) + texts("defect", 8), dtype=object),
+        np.array([None] * 120 + ["defect"] * 8, dtype=object),
+        np.array([text for kind in TOPICS for text in texts(kind, 12)], dtype=object),
+        np.repeat(["normal", "defect", "other", "other"], 12),
+        np.repeat(list(TOPICS), 12),
+    )
+
+
+@pytest.fixture(scope="session")
+def splits(table_split, image_split, video_split, text_split):
     """One small data set for each modality, by name; a new modality needs one here."""
-    return {"tabular": table_split, "image": image_split, "video": video_split}
+    return {"tabular": table_split, "image": image_split, "video": video_split, "text": text_split}
 
 
 @pytest.fixture(scope="session")

@@ -399,3 +399,79 @@ def order_statistic_rank(n, rate):
         if 1 - k / (n + 1) <= rate + 1e-12:
             return k
     return n + 1
+
+
+# Experts, from their papers
+
+
+def kernel_machine(x, points, weights, offset, gamma):
+    """Cortes and Vapnik 1995: a weighted sum of Gaussian bumps."""
+    return [
+        offset
+        + sum(
+            a * exp(-gamma * sum((u - v) ** 2 for u, v in zip(row, p, strict=True)))
+            for a, p in zip(weights, points, strict=True)
+        )
+        for row in x
+    ]
+
+
+def path_left(n):
+    """Liu, Ting and Zhou 2008, equation 1, with the harmonic number as a sum."""
+    if n <= 1:
+        return 0.0
+    return 2 * sum(1 / k for k in range(1, n)) - 2 * (n - 1) / n
+
+
+def sum_of_distances(x, point):
+    """What the geometric median makes least."""
+    return sum(sqrt(sum((u - v) ** 2 for u, v in zip(row, point, strict=True))) for row in x)
+
+
+def moments_of(values):
+    """Mean, standard deviation, least, most, skewness and kurtosis of numbers."""
+    n, mean = len(values), sum(values) / len(values)
+    m2, m3, m4 = (sum((v - mean) ** k for v in values) / n for k in (2, 3, 4))
+    return [mean, sqrt(m2), min(values), max(values), m3 / (m2**1.5 + 1e-9), m4 / (m2**2 + 1e-9)]
+
+
+def filtered(picture, kernel_down, kernel_across):
+    """A picture (rows of numbers) under a separable filter; edge pixels go on beyond the edge."""
+    height, width, reach = len(picture), len(picture[0]), len(kernel_down) // 2
+
+    def at(row, column):
+        return picture[min(max(row, 0), height - 1)][min(max(column, 0), width - 1)]
+
+    return [
+        [
+            sum(
+                kernel_down[i] * kernel_across[j] * at(row + i - reach, column + j - reach)
+                for i in range(len(kernel_down))
+                for j in range(len(kernel_across))
+            )
+            for column in range(width)
+        ]
+        for row in range(height)
+    ]
+
+
+def gaussian_derivatives(scale):
+    """Kernels of a Gaussian and of its first two derivatives, in units of its standard deviation."""
+    reach = int(3 * scale + 0.5)
+    steps = range(-reach, reach + 1)
+    bell = [exp(-0.5 * (t / scale) ** 2) for t in steps]
+    bell = [b / sum(bell) for b in bell]
+    return (
+        bell,
+        [t / scale * b for t, b in zip(steps, bell, strict=True)],
+        [((t / scale) ** 2 - 1) * b for t, b in zip(steps, bell, strict=True)],
+    )
+
+
+def tail_rank(score, ordinary, share):
+    """Minus log of the share of ordinary scores above; exponential beyond the (1 - share) quantile."""
+    top = float(np.quantile(ordinary, 1 - share))
+    above = [s - top for s in ordinary if s > top]
+    if score > top:
+        return -log(share) + (score - top) / (sum(above) / len(above))
+    return -log(1 - min(sum(s <= score for s in ordinary) / len(ordinary), 1 - share))

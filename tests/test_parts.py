@@ -54,7 +54,8 @@ def test_a_mapping_with_a_name_only_is_the_same(kind, name):
 def test_a_mapping_an_instance_and_a_spec_give_the_same_part(kind, name):
     factory = REGISTRIES[kind][name]
     for option in fields(factory):
-        value = 2 * option.default if isinstance(option.default, (int, float)) else option.default
+        default = getattr(factory(), option.name)
+        value = 2 * default if isinstance(default, (int, float)) else default
         by_mapping = choose(kind, REGISTRIES[kind], {"name": name, option.name: value})
         by_instance = choose(kind, REGISTRIES[kind], factory(**{option.name: value}))
         assert by_mapping.make() == by_instance.make() == factory(**{option.name: value})

@@ -1,7 +1,7 @@
 """From a detector's arguments to chosen parts, with every 'auto' filled in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -69,8 +69,9 @@ def choose_parts(arguments: Mapping[str, Any], modality: Part) -> Choices:
     """
     bottleneck = choose("bottleneck", BOTTLENECKS, arguments["bottleneck"])
     losses = arguments["losses"]
+    scorer = _scorer(arguments["scorer"], losses, modality)
     if isinstance(losses, str) and losses == "auto":
-        losses = ["reconstruction", *bottleneck.factory.default_losses, "margin"]
+        losses = ["reconstruction", *bottleneck.factory.default_losses, *scorer.factory.contrast]
     elif isinstance(losses, (str, Mapping)) or not isinstance(losses, (list, tuple)):
         losses = [losses]
     named = [modality.factory.loss if loss == "reconstruction" else loss for loss in losses]
@@ -89,7 +90,7 @@ def choose_parts(arguments: Mapping[str, Any], modality: Part) -> Choices:
         corruption=None
         if arguments["corruption"] is None
         else choose("corruption", CORRUPTIONS, arguments["corruption"]),
-        scorer=choose("scorer", SCORERS, "latent" if arguments["scorer"] == "auto" else arguments["scorer"]),
+        scorer=scorer,
         schedule=_schedule(arguments["lr"]),
     )
 
@@ -101,6 +102,22 @@ def choose_modality(spec: Any, guess: str) -> Part:
         ConfigError: If it is unknown.
     """
     return choose("modality", MODALITIES, guess if isinstance(spec, str) and spec == "auto" else spec)
+
+
+def _scorer(spec: Any, losses: Any, modality: Part) -> Part:
+    """The data's default, or the latent scorer where the losses shape the latent space with defects."""
+    if isinstance(spec, str) and spec == "auto":
+        named = losses if isinstance(losses, (list, tuple)) else [losses]
+        contrasts = any(
+            choose("loss", LOSSES, loss).factory.needs_defects
+            for loss in named
+            if loss not in ("auto", "reconstruction")
+        )
+        spec = "latent" if contrasts else modality.factory.scorer
+    part = choose("scorer", SCORERS, spec)
+    if part.name == "ensemble" and "experts" not in part.options:
+        part = replace(part, options={"experts": modality.factory.experts, **part.options})
+    return part
 
 
 def _schedule(lr: Any) -> Part:

@@ -112,7 +112,7 @@ def fit(
     bottleneck: Annotated[str | None, typer.Option(help="'plain', 'variational', 'rsr'.")] = None,
     loss: Annotated[list[str] | None, typer.Option(help="Loss term; may be repeated.")] = None,
     corruption: Annotated[str | None, typer.Option(help="'gaussian', 'mask', 'swap'.")] = None,
-    scorer: Annotated[str | None, typer.Option(help="'latent' or 'reconstruction'.")] = None,
+    scorer: Annotated[str | None, typer.Option(help="'ensemble', 'latent' or 'reconstruction'.")] = None,
     latent_dim: Annotated[int | None, typer.Option(help="Width of the code.", min=1)] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.", min=1)] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows of a batch.", min=1)] = None,

@@ -53,7 +53,7 @@ class DefectDetector(BaseEstimator):
         device: 'auto', 'cpu', 'cuda', …
         random_state: None, an integer, or a NumPy generator. No global generator is ever touched.
         verbose: 0 is silent; 1 writes a line for every tenth of the epochs to stderr.
-        scorer: 'auto', 'latent' or 'reconstruction'.
+        scorer: 'auto', 'ensemble', 'latent' or 'reconstruction', or one with options.
 
     Attributes:
         classes_: 'normal', 'other', 'defect': the columns of `predict_proba`.
@@ -180,7 +180,9 @@ class DefectDetector(BaseEstimator):
             self.history_.append(record)
             self._report(record)
             yield record
-        self.fitted_ = learn_groups(model, x, group, held_out, [_plain(name) for name in rows.names])
+        self.fitted_ = learn_groups(
+            model, x, group, held_out, [_plain(name) for name in rows.names], int(rng.integers(2**31))
+        )
         self.classes_, self.notes_ = np.array(CLASSES), {}
         calibration = self.fitted_.calibration
         self.outlier_threshold_ = for_share(calibration["outlier"], DEFAULT_CONTAMINATION)
@@ -232,7 +234,8 @@ class DefectDetector(BaseEstimator):
         """How unusual is each row?
 
         Returns:
-            Shape (row,), float64, higher = more unusual: the reconstruction error in scaled units. A pandas frame
+            Shape (row,), float64, higher = more unusual: by the scorer 'ensemble' the mean tail rank of the experts
+            that look at no label, else the reconstruction error in scaled units. A pandas frame
             gives a pandas Series with its index; a path that cannot be decoded gives NaN.
         """
         rows, evidence = self._evidence(X)

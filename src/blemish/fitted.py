@@ -17,7 +17,6 @@ from blemish.scoring.thresholds import for_budget, for_false_positive_rate, for_
 
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 0.2, 20, 1000
 KNOWN_NORMALS = 256  # codes kept for explanations and samples
-MOST_LEFT_OUT = 50  # labelled defects that leave-one-out goes through
 
 
 @dataclass(frozen=True)
@@ -148,6 +147,7 @@ def learn_groups(
     group: Int[np.ndarray, " row"],
     held_out: Int[np.ndarray, " held_out"],
     names: list[Any],
+    seed: int = 0,
 ) -> Fitted:
     """Fit the scorer on the training rows and score the held-out ones.
 
@@ -157,17 +157,18 @@ def learn_groups(
         group: Their groups.
         held_out: Rows that were not trained on.
         names: A name for each row.
+        seed: For the scorer.
     """
     evidence = model.evidence(x)
     seen = np.setdiff1d(np.arange(len(x)), held_out)
     scorer: Scorer = model.choices.scorer.make()
-    state = scorer.fit(evidence[seen], group[seen])
+    state = scorer.fit(evidence[seen], group[seen], seed)
     ordinary = held_out if len(held_out) else seen[_is_learnt(group[seen])]
     calibration = {"outlier": np.sort(scorer.outlier_score(state, evidence[ordinary]))}
     defects = np.flatnonzero(group == DEFECT)
     if len(defects):
         calibration["defect"] = np.sort(scorer.defect_score(state, evidence[ordinary]))
-        calibration["known"] = leave_one_out(scorer, evidence[seen], group[seen])
+        calibration["known"] = scorer.known_scores(state, evidence[seen], group[seen])
         calibration["rejected"] = scorer.defect_score(state, evidence[(group == OTHER) | (group == NORMAL)])
     _notice_collapse(calibration["outlier"])
     normals = np.flatnonzero(_is_learnt(group))
@@ -182,19 +183,6 @@ def learn_groups(
         n_defects=len(defects),
         held_out=held_out,
     )
-
-
-def leave_one_out(scorer: Scorer, evidence: Evidence, group: Int[np.ndarray, " row"]) -> Float[np.ndarray, " defect"]:
-    """Defect score of each labelled defect by a scorer that has not seen it; empty for a single one."""
-    defects = np.flatnonzero(group == DEFECT)
-    if len(defects) < 2:
-        return np.empty(0)
-    scores = []
-    for row in defects[:MOST_LEFT_OUT]:
-        rest = np.arange(len(group)) != row
-        state = scorer.fit(evidence[rest], group[rest])
-        scores.append(scorer.defect_score(state, evidence[np.array([row])])[0])
-    return np.array(scores)
 
 
 def _is_learnt(group: Int[np.ndarray, " row"]) -> np.ndarray:

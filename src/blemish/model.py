@@ -64,11 +64,16 @@ class Model:
             yield chunk, out
 
     def evidence(self, x: Tensor) -> Evidence:
-        """Codes and reconstruction errors of tensors."""
+        """Codes and reconstruction errors of tensors, and what the scorer wants to know besides."""
         term, blocks = self.reconstruction, self.modality.blocks
         parts = [(out.z, term.sample_error(chunk, out.x_hat, blocks)) for chunk, out in self.run(x)]
         z, error = (torch.cat(tensors).cpu().numpy().astype(np.float64) for tensors in zip(*parts, strict=True))
-        return Evidence(z, error)
+        views = set(getattr(self.choices.scorer.make(), "experts", ())) - {"code", "error"}
+        if not views:
+            return Evidence(z, error)
+        with torch.inference_mode():
+            chunks = [self.modality.features(chunk) for chunk in x.split(SCORING_ROWS)]
+        return Evidence(z, error, {view: torch.cat([c[view] for c in chunks]).cpu().numpy() for view in chunks[0]})
 
     def error_map(self, x: Tensor) -> Float[np.ndarray, "row *element"]:
         """Error of every column or pixel."""

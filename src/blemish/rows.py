@@ -12,8 +12,8 @@ from jaxtyping import Bool
 from scipy.sparse import issparse
 
 from blemish.errors import DataError
-from blemish.modalities.columns import is_frame
-from blemish.sources import kind_of_array, read, read_images
+from blemish.modalities.columns import frame_columns, is_frame
+from blemish.sources import IMAGES, kind_of_array, read, read_images
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Rows:
 
     Attributes:
         X: A table, an array, or a list of arrays.
-        modality: 'tabular', 'image' or 'video'.
+        modality: 'tabular', 'image', 'video' or 'text'.
         names_given: A name for each row that the user gave.
         kept: Which of these could be read, shape (row,).
         index: A pandas index to give back, or None.
@@ -69,7 +69,8 @@ def to_rows(X: Any, modality: str = "auto", frames: int | None = None) -> Rows:
     """Read X.
 
     Args:
-        X: A table of any library, an array, a list of arrays, a list of paths of images, or a file or folder.
+        X: A table of any library, an array, a list of arrays, a list of paths of images or of texts, or a file or
+            folder.
         modality: What the model is for, or 'auto'.
         frames: Frames of a clip when recordings are cut.
 
@@ -88,15 +89,21 @@ def _read(X: Any, modality: str, frames: int | None) -> Rows:
         return Rows(samples.X, samples.modality, samples.keys, np.ones(len(samples), dtype=bool))
     if issparse(X):
         raise DataError("sparse data was passed, but dense data is required; use X.toarray()")
+    if modality == "text":
+        return _texts(X)
     if is_frame(X):
         index = X.index if nw.dependencies.is_pandas_dataframe(X) else None
         n = len(nw.from_native(X, eager_only=True))
         names = list(range(n)) if index is None else list(index)
         return Rows(X, "tabular", names, np.ones(n, dtype=bool), index)
     if isinstance(X, np.ndarray):
+        if X.ndim == 1 and len(X) and all(isinstance(item, str) for item in X):
+            return _texts(X)
         kind = kind_of_array(X) if X.dtype != object or X.ndim == 2 else "image"
         return Rows(X, kind, list(range(len(X))), np.ones(len(X), dtype=bool))
     if isinstance(X, Sequence) and len(X) and all(isinstance(item, (str, os.PathLike)) for item in X):
+        if modality == "auto" and not any(_is_path(item) for item in X):
+            return _texts(X)
         return _read_paths([Path(item) for item in X])
     if isinstance(X, Sequence) and len(X) and all(isinstance(item, np.ndarray) and item.ndim > 1 for item in X):
         kind = "video" if X[0].ndim == 4 else "image"
@@ -104,6 +111,21 @@ def _read(X: Any, modality: str, frames: int | None) -> Rows:
     shape = getattr(X, "shape", None)
     n = shape[0] if shape else len(X) if hasattr(X, "__len__") else 0
     return Rows(X, "tabular", list(range(n)), np.ones(n, dtype=bool))
+
+
+def _texts(X: Any) -> Rows:
+    """Strings in a sequence, an array of one axis, or a pandas or polars series."""
+    if is_frame(X):
+        raise DataError(f"the model is for text and got a table; give one of its columns {frame_columns(X)[:5]}")
+    index = X.index if nw.dependencies.is_pandas_series(X) else None
+    texts = list(X) if hasattr(X, "__iter__") else [X]
+    names = list(range(len(texts))) if index is None else list(index)
+    return Rows(texts, "text", names, np.ones(len(texts), dtype=bool), index)
+
+
+def _is_path(item: Any) -> bool:
+    """Whether a list's item means a file: it is a path object, or ends like a picture."""
+    return isinstance(item, os.PathLike) or Path(item[-300:]).suffix.lower() in IMAGES
 
 
 def _read_paths(paths: list[Path]) -> Rows:

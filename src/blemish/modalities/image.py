@@ -1,15 +1,22 @@
 """Images of one size or of many."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from blemish.modalities.pictures import Pixels, check_pictures, fit_pixels
+from blemish.modalities.texture import texture
 from blemish.output import Block
 
 AXES = "batch, channel, height, width"
+SMALL_SIDE = 32  # pixels a side of the small copy
+TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the cache
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,12 @@ class Image:
     fitted: ClassVar[type]
     view: ClassVar[str] = "hide_boxes"
     synthetic: ClassVar[str] = "cut_paste"
+    scorer: ClassVar[str] = "ensemble"
+    experts: ClassVar[Mapping[str, list[Any]]] = {
+        "texture": ["linear", "kernel", "trees", "isolation", "distance"],
+        "pixels": ["linear", "kernel", "trees", "isolation", "distance"],
+        "error": ["value"],
+    }
 
     def fit(self, raw: Any) -> "FittedImage":
         """Learn size, channels and range.
@@ -66,6 +79,12 @@ class FittedImage:
     def to_raw(self, x: Float[np.ndarray, "row channel height width"]) -> Float[np.ndarray, "row channel height width"]:
         """Pictures in the user's range."""
         return self.pixels.decode(x)
+
+    def features(self, x: Float[Tensor, "row channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
+        """'texture': local statistics, wherever they are; 'pixels': a small copy, so it matters where things are."""
+        textures = [texture(chunk) for chunk in x.split(TEXTURE_ROWS)]
+        small = adaptive_avg_pool2d(x, (min(x.shape[-2], SMALL_SIDE), min(x.shape[-1], SMALL_SIDE)))
+        return {"texture": torch.cat(textures), "pixels": small.flatten(1)}
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""

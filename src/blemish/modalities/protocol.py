@@ -1,9 +1,11 @@
 """What a kind of data has to offer."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from blemish.output import Block
 
@@ -32,6 +34,10 @@ class FittedModality(Protocol):
         """Tensors back in the user's units and form."""
         ...
 
+    def features(self, x: Float[Tensor, "row *sample"]) -> dict[str, Float[Tensor, "row feature"]]:
+        """What there is to say of each row beside the network's code, by view."""
+        ...
+
     def state(self) -> dict[str, Any]:
         """All that was learnt, as JSON values."""
         ...
@@ -51,6 +57,8 @@ class Modality(Protocol):
         loss: Name of the default reconstruction error.
         synthetic: Name of the function that makes outliers of normals.
         view: Name of the function that shows a sample a little differently.
+        scorer: Name of the default scorer.
+        experts: For the ensemble: view → experts by name, or with options.
         fitted: The class that `fit` returns.
     """
 
@@ -58,6 +66,8 @@ class Modality(Protocol):
     loss: ClassVar[str]
     synthetic: ClassVar[str]
     view: ClassVar[str]
+    scorer: ClassVar[str]
+    experts: ClassVar[Mapping[str, list[Any]]]
     fitted: ClassVar[type]
 
     def fit(self, raw: Any) -> FittedModality:

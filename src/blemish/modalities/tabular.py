@@ -2,11 +2,14 @@
 
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from blemish.errors import DataError, DataWarning
 from blemish.modalities.columns import Columns, from_columns, to_columns, to_numbers, to_texts
@@ -86,6 +89,12 @@ class Tabular:
     fitted: ClassVar[type]
     view: ClassVar[str] = "hide_columns"
     synthetic: ClassVar[str] = "swap_columns"
+    scorer: ClassVar[str] = "ensemble"
+    experts: ClassVar[Mapping[str, list[Any]]] = {
+        "plain": ["linear", "kernel", "trees"],
+        "scaled": [{"name": "kernel", "standardise": False}, "isolation"],
+        "error": ["value"],
+    }
 
     def fit(self, raw: Any) -> "FittedTabular":
         """Learn medians, spreads and vocabularies.
@@ -164,6 +173,17 @@ class FittedTabular:
         """
         columns = self._matching(raw)
         return np.hstack([c.encode(columns[c.name]) for c in self.columns]).astype(np.float32)
+
+    def features(self, x: Float[Tensor, "row feature"]) -> dict[str, Float[Tensor, "row feature"]]:
+        """'scaled': what the network sees; 'plain': numbers without the asinh, which hides how far out they are."""
+        return {"scaled": x, "plain": torch.where(self._is_number.to(x.device), x.clamp(-30, 30).sinh(), x)}
+
+    @property
+    def _is_number(self) -> Tensor:
+        numbers = torch.zeros(self.sample_shape, dtype=torch.bool)
+        for block in self.blocks:
+            numbers[block.start : block.stop] = block.kind == "numeric"
+        return numbers
 
     def _matching(self, raw: Any) -> Columns:
         columns, form = to_columns(raw)

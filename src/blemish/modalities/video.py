@@ -1,10 +1,12 @@
 """Clips of one length."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from blemish.errors import DataError
 from blemish.modalities.pictures import Pixels, check_pictures, fit_pixels
@@ -30,6 +32,8 @@ class Video:
     fitted: ClassVar[type]
     view: ClassVar[str] = "hide_boxes"
     synthetic: ClassVar[str] = "time_warp"
+    scorer: ClassVar[str] = "latent"
+    experts: ClassVar[Mapping[str, list[Any]]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 
     def fit(self, raw: Any) -> "FittedVideo":
         """Learn length, size, channels and range.
@@ -76,6 +80,10 @@ class FittedVideo:
     ) -> Float[np.ndarray, "row frame channel height width"]:
         """Clips in the user's range."""
         return self.pixels.decode(x)
+
+    def features(self, x: Float[Tensor, "row frame channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
+        """None: the code is all."""
+        return {}
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""

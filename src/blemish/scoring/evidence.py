@@ -1,10 +1,16 @@
 """What a scorer sees of each row, and what it has to offer."""
 
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from blemish.errors import ConfigError
+from blemish.labels import DEFECT
+
+MOST_LEFT_OUT = 50  # labelled defects that leave-one-out goes through
 
 State = dict[str, np.ndarray]
 """All that a scorer learnt, as named float64 arrays: what a model file stores."""
@@ -17,14 +23,32 @@ class Evidence:
     Attributes:
         z: Codes, shape (row, latent), float64.
         error: Reconstruction error, shape (row,), float64, >= 0.
+        features: What the modality says of each row beside the network, by view, each (row, feature), float32.
     """
 
     z: Float[np.ndarray, "row latent"]
     error: Float[np.ndarray, " row"]
+    features: Mapping[str, Float[np.ndarray, "row feature"]] = field(default_factory=dict)
+
+    def view(self, name: str) -> Float[np.ndarray, "row feature"]:
+        """One view of the rows; 'code' is the code with the log error, 'error' the log error alone.
+
+        Raises:
+            ConfigError: If the data have no such view.
+        """
+        if name == "code":
+            return np.column_stack([self.z, np.log(self.error + 1e-12)])
+        if name == "error":
+            return np.log(self.error + 1e-12)[:, None]
+        if name not in self.features:
+            raise ConfigError(
+                f"there is no view {name!r}; these data have {', '.join(['code', 'error', *self.features])}"
+            )
+        return self.features[name]
 
     def __getitem__(self, rows: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]) -> "Evidence":
         """Some of the rows."""
-        return Evidence(self.z[rows], self.error[rows])
+        return Evidence(self.z[rows], self.error[rows], {name: x[rows] for name, x in self.features.items()})
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -33,10 +57,28 @@ class Evidence:
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Pure functions of evidence and of what `fit` learnt; a frozen dataclass of choices."""
+    """Pure functions of evidence and of what `fit` learnt; a frozen dataclass of choices.
 
-    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"]) -> State:
+    Attributes:
+        contrast: Loss terms that the default objective gains, because the score reads the latent space.
+    """
+
+    contrast: ClassVar[tuple[str, ...]]
+
+    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Learn where the groups lie; works with any of them absent but the normals."""
+        ...
+
+    def known_scores(
+        self, state: State, evidence: Evidence, group: Int[np.ndarray, " row"]
+    ) -> Float[np.ndarray, " defect"]:
+        """Defect score of each labelled defect by a scorer that has not seen it; empty for a single one.
+
+        Args:
+            state: What `fit` learnt from the same rows.
+            evidence: The rows.
+            group: Their groups.
+        """
         ...
 
     def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
@@ -50,3 +92,16 @@ class Scorer(Protocol):
     def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
         """Of normal, other and defect; rows sum to 1."""
         ...
+
+
+def leave_one_out(scorer: Scorer, evidence: Evidence, group: Int[np.ndarray, " row"]) -> Float[np.ndarray, " defect"]:
+    """Defect score of each labelled defect by a scorer that has not seen it; empty for a single one."""
+    defects = np.flatnonzero(group == DEFECT)
+    if len(defects) < 2:
+        return np.empty(0)
+    scores = []
+    for row in defects[:MOST_LEFT_OUT]:
+        rest = np.arange(len(group)) != row
+        state = scorer.fit(evidence[rest], group[rest])
+        scores.append(scorer.defect_score(state, evidence[np.array([row])])[0])
+    return np.array(scores)

@@ -1,6 +1,7 @@
 """Ranks by where a row lies in latent space as well as by its reconstruction error."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -8,17 +9,12 @@ from scipy.special import logsumexp
 
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.scoring.clouds import bandwidth_of, fit_whitening, log_joint, whitened
-from blemish.scoring.evidence import Evidence, State
-
-
-def features_of(evidence: Evidence) -> Float[np.ndarray, "row feature"]:
-    """Code and log error side by side, shape (row, latent + 1)."""
-    return np.column_stack([evidence.z, np.log(evidence.error + 1e-12)])
+from blemish.scoring.evidence import Evidence, State, leave_one_out
 
 
 @dataclass(frozen=True)
 class Latent:
-    """Three clouds over the code and the log error; the default.
+    """Three clouds over the code and the log error.
 
     The defect score is the log-odds of the defect cloud against the two others. A region that nobody has seen belongs
     to the broad cloud, not to the defect's. Not for a latent space that the contrast did not shape *and* that mixes
@@ -30,15 +26,25 @@ class Latent:
     """
 
     least_bandwidth: float = 0.5
+    contrast: ClassVar[tuple[str, ...]] = ("margin",)
 
-    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"]) -> State:
+    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Learn the clouds; see `Scorer`."""
-        features = features_of(evidence)
+        features = evidence.view("code")
         state = fit_whitening(features[(group == UNLABELLED) | (group == NORMAL)])
         u = whitened(state, features)
         defects = u[group == DEFECT]
         bandwidth = np.array(bandwidth_of(defects, self.least_bandwidth))
         return {**state, "defects": defects, "others": u[group == OTHER], "bandwidth": bandwidth}
+
+    def known_scores(
+        self,
+        state: State,
+        evidence: Evidence,
+        group: Int[np.ndarray, " row"],
+    ) -> Float[np.ndarray, " defect"]:
+        """By leaving one out; see `Scorer`."""
+        return leave_one_out(self, evidence, group)
 
     def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """The reconstruction error."""
@@ -55,5 +61,5 @@ class Latent:
         return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
 
     def _log_joint(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
-        u = whitened(state, features_of(evidence))
+        u = whitened(state, evidence.view("code"))
         return log_joint(u, state["defects"], state["others"], float(state["bandwidth"]))

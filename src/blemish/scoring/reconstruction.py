@@ -1,6 +1,7 @@
 """Ranks by reconstruction error alone: the field's way, kept for comparison."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -8,7 +9,7 @@ from scipy.special import logsumexp
 
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.scoring.clouds import bandwidth_of, fit_whitening, log_joint, whitened
-from blemish.scoring.evidence import Evidence, State
+from blemish.scoring.evidence import Evidence, State, leave_one_out
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,9 @@ class ReconstructionOnly:
     Use to reproduce the prototype. It cannot tell one kind of outlier from another of the same error.
     """
 
-    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"]) -> State:
+    contrast: ClassVar[tuple[str, ...]] = ("margin",)
+
+    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Learn the clouds; see `Scorer`."""
         features = np.log(evidence.error + 1e-12)[:, None]
         state = fit_whitening(features[(group == UNLABELLED) | (group == NORMAL)])
@@ -30,6 +33,15 @@ class ReconstructionOnly:
             "others": u[group == OTHER],
             "bandwidth": np.array(bandwidth_of(defects, 0.5)),
         }
+
+    def known_scores(
+        self,
+        state: State,
+        evidence: Evidence,
+        group: Int[np.ndarray, " row"],
+    ) -> Float[np.ndarray, " defect"]:
+        """By leaving one out; see `Scorer`."""
+        return leave_one_out(self, evidence, group)
 
     def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """The reconstruction error."""

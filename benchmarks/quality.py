@@ -1,0 +1,212 @@
+"""How well is *one kind* of defect ranked above everything else? The table of the README, on data that you name.
+
+    python benchmarks/quality.py FOLDER --normal fine
+    python benchmarks/quality.py FOLDER --labels kind --normal normal --seeds 0 1 --out quality.md
+    python benchmarks/quality.py ../shared/bench --suite targeted
+
+FOLDER holds tables (.csv, .parquet; the kind of each row in the column `--labels`) and sub-folders of pictures (one
+folder a kind inside). Each kind that is not normal and has enough rows is the defect in turn. Half of each kind
+trains: the normals, a few of the other kinds (half of the kinds not at all), 1 % hidden defects, all unlabelled, and
+8 labelled defects. The other half is ranked. A folder with a `protocol.py` (names → loaders of splits) brings its own
+tasks. Beside Blemish stand a linear model, extremely randomised trees (both on the raw features, labelled against
+all unlabelled) and the autoencoder's reconstruction error; `--ablation` takes each ingredient out in turn.
+"""
+
+import argparse
+import importlib.util
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.preprocessing import StandardScaler
+
+from blemish import DefectDetector
+from blemish.sources import read
+
+N_LABELLED, OTHER_SHARE, HIDDEN_SHARE, LEAST_TEST = 8, 0.05, 0.01, 10
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training rows with 8 labels, and rows to rank; names as in the protocol."""
+
+    X_train: Any
+    y_train: np.ndarray
+    X_test: Any
+    group_test: np.ndarray
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of defect on one set of data; `load(seed)` gives a split."""
+
+    name: str
+    load: Callable[[int], Any]
+
+
+def tasks_in(folder: Path, labels: str, normal: str, suite: str) -> list[Task]:
+    """All tasks that a folder holds."""
+    if (folder / "protocol.py").exists():
+        spec = importlib.util.spec_from_file_location("protocol", folder / "protocol.py")
+        assert spec is not None
+        assert spec.loader is not None
+        protocol = sys.modules["protocol"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(protocol)
+        return [Task(name, task.load) for name, task in protocol.TASKS.items() if name.startswith(f"{suite}/")]
+    tasks = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            samples = read(path)
+            rows, kind = samples.X, np.array([Path(key).parts[0] for key in samples.keys], dtype=object)
+        elif path.suffix in (".csv", ".parquet"):
+            samples = read(path, take_out=[labels])
+            rows, kind = samples.X, np.asarray(samples.columns[labels], dtype=object)
+        else:
+            continue
+        enough = 2 * (N_LABELLED + LEAST_TEST)
+        for defect in sorted({k for k in kind if k != normal and (kind == k).sum() >= enough}):
+            tasks.append(
+                Task(f"{path.stem}/{defect}", lambda seed, r=rows, k=kind, d=defect: split(r, k, normal, d, seed))
+            )
+    return tasks
+
+
+def split(X: Any, kind: np.ndarray, normal: str, defect: str, seed: int) -> Split:
+    """A random half trains, the other is ranked; see the module's text."""
+    rng = np.random.default_rng(seed)
+    half = np.zeros(len(kind), dtype=bool)
+    for one in np.unique(kind.astype(str)):
+        rows = rng.permutation(np.flatnonzero(kind.astype(str) == one))
+        half[rows[: len(rows) // 2]] = True
+    others = rng.permutation(sorted(set(kind) - {normal, defect}))
+    unseen = others[: len(others) // 2] if len(others) >= 4 else others[:0]
+    normals = np.flatnonzero(half & (kind == normal))
+    seen = rng.permutation(np.flatnonzero(half & np.isin(kind, others) & ~np.isin(kind, unseen)))
+    defects = rng.permutation(np.flatnonzero(half & (kind == defect)))
+    n_other, n_hidden = (int(np.ceil(share * len(normals))) for share in (OTHER_SHARE, HIDDEN_SHARE))
+    train = np.sort(np.concatenate([normals, seen[:n_other], defects[: N_LABELLED + n_hidden]]))
+    y = np.where(np.isin(train, defects[:N_LABELLED]), "defect", None)
+    test = np.flatnonzero(~half)
+    group = np.select([kind[test] == normal, kind[test] == defect], ["normal", "defect"], "other")
+    return Split(_take(X, train), y, _take(X, test), group)
+
+
+def _take(X: Any, rows: np.ndarray) -> Any:
+    if isinstance(X, list):
+        return [X[i] for i in rows]
+    return X.take(rows) if hasattr(X, "take") and not isinstance(X, np.ndarray) else X[rows]
+
+
+def figures(group: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    """Average precision, AUROC above other outliers and above normals, recall at 1 % false alarms."""
+    defect = group == "defect"
+    rest = np.sort(scores[~defect])[::-1]
+
+    def above(name: str) -> float:
+        either = defect | (group == name)
+        return float(roc_auc_score(defect[either], scores[either])) if (group == name).any() else np.nan
+
+    return {
+        "AP": float(average_precision_score(defect, scores)),
+        "AUROC above other": above("other"),
+        "AUROC above normal": above("normal"),
+        "recall at 1 %": float(np.mean(scores[defect] > rest[int(0.01 * len(rest))])),
+    }
+
+
+def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.ndarray, float]]:
+    """Name, scores of the test rows and seconds for each way of ranking."""
+    start = perf_counter()
+    det = DefectDetector(random_state=seed).fit(task.X_train, task.y_train)
+    yield "blemish", np.asarray(det.defect_score(task.X_test)), perf_counter() - start
+    _, evidence = det._evidence(task.X_test)
+    yield "reconstruction error", evidence.error, np.nan
+    yield "outlier score", det.fitted_.outlier_score(evidence), np.nan
+    scorer, state = det.fitted_.scorer, det.fitted_.scorer_state
+    if ablation and hasattr(scorer, "opinions"):
+        opinions: Mapping[str, np.ndarray] = scorer.opinions(state, evidence)  # pyright: ignore[reportAttributeAccessIssue]
+        heard, pull = np.stack(list(opinions.values())), np.log(np.maximum(state["weights"], 1e-300))
+        for i, name in enumerate(opinions):
+            yield f"{name} alone", heard[i], np.nan
+            yield f"without {name}", softmax(np.delete(pull, i)) @ np.delete(heard, i, axis=0), np.nan
+        yield "all alike, not weighed", heard.mean(axis=0), np.nan
+    model = det.fitted_.model
+    both = [model.to_tensor(rows).flatten(1).cpu().numpy() for rows in (task.X_train, task.X_test)]
+    scale = StandardScaler().fit(both[0])
+    x_train, x_test = (np.clip(scale.transform(x), -10, 10) for x in both)
+    is_defect = np.asarray(task.y_train == "defect")
+    for name, peer in {
+        "extremely randomised trees": ExtraTreesClassifier(
+            500, class_weight="balanced", min_samples_leaf=2, random_state=seed
+        ),
+        "logistic regression": LogisticRegression(class_weight="balanced", max_iter=1000),
+    }.items():
+        start = perf_counter()
+        scores = peer.fit(x_train, is_defect).predict_proba(x_test)[:, 1]
+        yield name, scores, perf_counter() - start
+
+
+def table(found: Mapping[str, Mapping[str, list[dict[str, float]]]]) -> str:
+    """Means over seeds and tasks of a set, then over sets, as Markdown."""
+    sets = sorted({group for groups in found.values() for group in groups})
+    measures = ["AUROC above other", "recall at 1 %", "seconds"]
+    lines = [f"| | {' | '.join(sets)} | **mean AP** | {' | '.join(measures)} |", "|---" * (len(sets) + 5) + "|"]
+
+    def mean(groups: Mapping[str, list[dict[str, float]]], measure: str) -> float:
+        return float(np.mean([np.mean([row[measure] for row in groups[g]]) for g in sets if g in groups]))
+
+    for name, groups in sorted(found.items(), key=lambda item: -mean(item[1], "AP")):
+        by_set = [f"{np.mean([row['AP'] for row in groups[g]]):.3f}" if g in groups else "–" for g in sets]
+        rest = [f"{mean(groups, measure):.3f}".replace("nan", "–") for measure in measures]
+        lines.append(f"| {name} | {' | '.join(by_set)} | **{mean(groups, 'AP'):.3f}** | {' | '.join(rest)} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--labels", default="kind", help="column of a table that says what each row is")
+    parser.add_argument("--normal", default="normal", help="the kind that is no outlier")
+    parser.add_argument("--suite", default="targeted", help="of a folder with a protocol.py")
+    parser.add_argument("--tasks", default="", help="only tasks whose name contains this")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--ablation", action="store_true")
+    parser.add_argument("--out", type=Path, help="file to write the table to")
+    given = parser.parse_args()
+    if not given.folder.is_dir():
+        parser.error(f"there is no folder {given.folder}")
+    tasks = [t for t in tasks_in(given.folder, given.labels, given.normal, given.suite) if given.tasks in t.name]
+    if not tasks:
+        parser.error(f"{given.folder} holds no task: check --labels, --normal and --tasks")
+    warnings.filterwarnings("ignore")
+    found: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for task in tasks:
+        group = task.name.split("/")[-2]
+        for seed in given.seeds:
+            one = task.load(seed)
+            for name, scores, seconds in rankings(one, seed, ablation=given.ablation):
+                row = {**figures(one.group_test, scores), "seconds": seconds}
+                found.setdefault(name, {}).setdefault(group, []).append(row)
+            best = found["blemish"][group][-1]
+            sys.stderr.write(f"{task.name}, seed {seed}: AP {best['AP']:.3f} in {best['seconds']:.0f} s\n")
+    heading = f"`python {' '.join(sys.argv)}`, {date.today()}, {len(tasks)} task(s), seeds {given.seeds}"
+    text = f"{heading}\n\n{table(found)}\n"
+    sys.stdout.write(text)
+    if given.out:
+        given.out.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

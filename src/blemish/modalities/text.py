@@ -1,0 +1,167 @@
+"""Texts as weighted words."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.sparse import csr_matrix
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from torch import Tensor
+
+from blemish.errors import DataError
+from blemish.output import Block
+
+WORDS_OF_A_RECONSTRUCTION = 10
+
+
+@dataclass(frozen=True)
+class Text:
+    """Texts of any length; the order of their words is ignored.
+
+    A text becomes the weights of its words (term frequency, damped, times inverse document frequency), scaled so that
+    the mean square of a feature is 1.
+
+    Attributes:
+        max_terms: Most frequent words that are told apart, >= 1.
+        topics: Directions of the latent semantic analysis that the experts look at, >= 1.
+
+    Reference:
+        Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988; Deerwester et al.,
+        "Indexing by latent semantic analysis", 1990.
+    """
+
+    max_terms: int = 5000
+    topics: int = 128
+    backbone: ClassVar[str] = "mlp"
+    loss: ClassVar[str] = "mse"
+    fitted: ClassVar[type]
+    view: ClassVar[str] = "hide_columns"
+    synthetic: ClassVar[str] = "swap_columns"
+    scorer: ClassVar[str] = "ensemble"
+    experts: ClassVar[Mapping[str, list[Any]]] = {
+        "topics": [
+            {"name": "linear", "strength": 0.1, "standardise": False},
+            {"name": "kernel", "softness": 0.1, "standardise": False},
+            "trees",
+            {"name": "distance", "standardise": False},
+        ],
+        "error": ["value"],
+    }
+
+    def fit(self, raw: Any) -> "FittedText":
+        """Learn words, their weights and the topics.
+
+        Args:
+            raw: Strings.
+
+        Raises:
+            DataError: If an item is no string, or no word occurs often enough to learn from.
+        """
+        texts = check_texts(raw)
+        least = 2 if len(texts) > 20 else 1
+        words = TfidfVectorizer(sublinear_tf=True, min_df=least, stop_words="english", max_features=self.max_terms)
+        try:
+            weights = words.fit_transform(texts)
+        except ValueError:
+            raise DataError(f"no word occurs in at least {least} of the {len(texts)} texts; give more text") from None
+        terms = words.get_feature_names_out()
+        n_topics = max(1, min(self.topics, len(terms) - 1, len(texts) - 1))
+        directions = np.full((1, len(terms)), len(terms) ** -0.5)
+        if min(len(terms), len(texts)) > 1:
+            directions = np.asarray(TruncatedSVD(n_topics, random_state=0).fit(weights).components_)
+        return FittedText(tuple(map(str, terms)), words.idf_, directions)
+
+    def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
+        """32, whatever the vocabulary."""
+        return max(1, min(32, sample_shape[0] // 2))
+
+
+class FittedText:
+    """A vocabulary, the weights of its words, and topics."""
+
+    def __init__(
+        self,
+        terms: tuple[str, ...],
+        idf: Float[np.ndarray, " term"],
+        directions: Float[np.ndarray, "topic term"],
+    ) -> None:
+        """Keep what was learnt.
+
+        Args:
+            terms: In the order of the features.
+            idf: Inverse document frequency of each.
+            directions: Of the latent semantic analysis.
+        """
+        self.terms, self.idf, self.directions = terms, idf, directions.astype(np.float32)
+        self.blocks: tuple[Block, ...] = ()
+        self.sample_shape = (len(terms),)
+        self._words = TfidfVectorizer(sublinear_tf=True, stop_words="english", vocabulary=list(terms))
+        self._words.idf_ = idf
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """The words."""
+        return self.terms
+
+    def weights(self, raw: Any) -> csr_matrix:
+        """Weights of the words of each text, rows of length 1 (0 for a text without a known word), sparse.
+
+        Raises:
+            DataError: If an item is no string.
+        """
+        return csr_matrix(self._words.transform(check_texts(raw)))
+
+    def to_tensor(self, raw: Any) -> Float[np.ndarray, "row term"]:
+        """Scaled weights as float32."""
+        return (self.weights(raw) * np.sqrt(len(self.terms))).toarray().astype(np.float32)
+
+    def to_raw(self, x: Float[np.ndarray, "row term"]) -> np.ndarray:
+        """The heaviest words of each row, heaviest first."""
+        order = np.argsort(-x, axis=1, kind="stable")[:, :WORDS_OF_A_RECONSTRUCTION]
+        texts = [" ".join(self.terms[i] for i in row if weights[i] > 0) for row, weights in zip(order, x, strict=True)]
+        return np.array(texts, dtype=object)
+
+    def describe(self, x: Float[np.ndarray, "row term"]) -> list[list[Any]]:
+        """The weight of each word of each row, 0 to 1."""
+        return (x / np.sqrt(len(self.terms))).round(4).tolist()
+
+    def features(self, x: Float[Tensor, "row term"]) -> dict[str, Float[Tensor, "row feature"]]:
+        """'topics': position along the directions in which the training texts differ most."""
+        directions = torch.from_numpy(self.directions).to(x.device)
+        return {"topics": x @ directions.T / len(self.terms) ** 0.5}
+
+    def state(self) -> dict[str, Any]:
+        """Vocabulary, weights and topics (packed), as JSON values."""
+        packed = b64encode(np.ascontiguousarray(self.directions, dtype="<f4").tobytes()).decode("ascii")
+        return {"terms": list(self.terms), "idf": self.idf.tolist(), "directions": packed}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "FittedText":
+        """The inverse of `state`."""
+        directions = np.frombuffer(b64decode(state["directions"], validate=True), dtype="<f4")
+        return cls(tuple(state["terms"]), np.array(state["idf"]), directions.reshape(-1, len(state["terms"])))
+
+
+def check_texts(raw: Any) -> list[str]:
+    """Strings as a list.
+
+    Raises:
+        DataError: If there is none, or an item is no string.
+    """
+    texts: list[Any] = list(raw) if not isinstance(raw, (str, bytes)) and hasattr(raw, "__iter__") else [raw]
+    if not texts:
+        raise DataError("there is no text")
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(
+                f"text {row} is {type(text).__name__} {str(text)[:40]!r}, not a string; give '' for no text"
+            )
+    return texts
+
+
+Text.fitted = FittedText

@@ -1,0 +1,49 @@
+"""How far out is a score among ordinary rows? One scale for all experts."""
+
+import numpy as np
+from jaxtyping import Float
+
+from blemish.scoring.evidence import State
+
+TAIL = 0.02
+"""Share of the ordinary rows that the exponential tail is fitted to."""
+N_LEVELS = 200
+
+
+def fit_tail(scores: Float[np.ndarray, " row"]) -> State:
+    """Levels of ordinary scores.
+
+    Args:
+        scores: Of ordinary rows, by a model that has not seen them; at least one.
+
+    Returns:
+        'levels' (level,), ascending quantiles up to 1 - TAIL; 'excess', the mean of what lies above the last of them.
+    """
+    levels = np.quantile(scores, np.linspace(0, 1 - TAIL, N_LEVELS))
+    above = scores[scores > levels[-1]] - levels[-1]
+    spread = float(scores.max() - scores.min()) or 1.0
+    return {"levels": levels, "excess": np.array(max(float(above.mean()) if len(above) else 0.0, 1e-3 * spread))}
+
+
+def tail_rank(state: State, scores: Float[np.ndarray, " row"], prefix: str = "") -> Float[np.ndarray, " row"]:
+    r"""Minus the logarithm of the share of ordinary rows that score at least as high.
+
+    Above the last level :math:`q` the share is that of an exponential distribution, so that rows far out keep their
+    order: :math:`-\log \mathrm{TAIL} + (s - q) / \mathrm{excess}`.
+
+    Args:
+        state: What `fit_tail` learnt.
+        scores: Any.
+        prefix: Of the names in the state.
+
+    Returns:
+        Shape (row,), >= 0.
+
+    Reference:
+        Pickands, "Statistical inference using extreme order statistics", 1975 (the exponential is his limit's middle
+        case).
+    """
+    levels, excess = state[f"{prefix}levels"], float(state[f"{prefix}excess"])
+    share = np.linspace(0, 1 - TAIL, len(levels))
+    inside = -np.log1p(-share[np.maximum(np.searchsorted(levels, scores, side="right") - 1, 0)])
+    return np.where(scores > levels[-1], -np.log(TAIL) + (scores - levels[-1]) / excess, inside)
