@@ -95,7 +95,8 @@ def split(X: Any, kind: np.ndarray, normal: str, defect: str, seed: int) -> Spli
     defects = rng.permutation(np.flatnonzero(half & (kind == defect)))
     n_other, n_hidden = (int(np.ceil(share * len(normals))) for share in (OTHER_SHARE, HIDDEN_SHARE))
     train = np.sort(np.concatenate([normals, seen[:n_other], defects[: N_LABELLED + n_hidden]]))
-    y = np.where(np.isin(train, defects[:N_LABELLED]), "defect", None)
+    y = np.full(len(train), None, dtype=object)
+    y[np.isin(train, defects[:N_LABELLED])] = "defect"
     test = np.flatnonzero(~half)
     group = np.select([kind[test] == normal, kind[test] == defect], ["normal", "defect"], "other")
     return Split(_take(X, train), y, _take(X, test), group)
