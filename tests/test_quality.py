@@ -1,0 +1,44 @@
+"""The quality benchmark on a folder of one's own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*arguments):
+    command = [sys.executable, str(ROOT / "benchmarks" / "quality.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_a_folder_of_tables_and_pictures_becomes_a_table(tmp_path):
+    rng = np.random.default_rng(0)
+    kind = np.repeat(["fine", "crack", "dent"], [160, 40, 30])
+    middle = {"fine": [0, 0, 0], "crack": [5, 0, 0], "dent": [0, 5, 0]}
+    rows = rng.normal(size=(len(kind), 3)) + [middle[one] for one in kind]
+    pd.DataFrame(rows).assign(what=kind).rename(columns=str).to_csv(tmp_path / "parts.csv", index=False)
+    for name, n in (("fine", 50), ("spot", 36)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(n):
+            picture = rng.integers(90, 110, (12, 12), dtype=np.uint8)
+            if name == "spot":
+                picture[4:7, rng.integers(8)] = 250
+            Image.fromarray(picture).save(tmp_path / "photos" / name / f"{i}.png")
+    done = run(tmp_path, "--labels", "what", "--normal", "fine", "--seeds", 0, "--ablation", "--out", tmp_path / "q.md")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "parts/crack, seed 0: AP" in done.stderr
+    lines = (tmp_path / "q.md").read_text().splitlines()
+    assert lines[2].startswith("| | parts | photos | **mean AP** |")
+    found = {line.split(" | ")[0].strip("| "): line for line in lines[4:]}
+    assert {"blemish", "outlier score", "extremely randomised trees", "without 0 value of error"} <= set(found)
+    assert float(found["blemish"].split("**")[1]) > 0.8
+
+
+def test_what_is_missing_is_said(tmp_path):
+    assert "there is no folder" in run(tmp_path / "no").stderr
+    assert "holds no task: check --labels, --normal and --tasks" in run(tmp_path).stderr
