@@ -7,13 +7,14 @@ from sklearn.ensemble import ExtraTreesClassifier, IsolationForest
 
 import reference
 from blemish import DefectDetector
-from blemish.errors import ConfigError
+from blemish.errors import ConfigError, QualityWarning
 from blemish.experts import EXPERTS, Expert
 from blemish.experts.distance import geometric_median
 from blemish.experts.isolation import path_left
 from blemish.experts.kernel import kernel_score
 from blemish.experts.scaling import FARTHEST, fit_scaling, scaled
 from blemish.experts.trees import as_arrays, trees_score
+from blemish.fitted import notice
 from blemish.labels import DEFECT, OTHER, UNLABELLED
 from blemish.modalities.texture import derivatives, moments, texture
 from blemish.scoring.ensemble import Ensemble, deal, distance_out, out_of_fold
@@ -265,3 +266,29 @@ def test_texture_does_not_care_where_a_spot_lies():
     x = torch.zeros(2, 1, 40, 40)
     x[0, 0, 15, 15] = x[1, 0, 25, 22] = 1
     np.testing.assert_allclose(texture(x)[0], texture(x)[1], rtol=1e-2, atol=1e-2)
+
+
+# What is noticed
+
+
+def test_labels_that_do_not_pay_are_noticed():
+    ordinary = np.linspace(0, 1, 101)
+    useless = {"outlier": ordinary, "defect": ordinary, "known": np.full(5, 0.5)}
+    with pytest.warns(QualityWarning, match=r"5 labelled defects, .* above 50% .* above 8.%: .*; label more"):
+        notice(useless, np.full(5, 0.9), 1.0)
+    with pytest.warns(QualityWarning, match="all codes are equal"):
+        notice({"outlier": ordinary}, np.empty(0), 0.0)
+    notice({**useless, "known": np.full(5, 0.9)}, np.full(5, 0.9), 1.0)
+    notice({**useless, "known": np.full(3, 0.5)}, np.full(3, 0.9), 1.0)
+
+
+def test_random_labels_are_noticed_by_a_detector():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3))
+    far = np.arange(6)
+    x[far] = 9 * np.repeat(np.eye(3), 2, axis=0) * np.tile([1, -1], 3)[:, None]  # alike in nothing but being unusual
+    y = np.full(400, None, dtype=object)
+    y[far] = "defect"
+    scorer = {"name": "ensemble", "experts": {"plain": ["linear", "isolation"]}, "free_share": 1e-9}
+    with pytest.warns(QualityWarning, match="the labels do not pay yet"):
+        DefectDetector(epochs=1, random_state=0, scorer=scorer).fit(x, y)

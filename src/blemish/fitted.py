@@ -16,6 +16,7 @@ from blemish.scoring import Evidence, Scorer
 from blemish.scoring.thresholds import for_budget, for_false_positive_rate, for_precision, for_recall
 
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 0.2, 20, 1000
+LEAST_JUDGED, LEAST_GAP = 4, 0.05  # labelled defects, and share of ordinary rows, before labels are called useless
 KNOWN_NORMALS = 256  # codes kept for explanations and samples
 
 
@@ -170,7 +171,11 @@ def learn_groups(
         calibration["defect"] = np.sort(scorer.defect_score(state, evidence[ordinary]))
         calibration["known"] = scorer.known_scores(state, evidence[seen], group[seen])
         calibration["rejected"] = scorer.defect_score(state, evidence[(group == OTHER) | (group == NORMAL)])
-    _notice_collapse(calibration["outlier"])
+    notice(
+        calibration,
+        scorer.outlier_score(state, evidence[defects]) if len(defects) else np.empty(0),
+        float(evidence.z[ordinary].std(axis=0).max()),
+    )
     normals = np.flatnonzero(_is_learnt(group))
     normals = normals[:: max(1, -(-len(normals) // KNOWN_NORMALS))]
     which = {"defect": defects, "normal": normals}
@@ -189,10 +194,35 @@ def _is_learnt(group: Int[np.ndarray, " row"]) -> np.ndarray:
     return (group == UNLABELLED) | (group == NORMAL)
 
 
-def _notice_collapse(scores: Float[np.ndarray, " row"]) -> None:
-    if len(scores) > 1 and np.unique(scores).size == 1:
-        warnings.warn(
-            "all outlier scores are equal: the model collapsed, or all rows are; raise latent_dim or lower lr",
-            QualityWarning,
-            stacklevel=4,
+def notice(calibration: dict[str, np.ndarray], outlier_of_known: Float[np.ndarray, " defect"], spread: float) -> None:
+    """Warn where the scores cannot be worth much, and say what to do.
+
+    Args:
+        calibration: See `Fitted`.
+        outlier_of_known: Outlier score of each labelled defect.
+        spread: Standard deviation of the normals' codes.
+    """
+    ordinary = calibration["outlier"]
+    if len(ordinary) > 1 and np.unique(ordinary).size == 1:
+        _warn("all outlier scores are equal: the model collapsed, or all rows are; raise latent_dim or lower lr")
+    elif len(ordinary) > 1 and spread < 1e-6:
+        _warn("all codes are equal: the latent space collapsed; lower lr, or the weight of losses that shrink the code")
+    known = calibration.get("known", np.empty(0))
+    if len(known) < LEAST_JUDGED:
+        return
+    blind = share_below(calibration["defect"], known)
+    free = share_below(ordinary, outlier_of_known)
+    if blind < free - LEAST_GAP:
+        _warn(
+            f"by cross-validation over {len(known)} labelled defects, defect_score puts them above {blind:.0%} of the "
+            f"ordinary rows and outlier_score above {free:.0%}: the labels do not pay yet; label more, or check them"
         )
+
+
+def share_below(ordinary: Float[np.ndarray, " row"], scores: Float[np.ndarray, " some"]) -> float:
+    """Mean share of ordinary scores that a score exceeds, in [0, 1]."""
+    return float(np.mean(np.searchsorted(np.sort(ordinary), scores, side="left")) / len(ordinary))
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, QualityWarning, stacklevel=6)
