@@ -17,8 +17,9 @@ import importlib.util
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -48,21 +49,30 @@ class Split:
 
 @dataclass(frozen=True)
 class Task:
-    """One kind of defect on one set of data; `load(seed)` gives a split."""
+    """One kind of defect on one set of data.
+
+    Attributes:
+        name: Its set and its kind.
+        load: Seed → split.
+        train_group: Seed → what each training row really is, 'normal', 'other' or 'defect'.
+    """
 
     name: str
     load: Callable[[int], Any]
+    train_group: Callable[[int], np.ndarray]
 
 
-def tasks_in(folder: Path, labels: str, normal: str, suite: str) -> list[Task]:
-    """All tasks that a folder holds."""
+def tasks_in(folder: Path, labels: str, normal: str, suite: str, n_labelled: int = N_LABELLED) -> list[Task]:
+    """All tasks that a folder holds, with so many labelled defects where there are as many."""
     if (folder / "protocol.py").exists():
         spec = importlib.util.spec_from_file_location("protocol", folder / "protocol.py")
         assert spec is not None
         assert spec.loader is not None
         protocol = sys.modules["protocol"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(protocol)
-        return [Task(name, task.load) for name, task in protocol.TASKS.items() if name.startswith(f"{suite}/")]
+        protocol.N_LABELLED = n_labelled  # pyright: ignore[reportAttributeAccessIssue]
+        of_suite = {name: task for name, task in protocol.TASKS.items() if name.startswith(f"{suite}/")}
+        return [Task(name, task.load, partial(_protocol_group, task.load)) for name, task in of_suite.items()]
     tasks = []
     for path in sorted(folder.iterdir()):
         if path.is_dir():
@@ -73,15 +83,33 @@ def tasks_in(folder: Path, labels: str, normal: str, suite: str) -> list[Task]:
             rows, kind = samples.X, np.asarray(samples.columns[labels], dtype=object)
         else:
             continue
-        enough = 2 * (N_LABELLED + LEAST_TEST)
+        enough = 2 * (n_labelled + LEAST_TEST)
         for defect in sorted({k for k in kind if k != normal and (kind == k).sum() >= enough}):
+            cut = partial(split, kind=kind, normal=normal, defect=defect, n_labelled=n_labelled)
             tasks.append(
-                Task(f"{path.stem}/{defect}", lambda seed, r=rows, k=kind, d=defect: split(r, k, normal, d, seed))
+                Task(f"{path.stem}/{defect}", partial(cut, rows), partial(_own_group, cut, kind, normal, defect))
             )
     return tasks
 
 
-def split(X: Any, kind: np.ndarray, normal: str, defect: str, seed: int) -> Split:
+def _protocol_group(load: Any, seed: int) -> np.ndarray:
+    """Groups of the training rows of a protocol's task: its split, made once more of row numbers."""
+    pool, normals, defect = load.args
+    whole = pool()
+    numbered = replace(whole, X=np.arange(len(whole.kind)))
+    return _groups(load.func(lambda: numbered, normals, defect, seed), whole.kind, defect, normals)
+
+
+def _own_group(cut: Any, kind: np.ndarray, normal: str, defect: str, seed: int) -> np.ndarray:
+    return _groups(cut(np.arange(len(kind)), seed), kind, defect, [normal])
+
+
+def _groups(numbers: Any, kind: np.ndarray, defect: str, normals: Any) -> np.ndarray:
+    kinds = kind[numbers.X_train]
+    return np.select([np.isin(kinds, normals), kinds == defect], ["normal", "defect"], "other").astype(object)
+
+
+def split(X: Any, seed: int, *, kind: np.ndarray, normal: str, defect: str, n_labelled: int) -> Split:
     """A random half trains, the other is ranked; see the module's text."""
     rng = np.random.default_rng(seed)
     half = np.zeros(len(kind), dtype=bool)
@@ -94,15 +122,16 @@ def split(X: Any, kind: np.ndarray, normal: str, defect: str, seed: int) -> Spli
     seen = rng.permutation(np.flatnonzero(half & np.isin(kind, others) & ~np.isin(kind, unseen)))
     defects = rng.permutation(np.flatnonzero(half & (kind == defect)))
     n_other, n_hidden = (int(np.ceil(share * len(normals))) for share in (OTHER_SHARE, HIDDEN_SHARE))
-    train = np.sort(np.concatenate([normals, seen[:n_other], defects[: N_LABELLED + n_hidden]]))
+    train = np.sort(np.concatenate([normals, seen[:n_other], defects[: n_labelled + n_hidden]]))
     y = np.full(len(train), None, dtype=object)
-    y[np.isin(train, defects[:N_LABELLED])] = "defect"
+    y[np.isin(train, defects[:n_labelled])] = "defect"
     test = np.flatnonzero(~half)
     group = np.select([kind[test] == normal, kind[test] == defect], ["normal", "defect"], "other")
-    return Split(_take(X, train), y, _take(X, test), group)
+    return Split(take(X, train), y, take(X, test), group)
 
 
-def _take(X: Any, rows: np.ndarray) -> Any:
+def take(X: Any, rows: np.ndarray) -> Any:
+    """Rows of a list, an Arrow table or an array."""
     if isinstance(X, list):
         return [X[i] for i in rows]
     return X.take(rows) if hasattr(X, "take") and not isinstance(X, np.ndarray) else X[rows]

@@ -423,9 +423,19 @@ def path_left(n):
     return 2 * sum(1 / k for k in range(1, n)) - 2 * (n - 1) / n
 
 
-def sum_of_distances(x, point):
-    """What the geometric median makes least."""
-    return sum(sqrt(sum((u - v) ** 2 for u, v in zip(row, point, strict=True))) for row in x)
+def neighbour_distance(row, points, n):
+    """Mean Euclidean distance to the n nearest points."""
+    distances = sorted(sqrt(sum((u - v) ** 2 for u, v in zip(row, point, strict=True))) for point in points)
+    return sum(distances[:n]) / n
+
+
+def concentration_step(x, direction, share):
+    """The unit vector along the sum of the share of the rows that lie furthest along a direction."""
+    along = [sum(u * d for u, d in zip(row, direction, strict=True)) for row in x]
+    kept = sorted(range(len(along)), key=lambda i: -along[i])[: round(share * len(along))]
+    total = [sum(x[i][j] for i in kept) for j in range(len(direction))]
+    length = sqrt(sum(t**2 for t in total))
+    return [t / length for t in total]
 
 
 def moments_of(values):

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.ensemble import ExtraTreesClassifier, IsolationForest
+from sklearn.metrics import roc_auc_score
 
 import reference
 from blemish import DefectDetector
 from blemish.errors import ConfigError, QualityWarning
 from blemish.experts import EXPERTS, Expert
-from blemish.experts.distance import geometric_median
+from blemish.experts.direction import common_direction
 from blemish.experts.isolation import path_left
 from blemish.experts.kernel import kernel_score
+from blemish.experts.neighbours import neighbour_distance
 from blemish.experts.scaling import FARTHEST, fit_scaling, scaled
 from blemish.experts.trees import as_arrays, trees_score
 from blemish.fitted import notice
@@ -95,14 +97,46 @@ def test_path_left_is_equation_1():
         assert path_left(np.array([float(n)]))[0] == pytest.approx(reference.path_left(n), abs=1.1 / n)
 
 
-def test_no_point_has_a_smaller_sum_of_distances_than_the_geometric_median():
+def test_neighbour_distance_is_its_definition_far_from_0_too():
     rng = np.random.default_rng(0)
-    x = np.vstack([rng.normal(size=(30, 2)), rng.normal(size=(10, 2)) + 20])
-    middle = geometric_median(x)
-    least = reference.sum_of_distances(x, middle)
-    for step in 0.05 * np.vstack([np.eye(2), -np.eye(2)]):
-        assert reference.sum_of_distances(x, middle + step) > least
-    assert np.linalg.norm(middle) < 1
+    x, points = rng.normal(size=(7, 3)) + 1000, rng.normal(size=(9, 3)) + 1000
+    for n in (1, 4, 9):
+        expected = [reference.neighbour_distance(row, points, n) for row in x]
+        np.testing.assert_allclose(neighbour_distance(x, points, n), expected, rtol=1e-9)
+
+
+def test_a_clump_of_outliers_does_not_vouch_for_itself():
+    x, is_defect, weight = island(n_defects=8)
+    expert = EXPERTS["neighbours"]()
+    score = expert.score(expert.fit(x, np.full(len(x), False), weight, 0), x)
+    assert np.median(score[is_defect]) > np.quantile(score[~is_defect], 0.95)
+
+
+def test_the_common_direction_is_a_fixed_point_and_not_led_astray_by_a_minority():
+    rng = np.random.default_rng(0)
+    most, few = (
+        np.abs(rng.normal(size=(60, 5))) * [3, 2, 0, 0, 0.3],
+        np.abs(rng.normal(size=(40, 5))) * [0, 0, 2, 3, 0.3],
+    )
+    x = np.vstack([most, few])
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    direction = common_direction(x, 0.5)
+    np.testing.assert_allclose(direction, reference.concentration_step(x, direction, 0.5), atol=1e-12)
+    assert (x @ direction)[:60].mean() > 2 * (x @ direction)[60:].mean()
+    assert np.isfinite(common_direction(np.zeros((4, 2)), 0.5)).all()
+
+
+def test_the_student_surpasses_its_teacher_where_few_features_matter():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 40))
+    unusual = np.arange(600) >= 400
+    x[unusual, :4] += 2.5
+    weight, nobody = np.ones(600), np.full(600, False)
+    found = {}
+    for name in ("neighbours", "student"):
+        score = EXPERTS[name]().score(EXPERTS[name]().fit(x, nobody, weight, 0), x)
+        found[name] = roc_auc_score(unusual, score)
+    assert found["student"] > found["neighbours"] + 0.02
 
 
 def test_scaling_has_unit_spread_and_a_limit():
@@ -118,7 +152,7 @@ def test_scaling_has_unit_spread_and_a_limit():
 
 def test_tail_rank_is_its_definition_and_keeps_the_order_far_out():
     ordinary = np.random.default_rng(0).exponential(size=2000)
-    state = fit_tail(ordinary)
+    state = fit_tail(ordinary, ordinary[:0])
     far = np.array([np.quantile(ordinary, 0.995), ordinary.max() + 1, ordinary.max() + 2, 1e6])
     expected = [reference.tail_rank(s, ordinary, TAIL) for s in far]
     np.testing.assert_allclose(tail_rank(state, far), expected, rtol=1e-9)
@@ -130,8 +164,15 @@ def test_tail_rank_is_its_definition_and_keeps_the_order_far_out():
 
 
 def test_tail_rank_of_equal_scores_is_finite():
-    state = fit_tail(np.zeros(50))
+    state = fit_tail(np.zeros(50), np.empty(0))
     assert np.isfinite(tail_rank(state, np.array([-1.0, 0.0, 1.0]))).all()
+
+
+def test_where_ordinary_rows_are_all_but_equal_a_small_difference_is_no_defect():
+    ordinary = 1e-6 * np.random.default_rng(0).random(100)
+    state = fit_tail(ordinary, np.array([0.9, 1.0, 1.1]))
+    assert tail_rank(state, np.array([1.0])) == pytest.approx(-np.log(TAIL) + 20, rel=1e-3)
+    assert tail_rank(state, np.array([0.01]))[0] < 5
 
 
 # Cross-validation

@@ -11,8 +11,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(*arguments):
-    command = [sys.executable, str(ROOT / "benchmarks" / "quality.py"), *map(str, arguments)]
+def run(*arguments, script="quality.py"):
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -42,3 +42,21 @@ def test_a_folder_of_tables_and_pictures_becomes_a_table(tmp_path):
 def test_what_is_missing_is_said(tmp_path):
     assert "there is no folder" in run(tmp_path / "no").stderr
     assert "holds no task: check --labels, --normal and --tasks" in run(tmp_path).stderr
+
+
+def test_label_efficiency_counts_labels_and_rejected_hits(tmp_path):
+    rng = np.random.default_rng(0)
+    kind = np.repeat(["fine", "crack", "dent"], [120, 40, 12])
+    middle = {"fine": [0, 0, 0], "crack": [5, 0, 0], "dent": [0, 5, 0]}
+    rows = rng.normal(size=(len(kind), 3)) + [middle[one] for one in kind]
+    pd.DataFrame(rows).assign(kind=kind).rename(columns=str).to_csv(tmp_path / "parts.csv", index=False)
+    done = run(
+        *(tmp_path, "--normal", "fine", "--counts", 1, 4, "--rejected", 2, "--seeds", 0), script="label_efficiency.py"
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = done.stdout.splitlines()
+    assert lines[2] == "| labelled defects | 1 | 4 |"
+    found = {line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[1:] for line in lines[4:]}
+    assert {"blemish", "blemish, 2 rejected", "logistic regression"} <= set(found)
+    assert found["blemish"] != found["blemish, 2 rejected"]
+    assert float(found["blemish"][1]) > 0.8

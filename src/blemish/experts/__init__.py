@@ -1,10 +1,12 @@
 """Experts: simple classifiers, each with an opinion from one view of the data."""
 
-from blemish.experts.distance import Distance
+from blemish.experts.direction import Direction
 from blemish.experts.isolation import Isolation
 from blemish.experts.kernel import Kernel
 from blemish.experts.linear import Linear
+from blemish.experts.neighbours import Neighbours
 from blemish.experts.protocol import Expert
+from blemish.experts.student import Student
 from blemish.experts.trees import Trees
 from blemish.experts.value import Value
 
@@ -13,7 +15,9 @@ EXPERTS = {
     "kernel": Kernel,
     "trees": Trees,
     "isolation": Isolation,
-    "distance": Distance,
+    "neighbours": Neighbours,
+    "student": Student,
+    "direction": Direction,
     "value": Value,
 }
 

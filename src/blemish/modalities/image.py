@@ -35,9 +35,9 @@ class Image:
     synthetic: ClassVar[str] = "cut_paste"
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {
-        "texture": ["linear", "kernel", "trees", "isolation", "distance"],
-        "pixels": ["linear", "kernel", "trees", "isolation", "distance"],
-        "error": ["value"],
+        "texture": ["linear", "kernel", "trees"],
+        "pixels": ["linear", "kernel", "trees"],
+        "texture+pixels": ["student"],
     }
 
     def fit(self, raw: Any) -> "FittedImage":

@@ -91,7 +91,7 @@ class Tabular:
     synthetic: ClassVar[str] = "swap_columns"
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {
-        "plain": ["linear", "kernel", "trees"],
+        "plain": ["linear", "kernel", "trees", "neighbours"],
         "scaled": [{"name": "kernel", "standardise": False}, "isolation"],
         "error": ["value"],
     }

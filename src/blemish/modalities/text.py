@@ -48,9 +48,8 @@ class Text:
             {"name": "linear", "strength": 0.1, "standardise": False},
             {"name": "kernel", "softness": 0.1, "standardise": False},
             "trees",
-            {"name": "distance", "standardise": False},
+            "direction",
         ],
-        "error": ["value"],
     }
 
     def fit(self, raw: Any) -> "FittedText":
@@ -64,7 +63,7 @@ class Text:
         """
         texts = check_texts(raw)
         least = 2 if len(texts) > 20 else 1
-        words = TfidfVectorizer(sublinear_tf=True, min_df=least, stop_words="english", max_features=self.max_terms)
+        words = TfidfVectorizer(sublinear_tf=True, min_df=least, max_features=self.max_terms)
         try:
             weights = words.fit_transform(texts)
         except ValueError:
@@ -100,7 +99,7 @@ class FittedText:
         self.terms, self.idf, self.directions = terms, idf, directions.astype(np.float32)
         self.blocks: tuple[Block, ...] = ()
         self.sample_shape = (len(terms),)
-        self._words = TfidfVectorizer(sublinear_tf=True, stop_words="english", vocabulary=list(terms))
+        self._words = TfidfVectorizer(sublinear_tf=True, vocabulary=list(terms))
         self._words.idf_ = idf
 
     @property

@@ -63,7 +63,7 @@ class Ensemble:
                 if expert.uses_labels
                 else expert.score(trained, x)  # without labels there is nothing to learn by heart
             )
-            trained |= fit_tail(blind[~is_defect])
+            trained |= fit_tail(blind[~is_defect], blind[is_defect])
             trained["most"] = np.array(BEYOND * max(tail_rank(trained, expert.score(trained, x)).max(), 1.0))
             state |= {f"{i}.{name}": array for name, array in trained.items()}
             unseen.append(tail_rank(trained, blind))

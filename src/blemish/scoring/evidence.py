@@ -33,9 +33,14 @@ class Evidence:
     def view(self, name: str) -> Float[np.ndarray, "row feature"]:
         """One view of the rows; 'code' is the code with the log error, 'error' the log error alone.
 
+        Args:
+            name: Several views side by side are joined by '+', such as 'texture+pixels'.
+
         Raises:
             ConfigError: If the data have no such view.
         """
+        if "+" in name:
+            return np.hstack([self.view(one) for one in name.split("+")])
         if name == "code":
             return np.column_stack([self.z, np.log(self.error + 1e-12)])
         if name == "error":

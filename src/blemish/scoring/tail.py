@@ -8,13 +8,17 @@ from blemish.scoring.evidence import State
 TAIL = 0.02
 """Share of the ordinary rows that the exponential tail is fitted to."""
 N_LEVELS = 200
+FARTHEST = 20.0
+"""Nats beyond the tail's start that half of the labelled defects reach at most: where ordinary rows are all but equal,
+a defect is this far out, and what differs a little from them is not."""
 
 
-def fit_tail(scores: Float[np.ndarray, " row"]) -> State:
+def fit_tail(scores: Float[np.ndarray, " row"], known: Float[np.ndarray, " defect"]) -> State:
     """Levels of ordinary scores.
 
     Args:
         scores: Of ordinary rows, by a model that has not seen them; at least one.
+        known: Of labelled defects, likewise; may be empty.
 
     Returns:
         'levels' (level,), ascending quantiles up to 1 - TAIL; 'excess', the mean of what lies above the last of them.
@@ -22,7 +26,8 @@ def fit_tail(scores: Float[np.ndarray, " row"]) -> State:
     levels = np.quantile(scores, np.linspace(0, 1 - TAIL, N_LEVELS))
     above = scores[scores > levels[-1]] - levels[-1]
     spread = float(scores.max() - scores.min()) or 1.0
-    return {"levels": levels, "excess": np.array(max(float(above.mean()) if len(above) else 0.0, 1e-3 * spread))}
+    least = max(1e-3 * spread, float(np.median(known) - levels[-1]) / FARTHEST if len(known) else 0.0)
+    return {"levels": levels, "excess": np.array(max(float(above.mean()) if len(above) else 0.0, least))}
 
 
 def tail_rank(state: State, scores: Float[np.ndarray, " row"], prefix: str = "") -> Float[np.ndarray, " row"]:

@@ -1,0 +1,104 @@
+"""What is another label worth? Average precision at 1, 2, 4, … labelled defects, and with rejected top hits besides.
+
+    python benchmarks/label_efficiency.py ../shared/bench --tasks nsl_kdd --seeds 0 1
+    python benchmarks/label_efficiency.py FOLDER --labels kind --normal fine --counts 1 2 4
+
+Tasks and ways of ranking are those of `quality.py`, whose text says what FOLDER may hold. All counts of a seed share
+their rows; labels grow by adding to the fewer ones. "rejected" marks the first `--rejected` hits among the training
+rows that are no defects, as a person would: `other` where they are outliers, `normal` where not, and fits once more.
+"""
+
+import argparse
+import sys
+import warnings
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import quality
+from blemish import DefectDetector
+
+COUNTS, N_REJECTED = (1, 2, 4, 8, 16, 32), 8
+
+
+def curve(one: Any, group: np.ndarray, counts: list[int], n_rejected: int, seed: int) -> dict[str, dict[int, float]]:
+    """Average precision by way of ranking and number of labels.
+
+    Args:
+        one: A split with the greatest number of labels.
+        group: What each training row really is: 'normal', 'other' or 'defect'.
+        counts: Numbers of labels.
+        n_rejected: Top hits to reject.
+        seed: Of the detectors.
+    """
+    labelled = np.flatnonzero(one.y_train == "defect")
+    labelled = np.random.default_rng(seed).permutation(labelled)
+    found: dict[str, dict[int, float]] = {}
+    for count in [c for c in counts if c <= len(labelled)]:
+        rows = np.setdiff1d(np.arange(len(group)), labelled[count:])  # the others are not there at all
+        few = quality.Split(quality.take(one.X_train, rows), one.y_train[rows], one.X_test, one.group_test)
+        ways = {name: scores for name, scores, _ in quality.rankings(few, seed, ablation=False)}
+        if n_rejected:
+            ways[f"blemish, {n_rejected} rejected"] = after_rejection(few, group[rows], n_rejected, seed)
+        for name, scores in ways.items():
+            found.setdefault(name, {})[count] = quality.figures(one.group_test, scores)["AP"]
+    return found
+
+
+def after_rejection(few: Any, group: np.ndarray, n_rejected: int, seed: int) -> np.ndarray:
+    """Scores after the first hits among the training rows that are no defects were marked as what they are."""
+    det = DefectDetector(random_state=seed).fit(few.X_train, few.y_train)
+    order = np.argsort(-np.asarray(det.defect_score(few.X_train)), kind="stable")
+    hits = [row for row in order if few.y_train[row] is None and group[row] != "defect"][:n_rejected]
+    y = few.y_train.copy()
+    y[hits] = group[hits]
+    return np.asarray(DefectDetector(random_state=seed).fit(few.X_train, y).defect_score(few.X_test))
+
+
+def table(curves: list[dict[str, dict[int, float]]]) -> str:
+    """Means over tasks and seeds, as Markdown; a count that not all of them reach is left out."""
+    counts = sorted(set.intersection(*(set(c["blemish"]) for c in curves)))
+    lines = [f"| labelled defects | {' | '.join(map(str, counts))} |", "|---" * (len(counts) + 1) + "|"]
+    for name in curves[0]:
+        means = [np.mean([c[name][count] for c in curves]) for count in counts]
+        lines.append(f"| {name} | {' | '.join(f'{mean:.3f}' for mean in means)} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--labels", default="kind", help="column of a table that says what each row is")
+    parser.add_argument("--normal", default="normal", help="the kind that is no outlier")
+    parser.add_argument("--tasks", default="", help="only tasks whose name contains this")
+    parser.add_argument("--counts", nargs="+", type=int, default=list(COUNTS), help="numbers of labelled defects")
+    parser.add_argument("--rejected", type=int, default=N_REJECTED, help="top hits to reject; 0 for none")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--out", type=Path, help="file to write the table to")
+    given = parser.parse_args()
+    if not given.folder.is_dir():
+        parser.error(f"there is no folder {given.folder}")
+    tasks = quality.tasks_in(given.folder, given.labels, given.normal, "targeted", n_labelled=max(given.counts))
+    tasks = [task for task in tasks if given.tasks in task.name]
+    if not tasks:
+        parser.error(f"{given.folder} holds no task: check --labels, --normal and --tasks")
+    warnings.filterwarnings("ignore")
+    curves = []
+    for task in tasks:
+        for seed in given.seeds:
+            curves.append(curve(task.load(seed), task.train_group(seed), given.counts, given.rejected, seed))
+            own = {count: round(ap, 3) for count, ap in curves[-1]["blemish"].items()}
+            sys.stderr.write(f"{task.name}, seed {seed}: {own}\n")
+    heading = f"`python {' '.join(sys.argv)}`, {date.today()}, {len(tasks)} task(s), seeds {given.seeds}"
+    text = f"{heading}\n\n{table(curves)}\n"
+    sys.stdout.write(text)
+    if given.out:
+        given.out.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

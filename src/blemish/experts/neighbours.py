@@ -1,0 +1,75 @@
+"""How far away are the nearest rows? Mean distance to many neighbours."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from blemish.experts.protocol import State
+from blemish.experts.scaling import fit_scaling, scaled
+
+CHUNK = 2048  # rows at a time
+
+
+def neighbour_distance(
+    x: Float[np.ndarray, "row feature"], points: Float[np.ndarray, "point feature"], n_neighbours: int
+) -> Float[np.ndarray, " row"]:
+    """Mean Euclidean distance to the nearest points, >= 0.
+
+    Args:
+        x: Rows.
+        points: What they are compared with.
+        n_neighbours: How many of the points count, from 1 to all.
+    """
+    mean = np.empty(len(x))
+    centre = points.mean(axis=0)  # far from 0, the difference of squares below would lose its digits
+    points = points - centre
+    length = np.square(points).sum(axis=1)
+    for start in range(0, len(x), CHUNK):
+        rows = x[start : start + CHUNK] - centre
+        squared = np.square(rows).sum(axis=1)[:, None] - 2 * rows @ points.T + length
+        nearest = np.partition(squared, n_neighbours - 1, axis=1)[:, :n_neighbours]
+        mean[start : start + CHUNK] = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)
+    return mean
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Mean distance to the nearest eighth of a sample of the rows; it looks at no label.
+
+    So many neighbours that a clump of outliers does not vouch for itself. Not for normals of many small kinds.
+
+    Attributes:
+        share: Of the sample that counts as near, in (0, 1].
+        n_points: Rows in the sample, >= 1: its cost per row does not grow with the data.
+        standardise: Divide each feature by its standard deviation first.
+
+    Reference:
+        Angiulli and Pizzuti, "Fast outlier detection in high dimensional spaces", 2002 (the k nearest); Sugiyama and
+        Borgwardt, "Rapid distance-based outlier detection via sampling", 2013.
+    """
+
+    share: float = 0.125
+    n_points: int = 1000
+    standardise: bool = True
+    uses_labels: ClassVar[bool] = False
+
+    def fit(
+        self,
+        x: Float[np.ndarray, "row feature"],
+        is_defect: Bool[np.ndarray, " row"],
+        weight: Float[np.ndarray, " row"],  # noqa: ARG002
+        seed: int,
+    ) -> State:
+        """Draw the sample; see `Expert`."""
+        x = x[~is_defect]
+        scaling = fit_scaling(x) if self.standardise else {}
+        drawn = np.random.default_rng(seed).permutation(len(x))[: self.n_points]
+        return {**scaling, "points": scaled(scaling, x[drawn]).astype(np.float64)}
+
+    def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
+        """Mean distance, >= 0."""
+        points = state["points"]
+        n_neighbours = max(1, round(self.share * len(points)))
+        return neighbour_distance(scaled(state, x).astype(np.float64), points, n_neighbours)

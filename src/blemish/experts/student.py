@@ -1,0 +1,68 @@
+"""What the usual half has in common: trees taught by a cruder expert, without any label."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float
+from sklearn.ensemble import ExtraTreesClassifier
+
+from blemish.experts.neighbours import Neighbours
+from blemish.experts.protocol import State
+from blemish.experts.trees import as_arrays, defect_shares, trees_score
+
+LEAST_SEEN = 10  # rows, where there are as many
+
+
+@dataclass(frozen=True)
+class Student:
+    """Trees that tell the most usual half of the rows from the most unusual fifth, as `Neighbours` sees them.
+
+    Where outliers are many and of all sorts, the teacher counts every feature alike; the student finds those that tell
+    the two sides apart. Each tree learns from a quarter of the rows, so that most trees have not seen a row that they
+    judge. Not for few features, or outliers among the most usual half.
+
+    Attributes:
+        usual: Share of the rows that the teacher finds most usual, in (0, 1).
+        unusual: Share that it finds most unusual, in (0, 1 - usual].
+        seen: Share of these rows that each tree learns from, in (0, 1].
+        n_trees: How many, >= 1.
+
+    Reference:
+        Yoon, Sohn, Li, Arik, Lee and Pfister, "Self-supervise, refine, repeat: improving unsupervised anomaly
+        detection", 2022; they refine by leaving the unusual rows out, we make them the other class.
+    """
+
+    usual: float = 0.5
+    unusual: float = 0.2
+    seen: float = 0.25
+    n_trees: int = 100
+    uses_labels: ClassVar[bool] = False
+
+    def fit(
+        self,
+        x: Float[np.ndarray, "row feature"],
+        is_defect: Bool[np.ndarray, " row"],
+        weight: Float[np.ndarray, " row"],
+        seed: int,
+    ) -> State:
+        """Ask the teacher, then grow the trees; see `Expert`."""
+        teacher, x, weight = Neighbours(), x[~is_defect], weight[~is_defect]
+        opinion = teacher.score(teacher.fit(x, np.full(len(x), False), weight, seed), x)
+        taught = np.argsort(opinion, kind="stable")
+        n_usual, n_unusual = max(1, round(self.usual * len(x))), max(1, round(self.unusual * len(x)))
+        rows = np.concatenate([taught[:n_usual], taught[-n_unusual:]])
+        is_unusual = np.arange(len(rows)) >= n_usual
+        model = ExtraTreesClassifier(
+            self.n_trees,
+            bootstrap=True,
+            max_samples=min(len(rows), max(LEAST_SEEN, round(self.seen * len(rows)))),
+            class_weight="balanced",
+            random_state=seed,
+        ).fit(x[rows], is_unusual)
+        trees = [tree.tree_ for tree in model.estimators_]
+        return as_arrays(trees, defect_shares(trees))
+
+    def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
+        """Mean share of unusual rows in the leaves, by weight, 0 to 1."""
+        return trees_score(x, state["roots"], state["feature"], state["threshold"], state["children"], state["value"])
