@@ -15,6 +15,7 @@ from blemish.cli import app
 from blemish.corruptions import CORRUPTIONS
 from blemish.experts import EXPERTS
 from blemish.losses import LOSSES
+from blemish.losses.miners import MINERS
 from blemish.modalities import MODALITIES
 from blemish.presets import PRESETS
 from blemish.schedules import SCHEDULES
@@ -27,6 +28,7 @@ KINDS = {
     "backbone": BACKBONES,
     "bottleneck": BOTTLENECKS,
     "loss": LOSSES,
+    "miner": MINERS,
     "corruption": CORRUPTIONS,
     "schedule": SCHEDULES,
     "scorer": SCORERS,

@@ -202,16 +202,136 @@ def mean_distance(z, group, cap=None):
     return (2 * sum(pairs) / len(pairs) if pairs else 0.0) - (sum(apart) / len(apart) if apart else 0.0)
 
 
-def margin(z, group, margin=1.0, push=4.0, pull=1.0):
-    """Hadsell et al. 2006, (4), on pairs of defects (similar) and of a defect and any other row (dissimilar)."""
+def uniform_weights(near, partner):
+    """All alike."""
+    return [1 / len(near)] * len(near)
+
+
+def hard_weights(near, partner):
+    """Hermans et al. 2017, (5): the most similar negative."""
+    best = max(range(len(near)), key=lambda i: near[i])
+    return [1.0 if i == best else 0.0 for i in range(len(near))]
+
+
+def semi_hard_weights(near, partner):
+    """Schroff et al. 2015, (4): the most similar of those less similar than the partner, or else the least similar."""
+    farther = [i for i in range(len(near)) if near[i] < partner]
+    best = max(farther, key=lambda i: near[i]) if farther else min(range(len(near)), key=lambda i: near[i])
+    return [1.0 if i == best else 0.0 for i in range(len(near))]
+
+
+def distance_weights(near, partner):
+    """Robinson et al. 2021: exp(beta s), with one over the standard deviation as beta."""
+    mean = sum(near) / len(near)
+    spread = max(sqrt(sum((s - mean) ** 2 for s in near) / len(near)), 1e-6)
+    weights = [exp((s - max(near)) / spread) for s in near]
+    return [w / sum(weights) for w in weights]
+
+
+MINERS = {
+    "uniform": uniform_weights,
+    "hard": hard_weights,
+    "semi_hard": semi_hard_weights,
+    "distance_weighted": distance_weights,
+}
+
+
+def defects_rest_and_partners(group):
+    """Rows of defects, of anything else, and the partners of each defect: every other one, or itself if alone."""
     defect = defect_rows(group)
     rest = [i for i in range(len(group)) if i not in defect]
-    width = len(z[0])
-    similar = [squared_distance(z[d], z[e]) / width for d in defect for e in defect if d != e]
-    dissimilar = [max(0.0, margin - sqrt(squared_distance(z[i], z[d]) / width)) ** 2 for i in rest for d in defect]
-    attraction = sum(similar) / len(similar) if similar else 0.0
-    repulsion = sum(dissimilar) / len(dissimilar) if dissimilar else 0.0
+    return defect, rest, {d: [e for e in defect if e != d] or [d] for d in defect}
+
+
+def mined(miner, similarity, group):
+    """Negatives and weights of each defect; the partner is the defect that is least like it."""
+    defect, rest, _ = defects_rest_and_partners(group)
+    near = {d: [similarity(d, i) for i in rest] for d in defect}
+    partner = {d: min(similarity(d, e) for e in defect) for d in defect}
+    return {d: list(zip(rest, MINERS[miner](near[d], partner[d]), strict=True)) if rest else [] for d in defect}
+
+
+def mean(values):
+    """0 for none."""
+    values = list(values)
+    return sum(values) / len(values) if values else 0.0
+
+
+def margin(z, group, margin=1.0, push=4.0, pull=1.0, miner="uniform"):
+    """Hadsell et al. 2006, (4), on pairs of defects (similar) and of a defect and any other row (dissimilar)."""
+    defect, width = defect_rows(group), len(z[0])
+
+    def distance(i, j):
+        return sqrt(squared_distance(z[i], z[j]) / width)
+
+    negatives = mined(miner, lambda i, j: -distance(i, j), group)
+    attraction = mean(squared_distance(z[d], z[e]) / width for d in defect for e in defect if d != e)
+    repulsion = mean(sum(w * max(0.0, margin - distance(d, i)) ** 2 for i, w in negatives[d]) for d in defect)
     return pull * attraction + push * repulsion
+
+
+def triplet(z, group, margin=1.0, miner="uniform"):
+    """Schroff et al. 2015, (3), with the farthest partner; distances are root mean squared differences."""
+    defect, _, _ = defects_rest_and_partners(group)
+
+    def distance(i, j):
+        return sqrt(squared_distance(z[i], z[j]) / len(z[0]))
+
+    negatives = mined(miner, lambda i, j: -distance(i, j), group)
+    farthest = {d: max(distance(d, e) for e in defect) for d in defect}
+    return mean(sum(w * max(0.0, farthest[d] - distance(d, i) + margin) for i, w in negatives[d]) for d in defect)
+
+
+def inner(a, b):
+    """Inner product of two vectors."""
+    return sum(float(a[k]) * float(b[k]) for k in range(len(a)))
+
+
+def from_normals(z, group):
+    """Codes less the mean of the learnt rows."""
+    rows = learnt_rows(group)
+    middle = [mean(z[i][k] for i in rows) for k in range(len(z[0]))]
+    return [[float(row[k]) - middle[k] for k in range(len(row))] for row in z]
+
+
+def cosine_of(f, i, j):
+    """Of the angle between two codes; 0 where one has no length."""
+    lengths = sqrt(inner(f[i], f[i])) * sqrt(inner(f[j], f[j]))
+    return inner(f[i], f[j]) / lengths if lengths else 0.0
+
+
+def log_odds(similarity, group, miner):
+    """Mean over pairs of partners of log(1 + n sum of w exp(negative - partner))."""
+    defect, rest, partners = defects_rest_and_partners(group)
+    negatives = mined(miner, similarity, group)
+    return mean(
+        log(1 + len(rest) * sum(w * exp(similarity(d, i) - similarity(d, e)) for i, w in negatives[d]))
+        for d in defect
+        for e in partners[d]
+    )
+
+
+def n_pair(z, group, miner="uniform", l2=0.002):
+    """Sohn 2016, (3) and section 3.2.2, from the mean normal."""
+    f = from_normals(z, group)
+    return log_odds(lambda i, j: inner(f[i], f[j]), group, miner) + l2 * mean(
+        inner(f[d], f[d]) for d in defect_rows(group)
+    )
+
+
+def info_nce(z, group, temperature=0.1, miner="uniform"):
+    """Van den Oord et al. 2018, (4), from the mean normal."""
+    f = from_normals(z, group)
+    return log_odds(lambda i, j: cosine_of(f, i, j) / temperature, group, miner)
+
+
+def cosine(z, group, margin=0.0, miner="uniform"):
+    """1 - cosine of defects, and the weighted excess of the cosines of defects and the rest."""
+    defect, _, _ = defects_rest_and_partners(group)
+    f = from_normals(z, group)
+    negatives = mined(miner, lambda i, j: cosine_of(f, i, j), group)
+    attraction = mean(1 - cosine_of(f, d, e) for d in defect for e in defect if d != e)
+    return attraction + mean(sum(w * max(0.0, cosine_of(f, d, i) - margin) for i, w in negatives[d]) for d in defect)
 
 
 def _reconstruction(name):
@@ -227,7 +347,11 @@ LOSSES = {
     "rsr": lambda term, batch, out: rsr(term, out["h"], out["basis"], batch["group"]),
     "sum_of_squares": lambda term, batch, out: sum_of_squares_per_pair(out["z"], batch["group"], term.cap),
     "mean_distance": lambda term, batch, out: mean_distance(out["z"], batch["group"], term.cap),
-    "margin": lambda term, batch, out: margin(out["z"], batch["group"], term.margin, term.push, term.pull),
+    "margin": lambda term, batch, out: margin(out["z"], batch["group"], term.margin, term.push, term.pull, term.miner),
+    "triplet": lambda term, batch, out: triplet(out["z"], batch["group"], term.margin, term.miner),
+    "n_pair": lambda term, batch, out: n_pair(out["z"], batch["group"], term.miner, term.l2),
+    "info_nce": lambda term, batch, out: info_nce(out["z"], batch["group"], term.temperature, term.miner),
+    "cosine": lambda term, batch, out: cosine(out["z"], batch["group"], term.margin, term.miner),
 }
 
 

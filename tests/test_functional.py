@@ -98,6 +98,33 @@ def test_pair_mean_without_pairs_is_zero(rows):
     assert float(functional.pair_mean(torch.full((rows, rows), 5.0))) == 0
 
 
+def test_a_single_row_is_its_own_partner():
+    values = torch.tensor([[9.0, 1.0], [3.0, 9.0]])
+    assert float(functional.partner_mean(values)) == 2.0
+    assert float(functional.partner_mean(values[:1, :1])) == 9.0
+    assert float(functional.partner_mean(values[:0, :0])) == 0.0
+
+
+def test_codes_are_seen_from_the_mean_of_the_normals(codes):
+    group = torch.tensor([NORMAL, DEFECT, UNLABELLED, OTHER, OTHER, DEFECT, DEFECT])
+    seen = functional.from_normals(codes, group).numpy()
+    np.testing.assert_allclose(seen, reference.from_normals(codes.numpy(), group.numpy()), atol=1e-12)
+    directions = functional.directions(codes, group)
+    np.testing.assert_allclose(directions, seen / np.linalg.norm(seen, axis=1, keepdims=True), atol=1e-9)
+
+
+def test_without_normals_codes_are_seen_from_the_origin(codes):
+    assert torch.equal(functional.from_normals(codes, torch.full((7,), DEFECT)), codes)
+
+
+def test_a_code_on_the_mean_normal_has_no_direction():
+    z = torch.ones(2, 3, requires_grad=True)
+    directions = functional.directions(z, torch.tensor([NORMAL, DEFECT]))
+    (gradient,) = torch.autograd.grad(directions.sum(), z)
+    assert not directions.any()
+    assert gradient.isfinite().all()
+
+
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.booleans(), min_size=7, max_size=7), st.integers(0, 100))
 def test_closed_forms_equal_the_loops(mask, seed):

@@ -12,16 +12,20 @@ from hypothesis import strategies as st
 
 import reference
 from blemish.bottlenecks.variational import MAX_LOGVAR
+from blemish.errors import ConfigError
 from blemish.functional import is_defect, is_learnt
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.losses import CONTRASTS, LOSSES, RECONSTRUCTIONS
 from blemish.losses.bce import binary_cross_entropy
+from blemish.losses.cosine import cosine_contrast
 from blemish.losses.kl import kl_divergence
 from blemish.losses.margin import margin_contrast
 from blemish.losses.mean_distance import mean_distance
+from blemish.losses.miners import MINERS, mine
 from blemish.losses.mse import squared_error
 from blemish.losses.rsr import orthogonality_error, subspace_distance
 from blemish.losses.sum_of_squares import sum_of_squares
+from blemish.losses.triplet import triplet_contrast
 from blemish.losses.typed import activate_columns, column_errors
 from blemish.output import Batch, Block, Output
 
@@ -36,6 +40,7 @@ GROUPS = {
     "one row": (UNLABELLED,),
     "only others": (OTHER, OTHER),
 }
+MINED = {name: cls for name, cls in CONTRASTS.items() if "miner" in signature(cls).parameters}
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
@@ -70,12 +75,19 @@ def variants(cls):
     """The defaults, and every option changed on its own."""
     made = [cls()]
     for option in fields(cls):
-        if option.name == "weight" or not isinstance(option.default, (int, float)):
+        if option.name == "weight":
             continue
-        made.append(cls(**{option.name: 0.6 * option.default}))
+        made += [cls(**{option.name: value}) for value in other_values(option)]
         if "None" in str(option.type):
             made.append(cls(**{option.name: None}))
     return made
+
+
+def other_values(option):
+    """What else an option may be: any other miner, or another number."""
+    if option.name == "miner":
+        return [name for name in MINERS if name != option.default]
+    return [0.6 * option.default or 0.3]
 
 
 VARIANTS = [pytest.param(name, term, id=repr(term)) for name, cls in LOSSES.items() for term in variants(cls)]
@@ -161,8 +173,9 @@ def test_the_best_reconstruction_costs_nothing_and_activates_to_the_input(name):
 
 @pytest.mark.parametrize("term", [param.values[1] for param in VARIANTS], ids=repr)
 @pytest.mark.parametrize("kind", ["table", "picture"])
-def test_gradient_is_that_of_the_value(term, kind):
+def test_gradient_is_that_of_the_value(term, kind, monkeypatch):
     batch, out = example(GROUPS["all groups"], kind=kind)
+    hold_weights(monkeypatch, term, batch, out)
     leaves = {f.name: getattr(out, f.name).clone().requires_grad_() for f in fields(out)}
 
     def value(*tensors):
@@ -171,6 +184,14 @@ def test_gradient_is_that_of_the_value(term, kind):
     # Fields that a term does not read have no gradient at all; gradcheck counts it as zero.
     assert torch.autograd.gradcheck(value, tuple(leaves.values()), fast_mode=True)
     assert any(g is not None and g.abs().sum() > 0 for g in _gradients(value, leaves))
+
+
+def hold_weights(monkeypatch, term, batch, out):
+    """Make the term's miner give the weights of this output whatever the codes: they have no gradient by design."""
+    miner, given = getattr(term, "miner", "uniform"), []
+    original = MINERS[miner]
+    monkeypatch.setitem(MINERS, miner, lambda near, partner: given.append(original(near, partner)) or given[0])
+    term(batch, out)
 
 
 def _gradients(value, leaves):
@@ -248,7 +269,8 @@ def test_a_contrast_reads_codes_only(name):
     batch, out = example(GROUPS["all groups"])
     value = CONTRASTS[name]()(batch, out)
     assert torch.equal(CONTRASTS[name]()(batch, replace(out, x_hat=out.x_hat + 1, h=out.h + 1)), value)
-    assert not torch.equal(CONTRASTS[name]()(batch, replace(out, z=out.z * 1.1)), value)
+    other_shape = out.z * torch.tensor([1.1, 1.0, 1.0])
+    assert not torch.allclose(CONTRASTS[name]()(batch, replace(out, z=other_shape)), value)
 
 
 @pytest.mark.parametrize("name", CONTRASTS)
@@ -283,9 +305,10 @@ def test_every_option_changes_the_value(name):
     for option in fields(default):
         if option.name == "weight":
             continue
-        changed = replace(default, **{option.name: 0.5 * getattr(default, option.name)})
-        values = [(float(default(batch, o)), float(changed(batch, o))) for o in (out, spread)]
-        assert any(a != b for a, b in values), option.name
+        for value in other_values(option):
+            changed = replace(default, **{option.name: value})
+            values = [(float(default(batch, o)), float(changed(batch, o))) for o in (out, spread)]
+            assert any(a != b for a, b in values), (option.name, value)
 
 
 @pytest.mark.parametrize("kind", ["table", "picture"])
@@ -359,6 +382,98 @@ def test_margin_does_not_depend_on_the_width_of_the_code():
 def test_margin_pushes_others_as_well_as_normals():
     z = torch.tensor([[0.0], [0.2]])
     assert margin_contrast(z, torch.tensor([OTHER, DEFECT])) == margin_contrast(z, torch.tensor([NORMAL, DEFECT])) > 0
+
+
+def test_triplet_leaves_rows_beyond_the_margin_alone():
+    z = torch.tensor([[0.0], [0.5], [1.7], [2.5]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(triplet_contrast(z, torch.tensor([DEFECT, DEFECT, NORMAL, OTHER])), z)
+    assert gradient[3] == 0
+    assert gradient[2] < 0  # the loss falls as it moves away
+
+
+@pytest.mark.parametrize("name", MINED)
+def test_one_defect_is_pushed_away_from_its_nearest_row(name):
+    z = torch.tensor([[0.0, 0.0], [2.0, 0.0], [2.0, 1.0]], requires_grad=True)
+    term, batch = MINED[name](), Batch(torch.zeros(3, 1), torch.tensor([NORMAL, OTHER, DEFECT]))
+    value = term(batch, Output(z, z, z))
+    (gradient,) = torch.autograd.grad(value, z)
+    assert value > 0
+    moved = z.detach() - 0.01 * gradient / gradient.norm()
+    assert term(batch, Output(moved, moved, moved)) < value
+
+
+@pytest.mark.parametrize("name", ["info_nce", "cosine"])
+def test_angles_do_not_depend_on_the_length_of_codes(name):
+    batch, out = example(GROUPS["no others"])
+    longer = replace(out, z=5 * out.z)
+    torch.testing.assert_close(CONTRASTS[name]()(batch, longer), CONTRASTS[name]()(batch, out))
+
+
+def test_info_nce_is_the_cross_entropy_of_naming_the_partner():
+    batch, out = example((NORMAL, OTHER, UNLABELLED, DEFECT, DEFECT))
+    u = torch.nn.functional.normalize(out.z - (out.z[0] + out.z[2]) / 2)
+    logits = torch.stack([u[[4, 0, 1, 2]] @ u[3], u[[3, 0, 1, 2]] @ u[4]]) / 0.1
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 0]))
+    torch.testing.assert_close(CONTRASTS["info_nce"](temperature=0.1)(batch, out), expected)
+
+
+def test_cosine_is_pytorchs_on_pairs_with_a_defect():
+    batch, out = example((NORMAL, DEFECT, DEFECT, OTHER))
+    z = out.z - out.z[0]
+    first, second = z[[1, 1, 2, 1, 2]], z[[2, 3, 3, 0, 0]]
+    errors = torch.nn.functional.cosine_embedding_loss(
+        first, second, torch.tensor([1, -1, -1, -1, -1]), margin=0.2, reduction="none"
+    )
+    value = cosine_contrast(out.z, batch.group, margin=0.2, miner="uniform")
+    torch.testing.assert_close(value, errors[0] + errors[1:].mean())
+
+
+def similarities(seed, defects=3, rest=6):
+    rng = np.random.default_rng(seed)
+    return torch.tensor(rng.normal(size=(defects, rest))), torch.tensor(rng.normal(size=(defects, defects)))
+
+
+def test_every_miner_has_a_reference():
+    assert set(reference.MINERS) == set(MINERS)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("name", MINERS)
+def test_a_miners_weights_equal_the_reference_and_sum_to_one(name, seed):
+    negatives, positives = similarities(seed)
+    weights = mine(name, negatives, positives)
+    expected = [
+        reference.MINERS[name](near, min(partners))
+        for near, partners in zip(negatives.tolist(), positives.tolist(), strict=True)
+    ]
+    np.testing.assert_allclose(weights, expected, rtol=1e-12)
+    assert (weights >= 0).all()
+    torch.testing.assert_close(weights.sum(1), torch.ones(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("rest", [0, 1])
+@pytest.mark.parametrize("name", MINERS)
+def test_a_miner_of_few_negatives_takes_what_there_is(name, rest):
+    assert mine(name, *similarities(0, rest=rest)).tolist() == [[1.0] * rest] * 3
+
+
+@pytest.mark.parametrize("name", MINERS)
+def test_a_miners_weights_carry_no_gradient(name):
+    negatives, positives = similarities(0)
+    assert not mine(name, negatives.requires_grad_(), positives.requires_grad_()).requires_grad
+
+
+def test_miners_differ_in_how_much_they_look_at_the_nearest():
+    negatives, positives = similarities(1)
+    nearest = negatives.argmax(1, keepdim=True)
+    share = {name: float(mine(name, negatives, positives).gather(1, nearest).mean()) for name in MINERS}
+    assert share["uniform"] < share["distance_weighted"] < share["hard"] == 1
+
+
+@pytest.mark.parametrize("cls", MINED.values(), ids=MINED)
+def test_an_unknown_miner_is_refused_and_the_nearest_named(cls):
+    with pytest.raises(ConfigError, match="miner 'hardest' is unknown; did you mean 'hard'"):
+        cls(miner="hardest")
 
 
 def test_the_default_kl_term_is_not_zero():

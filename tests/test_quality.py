@@ -1,5 +1,6 @@
 """The quality benchmark on a folder of one's own."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,33 @@ def test_label_efficiency_counts_labels_and_rejected_hits(tmp_path):
     assert {"blemish", "blemish, 2 rejected", "logistic regression"} <= set(found)
     assert found["blemish"] != found["blemish, 2 rejected"]
     assert float(found["blemish"][1]) > 0.8
+
+
+PROTOCOL = """
+from types import SimpleNamespace
+import numpy as np
+
+def load(seed):
+    rng = np.random.default_rng(seed)
+    group = np.repeat(["normal", "other", "defect"], [40, 6, 6])
+    X = rng.normal(size=(52, 4)) + 4 * np.eye(4)[np.repeat([2, 1, 0], [40, 6, 6])]
+    y = np.where(np.arange(52) < 48, None, "defect")
+    return SimpleNamespace(X_train=X, y_train=y, X_test=X, group_test=group)
+
+TASKS = {"targeted/cwru/Ball_014_1": SimpleNamespace(load=load)}
+"""
+
+
+def test_the_ablation_of_contrasts_takes_its_tasks_from_a_protocol(tmp_path, monkeypatch):
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "protocol.py").write_text(PROTOCOL)
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.setitem(sys.modules, "protocol", sys)  # put back afterwards
+    spec = importlib.util.spec_from_file_location("ablation", ROOT / "benchmarks/reproductions/contrastive_vae.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = module.reproduce(tmp_path / "data", [0, 1], quick=True)
+    assert [row["loss"] for row in found["rows"][::2]] == ["none", "margin", "triplet", "n_pair", "info_nce", "cosine"]
+    assert all(0 < row["mean"] <= 1 and row["sd"] == 0 for row in found["rows"])

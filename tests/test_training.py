@@ -8,7 +8,7 @@ from blemish.backbones import BACKBONES
 from blemish.bottlenecks import BOTTLENECKS
 from blemish.errors import ConfigError, DataError, TrainingError
 from blemish.labels import DEFECT, OTHER, UNLABELLED
-from blemish.losses import LOSSES
+from blemish.losses import CONTRASTS, LOSSES
 from blemish.schedules import SCHEDULES
 from blemish.training import EpochRecord, Plan, TrainingData, stops_early, train
 
@@ -71,6 +71,40 @@ def test_self_made_outliers_join_as_others():
     plan = Plan(epochs=1, batch_size=10, synthesise=lambda x, g, b: x + 100)
     for group in batches_of(plan, data()):
         assert (group == OTHER).sum() == 10
+
+
+def test_one_labelled_defect_makes_pairs_of_its_own_views():
+    seen = []
+
+    class Spy(LOSSES["info_nce"]):
+        def __call__(self, batch, out):
+            defect = batch.group == DEFECT
+            seen.append((batch.x[defect], out.z[defect]))
+            return super().__call__(batch, out)
+
+    plan = Plan(epochs=1, batch_size=16, view=lambda x, g, b: x + torch.randn(x.shape, generator=g))
+    list(train(network(), data(n_defects=1), [MSE, Spy()], plan, generator()))
+    for x, z in seen:
+        assert len(x) == 4
+        assert len(x.unique(dim=0)) == 1
+        assert len(z.unique(dim=0)) == 4
+
+
+@pytest.mark.parametrize("share", [0.01, 0.25])
+@pytest.mark.parametrize("name", CONTRASTS)
+def test_a_contrastive_vae_trains_with_one_defect_in_a_batch(name, share):
+    terms = [MSE, LOSSES["kl"](), CONTRASTS[name]()]
+    plan = Plan(epochs=30, batch_size=16, labelled_share=share)
+    groups = []
+
+    class Spy(CONTRASTS[name]):
+        def __call__(self, batch, out):
+            groups.append(batch.group)
+            return super().__call__(batch, out)
+
+    records = list(train(network("variational"), data(n_defects=1), [*terms[:-1], Spy()], plan, generator()))
+    assert {int((group == DEFECT).sum()) for group in groups} == {1 if share < 0.1 else 4}
+    assert records[-1].total < records[0].total
 
 
 def test_terms_that_want_no_views_get_none():

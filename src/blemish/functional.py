@@ -72,6 +72,23 @@ def pair_mean(values: Float[Tensor, "rows rows"]) -> Float[Tensor, ""]:
     return (values.sum() - values.diagonal().sum()) / max(n * (n - 1), 1)
 
 
+def partner_mean(values: Float[Tensor, "rows rows"]) -> Float[Tensor, ""]:
+    """Mean over the ordered pairs of different rows; a single row is its own partner."""
+    return values.sum() if len(values) == 1 else pair_mean(values)
+
+
+def from_normals(z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, "batch latent"]:
+    """Codes as seen from the mean normal, so that angles and inner products do not depend on the origin."""
+    weight = is_learnt(group).to(z.dtype).unsqueeze(1)
+    return z - (z * weight).sum(0) / weight.sum().clamp_min(1)
+
+
+def directions(z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, "batch latent"]:
+    """Unit vectors from the mean normal to each code; a code that lies there has none, and gives 0."""
+    f = from_normals(z, group)
+    return f / (f.square().sum(1, keepdim=True) + 1e-12).sqrt()
+
+
 def within_sum(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
     r"""Sum of squared distances over all unordered pairs of masked rows, in time linear in their number.
 

@@ -42,7 +42,30 @@ PRESETS = {
     "contrastive_vae": Preset(
         "variational autoencoder whose latent space keeps the defects apart",
         "Kingma & Welling 2013; Hadsell et al. 2006",
-        {"bottleneck": "variational", "losses": ["reconstruction", "kl", "margin"]},
+        {
+            "bottleneck": "variational",
+            "losses": ["reconstruction", "kl", {"name": "margin", "miner": "distance_weighted"}],
+        },
+    ),
+    "contrastive_vae_triplet": Preset(
+        "the same with triplets, near negatives more often",
+        "Schroff et al. 2015, arXiv:1503.03832",
+        {"bottleneck": "variational", "losses": ["reconstruction", "kl", "triplet"]},
+    ),
+    "contrastive_vae_n_pair": Preset(
+        "the same with the N-pair loss on inner products",
+        "Sohn 2016",
+        {"bottleneck": "variational", "losses": ["reconstruction", "kl", "n_pair"]},
+    ),
+    "contrastive_vae_info_nce": Preset(
+        "the same with InfoNCE on angles",
+        "van den Oord et al. 2018, arXiv:1807.03748; Khosla et al. 2020",
+        {"bottleneck": "variational", "losses": ["reconstruction", "kl", "info_nce"]},
+    ),
+    "contrastive_vae_cosine": Preset(
+        "the same with a margin on angles",
+        "torch.nn.CosineEmbeddingLoss",
+        {"bottleneck": "variational", "losses": ["reconstruction", "kl", "cosine"]},
     ),
     "rsrae": Preset(
         "robust subspace recovery, all terms jointly (RSRAE+)",

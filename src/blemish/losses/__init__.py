@@ -1,14 +1,18 @@
 """Loss terms: a pure function and a frozen dataclass with its weight, one file each."""
 
 from blemish.losses.bce import Bce
+from blemish.losses.cosine import Cosine
 from blemish.losses.huber import Huber
+from blemish.losses.info_nce import InfoNce
 from blemish.losses.kl import Kl
 from blemish.losses.l2p import L2p
 from blemish.losses.margin import Margin
 from blemish.losses.mean_distance import MeanDistance
 from blemish.losses.mse import Mse
+from blemish.losses.n_pair import NPair
 from blemish.losses.rsr import RsrLoss
 from blemish.losses.sum_of_squares import SumOfSquares
+from blemish.losses.triplet import Triplet
 from blemish.losses.typed import Typed
 
 RECONSTRUCTIONS = {
@@ -22,6 +26,10 @@ CONTRASTS = {
     "sum_of_squares": SumOfSquares,
     "mean_distance": MeanDistance,
     "margin": Margin,
+    "triplet": Triplet,
+    "n_pair": NPair,
+    "info_nce": InfoNce,
+    "cosine": Cosine,
 }
 LOSSES = {**RECONSTRUCTIONS, **CONTRASTS, "kl": Kl, "rsr": RsrLoss}
 
