@@ -73,7 +73,7 @@ class DefectModule(LightningModule):
         """The batches of our own loop."""
         return Batches(self._task)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """The optimiser and the schedule over as many steps as the Trainer will make.
 
         Raises:
