@@ -609,3 +609,26 @@ def tail_rank(score, ordinary, share):
     if score > top:
         return -log(share) + (score - top) / (sum(above) / len(above))
     return -log(1 - min(sum(s <= score for s in ordinary) / len(ordinary), 1 - share))
+
+
+def regularity(errors):
+    """1 - (e - least) / (largest - least), frame by frame."""
+    least = largest = errors[0]
+    for error in errors:
+        least, largest = min(least, error), max(largest, error)
+    return [1 - (error - least) / (largest - least) for error in errors]
+
+
+def errors_by_frame(names, maps):
+    """Root mean squared error of every frame of every recording, mean over the clips that hold it."""
+    found = {}
+    for name, clip in zip(names, maps, strict=True):
+        recording, start = name.split("#")
+        for frame, picture in enumerate(clip):
+            total = pixels = 0
+            for plane in picture:
+                for row in plane:
+                    for value in row:
+                        total, pixels = total + value, pixels + 1
+            found.setdefault((recording, int(start) + frame), []).append((total / pixels) ** 0.5)
+    return {place: sum(values) / len(values) for place, values in found.items()}

@@ -19,7 +19,7 @@ ROWS = [
     ["model"],
     ["fitted", "fitting"],
     ["detector"],
-    ["config", "report"],
+    ["config", "report", "lightning"],
     ["results", "demo", "inputs"],
     ["cli"],
 ]
@@ -27,7 +27,7 @@ ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 SIDEWAYS = {  # a row below the first holds some that build on each other; no cycle
     ("functional", "labels"), ("functional", "output"), ("nn", "output"), ("model", "choices"),
 }  # fmt: skip
-EXTRAS = ("av", "plotly", "jinja2", "pandas", "polars")
+EXTRAS = ("av", "lightning", "plotly", "jinja2", "pandas", "polars")
 
 
 def modules():

@@ -20,7 +20,7 @@ from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_
 from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError
 from blemish.explain import Explanation, nearest, regions
 from blemish.fitted import HELD_OUT, LEAST_HELD_OUT, from_stored, hold_out, learn_groups, still_held_out
-from blemish.fitting import build_model, run_training
+from blemish.fitting import Job, build_model, plan_task, run_job
 from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
 from blemish.modalities.columns import frame_columns, is_frame
 from blemish.model import Model, device_for
@@ -159,6 +159,21 @@ class DefectDetector(BaseEstimator):
             y: See `fit`.
             warm_start: Go on from the fitted weights, as `refit` does.
         """
+        job = self.begin_fit(X, y, warm_start=warm_start)
+        for record in run_job(job):
+            self.history_.append(record)
+            self._report(record)
+            yield record
+        self.end_fit(job)
+
+    def begin_fit(self, X: Any, y: Any = None, *, warm_start: bool = False) -> Job:
+        """All of a fit that comes before the training, for other loops than ours; see `blemish.lightning`.
+
+        Args:
+            X: See `fit`.
+            y: See `fit`.
+            warm_start: Go on from the fitted weights, as `refit` does.
+        """
         start = time.perf_counter()
         if warm_start:
             check_is_fitted(self, "threshold_")
@@ -171,18 +186,20 @@ class DefectDetector(BaseEstimator):
         group = self._groups(y, rows)
         self.seed_ = _seed(self.random_state)
         rng = np.random.default_rng(self.seed_)
-        model = self.fitted_.model.copy() if warm_start else build_model(self.get_params(deep=False), rows, self.seed_)
+        arguments = self.get_params(deep=False)
+        model = self.fitted_.model.copy() if warm_start else build_model(arguments, rows, self.seed_)
         self._remember_columns(model, rows)
         x = model.to_tensor(rows.X)
         held_out = still_held_out(self.fitted_.held_out, group) if warm_start else hold_out(group, rng)
         self.history_ = []
-        for record in run_training(model, x, group, held_out, self.get_params(deep=False), rng, warm_start=warm_start):
-            self.history_.append(record)
-            self._report(record)
-            yield record
-        self.fitted_ = learn_groups(
-            model, x, group, held_out, [_plain(name) for name in rows.names], int(rng.integers(2**31))
-        )
+        task, patience = plan_task(model, x, group, held_out, arguments, rng, warm_start=warm_start)
+        names = [_plain(name) for name in rows.names]
+        return Job(task, patience, model, x, group, names, held_out, rng, start)
+
+    def end_fit(self, job: Job) -> "DefectDetector":
+        """All of a fit that comes after the training: learn where the groups lie, and where to cut."""
+        group = job.group
+        self.fitted_ = learn_groups(job.model, job.x, group, job.held_out, job.names, int(job.rng.integers(2**31)))
         self.classes_, self.notes_ = np.array(CLASSES), {}
         calibration = self.fitted_.calibration
         self.outlier_threshold_ = for_share(calibration["outlier"], DEFAULT_CONTAMINATION)
@@ -194,12 +211,13 @@ class DefectDetector(BaseEstimator):
         self.threshold_target_ = {}
         self.training_ = {
             "rows": {word: int((group == code).sum()) for word, code in _WORDS.items()},
-            "held_out": len(held_out),
+            "held_out": len(job.held_out),
             "epochs": len(self.history_),
-            "seconds": round(time.perf_counter() - start, 3),
+            "seconds": round(time.perf_counter() - job.start, 3),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {"blemish": __version__, "torch": torch.__version__, "numpy": np.__version__},
         }
+        return self
 
     def _groups(self, y: Any, rows: Rows) -> np.ndarray:
         if not rows.n_given:

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
+from blemish.errors import DataError
+
 GRID = 8
 
 
@@ -65,6 +67,72 @@ class Explanation:
                 [{**line, "seen": str(line["seen"]), "expected": str(line["expected"])} for line in lines]
             )
         return pd.DataFrame(lines, index=pd.Index([self.index[line["row"]] for line in lines]))
+
+    def by_frame(self) -> Any:
+        """A frame with one line for each frame of each recording, for video; an Arrow table without pandas.
+
+        Columns: recording, frame (from 0), error (root mean squared over the pixels where the loss is a squared error;
+        the mean over the clips that hold the frame), regularity (in [0, 1], see `regularity`).
+
+        Raises:
+            DataError: If the rows are no clips.
+        """
+        if self.error_map.ndim != 5:
+            raise DataError(f"only video has frames; these rows have the shape {self.error_map.shape[1:]}")
+        of_frame = np.sqrt(self.error_map.mean(axis=(2, 3, 4)))
+        clips: dict[Any, list[tuple[int, np.ndarray]]] = {}
+        for name, errors in zip(self.index, of_frame, strict=True):
+            recording, start = _place(name)
+            clips.setdefault(recording, []).append((start, errors))
+        lines = []
+        for recording, parts in clips.items():
+            total = np.zeros(max(start + len(errors) for start, errors in parts))
+            count = np.zeros(len(total))
+            for start, errors in parts:
+                total[start : start + len(errors)] += errors
+                count[start : start + len(errors)] += 1
+            error = total / count
+            columns = zip(error.tolist(), regularity(error).tolist(), strict=True)
+            lines += [
+                {"recording": recording, "frame": frame, "error": value, "regularity": score}
+                for frame, (value, score) in enumerate(columns)
+            ]
+        try:
+            import pandas as pd
+        except ImportError:
+            return pa.Table.from_pylist(lines)
+        return pd.DataFrame(lines)
+
+
+def _place(name: Any) -> tuple[Any, int]:
+    """The recording that a clip was cut from, and its first frame there; see `blemish.sources.Samples.keys`."""
+    recording, sharp, start = name.rpartition("#") if isinstance(name, str) else ("", "", "")
+    return (recording, int(start)) if sharp and start.isdigit() else (name, 0)
+
+
+def regularity(error: Float[np.ndarray, " frame"]) -> Float[np.ndarray, " frame"]:
+    r"""How usual each frame of a recording is beside the others of the same recording: 1 the most, 0 the least.
+
+    .. math:: s_t = 1 - \frac{e_t - \min e}{\max e - \min e}
+
+    Not for deciding whether a recording holds anything unusual: every recording has a frame of 0.
+
+    Args:
+        error: Of each frame, shape (frame,), >= 0.
+
+    Returns:
+        Shape (frame,), in [0, 1]; 1 everywhere where all errors are equal.
+
+    Example:
+        >>> regularity(np.array([1.0, 3.0, 2.0])).tolist()
+        [1.0, 0.0, 0.5]
+
+    Reference:
+        Chong and Tay, 2017, arXiv:1701.01546, section "Regularity score". They divide by the largest error of a
+        sliding window; by the range of a recording, as here, all recordings share one scale.
+    """
+    low, high = error.min(), error.max()
+    return 1 - (error - low) / (high - low) if high > low else np.ones_like(error)
 
 
 def regions(error_map: Float[np.ndarray, "row *sample"]) -> tuple[tuple[str, ...], Float[np.ndarray, "row element"]]:

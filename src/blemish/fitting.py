@@ -1,6 +1,7 @@
 """From a detector's arguments to a trained model."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from blemish.labels import NORMAL, UNLABELLED
 from blemish.model import Model, build, device_for
 from blemish.rows import Rows
 from blemish.synthetic import SYNTHETIC
-from blemish.training import EpochRecord, Plan, TrainingData, stops_early, train
+from blemish.training import EpochRecord, Plan, Task, TrainingData, run, stops_early
 from blemish.views import VIEWS
 
 REFIT_SHARE = 0.25  # of the epochs of a first fit
@@ -44,7 +45,34 @@ def build_model(arguments: Mapping[str, Any], rows: Rows, seed: int) -> Model:
         return build(choices, modality, latent_dim, device_for(arguments["device"]))
 
 
-def run_training(
+@dataclass(frozen=True)
+class Job:
+    """A fit that has begun: all that is known before the first step, and all that it takes to end the fit.
+
+    Attributes:
+        task: What a loop trains; our own is `blemish.training.run`.
+        patience: Epochs without gain before the end, or None.
+        model: The network in the task, with the modality that feeds it.
+        x: All samples, shape (row, *sample).
+        group: Their groups.
+        names: A name for each row.
+        held_out: Rows for calibration, not in the task.
+        rng: Source of all randomness.
+        start: When it began, in seconds of `time.perf_counter`.
+    """
+
+    task: Task
+    patience: int | None
+    model: Model
+    x: torch.Tensor
+    group: Int[np.ndarray, " row"]
+    names: list[Any]
+    held_out: Int[np.ndarray, " held_out"]
+    rng: np.random.Generator
+    start: float
+
+
+def plan_task(
     model: Model,
     x: torch.Tensor,
     group: Int[np.ndarray, " row"],
@@ -53,8 +81,8 @@ def run_training(
     rng: np.random.Generator,
     *,
     warm_start: bool,
-) -> Iterator[EpochRecord]:
-    """Train in place on the rows that are not held out.
+) -> tuple[Task, int | None]:
+    """What to train on the rows that are not held out, and the patience of early stopping.
 
     Args:
         model: What `build_model` made, or a trained model for a warm start.
@@ -64,9 +92,6 @@ def run_training(
         arguments: `DefectDetector`'s, by name.
         rng: Source of all randomness.
         warm_start: Train for a quarter of the epochs only.
-
-    Yields:
-        An `EpochRecord` an epoch.
     """
     modality = model.choices.modality
     batch_size = batch_size_for(arguments["batch_size"], modality.name)
@@ -93,9 +118,18 @@ def run_training(
         held_out=x[torch.from_numpy(apart)] if len(apart) else None,
     )
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    return Task(model.network, data, model.losses, plan, generator), patience
+
+
+def run_job(job: Job) -> Iterator[EpochRecord]:
+    """Train in place with our own loop, until early stopping ends it where it was asked for.
+
+    Yields:
+        An `EpochRecord` an epoch.
+    """
     seen: list[EpochRecord] = []
-    for record in train(model.network, data, model.losses, plan, generator):
+    for record in run(job.task):
         seen.append(record)
         yield record
-        if patience is not None and stops_early(seen, patience):
+        if job.patience is not None and stops_early(seen, job.patience):
             break

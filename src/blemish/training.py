@@ -8,6 +8,7 @@ from math import ceil, inf, isfinite
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 from blemish.autoencoder import Autoencoder
 from blemish.errors import ConfigError, DataError, TrainingError
@@ -106,31 +107,25 @@ def train(
         DataError: If there is no row to learn from.
         TrainingError: If a term becomes NaN or infinite; it is named.
     """
-    has_defects = bool(is_defect(data.group).any())
-    terms = [term for term in terms if has_defects or not term.needs_defects]
-    check_terms(terms, model, data)
-    contrasts, views = any(term.needs_defects for term in terms), any(term.wants_views for term in terms)
-    sampler = _Sampler(data, plan, contrasts=contrasts, views=views)
-    noise = plan.corruption or (plan.view if views else None)
-    total_steps = plan.epochs * sampler.n_batches
-    schedule = plan.schedule
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay, eps=schedule.eps, fused=True
-    )
-    scheduler = schedule.build(optimiser, total_steps)
-    device_generator = torch.Generator(data.x.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    yield from run(Task(model, data, terms, plan, generator))
 
-    for epoch in range(1, plan.epochs + 1):
+
+def run(task: "Task") -> Iterator[EpochRecord]:
+    """`train` for a task that was put together before."""
+    terms, n_batches = task.terms, task.sampler.n_batches
+    optimiser, scheduler = task.optimiser(task.plan.epochs * n_batches)
+    generator = task.noise_generator()
+    for epoch in range(1, task.plan.epochs + 1):
         start = time.perf_counter()
-        model.train()
-        sums = torch.zeros(len(terms), device=data.x.device)
-        with fitting_threads(model):
-            for batch in sampler.epoch(generator):
-                sums += _step(model, batch, terms, noise, plan.clip_norm, optimiser, device_generator)
+        task.model.train()
+        sums = torch.zeros(len(terms), device=task.data.x.device)
+        with fitting_threads(task.model):
+            for batch in task.batches():
+                sums += _step(task, batch, optimiser, generator)
                 scheduler.step()
-            validation = _validate(model, data, terms)
-        means = [value / sampler.n_batches for value in sums.tolist()]
-        _check_finite(means, terms, epoch)
+            validation = task.validate()
+        means = [value / n_batches for value in sums.tolist()]
+        check_finite(means, terms, epoch)
         yield EpochRecord(
             epoch=epoch,
             total=sum(term.weight * mean for term, mean in zip(terms, means, strict=True)),
@@ -139,6 +134,67 @@ def train(
             lr=float(optimiser.param_groups[0]["lr"]),
             seconds=time.perf_counter() - start,
         )
+
+
+class Task:
+    """What every loop needs, ours or another's: the terms that apply, the batches, the optimiser, and the losses.
+
+    Attributes:
+        model: The network.
+        data: Rows and groups.
+        terms: The objective without the terms that need defects where none is labelled.
+        plan: How to train.
+        sampler: Puts the batches together.
+        generator: Source of all randomness, on the CPU.
+    """
+
+    def __init__(
+        self,
+        model: Autoencoder,
+        data: TrainingData,
+        terms: Sequence[LossTerm],
+        plan: Plan,
+        generator: torch.Generator,
+    ) -> None:
+        """Check the objective; `train` says what is refused, and what the arguments are."""
+        has_defects = bool(is_defect(data.group).any())
+        self.model, self.data, self.plan, self.generator = model, data, plan, generator
+        self.terms = [term for term in terms if has_defects or not term.needs_defects]
+        check_terms(self.terms, model, data)
+        contrasts, views = any(term.needs_defects for term in self.terms), any(term.wants_views for term in self.terms)
+        self.sampler = Sampler(data, plan, contrasts=contrasts, views=views)
+        self._noise = plan.corruption or (plan.view if views else None)
+        self._noise_seed = int(torch.randint(2**62, (), generator=generator))
+
+    def batches(self) -> Iterator[Batch]:
+        """All rows once, in random order, with the labelled rows and self-made outliers that the terms want."""
+        return self.sampler.epoch(self.generator)
+
+    def noise_generator(self, device: torch.device | None = None) -> torch.Generator:
+        """Source of the input noise and of a stochastic bottleneck's; None: where the rows are."""
+        return torch.Generator(device or self.data.x.device).manual_seed(self._noise_seed)
+
+    def optimiser(self, total_steps: int) -> tuple[torch.optim.AdamW, LRScheduler]:
+        """The optimiser, and the scheduler that is stepped after every batch."""
+        schedule = self.plan.schedule
+        optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay, eps=schedule.eps, fused=True
+        )
+        return optimiser, schedule.build(optimiser, total_steps)
+
+    def losses(self, batch: Batch, generator: torch.Generator) -> tuple[Float[Tensor, ""], Float[Tensor, " term"]]:
+        """The weighted sum of the terms, and every term before its weight."""
+        seen = batch.x if self._noise is None else self._noise(batch.x, generator, batch.blocks)
+        n = int(is_learnt(batch.group).sum())  # these rows come first
+        out: Output = self.model(seen, generator, n)
+        learnt = batch.first(n), out.first(n)
+        values = torch.stack([term(batch, out) if term.needs_defects else term(*learnt) for term in self.terms])
+        weights = values.new_tensor([term.weight for term in self.terms])
+        return (weights * values).sum(), values
+
+    def validate(self) -> float | None:
+        """Weighted sum of the terms that need no defects on the held-out rows; None without such rows."""
+        return _validate(self.model, self.data, self.terms)
 
 
 def check_terms(terms: Sequence[LossTerm], model: Autoencoder, data: TrainingData) -> None:
@@ -180,7 +236,7 @@ def stops_early(history: Sequence[EpochRecord], patience: int, min_gain: float =
     return min(losses[-patience:]) > best - min_gain * abs(best)
 
 
-class _Sampler:
+class Sampler:
     """Batches as views of one gather an epoch; labelled rows are drawn anew for every batch."""
 
     def __init__(self, data: TrainingData, plan: Plan, *, contrasts: bool, views: bool) -> None:
@@ -227,29 +283,21 @@ class _Sampler:
         return Batch(x, group, self.data.blocks)
 
 
-def _step(
-    model: Autoencoder,
-    batch: Batch,
-    terms: Sequence[LossTerm],
-    noise: Noise | None,
-    clip_norm: float,
-    optimiser: torch.optim.Optimizer,
-    generator: torch.Generator,
-) -> Tensor:
-    seen = batch.x if noise is None else noise(batch.x, generator, batch.blocks)
-    n = int(is_learnt(batch.group).sum())  # these rows come first
-    out: Output = model(seen, generator, n)
-    learnt = batch.first(n), out.first(n)
-    values = torch.stack([term(batch, out) if term.needs_defects else term(*learnt) for term in terms])
-    weights = values.new_tensor([term.weight for term in terms])
+def _step(task: Task, batch: Batch, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> Tensor:
+    total, values = task.losses(batch, generator)
     optimiser.zero_grad(set_to_none=True)
-    (weights * values).sum().backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    total.backward()
+    torch.nn.utils.clip_grad_norm_(task.model.parameters(), task.plan.clip_norm)
     optimiser.step()
     return values.detach()
 
 
-def _check_finite(means: list[float], terms: Sequence[LossTerm], epoch: int) -> None:
+def check_finite(means: Sequence[float], terms: Sequence[LossTerm], epoch: int) -> None:
+    """Refuse to go on where a term is no number.
+
+    Raises:
+        TrainingError: If a term is NaN or infinite; it is named.
+    """
     bad = [type(term).__name__ for term, mean in zip(terms, means, strict=True) if not isfinite(mean)]
     if bad:
         raise TrainingError(

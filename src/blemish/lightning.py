@@ -1,0 +1,137 @@
+"""Any preset in a `lightning.Trainer`: its loggers, callbacks, devices and precision around our losses and batches.
+
+Needs the extra `lightning`. Not for its own sake: our loop does the same with less (see docs/decisions.md).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from blemish.detector import DefectDetector
+from blemish.errors import ConfigError, missing_extra
+from blemish.output import Batch
+from blemish.training import Task, check_finite
+
+try:
+    from lightning import LightningModule
+except ImportError:
+    raise missing_extra("lightning", "lightning") from None
+
+Pair = tuple[Float[Tensor, "batch *sample"], Int[Tensor, " batch"]]
+
+
+class DefectModule(LightningModule):
+    """A detector's network, objective, batches and schedule for a Trainer.
+
+    Each loss term is logged before its weight under its class name, the weighted sum as 'total', the loss on held-out
+    rows as 'validation' where the detector has early stopping; all as means over an epoch. The gradient is clipped as
+    in our loop. Not for several devices: each of them would train on the same batches.
+
+    Attributes:
+        detector: The detector; fitted after `fitted`.
+        epochs: As many as our own loop would train, for `Trainer(max_epochs=…)`.
+        network: What is trained.
+
+    Example:
+        >>> from lightning import Trainer  # doctest: +SKIP
+        >>> module = DefectModule(DefectDetector.from_preset("rsrae"), X, y)  # doctest: +SKIP
+        >>> Trainer(max_epochs=module.epochs).fit(module)  # doctest: +SKIP
+        >>> module.fitted().outlier_score(X)  # doctest: +SKIP
+
+    Reference:
+        Falcon and the PyTorch Lightning team, "PyTorch Lightning", 2019, github.com/Lightning-AI/pytorch-lightning.
+    """
+
+    def __init__(self, detector: DefectDetector, X: Any, y: Any = None, *, warm_start: bool = False) -> None:
+        """Begin a fit.
+
+        Args:
+            detector: What to fit; `DefectDetector.from_preset` gives any preset.
+            X: See `DefectDetector.fit`.
+            y: See `DefectDetector.fit`.
+            warm_start: Go on from the detector's weights, as `DefectDetector.refit` does.
+
+        Raises:
+            BlemishError: What `DefectDetector.fit` refuses before it trains.
+        """
+        super().__init__()
+        self.detector = detector
+        self._job = detector.begin_fit(X, y, warm_start=warm_start)
+        self.network = self._job.model.network
+        self.network.train()  # a warm start comes from scoring
+        self.epochs = self._task.plan.epochs
+        self._generator: torch.Generator | None = None
+
+    @property
+    def _task(self) -> Task:
+        return self._job.task
+
+    def train_dataloader(self) -> "Batches":
+        """The batches of our own loop."""
+        return Batches(self._task)
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser and the schedule over as many steps as the Trainer will make.
+
+        Raises:
+            ConfigError: If the Trainer has several devices, or no end.
+        """
+        if self.trainer.world_size > 1:
+            raise ConfigError(f"the Trainer has {self.trainer.world_size} devices; give it devices=1")
+        steps = self.trainer.estimated_stepping_batches
+        if steps == float("inf"):
+            raise ConfigError(
+                "the Trainer has no end, and the learning rate needs one; give it max_epochs=module.epochs"
+            )
+        optimiser, scheduler = self._task.optimiser(int(steps))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_train_start(self) -> None:
+        """Input noise is drawn where the network is."""
+        self._generator = self._task.noise_generator(self.device)
+
+    def training_step(self, batch: Pair) -> Float[Tensor, ""]:
+        """The weighted sum of the terms on one batch."""
+        assert self._generator is not None
+        rows, group = batch
+        total, values = self._task.losses(Batch(rows, group, self._task.data.blocks), self._generator)
+        check_finite(values.tolist(), self._task.terms, self.current_epoch + 1)
+        terms = {type(term).__name__: value for term, value in zip(self._task.terms, values.detach(), strict=True)}
+        self.log_dict({**terms, "total": total.detach()}, on_step=False, on_epoch=True, batch_size=1)
+        return total
+
+    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:  # noqa: ARG002
+        """As in our loop, whatever the Trainer's own setting."""
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._task.plan.clip_norm)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the loss on held-out rows, for Lightning's EarlyStopping(monitor="validation")."""
+        validation = self._task.validate()
+        if validation is not None:
+            self.log("validation", validation)
+            self.network.train()
+
+    def fitted(self) -> DefectDetector:
+        """End the fit on the present weights, and return the detector, ready to score."""
+        self.network.to(self._job.model.device)
+        return self.detector.end_fit(self._job)
+
+
+class Batches:
+    """Rows and groups of the task's batches, anew for every epoch."""
+
+    def __init__(self, task: Task) -> None:
+        """Keep the task."""
+        self._task = task
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return self._task.sampler.n_batches
+
+    def __iter__(self) -> Iterator[Pair]:
+        """One epoch."""
+        for batch in self._task.batches():
+            yield batch.x, batch.group
