@@ -39,6 +39,21 @@ PRESETS = {
         "Kingma & Welling 2013; Higgins et al. 2017",
         {"bottleneck": "variational"},
     ),
+    "tabular_vae": Preset(
+        "the tabular seed: entity embeddings, beta-VAE, warm restarts; categories by cross-entropy",
+        "Kingma & Welling 2013; Guo & Berkhahn 2016, arXiv:1604.06737",
+        {
+            "modality": "tabular",
+            "backbone": {"name": "mlp", "widths": [64, 128, 256, 128, 64]},
+            "bottleneck": {"name": "variational", "stdev": 0.1},
+            "losses": ["typed", {"name": "kl", "weight": 0.05 / 16}],  # the seed takes the mean over 16 dimensions
+            "latent_dim": 16,
+            "epochs": 60,
+            "batch_size": 128,
+            "lr": {"name": "cosine_warm_restarts", "lr": 1e-3, "cycles": 2, "weight_decay": 1e-5, "eps": 1e-4},
+            "scorer": "reconstruction",
+        },
+    ),
     "contrastive_vae": Preset(
         "variational autoencoder whose latent space keeps the defects apart",
         "Kingma & Welling 2013; Hadsell et al. 2006",

@@ -1,6 +1,7 @@
 """Loss terms: a pure function and a frozen dataclass with its weight, one file each."""
 
 from blemish.losses.bce import Bce
+from blemish.losses.embedded import Embedded
 from blemish.losses.huber import Huber
 from blemish.losses.kl import Kl
 from blemish.losses.l2p import L2p
@@ -17,6 +18,7 @@ RECONSTRUCTIONS = {
     "huber": Huber,
     "l2p": L2p,
     "typed": Typed,
+    "embedded": Embedded,
 }
 CONTRASTS = {
     "sum_of_squares": SumOfSquares,
