@@ -469,6 +469,32 @@ def test_reconstructions_have_the_form_of_the_data(name, splits, fitted):
         det.decode(np.zeros((2, 99)))
 
 
+def test_the_linear_preset_comes_near_principal_components():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 12)) + 0.3 * rng.normal(size=(200, 12))
+    det = DefectDetector.from_preset(
+        "linear", losses=["mse"], latent_dim=3, epochs=100, batch_size=20, scorer="reconstruction", random_state=0
+    ).fit(X)
+    x = det.fitted_.model.to_tensor(X)
+    error = float((det.fitted_.model.reconstruct(x) - x).square().mean())
+    best = float(torch.linalg.svdvals(x - x.mean(0))[3:].square().sum() / x.numel())
+    assert 0.99 * best < error < 1.1 * best
+
+
+def test_denoising_beats_a_median_filter(image_split):
+    from scipy.ndimage import median_filter
+
+    clean = image_split.X_test[image_split.kind_test == "normal"].astype(float)
+    noisy = np.clip(clean + np.random.default_rng(0).normal(0, 90, clean.shape), 0, 255)
+    det = DefectDetector(
+        corruption={"name": "gaussian", "stdev": 0.35}, epochs=20, scorer="reconstruction", random_state=0
+    ).fit(image_split.X_train)
+    error, before, filtered = (
+        np.square(made - clean).mean() for made in (det.denoise(noisy), noisy, median_filter(noisy, (1, 1, 3, 3)))
+    )
+    assert error < filtered < before
+
+
 def test_inpainting_fills_what_is_masked_and_nothing_else(image_split):
     det = DefectDetector(epochs=20, random_state=0).fit(image_split.X_train)
     X = image_split.X_test[image_split.kind_test == "normal"][:8].astype(float)

@@ -24,7 +24,14 @@ _SEED = "github.com/Stancoo/contrastive_loss"
 PRESETS = {
     "default": Preset("what DefectDetector() is", "docs/decisions.md"),
     "linear": Preset(
-        "linear autoencoder: principal components as a network", "Baldi & Hornik 1989", {"backbone": "linear"}
+        "linear autoencoder: principal components as a network",
+        "Baldi & Hornik 1989",
+        {"backbone": "linear", "lr": {"name": "one_cycle", "lr": 1e-2, "weight_decay": 0.0}},
+    ),
+    "transposed": Preset(
+        "convolutions, upsampled by transposed convolution: the default for images",
+        "Masci et al. 2011",
+        {"backbone": "conv"},
     ),
     "nearest": Preset(
         "convolutions, upsampled by nearest neighbour",
@@ -33,6 +40,11 @@ PRESETS = {
     ),
     "denoising": Preset(
         "reconstructs the clean row from a noisy one", "Vincent et al. 2010", {"corruption": "gaussian"}
+    ),
+    "inpainting": Preset(
+        "learns with hidden pixels or columns, to fill in what is missing",
+        "Vincent et al. 2010",
+        {"corruption": {"name": "mask", "share": 0.4}},
     ),
     "beta_vae": Preset(
         "variational autoencoder with a weighted KL term",
