@@ -504,7 +504,7 @@ def test_inpainting_fills_what_is_masked_and_nothing_else(image_split):
     np.testing.assert_array_equal(filled[~mask], X[~mask])
     assert np.abs(filled - X)[mask].mean() < 0.7 * np.abs(X.mean() - X)[mask].mean()
     holes = np.where(mask, 0, X).astype(np.uint8)
-    for same in (mask[:, 0], mask[0, 0], mask.astype(np.uint8) * 255, list(mask)):
+    for same in (mask[:, 0], mask[0, 0], mask[0], mask.astype(np.uint8) * 255, list(mask)):
         np.testing.assert_array_equal(det.inpaint(holes, same), filled)
     np.testing.assert_array_equal(det.inpaint(holes, np.zeros((20, 20), dtype=bool)), holes)
 
