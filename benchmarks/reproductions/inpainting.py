@@ -41,7 +41,7 @@ def reproduce(data: Path, seeds: Sequence[int], quick: bool) -> dict[str, Any]:
         mask[:, BOX, BOX] = True
 
         def error(made: np.ndarray, test: np.ndarray = test, mask: np.ndarray = mask) -> float:
-            return float(np.square((made - test) / 255.0)[:, mask].mean())
+            return float(np.square((made.astype(float) - test) / 255.0)[:, mask].mean())
 
         nearest = distance_transform_edt(mask[0], return_distances=False, return_indices=True)
         assert isinstance(nearest, np.ndarray)

@@ -109,10 +109,10 @@ def mask_pictures(mask: Any, pictures: Sequence[np.ndarray]) -> list[Bool[np.nda
     Raises:
         DataError: If it has another shape, or is no mask.
     """
-    of_one = np.ndim(mask) < pictures[0].ndim
-    if isinstance(mask, np.ndarray) and mask.shape == pictures[0].shape:
-        of_one = len(mask) != len(pictures)  # else its first axis may be that of the samples
-    many = isinstance(mask, Sequence) or not of_one
+    many = True
+    if isinstance(mask, np.ndarray):
+        alone = mask.shape == pictures[0].shape and len(mask) != len(pictures)  # not one a sample, but with channels
+        many = mask.ndim >= pictures[0].ndim and not alone
     if many and len(mask) != len(pictures):
         raise DataError(f"the mask has {len(mask)} rows, the data {len(pictures)}; give one mask a sample, or one")
     masks = [to_booleans(one) for one in (mask if many else [mask] * len(pictures))]
