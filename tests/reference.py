@@ -84,6 +84,30 @@ def column_error(x, x_hat, block):
     return cross_entropy(x[start], x_hat[start]) if kind == "binary" else huber_error(x[start], x_hat[start])
 
 
+def bernoulli_map(x, x_hat, blocks):
+    """Bernoulli divergences; the numbers of a table are seen through the logistic function."""
+    numbers = [b[2] == "numeric" for b in blocks for _ in range(b[0], b[1])]
+    if not blocks:
+        return map_elements(bernoulli_divergence, x, x_hat)
+    seen = [[sigmoid(v) if is_number else v for v, is_number in zip(r, numbers, strict=True)] for r in x.tolist()]
+    return map_elements(bernoulli_divergence, np.array(seen), x_hat)
+
+
+def embedded_error(x, x_hat, vectors, blocks):
+    """The seed's smooth L1 of one row: numbers, and every coordinate of the categories' vectors; their mean."""
+    errors, which = [], 0
+    for start, stop, kind in blocks:
+        if kind != "categorical":
+            errors.append(huber_error(x[start], x_hat[start]))
+            continue
+        for j in range(vectors[which].shape[1]):
+            seen = sum(x[start + k] * vectors[which][k, j] for k in range(stop - start))
+            made = sum(x_hat[start + k] * vectors[which][k, j] for k in range(stop - start))
+            errors.append(huber_error(seen, made))
+        which += 1
+    return sum(errors) / len(errors)
+
+
 def map_elements(error, x, x_hat):
     """Apply a scalar function to every element."""
     pairs = zip(x.reshape(-1).tolist(), x_hat.reshape(-1).tolist(), strict=True)
@@ -101,10 +125,11 @@ def typed_map(x, x_hat, blocks):
 
 ERROR_MAPS = {
     "mse": lambda _term, x, x_hat, _blocks: map_elements(squared_error, x, x_hat),
-    "bce": lambda _term, x, x_hat, _blocks: map_elements(bernoulli_divergence, x, x_hat),
+    "bce": lambda _term, x, x_hat, blocks: bernoulli_map(x, x_hat, blocks),
     "huber": lambda term, x, x_hat, _blocks: map_elements(lambda a, b: huber_error(a, b, term.delta), x, x_hat),
     "l2p": lambda _term, x, x_hat, _blocks: map_elements(squared_error, x, x_hat),
     "typed": lambda _term, x, x_hat, blocks: typed_map(x, x_hat, blocks),
+    "embedded": lambda _term, x, x_hat, _blocks: map_elements(huber_error, x, x_hat),
 }
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from blemish.backbones import BACKBONES
 from blemish.bottlenecks import BOTTLENECKS
 from blemish.corruptions import CORRUPTIONS
 from blemish.datasets import ring
-from blemish.errors import ConfigError, DataError, LabelError, NoDefectsError, QualityWarning
+from blemish.errors import ConfigError, DataError, DataWarning, LabelError, NoDefectsError, QualityWarning
 from blemish.losses import CONTRASTS, RECONSTRUCTIONS
 from blemish.modalities import MODALITIES
 from blemish.presets import PRESETS
@@ -167,9 +168,8 @@ def test_bottlenecks_fit_all_data(name, kind, splits):
 @pytest.mark.parametrize("kind", MODALITIES)
 def test_reconstructions_fit_all_data(name, kind, splits):
     split = splits[kind]
-    X = split.X_train if name != "bce" or kind != "tabular" else (split.X_train > 0).astype(float)
-    det = DefectDetector(losses=[name], epochs=1, random_state=0).fit(X, split.y_train)
-    assert (det.outlier_score(X) >= 0).all()
+    det = DefectDetector(losses=[name], epochs=1, random_state=0).fit(split.X_train, split.y_train)
+    assert (det.outlier_score(split.X_train) >= 0).all()
 
 
 @pytest.mark.parametrize("name", CONTRASTS)
@@ -469,26 +469,229 @@ def test_reconstructions_have_the_form_of_the_data(name, splits, fitted):
         det.decode(np.zeros((2, 99)))
 
 
-def test_inpainting_fills_what_is_masked(image_split):
+def test_the_linear_preset_comes_near_principal_components():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 12)) + 0.3 * rng.normal(size=(200, 12))
+    det = DefectDetector.from_preset(
+        "linear", losses=["mse"], latent_dim=3, epochs=100, batch_size=20, scorer="reconstruction", random_state=0
+    ).fit(X)
+    x = det.fitted_.model.to_tensor(X)
+    error = float((det.fitted_.model.reconstruct(x) - x).square().mean())
+    best = float(torch.linalg.svdvals(x - x.mean(0))[3:].square().sum() / x.numel())
+    assert 0.99 * best < error < 1.1 * best
+
+
+def test_denoising_beats_a_median_filter(image_split):
+    from scipy.ndimage import median_filter
+
+    clean = image_split.X_test[image_split.kind_test == "normal"].astype(float)
+    noisy = np.clip(clean + np.random.default_rng(0).normal(0, 90, clean.shape), 0, 255)
+    det = DefectDetector(
+        corruption={"name": "gaussian", "stdev": 0.35}, epochs=20, scorer="reconstruction", random_state=0
+    ).fit(image_split.X_train)
+    error, before, filtered = (
+        np.square(made - clean).mean() for made in (det.denoise(noisy), noisy, median_filter(noisy, (1, 1, 3, 3)))
+    )
+    assert error < filtered < before
+
+
+def test_inpainting_fills_what_is_masked_and_nothing_else(image_split):
     det = DefectDetector(epochs=20, random_state=0).fit(image_split.X_train)
     X = image_split.X_test[image_split.kind_test == "normal"][:8].astype(float)
     mask = np.zeros(X.shape, dtype=bool)
     mask[..., 5:15, 5:15] = True
     filled = det.inpaint(np.where(mask, 0, X).astype(np.uint8), mask)
-    np.testing.assert_allclose(filled[~mask], X[~mask], atol=1)
+    np.testing.assert_array_equal(filled[~mask], X[~mask])
     assert np.abs(filled - X)[mask].mean() < 0.7 * np.abs(X.mean() - X)[mask].mean()
-    with pytest.raises(DataError, match="the mask has shape"):
-        det.inpaint(image_split.X_test[:2], np.zeros((2, 3, 3), dtype=bool))
+    holes = np.where(mask, 0, X).astype(np.uint8)
+    for same in (mask[:, 0], mask[0, 0], mask[0], mask.astype(np.uint8) * 255, list(mask)):
+        np.testing.assert_array_equal(det.inpaint(holes, same), filled)
+    np.testing.assert_array_equal(det.inpaint(holes, np.zeros((20, 20), dtype=bool)), holes)
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.zeros((2, 3, 3), dtype=bool), r"the mask of sample 0 has shape \(1, 3, 3\), the sample \(1, 20, 20\)"),
+        (np.zeros((3, 20, 20), dtype=bool), "the mask has 3 rows, the data 2"),
+        (np.full((20, 20), 0.5), "the mask holds float64 values; give booleans"),
+        (np.full((20, 20), np.nan), "the mask holds float64 values; give booleans"),
+        ([[True], [True, False]], "the mask of sample 0 has shape"),
+        (np.full((20, 20), "yes"), "the mask holds <U3 values; give booleans"),
+    ],
+)
+def test_bad_masks_of_pictures_are_refused(mask, message, image_split, fitted):
+    with pytest.raises(DataError, match=message):
+        fitted["image"].inpaint(image_split.X_test[:2], mask)
+
+
+def test_pictures_of_another_size_are_filled_in_their_own_size():
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (1, 70 + i, 80), dtype=np.uint8) for i in range(6)]
+    det = DefectDetector(epochs=1, random_state=0).fit(images)
+    masks = [np.zeros(image.shape, dtype=bool) for image in images]
+    for mask in masks:
+        mask[0, 10:30, 10:30] = True
+    filled = det.inpaint(images, masks)
+    for image, mask, made in zip(images, masks, filled, strict=True):
+        assert made.shape == image.shape
+        np.testing.assert_array_equal(made[~mask], image[~mask])
+        assert (made[mask] != image[mask]).mean() > 0.9
+    colour = np.repeat(images[0], 3, axis=0)
+    assert det.inpaint([colour], [masks[0][0]])[0].shape == colour.shape
+
+
+def test_clips_are_filled(splits, fitted):
+    X = splits["video"].X_test[:2]
+    mask = np.zeros(X.shape, dtype=bool)
+    mask[:, 3:] = True
+    filled = fitted["video"].inpaint(X, mask)
+    np.testing.assert_array_equal(filled[~mask], X[~mask])
+    np.testing.assert_array_equal(fitted["video"].inpaint(X, mask[:, :, 0]), filled)
+
+
+def test_texts_have_nothing_to_fill(splits, fitted):
+    with pytest.raises(DataError, match="texts have no cells or pixels to mask"):
+        fitted["text"].inpaint(splits["text"].X_test[:2], [True, False])
 
 
 def test_inpainting_a_table(table_split):
-    det = DefectDetector(epochs=60, random_state=0).fit(table_split.X_train)
+    det = DefectDetector(epochs=60, corruption="mask", random_state=0).fit(table_split.X_train)
     X = table_split.X_test[:60].copy()
     mask = np.zeros(X.shape, dtype=bool)
     mask[:, 2] = True
-    holes = np.where(mask, np.nan, X)
-    error = np.abs(det.inpaint(holes, mask) - X)[:, 2].mean()
+    filled = det.inpaint(np.where(mask, np.nan, X), mask)
+    np.testing.assert_array_equal(filled[~mask], X[~mask])
+    error = np.abs(filled - X)[:, 2].mean()
     assert error < np.abs(np.median(table_split.X_train[:, 2]) - X[:, 2]).mean()
+
+
+@pytest.fixture(scope="module")
+def typed_frame():
+    """Columns of many types; 'double' is 'count' twice, 'kind' and 'even' follow from it."""
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    n, count = 300, np.random.default_rng(1).integers(0, 6, 300)
+    frame = pd.DataFrame(
+        {
+            "id": [f"part {i}" for i in range(n)],
+            "count": count.astype(np.int16),
+            "double": 2.0 * count,
+            "single": rng.normal(size=n).astype(np.float32),
+            "kind": np.array(["low", "middle", "high"])[count // 2],
+            "even": count % 2 == 0,
+            "grade": pd.Categorical(np.array(["a", "b"])[count // 3]),
+            "when": pd.Timestamp("2024-01-01", tz="Europe/Berlin") + pd.to_timedelta(count, unit="D"),
+            "took": pd.to_timedelta(60 * count, unit="s"),
+            "maybe": pd.array([None if i % 9 == 0 else bool(c % 2) for i, c in enumerate(count)], dtype="boolean"),
+            "score": pd.array([None if i % 7 == 0 else int(c) for i, c in enumerate(count)], dtype="Int64"),
+        },
+        index=[f"row {i}" for i in range(n)],
+    )
+    with pytest.warns(DataWarning, match="left out column.s. 'id'"):
+        det = DefectDetector(epochs=60, corruption="mask", random_state=0).fit(frame)
+    return frame, det
+
+
+def test_made_rows_have_the_types_of_the_table(typed_frame, tmp_path):
+    frame, det = typed_frame
+    det.save(tmp_path / "m.blemish")
+    for model in (det, load(tmp_path / "m.blemish")):
+        made = model.sample(40, random_state=0)
+        assert made.dtypes.drop("grade").to_dict() == frame.dtypes.drop(["id", "grade"]).to_dict()
+        assert made.dtypes["grade"].name == "category"
+        for name in ("kind", "even", "grade"):
+            assert set(made[name]) <= set(frame[name])
+    np.testing.assert_array_equal(det.reconstruct(frame[:5]).index, frame.index[:5])
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_made_rows_have_the_types_of_other_libraries(library, typed_frame):
+    import polars as pl
+    import pyarrow as pa
+
+    table = pa.Table.from_pandas(typed_frame[0].drop(columns="id"), preserve_index=False)
+    frame: Any = table if library == "pyarrow" else pl.from_arrow(table)
+    det: Any = DefectDetector(epochs=1, random_state=0).fit(frame)
+    assert det.sample(5, random_state=0).schema == frame.schema
+    mask = np.zeros(frame.shape, dtype=bool)
+    mask[:9] = True
+    filled: Any = det.inpaint(frame, mask)
+    assert filled.schema == frame.schema
+    assert filled[9:].equals(frame[9:])
+    assert not filled[:9].equals(frame[:9])
+
+
+def test_cells_of_a_frame_are_filled_by_what_follows_from_the_others(typed_frame):
+    import pandas as pd
+
+    frame, det = typed_frame
+    holes = frame.copy().astype({"count": float, "kind": object})
+    holes.loc[holes.index[:60], ["count", "kind"]] = None
+    mask = holes[["kind", "count"]].isna()  # some of the columns, in another order
+    filled = det.inpaint(holes, mask)
+    pd.testing.assert_frame_equal(filled.drop(columns=["count", "kind"]), frame.drop(columns=["count", "kind"]))
+    assert list(filled.columns) == list(frame.columns)
+    assert (filled["kind"] == frame["kind"]).mean() > 0.95
+    assert (filled["count"] - frame["count"]).abs().mean() < 0.2
+    cells = np.zeros(frame.shape, dtype=bool)
+    cells[:60, [1, 4]] = True
+    pd.testing.assert_frame_equal(det.inpaint(holes, cells), filled)
+    pd.testing.assert_frame_equal(det.inpaint(frame, np.zeros(frame.shape, dtype=bool)), frame)
+    strange = frame.assign(kind="never seen")
+    assert set(det.inpaint(strange, mask[["count"]])["kind"]) == {"never seen"}
+
+
+def test_bad_masks_of_a_table_are_refused(typed_frame):
+    import pandas as pd
+
+    frame, det = typed_frame
+    for mask, message in [
+        (np.zeros((300, 10), dtype=bool), r"the mask has shape \(300, 10\), the table \(300, 11\)"),
+        (np.ones((300, 11), dtype=bool), "column.s. 'id' cannot be filled in: not known to the model"),
+        (np.full((300, 11), 2.5), "the mask holds float64 values; give booleans"),
+        (pd.DataFrame({"speed": [True] * 300}), "the mask has column.s. 'speed' that the table has not"),
+        (pd.DataFrame({"count": [True] * 9}), "the mask has 9 rows, the table 300"),
+        (pd.DataFrame({"count": [None, True] * 150}), "the mask holds object values; give booleans"),
+        ([[True], [True, False]], "the mask is ragged"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            det.inpaint(frame, mask)
+
+
+def test_a_missing_yes_or_no_is_no_error(typed_frame):
+    frame, det = typed_frame
+    assert np.isfinite(det.outlier_score(frame.assign(even=[None, *frame["even"][1:]]))).all()
+
+
+@pytest.mark.parametrize("name", RECONSTRUCTIONS)
+def test_every_error_is_explained_by_column(name, mixed_frame):
+    det = DefectDetector(losses=[name], epochs=1, random_state=0).fit(mixed_frame)
+    explanation = det.explain(mixed_frame[:3])
+    assert explanation.error.shape == (3, len(explanation.elements))
+    assert set(explanation.to_frame(top=6)["element"]) == {*mixed_frame.columns, "load (missing)"}
+
+
+def test_reconstructing_learnable_vectors_makes_them_collapse():
+    import pandas as pd
+
+    rng = np.random.default_rng(0)  # more categories than one number can carry
+    frame = pd.DataFrame({name: rng.choice(list("uvwxyz"), 300) for name in "abc"})
+    spread, loss, right = {}, {}, {}
+    for name in ("typed", "embedded"):
+        det = DefectDetector(
+            backbone={"name": "mlp", "widths": [16]}, losses=[name], latent_dim=1, lr=1e-2, epochs=25, batch_size=30,
+            scorer="reconstruction", random_state=0,
+        ).fit(frame)  # fmt: skip
+        vectors = det.fitted_.model.network.vectors or ()
+        spread[name] = sorted(float(one.detach()[1:].std(dim=0).max()) for one in vectors)
+        loss[name] = det.history_[-1].total
+        right[name] = float((det.reconstruct(frame) == frame).to_numpy().mean())
+    assert spread["embedded"][1] < 0.01  # in two of the three columns all categories have become one
+    assert spread["typed"][0] > 0.3
+    assert loss["embedded"] < 1e-4  # a perfect loss, and nothing learnt: chance is 0.17
+    assert right["embedded"] < 0.3 < 0.4 < right["typed"]
 
 
 @pytest.mark.parametrize("name", MODALITIES)

@@ -62,7 +62,12 @@ def example(group, *, kind="table", seed=0, dtype=torch.float64, device="cpu"):
         torch.tensor(group, device=device),
         BLOCKS if kind == "table" else (),
     )
-    return batch, Output(**made)
+    return batch, Output(**made)  # pyright: ignore[reportArgumentType]
+
+
+def filled(out):
+    """The fields that `example` fills: one tensor each."""
+    return [f for f in fields(out) if getattr(out, f.name) is not None]
 
 
 def as_numpy(part):
@@ -176,7 +181,7 @@ def test_the_best_reconstruction_costs_nothing_and_activates_to_the_input(name):
 def test_gradient_is_that_of_the_value(term, kind, monkeypatch):
     batch, out = example(GROUPS["all groups"], kind=kind)
     hold_weights(monkeypatch, term, batch, out)
-    leaves = {f.name: getattr(out, f.name).clone().requires_grad_() for f in fields(out)}
+    leaves = {f.name: getattr(out, f.name).clone().requires_grad_() for f in filled(out)}
 
     def value(*tensors):
         return term(batch, Output(**dict(zip(leaves, tensors, strict=True))))
@@ -203,7 +208,7 @@ def test_gradient_is_finite_where_distances_are_zero(name):
     batch, out = example(GROUPS["all groups"], kind="picture", dtype=torch.float32)
     zero = {f: torch.zeros_like(getattr(out, f)) for f in ("h", "z", "mu", "logvar")}
     flat = replace(out, x_hat=batch.x, **zero)
-    leaves = {f.name: getattr(flat, f.name).clone().requires_grad_() for f in fields(flat)}
+    leaves = {f.name: getattr(flat, f.name).clone().requires_grad_() for f in filled(flat)}
     gradients = _gradients(lambda *t: LOSSES[name]()(batch, Output(**dict(zip(leaves, t, strict=True)))), leaves)
     assert all(g is None or g.isfinite().all() for g in gradients)
 
@@ -221,7 +226,7 @@ def test_dtype_and_device_are_kept(name, dtype, device):
 def test_order_of_the_rows_does_not_matter(name):
     batch, out = example(GROUPS["all groups"])
     order = torch.tensor([3, 0, 6, 2, 5, 1, 4])
-    rows = {f.name: getattr(out, f.name)[order] for f in fields(out) if f.name != "basis"}
+    rows = {f.name: getattr(out, f.name)[order] for f in filled(out) if f.name != "basis"}
     shuffled = Batch(batch.x[order], batch.group[order], batch.blocks)
     torch.testing.assert_close(LOSSES[name]()(shuffled, replace(out, **rows)), LOSSES[name]()(batch, out))
 
@@ -235,7 +240,7 @@ def test_inputs_are_not_mutated(name):
 
 
 def as_tensors(out):
-    return [getattr(out, f.name) for f in fields(out)]
+    return [getattr(out, f.name) for f in filled(out)]
 
 
 @pytest.mark.parametrize("name", [name for name, cls in LOSSES.items() if not cls.needs_defects])
@@ -243,7 +248,7 @@ def test_defects_and_others_never_influence_a_term_that_needs_no_defects(name):
     batch, out = example(GROUPS["all groups"])
     away = ~is_learnt(batch.group)
     changed = {}
-    for f in fields(out):
+    for f in filled(out):
         value = getattr(out, f.name).clone()
         if f.name != "basis":
             value[away] = 7.0
@@ -258,7 +263,7 @@ def test_defects_and_others_never_influence_a_term_that_needs_no_defects(name):
 def test_a_defect_that_overflows_never_influences_a_term_that_needs_no_defects(name):
     batch, out = example(GROUPS["all groups"], kind="picture", dtype=torch.float32)
     away = is_defect(batch.group)
-    wild = {f.name: getattr(out, f.name).clone() for f in fields(out)}
+    wild = {f.name: getattr(out, f.name).clone() for f in filled(out)}
     for field_name in ("x_hat", "h", "mu", "logvar"):
         wild[field_name][away] = 1e30  # its square is infinite in float32
     assert torch.equal(LOSSES[name]()(batch, Output(**wild)), LOSSES[name]()(batch, out))
@@ -325,10 +330,10 @@ def test_lower_bound_is_never_violated(name, kind):
     def check(group, values, seed):
         rng = np.random.default_rng(seed)
         batch, out = example(group, kind=kind, seed=seed, dtype=torch.float32)
-        drawn = {f.name: torch.tensor(rng.choice(values, getattr(out, f.name).shape)).float() for f in fields(out)}
+        drawn = {f.name: torch.tensor(rng.choice(values, getattr(out, f.name).shape)).float() for f in filled(out)}
         drawn["logvar"] = drawn["logvar"].clamp(-MAX_LOGVAR, MAX_LOGVAR)  # what the bottleneck lets through
         for term in terms:
-            value = float(term(batch, Output(**drawn)))
+            value = float(term(batch, Output(**drawn)))  # pyright: ignore[reportArgumentType]
             assert value >= term.lower_bound - 1e-6 * (1 + abs(term.lower_bound)), term
 
     check()
@@ -503,6 +508,33 @@ def test_bce_of_a_sure_and_right_pixel_is_not_below_zero():
 
 def test_bce_of_huge_logits_is_finite():
     assert binary_cross_entropy(torch.ones(1, 2), torch.tensor([[-1e4, 1e4]])).tolist() == [[1e4, 0.0]]
+
+
+@pytest.mark.parametrize("case", GROUPS)
+def test_embedded_measures_in_the_space_of_the_vectors(case):
+    batch, out = example(GROUPS[case], kind="table")
+    vectors = (torch.randn(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64),)
+    value = LOSSES["embedded"]()(batch, replace(out, vectors=vectors))
+    rows = [
+        reference.embedded_error(x, x_hat, [vectors[0].numpy()], BLOCKS)
+        for x, x_hat in zip(batch.x.numpy(), out.x_hat.numpy(), strict=True)
+    ]
+    assert float(value) == pytest.approx(reference.mean_of_learnt(np.array(rows), batch.group.numpy()), abs=1e-9)
+
+
+def test_embedded_costs_nothing_where_all_vectors_are_zero():
+    batch, out = example(GROUPS["all groups"], kind="table")
+    same = torch.cat([batch.x[:, :2], out.x_hat[:, 2:5], batch.x[:, 5:]], dim=1)
+    assert float(LOSSES["embedded"]()(batch, replace(out, x_hat=same, vectors=(torch.zeros(3, 2).double(),)))) == 0
+
+
+def test_bce_sees_the_numbers_of_a_table_through_the_logistic_function():
+    blocks = (Block(0, 1, "numeric"), Block(1, 2, "binary"))
+    x, term = torch.tensor([[-7.0, 1.0], [3.0, 0.0]]), LOSSES["bce"]()
+    assert float(term.error_map(x, x, blocks)[:, 0].max()) < 1e-6
+    torch.testing.assert_close(
+        term.activate(torch.full((2, 2), 3.0), blocks)[0], torch.tensor([3.0, 0.9526]), atol=1e-4, rtol=0
+    )
 
 
 def test_typed_gives_a_wide_category_the_weight_of_one_number():

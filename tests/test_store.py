@@ -40,7 +40,7 @@ def test_saved_and_loaded_scores_are_equal_bits(name, splits, tmp_path):
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_survive_a_file(name, splits, tmp_path):
     modality = PRESETS[name].arguments.get("modality", "tabular")
-    modality = "image" if name == "nearest" else modality
+    modality = "image" if name in ("nearest", "transposed") else modality
     split = splits[modality]
     det = DefectDetector.from_preset(name, epochs=1, random_state=0).fit(split.X_train, split.y_train)
     det.save(tmp_path / "m.blemish")

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from blemish.nn import CategoryEmbedding
 from blemish.output import Backbone, Output
 
 
@@ -47,7 +48,13 @@ class Autoencoder(nn.Module):
         """
         h = self.encoder(x)
         code = self.bottleneck(h, generator)
-        return Output(x_hat=self.decoder(code["z"][:n_decoded]), h=h, **code)
+        return Output(x_hat=self.decoder(code["z"][:n_decoded]), h=h, **code, vectors=self.vectors)
+
+    @property
+    def vectors(self) -> tuple[Tensor, ...] | None:
+        """The learnt vectors of each categorical column, (category, width); None without such columns."""
+        embeddings = (module for module in self.encoder.children() if isinstance(module, CategoryEmbedding))
+        return next((tuple(embedding.weights) for embedding in embeddings if len(embedding.weights)), None)
 
     def encode(self, x: Float[Tensor, "batch *sample"]) -> Float[Tensor, "batch latent"]:
         """Code of each sample without noise, shape (batch, latent)."""

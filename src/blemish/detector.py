@@ -398,32 +398,38 @@ class DefectDetector(BaseEstimator):
 
     def reconstruct(self, X: Any) -> Any:
         """What the autoencoder makes of each row, in the units and form of the training data."""
-        x = self._tensor(X)[1]
-        return self.fitted_.model.modality.to_raw(self.fitted_.model.reconstruct(x).cpu().numpy())
+        rows, x = self._tensor(X)
+        return rows.label(self.fitted_.model.modality.to_raw(self.fitted_.model.reconstruct(x).cpu().numpy()))
 
     def denoise(self, X: Any) -> Any:
         """Each row without what the model does not know: its reconstruction. Train with `corruption` for this."""
         return self.reconstruct(X)
 
-    def inpaint(self, X: Any, mask: ArrayLike, n_rounds: int = 20) -> Any:
+    def inpaint(self, X: Any, mask: Any, n_rounds: int = 20) -> Any:
         """Fill in what is masked, by reconstructing again and again with the known part held fixed.
 
+        Train with `corruption="mask"` for this: a network that was never shown gaps repeats what stands in them.
+
         Args:
-            X: Samples; what stands under the mask does not matter, but must be finite (NaN in a table is fine).
-            mask: True where to fill in. Tables: (row, column) of the training table's usable columns; else the shape
-                of the samples as the network sees them, or without the channel axis.
+            X: Samples; what stands under the mask does not matter, but must be readable (NaN in a table is fine).
+            mask: True where to fill in. Tables: (row, column) of X, or a frame with some of its columns. Images and
+                video: the shape of X, with or without the channel axis; one sample's mask serves for all.
             n_rounds: Rounds, >= 1.
 
+        Returns:
+            X, in its own size and form, with what is masked replaced and everything else as it was.
+
         Raises:
-            DataError: If the mask has another shape.
+            DataError: If the mask has another shape, is no mask, or the data are text.
         """
-        x = self._tensor(X)[1]
-        unknown = self.fitted_.model.feature_mask(np.asarray(mask, dtype=bool), x)
-        typical = self.fitted_.model.decode(self.fitted_.known["normal"]).mean(dim=0)
+        rows, x = self._tensor(X)
+        modality, model = self.fitted_.model.modality, self.fitted_.model
+        unknown = torch.from_numpy(modality.to_mask(rows.X, mask)).to(x.device)
+        typical = model.decode(self.fitted_.known["normal"]).mean(dim=0)
         filled = torch.where(unknown, typical, x)
         for _ in range(whole_number("n_rounds", n_rounds)):
-            filled = torch.where(unknown, self.fitted_.model.reconstruct(filled), x)
-        return self.fitted_.model.modality.to_raw(filled.cpu().numpy())
+            filled = torch.where(unknown, model.reconstruct(filled), x)
+        return modality.fill(rows.X, mask, filled.cpu().numpy())
 
     def sample(self, n: int, random_state: Any = None) -> Any:
         """Draw new samples like the normals.

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from blemish.autoencoder import Autoencoder
 from blemish.choices import Choices
-from blemish.errors import ArtifactError, ConfigError, DataError
+from blemish.errors import ArtifactError, ConfigError
 from blemish.losses import RECONSTRUCTIONS
 from blemish.modalities import FittedModality
 from blemish.output import LossTerm, Output, Reconstruction
@@ -76,9 +76,12 @@ class Model:
         return Evidence(z, error, {view: torch.cat([c[view] for c in chunks]).cpu().numpy() for view in chunks[0]})
 
     def error_map(self, x: Tensor) -> Float[np.ndarray, "row *element"]:
-        """Error of every column or pixel."""
+        """Error of every column or pixel; a column of several features has their mean."""
         term, blocks = self.reconstruction, self.modality.blocks
-        return torch.cat([term.error_map(chunk, out.x_hat, blocks) for chunk, out in self.run(x)]).cpu().numpy()
+        errors = torch.cat([term.error_map(chunk, out.x_hat, blocks) for chunk, out in self.run(x)])
+        if blocks and errors.shape[1] != len(blocks):
+            errors = torch.stack([errors[:, b.start : b.stop].mean(dim=1) for b in blocks], dim=1)
+        return errors.cpu().numpy()
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Reconstructions in the space of x."""
@@ -91,22 +94,6 @@ class Model:
         with torch.inference_mode():
             x_hat = self.network.decode(torch.as_tensor(z, dtype=torch.float32, device=self.device))
             return self.reconstruction.activate(x_hat, self.modality.blocks)
-
-    def feature_mask(self, mask: Bool[np.ndarray, "..."], x: Tensor) -> Tensor:
-        """A mask over columns, or over pixels with or without the channel axis, as one over the elements of x.
-
-        Raises:
-            DataError: If its shape fits neither.
-        """
-        blocks = self.modality.blocks
-        if blocks and mask.shape == (len(x), len(blocks)):
-            mask = np.repeat(mask, [b.stop - b.start for b in blocks], axis=1)
-        elif mask.ndim == x.ndim - 1:
-            mask = np.expand_dims(mask, -3)
-        try:
-            return torch.from_numpy(np.broadcast_to(mask, tuple(x.shape)).copy()).to(x.device)
-        except ValueError:
-            raise DataError(f"the mask has shape {mask.shape}, the samples {tuple(x.shape)}") from None
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The network's weights by name."""

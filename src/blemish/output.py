@@ -46,6 +46,7 @@ class Output:
         mu: Mean of q(z given x), (batch, latent).
         logvar: Log-variance of q(z given x), (batch, latent).
         basis: The RSR matrix, (latent, hidden).
+        vectors: The learnt vectors of each categorical column of a table, (category, width).
     """
 
     x_hat: Float[Tensor, "decoded *sample"]
@@ -54,11 +55,12 @@ class Output:
     mu: Float[Tensor, "batch latent"] | None = None
     logvar: Float[Tensor, "batch latent"] | None = None
     basis: Float[Tensor, "latent hidden"] | None = None
+    vectors: tuple[Float[Tensor, "_ _"], ...] | None = None
 
     def first(self, n: int) -> "Output":
         """The first n rows."""
         mu, logvar = (None if field is None else field[:n] for field in (self.mu, self.logvar))
-        return Output(self.x_hat[:n], self.h[:n], self.z[:n], mu, logvar, self.basis)
+        return Output(self.x_hat[:n], self.h[:n], self.z[:n], mu, logvar, self.basis, self.vectors)
 
 
 class Backbone(NamedTuple):

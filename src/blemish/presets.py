@@ -24,7 +24,14 @@ _SEED = "github.com/Stancoo/contrastive_loss"
 PRESETS = {
     "default": Preset("what DefectDetector() is", "docs/decisions.md"),
     "linear": Preset(
-        "linear autoencoder: principal components as a network", "Baldi & Hornik 1989", {"backbone": "linear"}
+        "linear autoencoder: principal components as a network",
+        "Baldi & Hornik 1989",
+        {"backbone": "linear", "lr": {"name": "one_cycle", "lr": 1e-2, "weight_decay": 0.0}},
+    ),
+    "transposed": Preset(
+        "convolutions, upsampled by transposed convolution: the default for images",
+        "Masci et al. 2011",
+        {"backbone": "conv"},
     ),
     "nearest": Preset(
         "convolutions, upsampled by nearest neighbour",
@@ -34,10 +41,30 @@ PRESETS = {
     "denoising": Preset(
         "reconstructs the clean row from a noisy one", "Vincent et al. 2010", {"corruption": "gaussian"}
     ),
+    "inpainting": Preset(
+        "learns with hidden pixels or columns, to fill in what is missing",
+        "Vincent et al. 2010",
+        {"corruption": {"name": "mask", "share": 0.4}},
+    ),
     "beta_vae": Preset(
         "variational autoencoder with a weighted KL term",
         "Kingma & Welling 2013; Higgins et al. 2017",
         {"bottleneck": "variational"},
+    ),
+    "tabular_vae": Preset(
+        "the tabular seed: entity embeddings, beta-VAE, warm restarts; categories by cross-entropy",
+        "Kingma & Welling 2013; Guo & Berkhahn 2016, arXiv:1604.06737",
+        {
+            "modality": "tabular",
+            "backbone": {"name": "mlp", "widths": [64, 128, 256, 128, 64]},
+            "bottleneck": {"name": "variational", "stdev": 0.1},
+            "losses": ["typed", {"name": "kl", "weight": 0.05 / 16}],  # the seed takes the mean over 16 dimensions
+            "latent_dim": 16,
+            "epochs": 60,
+            "batch_size": 128,
+            "lr": {"name": "cosine_warm_restarts", "lr": 1e-3, "cycles": 2, "weight_decay": 1e-5, "eps": 1e-4},
+            "scorer": "reconstruction",
+        },
     ),
     "contrastive_vae": Preset(
         "variational autoencoder whose latent space keeps the defects apart",

@@ -64,6 +64,12 @@ class Rows:
             return pd.DataFrame(values, index=self.index, columns=name)
         return pd.Series(values, index=self.index, name=name)
 
+    def label(self, made: Any) -> Any:
+        """A sample for each row: with the rows' index where it is a pandas frame."""
+        if self.index is None or not nw.dependencies.is_pandas_dataframe(made):
+            return made
+        return made.set_axis(self.index, axis=0)
+
 
 def to_rows(X: Any, modality: str = "auto", frames: int | None = None) -> Rows:
     """Read X.

@@ -2,6 +2,7 @@
 
 from blemish.losses.bce import Bce
 from blemish.losses.cosine import Cosine
+from blemish.losses.embedded import Embedded
 from blemish.losses.huber import Huber
 from blemish.losses.info_nce import InfoNce
 from blemish.losses.kl import Kl
@@ -21,6 +22,7 @@ RECONSTRUCTIONS = {
     "huber": Huber,
     "l2p": L2p,
     "typed": Typed,
+    "embedded": Embedded,
 }
 CONTRASTS = {
     "sum_of_squares": SumOfSquares,

@@ -32,7 +32,8 @@ class Bce:
     """Binary cross-entropy of pixels in [0, 1]; the decoder's output is read as logits.
 
     Use for pictures that are nearly black and white; not for values outside [0, 1], which are clamped. The entropy of
-    a grey pixel is taken off, so that a perfect reconstruction costs 0 and grey rows do not count as outliers.
+    a grey pixel is taken off, so that a perfect reconstruction costs 0 and grey rows do not count as outliers. The
+    numbers of a table, which have no bounds, are seen through the logistic function, before and after.
 
     Attributes:
         weight: Factor in the total.
@@ -50,14 +51,14 @@ class Bce:
     def activate(
         self, x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
     ) -> Float[Tensor, "batch *sample"]:
-        """The decoder's output in the space of `x`: logits become probabilities."""
-        return torch.sigmoid(x_hat)
+        """The decoder's output in the space of `x`: logits become probabilities, but for numbers of a table."""
+        return _where_number(x_hat, torch.sigmoid(x_hat), blocks)
 
     def error_map(
         self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
     ) -> Float[Tensor, "batch *element"]:
         """Kullback-Leibler divergence of every element, in nats, shape of `x`."""
-        target = x.clamp(0, 1)
+        target = _where_number(torch.sigmoid(x), x.clamp(0, 1), blocks)
         entropy = binary_cross_entropy(target, target.logit(eps=1e-6))
         return (binary_cross_entropy(target, x_hat) - entropy).clamp_min(0)
 
@@ -70,3 +71,12 @@ class Bce:
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean over the unlabelled and normal rows."""
         return mean_where(self.sample_error(batch.x, out.x_hat, batch.blocks), is_learnt(batch.group))
+
+
+def _where_number(
+    numbers: Float[Tensor, "batch *sample"], others: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...]
+) -> Float[Tensor, "batch *sample"]:
+    if not blocks:
+        return others
+    is_number = [b.kind == "numeric" for b in blocks for _ in range(b.start, b.stop)]
+    return torch.where(torch.tensor(is_number, device=numbers.device), numbers, others)

@@ -5,9 +5,15 @@ from typing import Any
 
 import narwhals.stable.v1 as nw
 import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool
 from sklearn.utils.validation import check_array
 
 from blemish.errors import DataError
+from blemish.modalities.masks import to_booleans
+
+WORDS = {"True": 1.0, "False": 0.0, "": np.nan, None: np.nan}
+FARTHEST = 9.2e15  # microseconds from 1970 that every kind of date can hold
 
 Columns = dict[str, np.ndarray]
 """Name → float64 (NaN = missing), bool, or object of text and None."""
@@ -62,27 +68,137 @@ def _checked(X: Any) -> np.ndarray:
     return check_array(X, dtype=None, ensure_all_finite=False)  # pyright: ignore[reportArgumentType]
 
 
-def from_columns(columns: Columns, form: str) -> Any:
-    """The inverse of `to_columns`."""
+def schema_of(X: Any) -> pa.Schema:
+    """The types of a frame's columns; those that Arrow does not know (mixed objects) and those of arrays are left out.
+
+    Example:
+        >>> schema_of(pa.table({"count": [1, 2]})).field("count").type
+        DataType(int64)
+    """
+    if not is_frame(X):
+        return pa.schema([])
+    frame = nw.maybe_reset_index(nw.from_native(X, eager_only=True))
+    known = [name for name, kind in frame.schema.items() if kind != nw.Object and isinstance(name, str)]
+    schema = frame.select(known).head(0).to_arrow().schema
+    return pa.schema([field for field in schema if field.type != pa.null()], schema.metadata)
+
+
+def from_columns(columns: Columns, form: str, schema: pa.Schema | None = None) -> Any:
+    """The inverse of `to_columns`.
+
+    Args:
+        columns: By name.
+        form: 'pandas', 'polars', 'pyarrow' or 'numpy'.
+        schema: The types that a frame's columns should have; whole numbers are rounded. An array has only one type.
+    """
     if form == "numpy":
         arrays = list(columns.values())
         numeric = all(a.dtype.kind == "f" for a in arrays)
         return np.column_stack([a if numeric else a.astype(object) for a in arrays])
-    data = {name: column.tolist() for name, column in columns.items()}
-    frame = nw.from_dict(data, backend=form)  # pyright: ignore[reportArgumentType]
-    return frame.to_native()
+    types = {} if schema is None else {field.name: field.type for field in schema}
+    table = pa.table({name: _to_arrow(column, types.get(name)) for name, column in columns.items()})
+    if form == "pyarrow":
+        return table
+    if form == "pandas":
+        return table.replace_schema_metadata(None if schema is None else schema.metadata).to_pandas()
+    return nw.from_arrow(table, backend=form).to_native()  # pyright: ignore[reportArgumentType]
+
+
+def with_columns(X: Any, columns: Columns, hidden: dict[str, np.ndarray], schema: pa.Schema) -> Any:
+    """A copy of a table with some of its columns replaced.
+
+    Args:
+        X: What `to_columns` takes.
+        columns: The new columns.
+        hidden: Where they differ from the old ones; all that an array takes over.
+        schema: The types of the new columns.
+    """
+    if is_frame(X):
+        frame = nw.from_native(X, eager_only=True)
+        made = nw.from_native(from_columns(columns, nw.get_native_namespace(frame).__name__, schema), eager_only=True)
+        return frame.with_columns(*made.iter_columns()).to_native() if columns else frame.clone().to_native()
+    names = list(to_columns(X)[0])
+    array = from_columns(to_columns(X)[0], "numpy") if isinstance(X, Mapping) else np.array(X)
+    array = array.astype(object if array.dtype.kind == "O" else np.float64)
+    for name, column in columns.items():
+        array[hidden[name], names.index(name)] = column[hidden[name]]
+    return array
+
+
+def mask_columns(mask: Any, columns: Columns) -> dict[str, Bool[np.ndarray, " row"]]:
+    """A mask over the cells of a table, by column.
+
+    Args:
+        mask: Shape (row, column) of the table, or a frame that holds some of its columns.
+        columns: The table.
+
+    Raises:
+        DataError: If it has another shape, an unknown column, or is no mask.
+    """
+    n_rows = len(next(iter(columns.values())))
+    if is_frame(mask):
+        frame = nw.from_native(mask, eager_only=True)
+        unknown = [name for name in frame.columns if str(name) not in columns]
+        if unknown:
+            raise DataError(f"the mask has column(s) {', '.join(map(repr, unknown[:5]))} that the table has not")
+        named = {str(name): to_booleans(frame[name].to_numpy()) for name in frame.columns}
+        if len(frame) != n_rows:
+            raise DataError(f"the mask has {len(frame)} rows, the table {n_rows}")
+        return {name: named.get(name, np.zeros(n_rows, dtype=bool)) for name in columns}
+    cells = to_booleans(mask)
+    if cells.shape != (n_rows, len(columns)):
+        raise DataError(
+            f"the mask has shape {cells.shape}, the table {(n_rows, len(columns))}; give a value for every cell, "
+            "True where to fill in, or a frame with some of the columns"
+        )
+    return dict(zip(columns, cells.T, strict=True))
+
+
+def _to_arrow(column: np.ndarray, kind: pa.DataType | None) -> pa.Array:
+    """A column in the user's own type where its values fit that, else in the type that they have."""
+    values = column.tolist() if column.dtype == object else column
+    try:
+        return pa.array(values, from_pandas=True) if kind is None else _typed(column, kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        return pa.array(values, from_pandas=True)
+
+
+def _typed(column: np.ndarray, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_boolean(kind):
+        numbers = to_numbers(column, "")
+        return pa.array(numbers > 0.5, mask=np.isnan(numbers))
+    if pa.types.is_dictionary(kind):
+        return pa.array(column.tolist()).cast(kind.value_type).dictionary_encode().cast(kind)
+    if column.dtype == object:
+        return pa.array(column.tolist()).cast(kind)
+    missing = np.isnan(column)
+    present = np.where(missing, 0.0, column)
+    if pa.types.is_integer(kind):
+        info = np.iinfo(kind.to_pandas_dtype())
+        whole = np.clip(
+            np.rint(present), float(info.min), np.nextafter(float(info.max), 0) if info.bits > 32 else info.max
+        )
+        return pa.array(whole.astype(kind.to_pandas_dtype()), mask=missing)
+    if pa.types.is_temporal(kind):
+        micros = np.clip(np.rint(present * 1e6), -FARTHEST, FARTHEST).astype(np.int64)
+        of_kind = pa.duration("us") if pa.types.is_duration(kind) else pa.timestamp("us", getattr(kind, "tz", None))
+        return pa.array(micros, mask=missing).cast(of_kind).cast(kind, safe=False)
+    return pa.array(present, mask=missing).cast(kind)
 
 
 def _series(series: nw.Series[Any]) -> np.ndarray:
-    if series.dtype == nw.Boolean and not series.is_null().any():
+    missing = series.is_null().to_numpy()
+    if series.dtype == nw.Boolean and not missing.any():
         return series.to_numpy().astype(bool)
     if series.dtype.is_numeric():
         return series.cast(nw.Float64).to_numpy().astype(np.float64)
-    if series.dtype.is_temporal() and series.dtype != nw.Duration:
-        missing = series.is_null().to_numpy()
-        seconds = series.to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
-        return np.where(missing, np.nan, seconds)
-    return _plain(np.array(series.to_list(), dtype=object))
+    if series.dtype.is_temporal() and series.dtype != nw.Time:
+        unit = "timedelta64[us]" if series.dtype == nw.Duration else "datetime64[us]"
+        return np.where(missing, np.nan, series.to_numpy().astype(unit).astype(np.int64) / 1e6)
+    values = [None if absent else value for value, absent in zip(series.to_list(), missing, strict=True)]
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return _plain(column)
 
 
 def _plain(column: np.ndarray) -> np.ndarray:
@@ -108,7 +224,7 @@ def to_numbers(column: np.ndarray, name: str) -> np.ndarray:
         numbers = np.empty(len(column))
         for row, value in enumerate(column):
             try:
-                numbers[row] = np.nan if value is None or value == "" else float(value)
+                numbers[row] = WORDS[value] if value in WORDS else float(value)
             except ValueError:
                 raise DataError(
                     f"row {row}, column {name!r}: {value!r} is no number, but the model was fitted on numbers there"
@@ -125,5 +241,5 @@ def to_numbers(column: np.ndarray, name: str) -> np.ndarray:
 def to_texts(column: np.ndarray) -> np.ndarray:
     """A column as text, None where missing; whole numbers without a decimal point."""
     if column.dtype.kind == "f":
-        return np.array([None if np.isnan(v) else f"{v:g}" for v in column], dtype=object)
+        return np.array([None if np.isnan(v) else f"{v:.15g}" for v in column], dtype=object)
     return np.array([None if v is None else str(v) for v in column], dtype=object)

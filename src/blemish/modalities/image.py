@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from blemish.modalities.pictures import Pixels, check_pictures, fit_pixels
+from blemish.modalities.pictures import Pixels, check_pictures, fill_pictures, fit_pixels, mask_pictures, shrink_mask
 from blemish.modalities.texture import texture
 from blemish.output import Block
 
@@ -79,6 +79,17 @@ class FittedImage:
     def to_raw(self, x: Float[np.ndarray, "row channel height width"]) -> Float[np.ndarray, "row channel height width"]:
         """Pictures in the user's range."""
         return self.pixels.decode(x)
+
+    def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row channel height width"]:
+        """A mask over the user's pixels at the size that the network sees; DataError where it does not fit."""
+        masks = mask_pictures(mask, check_pictures(raw, 3, "image", AXES))
+        return np.stack([shrink_mask(one, self.pixels) for one in masks])
+
+    def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row channel height width"]) -> Any:
+        """The user's samples, in their own size, with what is masked taken from tensors."""
+        pictures = check_pictures(raw, 3, "image", AXES)
+        filled = fill_pictures(pictures, mask_pictures(mask, pictures), self.to_raw(x))
+        return np.stack(filled).reshape(raw.shape) if isinstance(raw, np.ndarray) and raw.dtype != object else filled
 
     def features(self, x: Float[Tensor, "row channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
         """'texture': local statistics, wherever they are; 'pixels': a small copy, so it matters where things are."""

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
-from torch.nn.functional import adaptive_avg_pool2d
+from jaxtyping import Bool, Float, Shaped
+from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, interpolate
 
 from blemish.errors import DataError
+from blemish.modalities.masks import to_booleans
 
 MAX_SIDE = 64
 LUMINANCE = np.array([0.299, 0.587, 0.114])
@@ -96,6 +97,61 @@ def match_channels(picture: np.ndarray, channels: int) -> np.ndarray:
     if found == 3 and channels == 1:
         return np.einsum("c,...chw->...hw", LUMINANCE, picture)[..., None, :, :].astype(np.float32)
     raise DataError(f"a picture has {found} channels, the model was fitted on {channels}")
+
+
+def mask_pictures(mask: Any, pictures: Sequence[np.ndarray]) -> list[Bool[np.ndarray, "..."]]:
+    """A mask over the pixels of each sample, in the sample's own shape.
+
+    Args:
+        mask: In the shape of the samples, with or without the channel axis; one, or one a sample.
+        pictures: Arrays (channel, height, width), or clips of them.
+
+    Raises:
+        DataError: If it has another shape, or is no mask.
+    """
+    many = True
+    if isinstance(mask, np.ndarray):
+        alone = mask.shape == pictures[0].shape and len(mask) != len(pictures)  # not one a sample, but with channels
+        many = mask.ndim >= pictures[0].ndim and not alone
+    if many and len(mask) != len(pictures):
+        raise DataError(f"the mask has {len(mask)} rows, the data {len(pictures)}; give one mask a sample, or one")
+    masks = [to_booleans(one) for one in (mask if many else [mask] * len(pictures))]
+    fitting = []
+    for row, (one, picture) in enumerate(zip(masks, pictures, strict=True)):
+        one = np.expand_dims(one, -3) if one.ndim == picture.ndim - 1 else one
+        channels = one.shape[-3] if one.ndim == picture.ndim else 0
+        if one.shape != (*picture.shape[:-3], channels, *picture.shape[-2:]) or channels not in (1, picture.shape[-3]):
+            raise DataError(
+                f"the mask of sample {row} has shape {one.shape}, the sample {picture.shape}; give True where to fill "
+                "in, in the shape of the sample or without its channels"
+            )
+        fitting.append(np.broadcast_to(one, picture.shape))
+    return fitting
+
+
+def shrink_mask(
+    mask: Bool[np.ndarray, "*leading channel height width"], pixels: Pixels
+) -> Bool[np.ndarray, "*leading channel_out height_out width_out"]:
+    """A mask at the size that the network sees: what is masked in part is masked."""
+    if mask.shape[-3] != pixels.channels:
+        mask = np.repeat(mask.any(axis=-3, keepdims=True), pixels.channels, axis=-3)
+    floats = torch.from_numpy(mask.astype(np.float32))
+    return (adaptive_max_pool2d(floats, pixels.size) > 0).numpy()
+
+
+def fill_pictures(
+    pictures: Sequence[np.ndarray], masks: Sequence[np.ndarray], made: Float[np.ndarray, "row *sample"]
+) -> list[Float[np.ndarray, "..."]]:
+    """Each picture in its own size and range, with what is masked taken from a picture of the network's size."""
+    filled = []
+    for picture, mask, one in zip(pictures, masks, made, strict=True):
+        if one.shape[-3] != picture.shape[-3]:
+            one = match_channels(one, picture.shape[-3])
+        if one.shape[-2:] != picture.shape[-2:]:
+            flat = torch.from_numpy(np.ascontiguousarray(one)).reshape(1, -1, *one.shape[-2:])
+            one = interpolate(flat, picture.shape[-2:], mode="bilinear").numpy().reshape(picture.shape)
+        filled.append(np.where(mask, one, picture))
+    return filled
 
 
 def check_pictures(X: Any, n_axes: int, kind: str, axes: str) -> Sequence[np.ndarray]:

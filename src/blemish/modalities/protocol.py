@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from blemish.output import Block
@@ -32,6 +32,14 @@ class FittedModality(Protocol):
 
     def to_raw(self, x: Float[np.ndarray, "row *sample"]) -> Any:
         """Tensors back in the user's units and form."""
+        ...
+
+    def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row *sample"]:
+        """A mask over what the user sees as one over tensors; raises DataError where it does not fit."""
+        ...
+
+    def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row *sample"]) -> Any:
+        """The user's samples with what is masked, and nothing else, taken from tensors."""
         ...
 
     def features(self, x: Float[Tensor, "row *sample"]) -> dict[str, Float[Tensor, "row feature"]]:

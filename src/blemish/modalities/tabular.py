@@ -1,18 +1,29 @@
 """Tables: numbers, yes/no columns and categories, any of them missing."""
 
 import warnings
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from blemish.errors import DataError, DataWarning
-from blemish.modalities.columns import Columns, from_columns, to_columns, to_numbers, to_texts
+from blemish.modalities.columns import (
+    Columns,
+    from_columns,
+    mask_columns,
+    schema_of,
+    to_columns,
+    to_numbers,
+    to_texts,
+    with_columns,
+)
 from blemish.output import Block
 
 MISSING = "(missing)"
@@ -117,7 +128,7 @@ class Tabular:
                 DataWarning,
                 stacklevel=2,
             )
-        return FittedTabular(usable, form, len(columns))
+        return FittedTabular(usable, form, len(columns), schema_of(raw))
 
     def _fit_column(self, name: str, column: np.ndarray) -> Column | None:
         if column.dtype.kind == "b":
@@ -143,15 +154,16 @@ class Tabular:
 class FittedTabular:
     """A table's columns and how they become features."""
 
-    def __init__(self, columns: tuple[Column, ...], form: str, n_columns: int) -> None:
+    def __init__(self, columns: tuple[Column, ...], form: str, n_columns: int, schema: pa.Schema) -> None:
         """Lay the columns out side by side.
 
         Args:
             columns: In the order of the features.
             form: What the training table was, see `to_columns`.
             n_columns: Columns of the training table, those left out included.
+            schema: The types of its columns, see `schema_of`.
         """
-        self.columns, self.form, self.n_columns = columns, form, n_columns
+        self.columns, self.form, self.n_columns, self.schema = columns, form, n_columns, schema
         names, blocks, start = [], [], 0
         for column in columns:
             for name, kind, width in column.widths:
@@ -200,12 +212,39 @@ class FittedTabular:
         return columns
 
     def to_raw(self, x: Float[np.ndarray, "row feature"]) -> Any:
-        """The most likely table, in the form of the training table."""
-        columns = {
+        """The most likely table, in the form of the training table and with its types."""
+        return from_columns(self._decode(x), self.form, self.schema)
+
+    def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row feature"]:
+        """A mask over the cells of a table as one over features.
+
+        Raises:
+            DataError: If it does not fit the table, or hides a column that the model left out.
+        """
+        hidden = mask_columns(mask, self._matching(raw))
+        left_out = [name for name, rows in hidden.items() if rows.any() and name not in self.names]
+        if left_out:
+            raise DataError(f"column(s) {', '.join(map(repr, left_out))} cannot be filled in: not known to the model")
+        widths = [sum(width for *_, width in column.widths) for column in self.columns]
+        return np.repeat(np.column_stack([hidden[name] for name in self.names]), widths, axis=1)
+
+    def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row feature"]) -> Any:
+        """The user's table with its masked cells, and no others, taken from features."""
+        columns = self._matching(raw)
+        hidden = {name: rows for name, rows in mask_columns(mask, columns).items() if rows.any()}
+        made = self._decode(x)
+        for column in self.columns:
+            if column.name in hidden:
+                known = columns[column.name]
+                known = to_texts(known) if column.kind == "categorical" else to_numbers(known, column.name)
+                made[column.name] = np.where(hidden[column.name], made[column.name], known)
+        return with_columns(raw, {name: made[name] for name in hidden}, hidden, self.schema)
+
+    def _decode(self, x: Float[np.ndarray, "row feature"]) -> Columns:
+        return {
             column.name: column.decode(x[:, start : start + sum(w for *_, w in column.widths)])
             for column, start in zip(self.columns, self._starts(), strict=True)
         }
-        return from_columns(columns, self.form)
 
     def describe(self, x: Float[np.ndarray, "row feature"]) -> list[list[Any]]:
         """The value of each element of each row, in the user's unit: what an explanation shows."""
@@ -223,14 +262,20 @@ class FittedTabular:
         return [sum(widths[:i]) for i in range(len(widths))]
 
     def state(self) -> dict[str, Any]:
-        """Columns and form as JSON values."""
-        return {"columns": [asdict(column) for column in self.columns], "form": self.form, "n_columns": self.n_columns}
+        """Columns, form and types (packed) as JSON values."""
+        return {
+            "columns": [asdict(column) for column in self.columns],
+            "form": self.form,
+            "n_columns": self.n_columns,
+            "schema": b64encode(self.schema.serialize().to_pybytes()).decode("ascii"),
+        }
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "FittedTabular":
         """The inverse of `state`."""
         columns = [Column(**{**column, "categories": tuple(column["categories"])}) for column in state["columns"]]
-        return cls(tuple(columns), state["form"], state["n_columns"])
+        schema = pa.ipc.read_schema(pa.py_buffer(b64decode(state["schema"], validate=True)))
+        return cls(tuple(columns), state["form"], state["n_columns"], schema)
 
 
 Tabular.fitted = FittedTabular

@@ -125,6 +125,14 @@ class FittedText:
         texts = [" ".join(self.terms[i] for i in row if weights[i] > 0) for row, weights in zip(order, x, strict=True)]
         return np.array(texts, dtype=object)
 
+    def to_mask(self, raw: Any, mask: Any) -> np.ndarray:
+        """None: raises DataError."""
+        raise DataError("texts have no cells or pixels to mask; inpainting is for tables, images and video")
+
+    def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row term"]) -> Any:
+        """None: raises DataError."""
+        return self.to_mask(raw, mask)
+
     def describe(self, x: Float[np.ndarray, "row term"]) -> list[list[Any]]:
         """The weight of each word of each row, 0 to 1."""
         return (x / np.sqrt(len(self.terms))).round(4).tolist()

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from blemish.errors import DataError
-from blemish.modalities.pictures import Pixels, check_pictures, fit_pixels
+from blemish.modalities.pictures import Pixels, check_pictures, fill_pictures, fit_pixels, mask_pictures, shrink_mask
 from blemish.output import Block
 
 AXES = "batch, frame, channel, height, width"
@@ -80,6 +80,17 @@ class FittedVideo:
     ) -> Float[np.ndarray, "row frame channel height width"]:
         """Clips in the user's range."""
         return self.pixels.decode(x)
+
+    def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row frame channel height width"]:
+        """A mask over the user's pixels at the size that the network sees; DataError where it does not fit."""
+        masks = mask_pictures(mask, check_pictures(raw, 4, "video", AXES))
+        return np.stack([shrink_mask(one, self.pixels) for one in masks])
+
+    def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row frame channel height width"]) -> Any:
+        """The user's samples, in their own size, with what is masked taken from tensors."""
+        pictures = check_pictures(raw, 4, "video", AXES)
+        filled = fill_pictures(pictures, mask_pictures(mask, pictures), self.to_raw(x))
+        return np.stack(filled).reshape(raw.shape) if isinstance(raw, np.ndarray) and raw.dtype != object else filled
 
     def features(self, x: Float[Tensor, "row frame channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
         """None: the code is all."""
