@@ -11,6 +11,7 @@ from blemish.choices import batch_size_for, choose_modality, choose_parts, epoch
 from blemish.labels import NORMAL, UNLABELLED
 from blemish.model import Model, build, device_for
 from blemish.rows import Rows
+from blemish.sparse import TensorRows
 from blemish.synthetic import SYNTHETIC
 from blemish.training import EpochRecord, Plan, TrainingData, stops_early, train
 from blemish.views import VIEWS
@@ -46,7 +47,7 @@ def build_model(arguments: Mapping[str, Any], rows: Rows, seed: int) -> Model:
 
 def run_training(
     model: Model,
-    x: torch.Tensor,
+    x: TensorRows,
     group: Int[np.ndarray, " row"],
     held_out: Int[np.ndarray, " held_out"],
     arguments: Mapping[str, Any],

@@ -15,7 +15,10 @@ from blemish.functional import is_defect, is_learnt, is_other
 from blemish.labels import OTHER
 from blemish.output import Batch, Block, LossTerm, Output
 from blemish.schedules import Constant, CosineWarmRestarts, OneCycle
+from blemish.sparse import SparseRows
 from blemish.threads import fitting_threads
+
+VALIDATION_ROWS = 1024  # at a time
 
 Noise = Callable[[Tensor, torch.Generator, tuple[Block, ...]], Tensor]
 
@@ -46,16 +49,16 @@ class TrainingData:
     """Rows in memory.
 
     Attributes:
-        x: Shape (row, *sample).
+        x: Shape (row, *sample), dense or sparse; batches are dense.
         group: Shape (row,), codes of `blemish.labels`.
         blocks: The columns of a table.
         held_out: Samples for the validation loss, (row, *sample), all unlabelled or normal; may be None.
     """
 
-    x: Float[Tensor, "row *sample"]
+    x: Float[Tensor, "row *sample"] | SparseRows
     group: Int[Tensor, " row"]
     blocks: tuple[Block, ...] = ()
-    held_out: Float[Tensor, "held_out *sample"] | None = None
+    held_out: Float[Tensor, "held_out *sample"] | SparseRows | None = None
 
 
 @dataclass(frozen=True)
@@ -262,7 +265,8 @@ def _validate(model: Autoencoder, data: TrainingData, terms: Sequence[LossTerm])
     if data.held_out is None:
         return None
     model.eval()
-    group = torch.zeros(len(data.held_out), dtype=data.group.dtype, device=data.held_out.device)
-    batch = Batch(data.held_out, group, data.blocks)
-    out = model(data.held_out)
-    return sum(term.weight * float(term(batch, out)) for term in terms if not term.needs_defects)
+    total = 0.0
+    for x in data.held_out.split(VALIDATION_ROWS):
+        batch, out = Batch(x, data.group.new_zeros(len(x)), data.blocks), model(x)
+        total += len(x) * sum(term.weight * float(term(batch, out)) for term in terms if not term.needs_defects)
+    return total / len(data.held_out)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -17,6 +17,7 @@ from blemish.errors import DataError
 from blemish.output import Block
 
 WORDS_OF_A_RECONSTRUCTION = 10
+LEAST_SHARE = 0.01  # of a text's error, for a word that it lacks to be part of its explanation
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,11 @@ class Text:
     """Texts of any length; the order of their words is ignored.
 
     A text becomes the weights of its words (term frequency, damped, times inverse document frequency), scaled so that
-    the mean square of a feature is 1.
+    the mean square of a feature is 1. Rows stay sparse until they are batched. A text without a known word is a row of
+    zeros; an empty or missing one too.
 
     Attributes:
+        column: Of a table: the one with the texts; None: the only one that holds text.
         max_terms: Most frequent words that are told apart, >= 1.
         topics: Directions of the latent semantic analysis that the experts look at, >= 1.
 
@@ -35,6 +38,7 @@ class Text:
         "Indexing by latent semantic analysis", 1990.
     """
 
+    column: str | None = None
     max_terms: int = 5000
     topics: int = 128
     backbone: ClassVar[str] = "mlp"
@@ -116,9 +120,9 @@ class FittedText:
         """
         return csr_matrix(self._words.transform(check_texts(raw)))
 
-    def to_tensor(self, raw: Any) -> Float[np.ndarray, "row term"]:
-        """Scaled weights as float32."""
-        return (self.weights(raw) * np.sqrt(len(self.terms))).toarray().astype(np.float32)
+    def to_tensor(self, raw: Any) -> csr_matrix:
+        """Scaled weights as float32, shape (row, term), sparse."""
+        return csr_matrix(self.weights(raw) * np.sqrt(len(self.terms)), dtype=np.float32)
 
     def to_raw(self, x: Float[np.ndarray, "row term"]) -> np.ndarray:
         """The heaviest words of each row, heaviest first."""
@@ -126,9 +130,15 @@ class FittedText:
         texts = [" ".join(self.terms[i] for i in row if weights[i] > 0) for row, weights in zip(order, x, strict=True)]
         return np.array(texts, dtype=object)
 
-    def describe(self, x: Float[np.ndarray, "row term"]) -> list[list[Any]]:
-        """The weight of each word of each row, 0 to 1."""
+    def describe(self, x: Float[np.ndarray, "row some"]) -> list[list[Any]]:
+        """The weight of each of some words of each row, 0 to 1."""
         return (x / np.sqrt(len(self.terms))).round(4).tolist()
+
+    def matters(
+        self, x: Float[np.ndarray, "row term"], error: Float[np.ndarray, "row term"]
+    ) -> Bool[np.ndarray, "row term"]:
+        """Words that explain a row: those in the text, and missing ones with a sizeable share of its error."""
+        return (x > 0) | (error >= LEAST_SHARE * error.sum(axis=1, keepdims=True))
 
     def features(self, x: Float[Tensor, "row term"]) -> dict[str, Float[Tensor, "row feature"]]:
         """'topics': position along the directions in which the training texts differ most."""
