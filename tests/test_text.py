@@ -146,6 +146,16 @@ def test_texts_without_any_word():
         DefectDetector(modality="text").fit(["", "  "])
 
 
+def test_words_may_all_weigh_alike():
+    texts = ["the pump of the house", "the oil of the pump"]
+    plain = Text(idf=False, stop_words=False, topics=1).fit(texts)
+    assert {"the", "of"} <= set(plain.terms)
+    assert (plain.idf == 1).all()
+    again = FittedText.from_state(plain.state())
+    np.testing.assert_array_equal(again.to_tensor(texts).toarray(), plain.to_tensor(texts).toarray())
+    assert not {"the", "of"} & set(Text(topics=1).fit(texts).terms)
+
+
 # Sparse until the batch ------------------------------------------------------------------------------------------
 
 

@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, inf, isfinite
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 from blemish.autoencoder import Autoencoder
 from blemish.errors import ConfigError, DataError, TrainingError
 from blemish.functional import is_defect, is_learnt, is_other
 from blemish.labels import OTHER
-from blemish.output import Batch, Block, LossTerm, Output
+from blemish.output import Batch, Block, LossTerm, Output, OwnStep
 from blemish.schedules import Constant, CosineWarmRestarts, OneCycle
 from blemish.sparse import SparseRows
 from blemish.threads import fitting_threads
@@ -111,16 +112,12 @@ def train(
     """
     has_defects = bool(is_defect(data.group).any())
     terms = [term for term in terms if has_defects or not term.needs_defects]
+    terms = sorted(terms, key=lambda term: isinstance(term, OwnStep))
     check_terms(terms, model, data)
     contrasts, views = any(term.needs_defects for term in terms), any(term.wants_views for term in terms)
     sampler = _Sampler(data, plan, contrasts=contrasts, views=views)
     noise = plan.corruption or (plan.view if views else None)
-    total_steps = plan.epochs * sampler.n_batches
-    schedule = plan.schedule
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay, eps=schedule.eps, fused=True
-    )
-    scheduler = schedule.build(optimiser, total_steps)
+    stages = _stages(model, terms, plan, plan.epochs * sampler.n_batches)
     device_generator = torch.Generator(data.x.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
     for epoch in range(1, plan.epochs + 1):
@@ -129,8 +126,9 @@ def train(
         sums = torch.zeros(len(terms), device=data.x.device)
         with fitting_threads(model):
             for batch in sampler.epoch(generator):
-                sums += _step(model, batch, terms, noise, plan.clip_norm, optimiser, device_generator)
-                scheduler.step()
+                seen = batch.x if noise is None else noise(batch.x, device_generator, batch.blocks)
+                values = [_step(model, batch, seen, stage, plan.clip_norm, device_generator) for stage in stages]
+                sums += torch.cat(values)
             validation = _validate(model, data, terms)
         means = [value / sampler.n_batches for value in sums.tolist()]
         _check_finite(means, terms, epoch)
@@ -139,7 +137,7 @@ def train(
             total=sum(term.weight * mean for term, mean in zip(terms, means, strict=True)),
             terms={type(term).__name__: mean for term, mean in zip(terms, means, strict=True)},
             validation=validation,
-            lr=float(optimiser.param_groups[0]["lr"]),
+            lr=float(stages[0].optimiser.param_groups[0]["lr"]),
             seconds=time.perf_counter() - start,
         )
 
@@ -153,7 +151,7 @@ def check_terms(terms: Sequence[LossTerm], model: Autoencoder, data: TrainingDat
     """
     if not len(data.x):
         raise DataError("there is no unlabelled or normal row to learn from; label fewer rows or add data")
-    if not terms:
+    if all(isinstance(term, OwnStep) for term in terms):
         raise ConfigError("there is no loss term to train; add one that reconstructs, for example 'mse'")
     filled = {"x_hat", "h", "z", *model.fills}
     for term in terms:
@@ -230,25 +228,45 @@ class _Sampler:
         return Batch(x, group, self.data.blocks)
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """One step on a batch: what it minimises and what it moves."""
+
+    terms: Sequence[LossTerm]
+    optimiser: torch.optim.Optimizer
+    scheduler: LRScheduler
+    decodes: bool
+
+
+def _stages(model: Autoencoder, terms: Sequence[LossTerm], plan: Plan, total_steps: int) -> list[_Stage]:
+    """The sum of terms that moves the whole network, then one stage for each term with a step of its own."""
+
+    def stage(terms: Sequence[LossTerm], trains: Sequence[str], lr_factor: float) -> _Stage:
+        schedule = replace(plan.schedule, lr=lr_factor * plan.schedule.lr)
+        moved = [parameter for part in trains for parameter in getattr(model, part).parameters()]
+        optimiser = torch.optim.AdamW(
+            moved, lr=schedule.lr, weight_decay=schedule.weight_decay, eps=schedule.eps, fused=True
+        )
+        return _Stage(terms, optimiser, schedule.build(optimiser, total_steps), "decoder" in trains)
+
+    summed = [term for term in terms if not isinstance(term, OwnStep)]
+    alone = [stage([term], term.trains, term.lr_factor) for term in terms if isinstance(term, OwnStep)]
+    return [stage(summed, ("encoder", "decoder", "bottleneck"), 1.0), *alone]
+
+
 def _step(
-    model: Autoencoder,
-    batch: Batch,
-    terms: Sequence[LossTerm],
-    noise: Noise | None,
-    clip_norm: float,
-    optimiser: torch.optim.Optimizer,
-    generator: torch.Generator,
+    model: Autoencoder, batch: Batch, seen: Tensor, stage: _Stage, clip_norm: float, generator: torch.Generator
 ) -> Tensor:
-    seen = batch.x if noise is None else noise(batch.x, generator, batch.blocks)
     n = int(is_learnt(batch.group).sum())  # these rows come first
-    out: Output = model(seen, generator, n)
+    out: Output = model(seen, generator, n if stage.decodes else 0)
     learnt = batch.first(n), out.first(n)
-    values = torch.stack([term(batch, out) if term.needs_defects else term(*learnt) for term in terms])
-    weights = values.new_tensor([term.weight for term in terms])
-    optimiser.zero_grad(set_to_none=True)
+    values = torch.stack([term(batch, out) if term.needs_defects else term(*learnt) for term in stage.terms])
+    weights = values.new_tensor([term.weight for term in stage.terms])
+    model.zero_grad(set_to_none=True)
     (weights * values).sum().backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    optimiser.step()
+    stage.optimiser.step()
+    stage.scheduler.step()
     return values.detach()
 
 

@@ -7,7 +7,9 @@ from blemish.losses.l2p import L2p
 from blemish.losses.margin import Margin
 from blemish.losses.mean_distance import MeanDistance
 from blemish.losses.mse import Mse
+from blemish.losses.orthogonality import Orthogonality
 from blemish.losses.rsr import RsrLoss
+from blemish.losses.subspace import Subspace
 from blemish.losses.sum_of_squares import SumOfSquares
 from blemish.losses.typed import Typed
 
@@ -23,6 +25,13 @@ CONTRASTS = {
     "mean_distance": MeanDistance,
     "margin": Margin,
 }
-LOSSES = {**RECONSTRUCTIONS, **CONTRASTS, "kl": Kl, "rsr": RsrLoss}
+LOSSES = {
+    **RECONSTRUCTIONS,
+    **CONTRASTS,
+    "kl": Kl,
+    "rsr": RsrLoss,
+    "subspace": Subspace,
+    "orthogonality": Orthogonality,
+}
 
 __all__ = ["CONTRASTS", "LOSSES", "RECONSTRUCTIONS"]

@@ -30,6 +30,9 @@ class Text:
 
     Attributes:
         column: Of a table: the one with the texts; None: the only one that holds text.
+        idf: Weigh words down that are in many texts. Not for finding unlabelled outliers among texts of one kind: the
+            words that the kind has in common are then the lightest.
+        stop_words: Leave out English words without content ('the', 'of').
         max_terms: Most frequent words that are told apart, >= 1.
         topics: Directions of the latent semantic analysis that the experts look at, >= 1.
 
@@ -39,6 +42,8 @@ class Text:
     """
 
     column: str | None = None
+    idf: bool = True
+    stop_words: bool = True
     max_terms: int = 5000
     topics: int = 128
     backbone: ClassVar[str] = "mlp"
@@ -68,7 +73,7 @@ class Text:
         """
         texts = check_texts(raw)
         least = 2 if len(texts) > 20 else 1
-        words = TfidfVectorizer(sublinear_tf=True, min_df=least, stop_words="english", max_features=self.max_terms)
+        words = _vectorizer(self.stop_words, use_idf=self.idf, min_df=least, max_features=self.max_terms)
         try:
             weights = words.fit_transform(texts)
         except ValueError:
@@ -78,7 +83,8 @@ class Text:
         directions = np.full((1, len(terms)), len(terms) ** -0.5)
         if min(len(terms), len(texts)) > 1:
             directions = np.asarray(TruncatedSVD(n_topics, random_state=0).fit(weights).components_)
-        return FittedText(tuple(map(str, terms)), words.idf_, directions)
+        idf = words.idf_ if self.idf else np.ones(len(terms))
+        return FittedText(tuple(map(str, terms)), idf, directions, self.stop_words)
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
         """32, whatever the vocabulary."""
@@ -93,6 +99,7 @@ class FittedText:
         terms: tuple[str, ...],
         idf: Float[np.ndarray, " term"],
         directions: Float[np.ndarray, "topic term"],
+        stop_words: bool = True,
     ) -> None:
         """Keep what was learnt.
 
@@ -100,11 +107,13 @@ class FittedText:
             terms: In the order of the features.
             idf: Inverse document frequency of each.
             directions: Of the latent semantic analysis.
+            stop_words: Whether words without content are left out.
         """
+        self.stop_words = stop_words
         self.terms, self.idf, self.directions = terms, idf, directions.astype(np.float32)
         self.blocks: tuple[Block, ...] = ()
         self.sample_shape = (len(terms),)
-        self._words = TfidfVectorizer(sublinear_tf=True, stop_words="english", vocabulary=list(terms))
+        self._words = _vectorizer(stop_words, vocabulary=list(terms))
         self._words.idf_ = idf
 
     @property
@@ -148,13 +157,19 @@ class FittedText:
     def state(self) -> dict[str, Any]:
         """Vocabulary, weights and topics (packed), as JSON values."""
         packed = b64encode(np.ascontiguousarray(self.directions, dtype="<f4").tobytes()).decode("ascii")
-        return {"terms": list(self.terms), "idf": self.idf.tolist(), "directions": packed}
+        words = {"terms": list(self.terms), "idf": self.idf.tolist(), "stop_words": self.stop_words}
+        return {**words, "directions": packed}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "FittedText":
         """The inverse of `state`."""
         directions = np.frombuffer(b64decode(state["directions"], validate=True), dtype="<f4")
-        return cls(tuple(state["terms"]), np.array(state["idf"]), directions.reshape(-1, len(state["terms"])))
+        directions = directions.reshape(-1, len(state["terms"]))
+        return cls(tuple(state["terms"]), np.array(state["idf"]), directions, state["stop_words"])
+
+
+def _vectorizer(stop_words: bool, **options: Any) -> TfidfVectorizer:
+    return TfidfVectorizer(sublinear_tf=True, stop_words="english" if stop_words else None, **options)
 
 
 def check_texts(raw: Any) -> list[str]:
