@@ -171,7 +171,7 @@ def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.
             yield f"without {name}", softmax(np.delete(pull, i)) @ np.delete(heard, i, axis=0), np.nan
         yield "all alike, not weighed", heard.mean(axis=0), np.nan
     model = det.fitted_.model
-    both = [model.to_tensor(rows).flatten(1).cpu().numpy() for rows in (task.X_train, task.X_test)]
+    both = [model.to_tensor(rows).to_dense().flatten(1).cpu().numpy() for rows in (task.X_train, task.X_test)]
     scale = StandardScaler().fit(both[0])
     x_train, x_test = (np.clip(scale.transform(x), -10, 10) for x in both)
     is_defect = np.asarray(task.y_train == "defect")

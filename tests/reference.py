@@ -188,6 +188,11 @@ def rsr(term, h, basis, group):
     return term.distance_weight * distance + term.orthogonality_weight * orthogonality_error(basis)
 
 
+def subspace_only(term, h, basis, group):
+    """The first term of (3), mean over the learnt rows."""
+    return mean_of_learnt([subspace_distance(row, basis, term.q) for row in h], group)
+
+
 # Contrasts
 
 
@@ -370,6 +375,8 @@ LOSSES = {
     **{name: _reconstruction(name) for name in ERROR_MAPS},
     "kl": lambda _term, batch, out: kl(out["mu"], out["logvar"], batch["group"]),
     "rsr": lambda term, batch, out: rsr(term, out["h"], out["basis"], batch["group"]),
+    "subspace": lambda term, batch, out: subspace_only(term, out["h"], out["basis"], batch["group"]),
+    "orthogonality": lambda _term, _batch, out: orthogonality_error(out["basis"]),
     "sum_of_squares": lambda term, batch, out: sum_of_squares_per_pair(out["z"], batch["group"], term.cap),
     "mean_distance": lambda term, batch, out: mean_distance(out["z"], batch["group"], term.cap),
     "margin": lambda term, batch, out: margin(out["z"], batch["group"], term.margin, term.push, term.pull, term.miner),

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1] / "src" / "blemish"
 
 ROWS = [
     ["errors", "version"],
-    ["labels", "output", "functional", "nn", "parts", "threads", "presets", "store"],
+    ["labels", "output", "functional", "nn", "parts", "threads", "presets", "sparse", "store"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],
     ["autoencoder"],
     ["training", "scoring", "explain", "metrics", "modalities", "datasets", "sources"],

@@ -149,3 +149,9 @@ def test_rsr_projects_onto_its_basis():
 
 def test_rsr_is_never_narrower_than_its_code():
     assert Rsr(200).hidden_dim == 200
+
+
+def test_rsr_codes_of_unit_length():
+    h = 100 * torch.randn(5, 16, generator=torch.Generator().manual_seed(0))
+    z = Rsr(3, hidden_dim=16, unit_length=True)(h)["z"]
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(5))

@@ -80,7 +80,7 @@ def test_a_trainer_without_an_end_is_refused(table_split):
 
 def test_several_devices_are_refused(table_split):
     module = DefectModule(detector(), table_split.X_train)
-    module._trainer = SimpleNamespace(world_size=2)
+    setattr(module, "_trainer", SimpleNamespace(world_size=2))  # noqa: B010 (no Trainer, only its count)
     with pytest.raises(ConfigError, match="the Trainer has 2 devices; give it devices=1"):
         module.configure_optimizers()
 

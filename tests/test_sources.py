@@ -78,7 +78,7 @@ def test_tables_that_cannot_be_read(name, content, message, tmp_path):
 def test_nothing_there(tmp_path):
     with pytest.raises(DataError, match="there is no file or folder"):
         read(tmp_path / "absent.csv")
-    with pytest.raises(DataError, match="holds no image or video named"):
+    with pytest.raises(DataError, match="holds no image, video or text named"):
         read(tmp_path)
 
 

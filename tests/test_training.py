@@ -232,3 +232,79 @@ def test_validation_rows_are_measured():
     record = next(train(network(), held, [MSE, MARGIN], Plan(epochs=1), generator()))
     assert record.validation is not None
     assert record.validation > 0
+
+
+# Alternating steps -----------------------------------------------------------------------------------------------
+
+
+def skewed():
+    """A network whose RSR basis is far from orthonormal, and that basis."""
+    model = network("rsr")
+    basis = model.get_parameter("bottleneck.basis")
+    basis.data *= 1.5
+    return model, basis
+
+
+ALTERNATING = [LOSSES["orthogonality"](), LOSSES["l2p"](), LOSSES["subspace"]()]
+
+
+def test_a_term_with_its_own_step_moves_only_its_parts():
+    class Still(LOSSES["l2p"]):
+        def __call__(self, batch, out):
+            return 0 * super().__call__(batch, out)
+
+    for own, moved in (("subspace", {"encoder", "bottleneck"}), ("orthogonality", {"bottleneck"})):
+        model, _ = skewed()
+        before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+        plan = Plan(epochs=1, schedule=SCHEDULES["constant"]())
+        list(train(model, data(), [Still(), LOSSES[own]()], plan, generator()))
+        after = dict(model.named_parameters())
+        assert {n.split(".")[0] for n, p in before.items() if not torch.equal(p, after[n])} == moved, own
+
+
+def test_a_step_of_its_own_is_larger_and_decodes_nothing():
+    seen = []
+
+    class Spy(LOSSES["orthogonality"]):
+        lr_factor = 3.0
+
+        def __call__(self, batch, out):
+            seen.append((len(out.x_hat), len(out.z)))
+            return super().__call__(batch, out)
+
+    model, basis = skewed()
+    before = basis.detach().clone()
+    plan = Plan(epochs=1, batch_size=64, schedule=SCHEDULES["constant"](lr=1e-4))
+
+    class Still(LOSSES["l2p"]):
+        def __call__(self, batch, out):
+            return 0 * super().__call__(batch, out)
+
+    list(train(model, data(n_defects=0), [Still(), Spy()], plan, generator()))
+    assert seen == [(0, 40)]
+    step = (basis - before).abs().max().item()
+    assert step == pytest.approx(3e-4, rel=0.01), "Adam's first step is the learning rate"
+
+
+def test_alternating_steps_reach_both_aims():
+    model, _ = skewed()
+    records = list(train(model, data(n=200), ALTERNATING, Plan(epochs=40, batch_size=32), generator()))
+    assert set(records[0].terms) == {"L2p", "Subspace", "Orthogonality"}
+    assert records[-1].terms["Orthogonality"] < 0.05 * records[0].terms["Orthogonality"]
+    assert records[-1].terms["Subspace"] < 0.3 * records[0].terms["Subspace"]
+    assert records[-1].terms["L2p"] < records[0].terms["L2p"]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "shape"), [("conv", (1, 12, 12)), ("conv_lstm", (3, 1, 12, 12)), ("linear", (5,))]
+)
+def test_every_backbone_takes_alternating_steps(backbone, shape):
+    part = BOTTLENECKS["rsr"](3, unit_length=True)
+    model = Autoencoder(BACKBONES[backbone](shape, part.hidden_dim, 3), part)
+    rows = TrainingData(torch.rand(6, *shape), torch.zeros(6, dtype=torch.long))
+    assert len(list(train(model, rows, ALTERNATING, Plan(epochs=1, batch_size=4), generator()))) == 1
+
+
+def test_a_step_of_its_own_is_no_objective_alone():
+    with pytest.raises(ConfigError, match="no loss term to train"):
+        next(train(network("rsr"), data(), [LOSSES["subspace"]()], Plan(), generator()))

@@ -26,7 +26,11 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    str, typer.Argument(help="A CSV, Parquet, Arrow or NPZ file; a folder of images, videos or frame folders.")
+    str,
+    typer.Argument(
+        help="A CSV, Parquet, Arrow or NPZ file; a text file, one document a line; a folder of images, videos, frame "
+        "folders or .txt files."
+    ),
 ]
 ModelFile = Annotated[Path, typer.Argument(help="A model that 'blemish fit' wrote.")]
 Labels = Annotated[str | None, typer.Option(help="Column of labels; for folders a table of names and labels.")]
@@ -105,7 +109,7 @@ def fit(
     drop: Drop = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with these options; the command line wins.")] = None,
     preset: Annotated[str | None, typer.Option(help="Named choice of parts, see 'blemish presets'.")] = None,
-    modality: Annotated[str | None, typer.Option(help="'tabular', 'image', 'video', or YAML with options.")] = None,
+    modality: Annotated[str | None, typer.Option(help="A kind of data, or YAML: '{name: text, column: body}'.")] = None,
     backbone: Annotated[
         str | None, typer.Option(help="Network family, for example '{name: conv, upsampling: nearest}'.")
     ] = None,

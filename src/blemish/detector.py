@@ -18,11 +18,12 @@ from sklearn.utils.validation import check_is_fitted
 from blemish import store
 from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_number
 from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError
-from blemish.explain import Explanation, nearest, regions
+from blemish.explain import Explanation, nearest, regions, those_that_matter
 from blemish.fitted import HELD_OUT, LEAST_HELD_OUT, from_stored, hold_out, learn_groups, still_held_out
 from blemish.fitting import Job, build_model, plan_task, run_job
 from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
 from blemish.modalities.columns import frame_columns, is_frame
+from blemish.modalities.text import FittedText
 from blemish.model import Model, device_for
 from blemish.parts import nearest as nearest_word
 from blemish.presets import PRESETS
@@ -30,6 +31,7 @@ from blemish.rows import Rows, to_rows
 from blemish.scoring import Evidence
 from blemish.scoring.conformal import conformal_p_values, discoveries
 from blemish.scoring.thresholds import for_share
+from blemish.sparse import TensorRows
 from blemish.training import EpochRecord
 from blemish.version import __version__
 
@@ -40,7 +42,8 @@ class DefectDetector(BaseEstimator):
     """Ranks the defect that you care about above all other outliers, and those above the normal.
 
     Args:
-        modality: 'auto', 'tabular', 'image', 'video', or one with options: `{"name": "image", "size": [96, 96]}`.
+        modality: 'auto', 'tabular', 'image', 'video', 'text', or one with options:
+            `{"name": "image", "size": [96, 96]}`, `{"name": "text", "column": "body"}`.
         backbone: Network family: 'auto', 'linear', 'mlp', 'conv', 'conv_lstm', or one with options.
         bottleneck: 'plain', 'variational', 'rsr', or one with options.
         losses: 'auto', or a list of loss terms by name, with options, or as instances. 'reconstruction' stands for the
@@ -124,8 +127,8 @@ class DefectDetector(BaseEstimator):
 
         Args:
             X: An array, a pandas or polars frame, an Arrow table, a list of images, of clips or of image paths, or a
-                folder. Tables (row, column); images (batch, channel, height, width); video
-                (batch, frame, channel, height, width).
+                folder; strings, or a series or column of them. Tables (row, column); images (batch, channel, height,
+                width); video (batch, frame, channel, height, width).
             y: One label a row: 'normal', 'defect', 'other' or missing; or {0, 1} with 1 = defect. None: no labels.
 
         Returns:
@@ -182,7 +185,7 @@ class DefectDetector(BaseEstimator):
             if isinstance(self.modality, str) and self.modality == "auto"
             else choose_modality(self.modality, "").name
         )
-        rows = to_rows(X, wanted, self._n_frames(warm_start))
+        rows = to_rows(X, wanted, self._n_frames(warm_start), self._modality_option("column"))
         group = self._groups(y, rows)
         self.seed_ = _seed(self.random_state)
         rng = np.random.default_rng(self.seed_)
@@ -243,8 +246,11 @@ class DefectDetector(BaseEstimator):
     def _n_frames(self, warm: bool) -> int | None:
         if warm:
             return getattr(self.fitted_.model.modality, "n_frames", None)
+        return self._modality_option("frames")
+
+    def _modality_option(self, name: str) -> Any:
         given = self.modality if isinstance(self.modality, dict) else getattr(self.modality, "__dict__", {})
-        return given.get("frames")
+        return given.get(name)
 
     # Scores ------------------------------------------------------------------------------------------------------
 
@@ -423,6 +429,7 @@ class DefectDetector(BaseEstimator):
             DataError: If the mask has another shape, is no mask, or the data are text.
         """
         rows, x = self._tensor(X)
+        x = x.to_dense()
         modality, model = self.fitted_.model.modality, self.fitted_.model
         unknown = torch.from_numpy(modality.to_mask(rows.X, mask)).to(x.device)
         typical = model.decode(self.fitted_.known["normal"]).mean(dim=0)
@@ -454,16 +461,18 @@ class DefectDetector(BaseEstimator):
         rows, x = self._tensor(X)
         modality, evidence = self.fitted_.model.modality, self.fitted_.model.evidence(x)
         error_map = self.fitted_.model.error_map(x)
-        elements, error, seen, expected = modality.elements, error_map, None, None
-        if elements:
-            seen = modality.describe(x.cpu().numpy())  # pyright: ignore[reportAttributeAccessIssue]
-            expected = modality.describe(self.fitted_.model.reconstruct(x).cpu().numpy())  # pyright: ignore[reportAttributeAccessIssue]
-        else:
-            elements, error = regions(error_map)
+        elements, error = (modality.elements, error_map) if modality.elements else regions(error_map)
+        total, seen, expected = error.sum(axis=1), None, None
+        if modality.elements:
+            shown = [x.to_dense().cpu().numpy(), self.fitted_.model.reconstruct(x).cpu().numpy()]
+            if isinstance(modality, FittedText):
+                elements, error, shown = those_that_matter(modality.matters(shown[0], error), elements, error, shown)
+            seen, expected = map(modality.describe, shown)  # pyright: ignore[reportAttributeAccessIssue]
         return Explanation(
             index=[name for name, kept in zip(rows.names_given, rows.kept, strict=True) if kept],
             elements=elements,
             error=error,
+            total=total,
             seen=seen,
             expected=expected,
             nearest_defects=nearest(evidence.z, self.fitted_.known["defect"], self.fitted_.known_names["defect"]),
@@ -529,11 +538,10 @@ class DefectDetector(BaseEstimator):
                 "again, or use outlier_score"
             )
 
-    def _tensor(self, X: Any) -> tuple[Rows, torch.Tensor]:
+    def _tensor(self, X: Any) -> tuple[Rows, TensorRows]:
         check_is_fitted(self, "threshold_")
-        rows = to_rows(
-            X, self.fitted_.model.choices.modality.name, getattr(self.fitted_.model.modality, "n_frames", None)
-        )
+        n_frames = getattr(self.fitted_.model.modality, "n_frames", None)
+        rows = to_rows(X, self.fitted_.model.choices.modality.name, n_frames, self._modality_option("column"))
         return rows, self.fitted_.model.to_tensor(rows.X)
 
     def _evidence(self, X: Any) -> tuple[Rows, Evidence]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from blemish.errors import DataError
 
@@ -20,7 +20,8 @@ class Explanation:
     Attributes:
         index: The rows' names.
         elements: Names of what can be wrong: columns, regions of a picture, or frames and regions.
-        error: Error of each element, shape (row, element), >= 0.
+        error: Error of each element, shape (row, element), >= 0; 0 for words that do not matter in that text.
+        total: Error of the whole row, shape (row,): what the shares are of.
         seen: The value seen, by row and element; None for pictures.
         expected: The value that the model expects there; None for pictures.
         nearest_defects: Names of the labelled defects by distance in latent space, nearest first, for each row.
@@ -31,20 +32,27 @@ class Explanation:
     index: list[Any]
     elements: tuple[str, ...]
     error: Float[np.ndarray, "row element"]
+    total: Float[np.ndarray, " row"]
     seen: list[list[Any]] | None
     expected: list[list[Any]] | None
     nearest_defects: list[list[Any]]
     nearest_normals: list[list[Any]]
     error_map: Float[np.ndarray, "row *sample"]
 
+    def worst(self, row: int, top: int) -> list[int]:
+        """The `top` elements of a row with the largest errors, largest first, without those that have none."""
+        order = np.argsort(-self.error[row], kind="stable")[:top]
+        return [element for element in order.tolist() if self.error[row, element] > 0]
+
     def to_frame(self, top: int = 5) -> Any:
         """A frame with one line for each of the `top` worst elements of each row; an Arrow table without pandas.
+
+        Elements without any error are left out.
 
         Columns: row, rank (from 1), element, error, share (of the row's error), seen, expected, nearest_defect,
         nearest_normal; the index of a frame repeats the row's name.
         """
-        order = np.argsort(-self.error, axis=1, kind="stable")[:, :top]
-        share = self.error / np.maximum(self.error.sum(axis=1, keepdims=True), 1e-12)
+        share = self.error / np.maximum(self.total[:, None], 1e-12)
         lines = [
             {
                 "row": row,
@@ -58,7 +66,7 @@ class Explanation:
                 "nearest_normal": next(iter(self.nearest_normals[row]), None),
             }
             for row in range(len(self.index))
-            for rank, element in enumerate(order[row].tolist(), start=1)
+            for rank, element in enumerate(self.worst(row, top), start=1)
         ]
         try:
             import pandas as pd
@@ -157,6 +165,28 @@ def regions(error_map: Float[np.ndarray, "row *sample"]) -> tuple[tuple[str, ...
                 names.append(f"{prefix}rows {top}-{bottom - 1}, columns {left}-{right - 1}")
                 means.append(frames[:, frame, top:bottom, left:right].mean(axis=(1, 2)))
     return tuple(names), np.stack(means, axis=1)
+
+
+def those_that_matter(
+    matters: Bool[np.ndarray, "row element"],
+    elements: tuple[str, ...],
+    error: Float[np.ndarray, "row element"],
+    values: list[np.ndarray],
+) -> tuple[tuple[str, ...], Float[np.ndarray, "row kept"], list[np.ndarray]]:
+    """Only the elements that matter in some row; the error of one that does not matter in a row becomes 0 there.
+
+    Args:
+        matters: Which elements matter in which row.
+        elements: Names of all elements.
+        error: Error of each element.
+        values: More arrays (row, element) to cut alike.
+    """
+    kept = np.flatnonzero(matters.any(axis=0))
+    return (
+        tuple(elements[i] for i in kept),
+        np.where(matters, error, 0)[:, kept],
+        [value[:, kept] for value in values],
+    )
 
 
 def nearest(

@@ -14,6 +14,7 @@ from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.model import Model, build
 from blemish.scoring import Evidence, Scorer
 from blemish.scoring.thresholds import for_budget, for_false_positive_rate, for_precision, for_recall
+from blemish.sparse import TensorRows
 
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 0.2, 20, 1000
 LEAST_JUDGED, LEAST_GAP = 4, 0.05  # labelled defects, and share of ordinary rows, before labels are called useless
@@ -144,7 +145,7 @@ def still_held_out(before: Int[np.ndarray, " held_out"], group: Int[np.ndarray, 
 
 def learn_groups(
     model: Model,
-    x: torch.Tensor,
+    x: TensorRows,
     group: Int[np.ndarray, " row"],
     held_out: Int[np.ndarray, " held_out"],
     names: list[Any],

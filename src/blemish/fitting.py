@@ -12,6 +12,7 @@ from blemish.choices import batch_size_for, choose_modality, choose_parts, epoch
 from blemish.labels import NORMAL, UNLABELLED
 from blemish.model import Model, build, device_for
 from blemish.rows import Rows
+from blemish.sparse import TensorRows
 from blemish.synthetic import SYNTHETIC
 from blemish.training import EpochRecord, Plan, Task, TrainingData, run, stops_early
 from blemish.views import VIEWS
@@ -64,7 +65,7 @@ class Job:
     task: Task
     patience: int | None
     model: Model
-    x: torch.Tensor
+    x: TensorRows
     group: Int[np.ndarray, " row"]
     names: list[Any]
     held_out: Int[np.ndarray, " held_out"]
@@ -74,7 +75,7 @@ class Job:
 
 def plan_task(
     model: Model,
-    x: torch.Tensor,
+    x: TensorRows,
     group: Int[np.ndarray, " row"],
     held_out: Int[np.ndarray, " held_out"],
     arguments: Mapping[str, Any],

@@ -31,8 +31,9 @@ def samples_to_fit(run: RunConfig) -> Samples:
         names=column_names(run.names),
         take_out=columns,
         frames=options.get("frames"),
+        column=options.get("column"),
     )
-    if samples.modality == "tabular":
+    if not samples.files:
         for name in columns:
             _need_column(samples, name, run.data)
     return samples
@@ -57,13 +58,15 @@ def samples_to_score(
     """
     run = det.notes_.get("run", {})
     modality = det.fitted_.model.choices.modality.name
+    spec = det.modality if isinstance(det.modality, dict) else {}
     return read(
         data,
-        modality=modality if Path(data).is_dir() else "auto",
+        modality=modality if Path(data).is_dir() or modality == "text" else "auto",
         glob=glob or run.get("glob") or "*",
         names=column_names(names or run.get("names")),
         take_out=[name for name in (*apart, *det.notes_.get("taken_out", [])) if name],
         frames=getattr(det.fitted_.model.modality, "n_frames", None),
+        column=spec.get("column"),
     )
 
 
@@ -101,8 +104,8 @@ def labels_for(samples: Samples, run: RunConfig, *, everything: bool = False) ->
     folders = _groups(run.defect_folder, run.other_folder, run.normal_folder, everything)
     if not any(folders.values()):
         return None
-    if samples.modality == "tabular":
-        raise LabelError("--defect-folder is for folders of images or clips; for a table use --labels COLUMN")
+    if not samples.files:
+        raise LabelError("--defect-folder is for folders of files; for a table use --labels COLUMN")
     return labels_from_folders(samples.keys, **folders)
 
 
@@ -118,7 +121,7 @@ def _groups(
 def _label_values(samples: Samples, labels: str) -> list[Any]:
     if labels in samples.columns:
         return samples.columns[labels]
-    if samples.modality == "tabular":
+    if not samples.files:
         raise LabelError(f"there is no label column {labels!r}; columns are {_columns_of(samples)}")
     if not Path(labels).is_file():
         raise LabelError(f"there is no table of labels {labels!r}")
@@ -153,7 +156,7 @@ def keys_of(samples: Samples, key: str | None) -> tuple[list[Any], str]:
     """A name for each sample, and what these names are."""
     if key:
         return samples.columns[key], key
-    return samples.keys, "row" if samples.modality == "tabular" else "path"
+    return samples.keys, "path" if samples.files else "row"
 
 
 def column_names(names: str | list[str] | None) -> list[str] | None:

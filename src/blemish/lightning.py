@@ -13,7 +13,7 @@ from torch import Tensor
 from blemish.detector import DefectDetector
 from blemish.errors import ConfigError, missing_extra
 from blemish.output import Batch
-from blemish.training import Task, check_finite
+from blemish.training import Stage, Task, check_finite
 
 try:
     from lightning import LightningModule
@@ -61,9 +61,11 @@ class DefectModule(LightningModule):
         self.detector = detector
         self._job = detector.begin_fit(X, y, warm_start=warm_start)
         self.network = self._job.model.network
+        self.automatic_optimization = False  # some objectives take several steps a batch
         self.network.train()  # a warm start comes from scoring
         self.epochs = self._task.plan.epochs
         self._generator: torch.Generator | None = None
+        self._stages: list[Stage] = []
 
     @property
     def _task(self) -> Task:
@@ -74,7 +76,7 @@ class DefectModule(LightningModule):
         return Batches(self._task)
 
     def configure_optimizers(self) -> Any:
-        """The optimiser and the schedule over as many steps as the Trainer will make.
+        """The optimisers, one a step, and their schedules over as many batches as the Trainer will make.
 
         Raises:
             ConfigError: If the Trainer has several devices, or no end.
@@ -86,26 +88,34 @@ class DefectModule(LightningModule):
             raise ConfigError(
                 "the Trainer has no end, and the learning rate needs one; give it max_epochs=module.epochs"
             )
-        optimiser, scheduler = self._task.optimiser(int(steps))
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        self._stages = self._task.stages(int(steps))
+        return [stage.optimiser for stage in self._stages]
 
     def on_train_start(self) -> None:
         """Input noise is drawn where the network is."""
         self._generator = self._task.noise_generator(self.device)
 
-    def training_step(self, batch: Pair) -> Float[Tensor, ""]:
-        """The weighted sum of the terms on one batch."""
+    def training_step(self, batch: Pair) -> None:
+        """Every step on one batch: of the weighted sum of the terms, then of each term with a step of its own."""
         assert self._generator is not None
-        rows, group = batch
-        total, values = self._task.losses(Batch(rows, group, self._task.data.blocks), self._generator)
-        check_finite(values.tolist(), self._task.terms, self.current_epoch + 1)
-        terms = {type(term).__name__: value for term, value in zip(self._task.terms, values.detach(), strict=True)}
-        self.log_dict({**terms, "total": total.detach()}, on_step=False, on_epoch=True, batch_size=1)
-        return total
-
-    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:  # noqa: ARG002
-        """As in our loop, whatever the Trainer's own setting."""
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._task.plan.clip_norm)
+        task, rows = self._task, Batch(*batch, self._task.data.blocks)
+        seen = task.seen(rows, self._generator)
+        of_trainer: Any = self.optimizers()
+        optimisers = of_trainer if isinstance(of_trainer, list) else [of_trainer]
+        found = []
+        for stage, optimiser in zip(self._stages, optimisers, strict=True):
+            total, of_stage = task.losses(stage, rows, seen, self._generator)
+            self.network.zero_grad(set_to_none=True)
+            self.manual_backward(total)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), task.plan.clip_norm)
+            optimiser.step()
+            stage.scheduler.step()
+            found.append(of_stage.detach())
+        values = torch.cat(found)
+        check_finite(values.tolist(), task.terms, self.current_epoch + 1)
+        terms = {type(term).__name__: value for term, value in zip(task.terms, values, strict=True)}
+        total = sum(term.weight * value for term, value in zip(task.terms, values, strict=True))
+        self.log_dict({**terms, "total": total}, on_step=False, on_epoch=True, batch_size=1)
 
     def on_train_epoch_end(self) -> None:
         """Log the loss on held-out rows, for Lightning's EarlyStopping(monitor="validation")."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from blemish.autoencoder import Autoencoder
@@ -17,6 +18,7 @@ from blemish.losses import RECONSTRUCTIONS
 from blemish.modalities import FittedModality
 from blemish.output import LossTerm, Output, Reconstruction
 from blemish.scoring import Evidence
+from blemish.sparse import SparseRows, TensorRows
 from blemish.threads import fitting_threads
 
 SCORING_ROWS = 1024  # rows at a time: fits the cache, see docs/log.md
@@ -51,11 +53,12 @@ class Model:
         position = next(i for i, name in enumerate(names) if name in RECONSTRUCTIONS)
         return self.losses[position]  # pyright: ignore[reportReturnType]
 
-    def to_tensor(self, raw: Any) -> Tensor:
-        """Raw samples on the network's device, (row, *sample)."""
-        return torch.from_numpy(self.modality.to_tensor(raw)).to(self.device)
+    def to_tensor(self, raw: Any) -> TensorRows:
+        """Raw samples, (row, *sample): on the network's device, or sparse until they are split into batches."""
+        x = self.modality.to_tensor(raw)
+        return SparseRows(x, self.device) if isinstance(x, csr_matrix) else torch.from_numpy(x).to(self.device)
 
-    def run(self, x: Tensor) -> Iterator[tuple[Tensor, Output]]:
+    def run(self, x: TensorRows) -> Iterator[tuple[Tensor, Output]]:
         """Chunks of x and what the network makes of them, without gradient or noise."""
         self.network.eval()
         for chunk in x.split(SCORING_ROWS):
@@ -63,7 +66,7 @@ class Model:
                 out = self.network(chunk)
             yield chunk, out
 
-    def evidence(self, x: Tensor) -> Evidence:
+    def evidence(self, x: TensorRows) -> Evidence:
         """Codes and reconstruction errors of tensors, and what the scorer wants to know besides."""
         term, blocks = self.reconstruction, self.modality.blocks
         parts = [(out.z, term.sample_error(chunk, out.x_hat, blocks)) for chunk, out in self.run(x)]
@@ -75,7 +78,7 @@ class Model:
             chunks = [self.modality.features(chunk) for chunk in x.split(SCORING_ROWS)]
         return Evidence(z, error, {view: torch.cat([c[view] for c in chunks]).cpu().numpy() for view in chunks[0]})
 
-    def error_map(self, x: Tensor) -> Float[np.ndarray, "row *element"]:
+    def error_map(self, x: TensorRows) -> Float[np.ndarray, "row *element"]:
         """Error of every column or pixel; a column of several features has their mean."""
         term, blocks = self.reconstruction, self.modality.blocks
         errors = torch.cat([term.error_map(chunk, out.x_hat, blocks) for chunk, out in self.run(x)])
@@ -83,7 +86,7 @@ class Model:
             errors = torch.stack([errors[:, b.start : b.stop].mean(dim=1) for b in blocks], dim=1)
         return errors.cpu().numpy()
 
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: TensorRows) -> Tensor:
         """Reconstructions in the space of x."""
         term, blocks = self.reconstruction, self.modality.blocks
         return torch.cat([term.activate(out.x_hat, blocks) for _, out in self.run(x)])

@@ -97,6 +97,22 @@ class LossTerm(Protocol):
 
 
 @runtime_checkable
+class OwnStep(LossTerm, Protocol):
+    """A loss term that is not summed: after each step on the sum it takes one of its own, with its own optimiser.
+
+    Its weight only scales what the records show: Adam does not feel it. Its step decodes nothing unless it trains the
+    decoder; `x_hat` is empty then.
+
+    Attributes:
+        trains: The parts of the network that its step moves: 'encoder', 'bottleneck', 'decoder'.
+        lr_factor: Its learning rate as a multiple of the schedule's, > 0.
+    """
+
+    trains: ClassVar[tuple[str, ...]]
+    lr_factor: ClassVar[float]
+
+
+@runtime_checkable
 class Reconstruction(LossTerm, Protocol):
     """A loss term that also tells how badly each row, and each element of it, is reconstructed."""
 

@@ -19,6 +19,7 @@ class Preset:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
+_RSRAE = "Lai, Zou & Lerman 2019, arXiv:1904.00152"
 _SEED = "github.com/Stancoo/contrastive_loss"
 
 PRESETS = {
@@ -95,8 +96,19 @@ PRESETS = {
         {"bottleneck": "variational", "losses": ["reconstruction", "kl", "cosine"]},
     ),
     "rsrae": Preset(
-        "robust subspace recovery, all terms jointly (RSRAE+)",
-        "Lai, Zou & Lerman 2019, arXiv:1904.00152",
+        "robust subspace recovery, reconstruction and subspace in turn",
+        _RSRAE,
+        {
+            "bottleneck": {"name": "rsr", "unit_length": True},
+            "losses": ["l2p", "subspace", "orthogonality"],
+            "latent_dim": 10,
+            "lr": {"name": "one_cycle", "lr": 1e-3},
+            "scorer": "reconstruction",
+        },
+    ),
+    "rsrae_plus": Preset(
+        "robust subspace recovery, all terms in one sum",
+        _RSRAE,
         {"bottleneck": "rsr", "losses": ["l2p", "rsr"], "latent_dim": 10, "scorer": "reconstruction"},
     ),
     "spatio_temporal": Preset(

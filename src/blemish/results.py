@@ -14,6 +14,7 @@ from blemish.config import RunConfig
 from blemish.detector import DefectDetector
 from blemish.errors import LabelError
 from blemish.metrics import evaluate
+from blemish.rows import take
 from blemish.store import write_atomically
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -100,16 +101,16 @@ def evaluation(det: DefectDetector, X: Any, words: list[Any], kinds: list[str]) 
 def top_explanations(det: DefectDetector, X: Any, keys: list[Any], top: int, elements: int) -> list[dict[str, Any]]:
     """The worst elements of the samples with the highest scores, as JSON values."""
     scores = np.asarray(det.defect_score(X) if det.fitted_.n_defects else det.outlier_score(X))
-    order = np.argsort(-scores, kind="stable")[:top]
-    explanation = det.explain(X)
+    order = np.argsort(-scores, kind="stable")[:top].tolist()
+    explanation = det.explain(take(X, order))
     lines = []
-    for row in order.tolist():
-        total = max(float(explanation.error[row].sum()), 1e-12)
-        for element in np.argsort(-explanation.error[row], kind="stable")[:elements].tolist():
+    for row, place in enumerate(order):
+        total = max(float(explanation.total[row]), 1e-12)
+        for element in explanation.worst(row, elements):
             lines.append(
                 {
-                    "key": keys[row],
-                    "score": float(scores[row]),
+                    "key": keys[place],
+                    "score": float(scores[place]),
                     "element": explanation.elements[element],
                     "seen": None if explanation.seen is None else explanation.seen[row][element],
                     "expected": None if explanation.expected is None else explanation.expected[row][element],

@@ -12,8 +12,8 @@ from jaxtyping import Bool
 from scipy.sparse import issparse
 
 from blemish.errors import DataError
-from blemish.modalities.columns import frame_columns, is_frame
-from blemish.sources import IMAGES, kind_of_array, read, read_images
+from blemish.modalities.columns import is_frame
+from blemish.sources import IMAGES, holds_only_texts, is_series, kind_of_array, read, read_images, texts_of
 
 
 @dataclass(frozen=True)
@@ -71,32 +71,40 @@ class Rows:
         return made.set_axis(self.index, axis=0)
 
 
-def to_rows(X: Any, modality: str = "auto", frames: int | None = None) -> Rows:
+def to_rows(X: Any, modality: str = "auto", frames: int | None = None, column: str | None = None) -> Rows:
     """Read X.
 
     Args:
-        X: A table of any library, an array, a list of arrays, a list of paths of images or of texts, or a file or
-            folder.
+        X: A table of any library, an array, a list of arrays, a list of paths of images or of texts, a series of texts,
+            or a file or folder. A table that holds nothing but one column of texts is taken for these.
         modality: What the model is for, or 'auto'.
         frames: Frames of a clip when recordings are cut.
+        column: The column of a table that holds the texts.
 
     Raises:
         DataError: If nothing can be read, or the kind of data is another than the model's.
     """
-    rows = _read(X, modality, frames)
+    rows = _read(X, modality, frames, column)
     if modality not in ("auto", rows.modality):
         raise DataError(f"the data are {rows.modality}, the model is for {modality}")
     return rows
 
 
-def _read(X: Any, modality: str, frames: int | None) -> Rows:
+def take(X: Any, rows: list[int]) -> Any:
+    """Some rows of a list, an array or an Arrow table."""
+    if isinstance(X, list):
+        return [X[i] for i in rows]
+    return X[rows] if isinstance(X, np.ndarray) else X.take(rows)
+
+
+def _read(X: Any, modality: str, frames: int | None, column: str | None) -> Rows:
     if isinstance(X, (str, os.PathLike)):
-        samples = read(X, modality=modality, frames=frames)
+        samples = read(X, modality=modality, frames=frames, column=column)
         return Rows(samples.X, samples.modality, samples.keys, np.ones(len(samples), dtype=bool))
     if issparse(X):
         raise DataError("sparse data was passed, but dense data is required; use X.toarray()")
-    if modality == "text":
-        return _texts(X)
+    if modality == "text" or (modality == "auto" and holds_only_texts(X)):
+        return _texts(X, column)
     if is_frame(X):
         index = X.index if nw.dependencies.is_pandas_dataframe(X) else None
         n = len(nw.from_native(X, eager_only=True))
@@ -119,12 +127,10 @@ def _read(X: Any, modality: str, frames: int | None) -> Rows:
     return Rows(X, "tabular", list(range(n)), np.ones(n, dtype=bool))
 
 
-def _texts(X: Any) -> Rows:
-    """Strings in a sequence, an array of one axis, or a pandas or polars series."""
-    if is_frame(X):
-        raise DataError(f"the model is for text and got a table; give one of its columns {frame_columns(X)[:5]}")
-    index = X.index if nw.dependencies.is_pandas_series(X) else None
-    texts = list(X) if hasattr(X, "__iter__") else [X]
+def _texts(X: Any, column: str | None = None) -> Rows:
+    """Strings in a sequence, an array of one axis, a series, or a column of a table; missing ones are empty there."""
+    index = X.index if nw.dependencies.is_pandas_dataframe(X) or nw.dependencies.is_pandas_series(X) else None
+    texts = texts_of(X, column) if is_frame(X) or is_series(X) else list(X) if hasattr(X, "__iter__") else [X]
     names = list(range(len(texts))) if index is None else list(index)
     return Rows(texts, "text", names, np.ones(len(texts), dtype=bool), index)
 

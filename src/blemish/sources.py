@@ -1,15 +1,17 @@
-"""Files and folders as samples: tables, image folders, videos and folders of frames."""
+"""Files and folders as samples: tables, images, videos, folders of frames, and texts."""
 
 import os
 import re
 import warnings
 from collections.abc import Iterable, Sequence
+from csv import reader as csv_rows
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
+import narwhals.stable.v1 as nw
 import numpy as np
 import pyarrow as pa
 from PIL import Image as Pillow
@@ -20,6 +22,7 @@ from blemish.errors import DataError, DataWarning, LabelError, missing_extra
 TABLES = (".csv", ".tsv", ".txt", ".data", ".parquet", ".arrow", ".feather", ".npz")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+ICONV = "iconv -f latin1 -t utf-8"
 LONGEST_SIDE = 1024
 CLIP_FRAMES, LONGEST_CLIP = 16, 32
 
@@ -33,9 +36,10 @@ class Samples:
     Attributes:
         X: An Arrow table, an array, or a list of arrays; what `DefectDetector` takes.
         keys: A name for each sample: row number, value of the key column, or path (with '#' and the first frame).
-        modality: 'tabular', 'image' or 'video'.
+        modality: 'tabular', 'image', 'video' or 'text'.
         skipped: Files that could not be decoded.
         columns: Columns that were taken out of X, by name.
+        files: Whether the samples are files of a folder: keys are paths then.
     """
 
     X: Any
@@ -43,6 +47,7 @@ class Samples:
     modality: str
     skipped: list[str] = field(default_factory=list)
     columns: dict[str, list[Any]] = field(default_factory=dict)
+    files: bool = False
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -57,20 +62,24 @@ def read(
     names: Sequence[str] | None = None,
     take_out: Sequence[str] = (),
     frames: int | None = None,
+    column: str | None = None,
 ) -> Samples:
     """Read a data set.
 
     Args:
-        data: A CSV (also compressed), Parquet, Arrow or NPZ file; a folder of images; of videos; or of frame folders.
-        modality: 'auto', 'tabular', 'image' or 'video'. A folder of folders of numbered, alike pictures is taken for
-            video.
+        data: A CSV (also compressed), Parquet, Arrow or NPZ file; a text file with one document a line; a folder of
+            images, of videos, of frame folders or of text files.
+        modality: 'auto', 'tabular', 'image', 'video' or 'text'. A folder of folders of numbered, alike pictures is
+            taken for video, one of .txt files without pictures for text; so is a table with nothing but one column of
+            texts, and a .txt file whose lines are no rows of one table.
         glob: Which file names in a folder count.
         names: Column names of a CSV file without a header.
         take_out: Columns that are not features (labels, keys); they are returned apart. Absent ones are ignored.
         frames: Frames of a clip; None: see `Video.frames`.
+        column: The column of a table that holds the texts; None: see `Text.column`.
 
     Raises:
-        DataError: If nothing is there, the file is empty or of an unknown kind, or no image can be decoded.
+        DataError: If nothing is there, the file is empty or of an unknown kind, or nothing in it can be decoded.
     """
     path = Path(data)
     if not path.exists():
@@ -80,7 +89,11 @@ def read(
     kind = _table_suffix(path)
     if kind is None:
         raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
-    return _read_npz(path) if kind == ".npz" else _from_table(read_table(path, names), take_out)
+    if kind == ".npz":
+        return _read_npz(path)
+    if kind == ".txt" and names is None and (modality == "text" or (modality == "auto" and not _is_table(path))):
+        return _read_lines(path)
+    return _from_table(read_table(path, names), take_out, modality, column)
 
 
 def read_table(path: PathLike, names: Sequence[str] | None = None) -> pa.Table:
@@ -125,12 +138,15 @@ def _table_suffix(path: Path) -> str | None:
     return suffixes[-1] if suffixes and suffixes[-1] in TABLES else None
 
 
-def _from_table(table: pa.Table, take_out: Sequence[str]) -> Samples:
+def _from_table(table: pa.Table, take_out: Sequence[str], modality: str, column: str | None) -> Samples:
     apart = {name: table[name].to_pylist() for name in take_out if name in table.column_names}
     features = table.drop_columns(list(apart))
     if not features.num_columns:
         raise DataError(f"no feature is left of the columns {', '.join(table.column_names)}")
-    return Samples(features, list(range(table.num_rows)), "tabular", columns=apart)
+    keys = list(range(table.num_rows))
+    if modality == "text" or (modality == "auto" and holds_only_texts(features)):
+        return Samples(texts_of(features, column), keys, "text", columns=apart)
+    return Samples(features, keys, "tabular", columns=apart)
 
 
 def _read_npz(path: Path) -> Samples:
@@ -166,16 +182,22 @@ def kind_of_array(X: np.ndarray) -> str:
 
 def _read_folder(folder: Path, modality: str, glob: str, frames: int | None) -> Samples:
     files = sorted(p for p in folder.rglob(glob) if p.is_file())
+    documents = [p for p in files if p.suffix.lower() == ".txt" or (modality == "text" and glob != "*")]
     videos = [p for p in files if p.suffix.lower() in VIDEOS]
     pictures = [p for p in files if p.suffix.lower() in IMAGES]
+    if modality == "text" or (modality == "auto" and documents and not videos and not pictures):
+        return _read_documents(folder, documents)
     if not videos and not pictures:
-        raise DataError(f"{folder} holds no image or video named {glob!r}; known are {', '.join(IMAGES + VIDEOS)}")
+        raise DataError(
+            f"{folder} holds no image, video or text named {glob!r}; known are {', '.join((*IMAGES, *VIDEOS, '.txt'))}"
+        )
     if modality == "video" or (modality == "auto" and (videos or looks_like_frames(pictures))):
         return _read_clips(folder, videos, pictures, frames)
     images, skipped = read_images(pictures)
     kept = [p for p in pictures if str(p) not in set(skipped)]
     keys = [p.relative_to(folder).as_posix() for p in kept]
-    return Samples(images, keys, "image", [Path(s).relative_to(folder).as_posix() for s in skipped])
+    bad = [Path(s).relative_to(folder).as_posix() for s in skipped]
+    return Samples(images, keys, "image", bad, files=True)
 
 
 def read_images(paths: Iterable[PathLike]) -> tuple[list[np.ndarray], list[str]]:
@@ -338,7 +360,123 @@ def _cut(recordings: list[tuple[str, np.ndarray]], frames: int | None, skipped: 
         keys += [name if len(recording) == frames else f"{name}#{start}" for start in starts]
     if not clips:
         raise DataError(f"no recording has {frames} frames, the longest has {max(len(r) for _, r in recordings)}")
-    return Samples(clips, keys, "video", skipped)
+    return Samples(clips, keys, "video", skipped, files=True)
+
+
+# Texts -----------------------------------------------------------------------------------------------------------
+
+
+def texts_of(X: Any, column: str | None = None) -> list[str]:
+    """The texts of a series, or of one column of a frame or Arrow table; missing ones are empty.
+
+    Args:
+        X: What holds them.
+        column: Which column; None: the only one that holds text.
+
+    Raises:
+        DataError: If there is no such column, none or several hold text, or it holds something else.
+    """
+    if is_series(X):
+        series = _series(X)
+    else:
+        frame = nw.from_native(X, eager_only=True)
+        series = frame[_text_column(frame, column)]
+    if not _is_text(series):
+        raise DataError(f"column {series.name!r} holds {series.dtype}, not text; name a column of texts")
+    return ["" if value is None or value != value else str(value) for value in series.to_list()]
+
+
+def is_series(X: Any) -> bool:
+    """Whether X is one column: of pandas, polars or Arrow."""
+    return nw.dependencies.is_into_series(X) or isinstance(X, pa.Array)
+
+
+def _series(X: Any) -> nw.Series[Any]:
+    return nw.from_native(pa.chunked_array([X]) if isinstance(X, pa.Array) else X, series_only=True)
+
+
+def _text_column(frame: nw.DataFrame[Any], column: str | None) -> str:
+    found = [name for name in frame.columns if _is_text(frame[name])]
+    bad = [name for name in frame.columns if frame[name].dtype == nw.Binary and column in (None, name)]
+    if bad:
+        raise DataError(f"column {bad[0]!r} holds bytes that are no UTF-8; convert the file, for example with {ICONV}")
+    if column is None and len(found) != 1:
+        raise DataError(
+            f"{len(found)} of the columns {', '.join(map(repr, found or frame.columns))} hold text; name the one that "
+            "counts: modality {name: text, column: …}, or drop the others"
+        )
+    if column is not None and column not in frame.columns:
+        raise DataError(f"there is no column {column!r}; there are {', '.join(map(repr, frame.columns))}")
+    return column or found[0]
+
+
+def _is_text(series: nw.Series[Any]) -> bool:
+    if series.dtype == nw.Object:
+        return all(value is None or value != value or isinstance(value, str) for value in series.to_list())
+    return series.dtype in (nw.String, nw.Categorical)
+
+
+def holds_only_texts(X: Any) -> bool:
+    """Whether X is a series of strings, or a table with nothing but one column of which most are of several words."""
+    if is_series(X):
+        return len(X) > 0 and _is_text(_series(X))
+    if not nw.dependencies.is_into_dataframe(X):
+        return False
+    frame = nw.from_native(X, eager_only=True)
+    if len(frame.columns) != 1 or not _is_text(frame[frame.columns[0]]):
+        return False
+    texts = texts_of(X)
+    several = sum(len(text.split()) >= 3 for text in texts)
+    return several > len(texts) / 2 and len(set(texts)) > len(texts) / 2
+
+
+def _is_table(path: Path) -> bool:
+    """Whether the lines of a file look like rows of one table: equally many cells, at least two; or one number each."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = [row for row in islice(csv_rows(file), 100) if row]
+    if {len(row) for row in rows} == {1}:
+        return all(re.fullmatch(r"\s*[-+.\deE]+\s*", row[0]) for row in rows[1:])
+    return len({len(row) for row in rows}) <= 1
+
+
+def _read_lines(path: Path) -> Samples:
+    """One document a line; empty lines are documents without words, but for those at the end."""
+    texts = _decoded(path).rstrip("\r\n").splitlines()
+    if not any(text.strip() for text in texts):
+        raise DataError(f"{path} holds no text; expected one document a line")
+    return Samples(texts, list(range(len(texts))), "text")
+
+
+def _read_documents(folder: Path, paths: Sequence[Path]) -> Samples:
+    """One document a file."""
+    texts, keys, skipped = [], [], []
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        try:
+            texts.append(_decoded(path))
+            keys.append(name)
+        except DataError as error:
+            skipped.append(name)
+            warnings.warn(f"skipped {error}", DataWarning, stacklevel=2)
+    if not texts:
+        raise DataError(
+            f"none of the {len(paths)} text files in {folder} can be read"
+            if paths
+            else f"{folder} holds no .txt file; name others with --glob"
+        )
+    return Samples(texts, keys, "text", skipped, files=True)
+
+
+def _decoded(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: byte {error.start} (0x{error.object[error.start]:02x}) is no UTF-8; convert the file, for "
+            f"example with {ICONV}"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from None
 
 
 # Labels ----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, inf, isfinite
 
 import torch
@@ -14,9 +14,12 @@ from blemish.autoencoder import Autoencoder
 from blemish.errors import ConfigError, DataError, TrainingError
 from blemish.functional import is_defect, is_learnt, is_other
 from blemish.labels import OTHER
-from blemish.output import Batch, Block, LossTerm, Output
+from blemish.output import Batch, Block, LossTerm, Output, OwnStep
 from blemish.schedules import Constant, CosineWarmRestarts, OneCycle
+from blemish.sparse import SparseRows
 from blemish.threads import fitting_threads
+
+VALIDATION_ROWS = 1024  # at a time
 
 Noise = Callable[[Tensor, torch.Generator, tuple[Block, ...]], Tensor]
 
@@ -47,16 +50,16 @@ class TrainingData:
     """Rows in memory.
 
     Attributes:
-        x: Shape (row, *sample).
+        x: Shape (row, *sample), dense or sparse; batches are dense.
         group: Shape (row,), codes of `blemish.labels`.
         blocks: The columns of a table.
         held_out: Samples for the validation loss, (row, *sample), all unlabelled or normal; may be None.
     """
 
-    x: Float[Tensor, "row *sample"]
+    x: Float[Tensor, "row *sample"] | SparseRows
     group: Int[Tensor, " row"]
     blocks: tuple[Block, ...] = ()
-    held_out: Float[Tensor, "held_out *sample"] | None = None
+    held_out: Float[Tensor, "held_out *sample"] | SparseRows | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def train(
 def run(task: "Task") -> Iterator[EpochRecord]:
     """`train` for a task that was put together before."""
     terms, n_batches = task.terms, task.sampler.n_batches
-    optimiser, scheduler = task.optimiser(task.plan.epochs * n_batches)
+    stages = task.stages(task.plan.epochs * n_batches)
     generator = task.noise_generator()
     for epoch in range(1, task.plan.epochs + 1):
         start = time.perf_counter()
@@ -121,8 +124,8 @@ def run(task: "Task") -> Iterator[EpochRecord]:
         sums = torch.zeros(len(terms), device=task.data.x.device)
         with fitting_threads(task.model):
             for batch in task.batches():
-                sums += _step(task, batch, optimiser, generator)
-                scheduler.step()
+                seen = task.seen(batch, generator)
+                sums += torch.cat([_step(task, stage, batch, seen, generator) for stage in stages])
             validation = task.validate()
         means = [value / n_batches for value in sums.tolist()]
         check_finite(means, terms, epoch)
@@ -131,18 +134,36 @@ def run(task: "Task") -> Iterator[EpochRecord]:
             total=sum(term.weight * mean for term, mean in zip(terms, means, strict=True)),
             terms={type(term).__name__: mean for term, mean in zip(terms, means, strict=True)},
             validation=validation,
-            lr=float(optimiser.param_groups[0]["lr"]),
+            lr=float(stages[0].optimiser.param_groups[0]["lr"]),
             seconds=time.perf_counter() - start,
         )
 
 
+@dataclass(frozen=True)
+class Stage:
+    """One step on a batch: what it minimises and what it moves.
+
+    Attributes:
+        terms: Whose weighted sum is minimised.
+        optimiser: Moves the parts that the stage trains.
+        scheduler: Stepped after every batch.
+        decodes: Whether the terms look at reconstructions.
+    """
+
+    terms: Sequence[LossTerm]
+    optimiser: torch.optim.Optimizer
+    scheduler: LRScheduler
+    decodes: bool
+
+
 class Task:
-    """What every loop needs, ours or another's: the terms that apply, the batches, the optimiser, and the losses.
+    """What every loop needs, ours or another's: the terms that apply, the batches, the steps on each, and the losses.
 
     Attributes:
         model: The network.
         data: Rows and groups.
-        terms: The objective without the terms that need defects where none is labelled.
+        terms: The objective without the terms that need defects where none is labelled; those with a step of their own
+            come last.
         plan: How to train.
         sampler: Puts the batches together.
         generator: Source of all randomness, on the CPU.
@@ -159,7 +180,8 @@ class Task:
         """Check the objective; `train` says what is refused, and what the arguments are."""
         has_defects = bool(is_defect(data.group).any())
         self.model, self.data, self.plan, self.generator = model, data, plan, generator
-        self.terms = [term for term in terms if has_defects or not term.needs_defects]
+        applicable = [term for term in terms if has_defects or not term.needs_defects]
+        self.terms = sorted(applicable, key=lambda term: isinstance(term, OwnStep))
         check_terms(self.terms, model, data)
         contrasts, views = any(term.needs_defects for term in self.terms), any(term.wants_views for term in self.terms)
         self.sampler = Sampler(data, plan, contrasts=contrasts, views=views)
@@ -174,22 +196,37 @@ class Task:
         """Source of the input noise and of a stochastic bottleneck's; None: where the rows are."""
         return torch.Generator(device or self.data.x.device).manual_seed(self._noise_seed)
 
-    def optimiser(self, total_steps: int) -> tuple[torch.optim.AdamW, LRScheduler]:
-        """The optimiser, and the scheduler that is stepped after every batch."""
-        schedule = self.plan.schedule
-        optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay, eps=schedule.eps, fused=True
-        )
-        return optimiser, schedule.build(optimiser, total_steps)
+    def stages(self, total_steps: int) -> list[Stage]:
+        """The sum of terms that moves the whole network, then a stage for each term with a step of its own."""
+        summed = [term for term in self.terms if not isinstance(term, OwnStep)]
+        alone = [
+            self._stage([term], term.trains, term.lr_factor, total_steps)
+            for term in self.terms
+            if isinstance(term, OwnStep)
+        ]
+        return [self._stage(summed, ("encoder", "decoder", "bottleneck"), 1.0, total_steps), *alone]
 
-    def losses(self, batch: Batch, generator: torch.Generator) -> tuple[Float[Tensor, ""], Float[Tensor, " term"]]:
-        """The weighted sum of the terms, and every term before its weight."""
-        seen = batch.x if self._noise is None else self._noise(batch.x, generator, batch.blocks)
+    def _stage(self, terms: Sequence[LossTerm], trains: Sequence[str], lr_factor: float, total_steps: int) -> Stage:
+        schedule = replace(self.plan.schedule, lr=lr_factor * self.plan.schedule.lr)
+        moved = [parameter for part in trains for parameter in getattr(self.model, part).parameters()]
+        optimiser = torch.optim.AdamW(
+            moved, lr=schedule.lr, weight_decay=schedule.weight_decay, eps=schedule.eps, fused=True
+        )
+        return Stage(terms, optimiser, schedule.build(optimiser, total_steps), "decoder" in trains)
+
+    def seen(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "batch *sample"]:
+        """The rows as the network sees them: with noise, or through a view."""
+        return batch.x if self._noise is None else self._noise(batch.x, generator, batch.blocks)
+
+    def losses(
+        self, stage: Stage, batch: Batch, seen: Float[Tensor, "batch *sample"], generator: torch.Generator
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, " term"]]:
+        """The weighted sum of a stage's terms, and every term before its weight."""
         n = int(is_learnt(batch.group).sum())  # these rows come first
-        out: Output = self.model(seen, generator, n)
+        out: Output = self.model(seen, generator, n if stage.decodes else 0)
         learnt = batch.first(n), out.first(n)
-        values = torch.stack([term(batch, out) if term.needs_defects else term(*learnt) for term in self.terms])
-        weights = values.new_tensor([term.weight for term in self.terms])
+        values = torch.stack([term(batch, out) if term.needs_defects else term(*learnt) for term in stage.terms])
+        weights = values.new_tensor([term.weight for term in stage.terms])
         return (weights * values).sum(), values
 
     def validate(self) -> float | None:
@@ -206,7 +243,7 @@ def check_terms(terms: Sequence[LossTerm], model: Autoencoder, data: TrainingDat
     """
     if not len(data.x):
         raise DataError("there is no unlabelled or normal row to learn from; label fewer rows or add data")
-    if not terms:
+    if all(isinstance(term, OwnStep) for term in terms):
         raise ConfigError("there is no loss term to train; add one that reconstructs, for example 'mse'")
     filled = {"x_hat", "h", "z", *model.fills}
     for term in terms:
@@ -283,12 +320,15 @@ class Sampler:
         return Batch(x, group, self.data.blocks)
 
 
-def _step(task: Task, batch: Batch, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> Tensor:
-    total, values = task.losses(batch, generator)
-    optimiser.zero_grad(set_to_none=True)
+def _step(
+    task: Task, stage: Stage, batch: Batch, seen: Float[Tensor, "batch *sample"], generator: torch.Generator
+) -> Tensor:
+    total, values = task.losses(stage, batch, seen, generator)
+    task.model.zero_grad(set_to_none=True)
     total.backward()
     torch.nn.utils.clip_grad_norm_(task.model.parameters(), task.plan.clip_norm)
-    optimiser.step()
+    stage.optimiser.step()
+    stage.scheduler.step()
     return values.detach()
 
 
@@ -310,7 +350,8 @@ def _validate(model: Autoencoder, data: TrainingData, terms: Sequence[LossTerm])
     if data.held_out is None:
         return None
     model.eval()
-    group = torch.zeros(len(data.held_out), dtype=data.group.dtype, device=data.held_out.device)
-    batch = Batch(data.held_out, group, data.blocks)
-    out = model(data.held_out)
-    return sum(term.weight * float(term(batch, out)) for term in terms if not term.needs_defects)
+    total = 0.0
+    for x in data.held_out.split(VALIDATION_ROWS):
+        batch, out = Batch(x, data.group.new_zeros(len(x)), data.blocks), model(x)
+        total += len(x) * sum(term.weight * float(term(batch, out)) for term in terms if not term.needs_defects)
+    return total / len(data.held_out)

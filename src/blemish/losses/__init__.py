@@ -11,7 +11,9 @@ from blemish.losses.margin import Margin
 from blemish.losses.mean_distance import MeanDistance
 from blemish.losses.mse import Mse
 from blemish.losses.n_pair import NPair
+from blemish.losses.orthogonality import Orthogonality
 from blemish.losses.rsr import RsrLoss
+from blemish.losses.subspace import Subspace
 from blemish.losses.sum_of_squares import SumOfSquares
 from blemish.losses.triplet import Triplet
 from blemish.losses.typed import Typed
@@ -33,6 +35,13 @@ CONTRASTS = {
     "info_nce": InfoNce,
     "cosine": Cosine,
 }
-LOSSES = {**RECONSTRUCTIONS, **CONTRASTS, "kl": Kl, "rsr": RsrLoss}
+LOSSES = {
+    **RECONSTRUCTIONS,
+    **CONTRASTS,
+    "kl": Kl,
+    "rsr": RsrLoss,
+    "subspace": Subspace,
+    "orthogonality": Orthogonality,
+}
 
 __all__ = ["CONTRASTS", "LOSSES", "RECONSTRUCTIONS"]

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from blemish.output import Block
@@ -26,8 +27,8 @@ class FittedModality(Protocol):
     @property
     def elements(self) -> tuple[str, ...]: ...
 
-    def to_tensor(self, raw: Any) -> Float[np.ndarray, "row *sample"]:
-        """Raw samples as float32; raises DataError naming row and column."""
+    def to_tensor(self, raw: Any) -> Float[np.ndarray, "row *sample"] | csr_matrix:
+        """Raw samples as float32, sparse where most are zeros; raises DataError naming row and column."""
         ...
 
     def to_raw(self, x: Float[np.ndarray, "row *sample"]) -> Any:

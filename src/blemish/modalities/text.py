@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -17,6 +17,7 @@ from blemish.errors import DataError
 from blemish.output import Block
 
 WORDS_OF_A_RECONSTRUCTION = 10
+LEAST_SHARE = 0.01  # of a text's error, for a word that it lacks to be part of its explanation
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,14 @@ class Text:
     """Texts of any length; the order of their words is ignored.
 
     A text becomes the weights of its words (term frequency, damped, times inverse document frequency), scaled so that
-    the mean square of a feature is 1.
+    the mean square of a feature is 1. Rows stay sparse until they are batched. A text without a known word is a row of
+    zeros; an empty or missing one too.
 
     Attributes:
+        column: Of a table: the one with the texts; None: the only one that holds text.
+        idf: Weigh words down that are in many texts. Not for finding unlabelled outliers among texts of one kind: the
+            words that the kind has in common are then the lightest.
+        stop_words: Leave out English words without content ('the', 'of').
         max_terms: Most frequent words that are told apart, >= 1.
         topics: Directions of the latent semantic analysis that the experts look at, >= 1.
 
@@ -35,6 +41,9 @@ class Text:
         "Indexing by latent semantic analysis", 1990.
     """
 
+    column: str | None = None
+    idf: bool = True
+    stop_words: bool = True
     max_terms: int = 5000
     topics: int = 128
     backbone: ClassVar[str] = "mlp"
@@ -63,7 +72,7 @@ class Text:
         """
         texts = check_texts(raw)
         least = 2 if len(texts) > 20 else 1
-        words = TfidfVectorizer(sublinear_tf=True, min_df=least, max_features=self.max_terms)
+        words = _vectorizer(self.stop_words, use_idf=self.idf, min_df=least, max_features=self.max_terms)
         try:
             weights = words.fit_transform(texts)
         except ValueError:
@@ -73,7 +82,8 @@ class Text:
         directions = np.full((1, len(terms)), len(terms) ** -0.5)
         if min(len(terms), len(texts)) > 1:
             directions = np.asarray(TruncatedSVD(n_topics, random_state=0).fit(weights).components_)
-        return FittedText(tuple(map(str, terms)), words.idf_, directions)
+        idf = words.idf_ if self.idf else np.ones(len(terms))
+        return FittedText(tuple(map(str, terms)), idf, directions, self.stop_words)
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
         """32, whatever the vocabulary."""
@@ -88,6 +98,7 @@ class FittedText:
         terms: tuple[str, ...],
         idf: Float[np.ndarray, " term"],
         directions: Float[np.ndarray, "topic term"],
+        stop_words: bool = True,
     ) -> None:
         """Keep what was learnt.
 
@@ -95,11 +106,13 @@ class FittedText:
             terms: In the order of the features.
             idf: Inverse document frequency of each.
             directions: Of the latent semantic analysis.
+            stop_words: Whether words without content are left out.
         """
+        self.stop_words = stop_words
         self.terms, self.idf, self.directions = terms, idf, directions.astype(np.float32)
         self.blocks: tuple[Block, ...] = ()
         self.sample_shape = (len(terms),)
-        self._words = TfidfVectorizer(sublinear_tf=True, vocabulary=list(terms))
+        self._words = _vectorizer(stop_words, vocabulary=list(terms))
         self._words.idf_ = idf
 
     @property
@@ -115,9 +128,9 @@ class FittedText:
         """
         return csr_matrix(self._words.transform(check_texts(raw)))
 
-    def to_tensor(self, raw: Any) -> Float[np.ndarray, "row term"]:
-        """Scaled weights as float32."""
-        return (self.weights(raw) * np.sqrt(len(self.terms))).toarray().astype(np.float32)
+    def to_tensor(self, raw: Any) -> csr_matrix:
+        """Scaled weights as float32, shape (row, term), sparse."""
+        return csr_matrix(self.weights(raw) * np.sqrt(len(self.terms)), dtype=np.float32)
 
     def to_raw(self, x: Float[np.ndarray, "row term"]) -> np.ndarray:
         """The heaviest words of each row, heaviest first."""
@@ -133,9 +146,15 @@ class FittedText:
         """None: raises DataError."""
         return self.to_mask(raw, mask)
 
-    def describe(self, x: Float[np.ndarray, "row term"]) -> list[list[Any]]:
-        """The weight of each word of each row, 0 to 1."""
+    def describe(self, x: Float[np.ndarray, "row some"]) -> list[list[Any]]:
+        """The weight of each of some words of each row, 0 to 1."""
         return (x / np.sqrt(len(self.terms))).round(4).tolist()
+
+    def matters(
+        self, x: Float[np.ndarray, "row term"], error: Float[np.ndarray, "row term"]
+    ) -> Bool[np.ndarray, "row term"]:
+        """Words that explain a row: those in the text, and missing ones with a sizeable share of its error."""
+        return (x > 0) | (error >= LEAST_SHARE * error.sum(axis=1, keepdims=True))
 
     def features(self, x: Float[Tensor, "row term"]) -> dict[str, Float[Tensor, "row feature"]]:
         """'topics': position along the directions in which the training texts differ most."""
@@ -145,13 +164,19 @@ class FittedText:
     def state(self) -> dict[str, Any]:
         """Vocabulary, weights and topics (packed), as JSON values."""
         packed = b64encode(np.ascontiguousarray(self.directions, dtype="<f4").tobytes()).decode("ascii")
-        return {"terms": list(self.terms), "idf": self.idf.tolist(), "directions": packed}
+        words = {"terms": list(self.terms), "idf": self.idf.tolist(), "stop_words": self.stop_words}
+        return {**words, "directions": packed}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "FittedText":
         """The inverse of `state`."""
         directions = np.frombuffer(b64decode(state["directions"], validate=True), dtype="<f4")
-        return cls(tuple(state["terms"]), np.array(state["idf"]), directions.reshape(-1, len(state["terms"])))
+        directions = directions.reshape(-1, len(state["terms"]))
+        return cls(tuple(state["terms"]), np.array(state["idf"]), directions, state["stop_words"])
+
+
+def _vectorizer(stop_words: bool, **options: Any) -> TfidfVectorizer:
+    return TfidfVectorizer(sublinear_tf=True, stop_words="english" if stop_words else None, **options)
 
 
 def check_texts(raw: Any) -> list[str]:

@@ -44,7 +44,7 @@ class Ensemble:
     folds: int = 4
     temperature: float = 1.0
     free_share: float = 0.25
-    other_share: float = 0.5
+    other_share: float = 0.1
     contrast: ClassVar[tuple[str, ...]] = ()
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
