@@ -11,11 +11,11 @@ ROOT = Path(__file__).resolve().parents[1] / "src" / "blemish"
 
 ROWS = [
     ["errors", "version"],
-    ["labels", "output", "functional", "nn", "parts", "threads", "presets", "sparse", "store"],
+    ["labels", "output", "functional", "nn", "parts", "threads", "presets", "sparse", "store", "texts"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],
     ["autoencoder"],
     ["training", "scoring", "explain", "metrics", "modalities", "datasets", "sources"],
-    ["choices", "rows"],
+    ["choices", "rows", "file_labels"],
     ["model"],
     ["fitted", "fitting"],
     ["detector"],

@@ -84,7 +84,7 @@ def test_gradient_reaches_the_hidden_vector(cls):
 def test_every_option_can_be_chosen_and_changes_something(name):
     options = [p for p in signature(BOTTLENECKS[name]).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for option in options:
-        other = 2 * option.default
+        other = not option.default if isinstance(option.default, bool) else 2 * option.default
         made = choose("bottleneck", BOTTLENECKS, {"name": name, option.name: other}).make(3)
         assert getattr(made, option.name) == other != getattr(BOTTLENECKS[name](3), option.name)
 

@@ -230,7 +230,7 @@ def test_failed_work_is_status_1_and_one_line(folder, model, blemish):
         (("fit", data, "--defect-folder", "kind", "-o", out), "--defect-folder is for folders"),
         (("fit", data, "-o", folder / "no" / "x.blemish"), "does not exist; make it first"),
         (("fit", data, "--names", "absent.txt", "-o", out), "there is no file 'absent.txt' of column names"),
-        (("fit", folder / "images", "--glob", "*.gif", "-o", out), "holds no image or video named '*.gif'"),
+        (("fit", folder / "images", "--glob", "*.gif", "-o", out), "holds no image, video or text named '*.gif'"),
         (("fit", folder / "images", "--labels", "absent.csv", "-o", out), "there is no table of labels 'absent.csv'"),
         (("score", folder / "absent.blemish", data, "-o", folder / "s.csv"), "there is no model file"),
         (("score", data, data, "-o", folder / "s.csv"), "is no model file, or is truncated"),

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning"),  # Lightning's own
     pytest.mark.filterwarnings("ignore:.*lr_scheduler.step:UserWarning"),
 ]
-MODALITY_OF = {"nearest": "image"}  # the other presets take a table where they do not say
+MODALITY_OF = {"nearest": "image", "transposed": "image"}  # the other presets take a table where they do not say
 
 
 class Recorder(lightning.pytorch.callbacks.Checkpoint):

@@ -10,7 +10,8 @@ from pyarrow import csv, feather, parquet
 
 from blemish import read
 from blemish.errors import DataError, DataWarning, LabelError, MissingExtraError
-from blemish.sources import labels_from_folders, labels_from_table, looks_like_frames, read_images, read_video
+from blemish.file_labels import labels_from_folders, labels_from_table
+from blemish.sources import looks_like_frames, read_images, read_video
 
 
 def picture(path, size=(12, 10), value=None, mode="L"):

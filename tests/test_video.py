@@ -16,7 +16,7 @@ def detector(video_split):
 
 def test_frames_of_recordings_get_the_mean_of_their_clips():
     names, maps = ["a#0", "a#2", "b#0"], np.random.default_rng(0).random((3, 4, 1, 2, 3))
-    empty = {"elements": (), "error": np.zeros((3, 0)), "seen": None, "expected": None}
+    empty = {"elements": (), "error": np.zeros((3, 0)), "total": np.zeros(3), "seen": None, "expected": None}
     explanation = Explanation(names, error_map=maps, nearest_defects=[], nearest_normals=[], **empty)
     frame = explanation.by_frame()
     found = {(r, f): error for r, f, error in frame[["recording", "frame", "error"]].itertuples(index=False)}

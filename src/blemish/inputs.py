@@ -9,8 +9,9 @@ import numpy as np
 from blemish.config import RunConfig
 from blemish.detector import DefectDetector, load
 from blemish.errors import DataError, LabelError
+from blemish.file_labels import labels_from_folders, labels_from_table
 from blemish.labels import translate
-from blemish.sources import Samples, labels_from_folders, labels_from_table, read
+from blemish.sources import Samples, read
 
 Groups = dict[str, tuple[str, ...]]
 

@@ -13,7 +13,8 @@ from scipy.sparse import issparse
 
 from blemish.errors import DataError
 from blemish.modalities.columns import is_frame
-from blemish.sources import IMAGES, holds_only_texts, is_series, kind_of_array, read, read_images, texts_of
+from blemish.sources import IMAGES, kind_of_array, read, read_images
+from blemish.texts import holds_only_texts, is_series, texts_of
 
 
 @dataclass(frozen=True)

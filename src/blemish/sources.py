@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import narwhals.stable.v1 as nw
 import numpy as np
 import pyarrow as pa
 from PIL import Image as Pillow
 from pyarrow import csv, feather, parquet
 
-from blemish.errors import DataError, DataWarning, LabelError, missing_extra
+from blemish.errors import DataError, DataWarning, missing_extra
+from blemish.texts import decoded, holds_only_texts, texts_of
 
 TABLES = (".csv", ".tsv", ".txt", ".data", ".parquet", ".arrow", ".feather", ".npz")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
-ICONV = "iconv -f latin1 -t utf-8"
 LONGEST_SIDE = 1024
 CLIP_FRAMES, LONGEST_CLIP = 16, 32
 
@@ -363,73 +362,6 @@ def _cut(recordings: list[tuple[str, np.ndarray]], frames: int | None, skipped: 
     return Samples(clips, keys, "video", skipped, files=True)
 
 
-# Texts -----------------------------------------------------------------------------------------------------------
-
-
-def texts_of(X: Any, column: str | None = None) -> list[str]:
-    """The texts of a series, or of one column of a frame or Arrow table; missing ones are empty.
-
-    Args:
-        X: What holds them.
-        column: Which column; None: the only one that holds text.
-
-    Raises:
-        DataError: If there is no such column, none or several hold text, or it holds something else.
-    """
-    if is_series(X):
-        series = _series(X)
-    else:
-        frame = nw.from_native(X, eager_only=True)
-        series = frame[_text_column(frame, column)]
-    if not _is_text(series):
-        raise DataError(f"column {series.name!r} holds {series.dtype}, not text; name a column of texts")
-    return ["" if value is None or value != value else str(value) for value in series.to_list()]
-
-
-def is_series(X: Any) -> bool:
-    """Whether X is one column: of pandas, polars or Arrow."""
-    return nw.dependencies.is_into_series(X) or isinstance(X, pa.Array)
-
-
-def _series(X: Any) -> nw.Series[Any]:
-    return nw.from_native(pa.chunked_array([X]) if isinstance(X, pa.Array) else X, series_only=True)
-
-
-def _text_column(frame: nw.DataFrame[Any], column: str | None) -> str:
-    found = [name for name in frame.columns if _is_text(frame[name])]
-    bad = [name for name in frame.columns if frame[name].dtype == nw.Binary and column in (None, name)]
-    if bad:
-        raise DataError(f"column {bad[0]!r} holds bytes that are no UTF-8; convert the file, for example with {ICONV}")
-    if column is None and len(found) != 1:
-        raise DataError(
-            f"{len(found)} of the columns {', '.join(map(repr, found or frame.columns))} hold text; name the one that "
-            "counts: modality {name: text, column: …}, or drop the others"
-        )
-    if column is not None and column not in frame.columns:
-        raise DataError(f"there is no column {column!r}; there are {', '.join(map(repr, frame.columns))}")
-    return column or found[0]
-
-
-def _is_text(series: nw.Series[Any]) -> bool:
-    if series.dtype == nw.Object:
-        return all(value is None or value != value or isinstance(value, str) for value in series.to_list())
-    return series.dtype in (nw.String, nw.Categorical)
-
-
-def holds_only_texts(X: Any) -> bool:
-    """Whether X is a series of strings, or a table with nothing but one column of which most are of several words."""
-    if is_series(X):
-        return len(X) > 0 and _is_text(_series(X))
-    if not nw.dependencies.is_into_dataframe(X):
-        return False
-    frame = nw.from_native(X, eager_only=True)
-    if len(frame.columns) != 1 or not _is_text(frame[frame.columns[0]]):
-        return False
-    texts = texts_of(X)
-    several = sum(len(text.split()) >= 3 for text in texts)
-    return several > len(texts) / 2 and len(set(texts)) > len(texts) / 2
-
-
 def _is_table(path: Path) -> bool:
     """Whether the lines of a file look like rows of one table: equally many cells, at least two; or one number each."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -441,7 +373,7 @@ def _is_table(path: Path) -> bool:
 
 def _read_lines(path: Path) -> Samples:
     """One document a line; empty lines are documents without words, but for those at the end."""
-    texts = _decoded(path).rstrip("\r\n").splitlines()
+    texts = decoded(path).rstrip("\r\n").splitlines()
     if not any(text.strip() for text in texts):
         raise DataError(f"{path} holds no text; expected one document a line")
     return Samples(texts, list(range(len(texts))), "text")
@@ -453,7 +385,7 @@ def _read_documents(folder: Path, paths: Sequence[Path]) -> Samples:
     for path in paths:
         name = path.relative_to(folder).as_posix()
         try:
-            texts.append(_decoded(path))
+            texts.append(decoded(path))
             keys.append(name)
         except DataError as error:
             skipped.append(name)
@@ -465,97 +397,3 @@ def _read_documents(folder: Path, paths: Sequence[Path]) -> Samples:
             else f"{folder} holds no .txt file; name others with --glob"
         )
     return Samples(texts, keys, "text", skipped, files=True)
-
-
-def _decoded(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: byte {error.start} (0x{error.object[error.start]:02x}) is no UTF-8; convert the file, for "
-            f"example with {ICONV}"
-        ) from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from None
-
-
-# Labels ----------------------------------------------------------------------------------------------------------
-
-
-def labels_from_table(keys: Sequence[str], path: PathLike) -> list[Any]:
-    """Look the label of each file up in a table of names.
-
-    Args:
-        keys: Paths relative to the data folder; of clips with '#' and the first frame.
-        path: A table with a column of names ('path', 'name', 'file' or 'key', else the first) and one of labels
-            ('label', else the second). A name may be the whole key, the file's name, its stem, or the clip's folder.
-
-    Returns:
-        One value a key, None where the table does not name it.
-
-    Raises:
-        LabelError: If the table lacks a column, names no sample at all, or gives one sample two labels.
-    """
-    table = read_table(path)
-    if table.num_columns < 2:
-        raise LabelError(f"{path} has one column; a table of labels needs a column of names and one of labels")
-    columns = table.column_names
-    name_column = next((c for c in ("path", "name", "file", "key") if c in columns), columns[0])
-    rest = [c for c in columns if c != name_column]
-    label_column = "label" if "label" in rest else rest[0]
-    label_of: dict[str, Any] = {}
-    for name, label in zip(table[name_column].to_pylist(), table[label_column].to_pylist(), strict=True):
-        if label_of.setdefault(str(name), label) != label:
-            raise LabelError(f"{path} gives {name!r} two labels, {label_of[str(name)]!r} and {label!r}; keep one")
-    found = [next((alias for alias in _aliases(key) if alias in label_of), None) for key in keys]
-    unknown = sorted(set(label_of) - {name for key in keys for name in _aliases(key)})
-    if len(unknown) == len(label_of):
-        raise LabelError(
-            f"none of the {len(label_of)} names in {path} is a sample; the first is {unknown[0]!r}, "
-            f"samples look like {keys[0]!r}"
-        )
-    if unknown:
-        warnings.warn(
-            f"{len(unknown)} name(s) in {path} are no samples, for example {unknown[0]!r}", DataWarning, stacklevel=2
-        )
-    return [None if alias is None else label_of[alias] for alias in found]
-
-
-def _aliases(key: str) -> list[str]:
-    clip, _, _ = key.partition("#")
-    path = Path(clip)
-    return [key, clip, path.name, path.stem]
-
-
-def labels_from_folders(
-    keys: Sequence[str], defect: Sequence[str] = (), other: Sequence[str] = (), normal: Sequence[str] = ()
-) -> list[str | None]:
-    """Label files by a folder on their way.
-
-    Args:
-        keys: Paths relative to the data folder.
-        defect: Folder names whose files are defects; `'*'` in one of the three stands for all the rest.
-        other: Folder names whose files are other outliers.
-        normal: Folder names whose files are normal.
-
-    Raises:
-        LabelError: If a folder holds no sample.
-
-    Example:
-        >>> labels_from_folders(["crack/a.png", "fine/b.png"], defect=["crack"])
-        ['defect', None]
-    """
-    word_of = {
-        folder: word
-        for word, folders in [("normal", normal), ("other", other), ("defect", defect)]
-        for folder in folders
-    }
-    rest = word_of.pop("*", None)
-    parts = [Path(key.partition("#")[0]).parts for key in keys]
-    for folder in word_of:
-        if not any(folder in names for names in parts):
-            raise LabelError(
-                f"no sample lies in a folder {folder!r}; folders are "
-                + ", ".join(sorted({names[0] for names in parts if len(names) > 1})[:8])
-            )
-    return [next((word_of[name] for name in names if name in word_of), rest) for names in parts]

@@ -1,7 +1,7 @@
 """What the usual half has in common: trees taught by a cruder expert, without any label."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -9,9 +9,22 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from blemish.experts.neighbours import Neighbours
 from blemish.experts.protocol import State
-from blemish.experts.trees import as_arrays, defect_shares, trees_score
+from blemish.experts.trees import as_arrays, trees_score
 
 LEAST_SEEN = 10  # rows, where there are as many
+
+
+def smoothed_share(tree: Any) -> Float[np.ndarray, " node"]:
+    """Share of the second class in each node of a tree, by weight, drawn towards a half where a node holds few rows.
+
+    Without it most rows share a few scores.
+
+    Reference:
+        Provost and Domingos, "Tree induction for probability-based ranking", 2003 (the Laplace correction).
+    """
+    weight, n = tree.value[:, 0], tree.n_node_samples
+    of_second = weight[:, 1] if weight.shape[1] > 1 else np.zeros(len(weight))
+    return (n * of_second / np.maximum(weight.sum(axis=1), 1e-300) + 1) / (n + 2)
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ class Student:
             random_state=seed,
         ).fit(x[rows], is_unusual)
         trees = [tree.tree_ for tree in model.estimators_]
-        return as_arrays(trees, defect_shares(trees))
+        return as_arrays(trees, [smoothed_share(tree) for tree in trees])
 
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """Mean share of unusual rows in the leaves, by weight, 0 to 1."""

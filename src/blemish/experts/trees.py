@@ -68,16 +68,6 @@ def as_arrays(trees: Sequence[Any], values: Sequence[np.ndarray]) -> State:
     }
 
 
-def defect_shares(trees: Sequence[Any]) -> list[Float[np.ndarray, " node"]]:
-    """Weight of the second class in each node of each tree, as a share, 0 to 1; 0 where a tree saw one class only."""
-    shares = []
-    for tree in trees:
-        weight = tree.value[:, 0]
-        of_second = weight[:, 1] if weight.shape[1] > 1 else np.zeros(len(weight))
-        shares.append(of_second / np.maximum(weight.sum(axis=1), 1e-300))
-    return shares
-
-
 @dataclass(frozen=True)
 class Trees:
     """Extremely randomised trees.
@@ -108,7 +98,8 @@ class Trees:
         model = ExtraTreesClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
         model.fit(x, is_defect, sample_weight=weight)
         trees = [tree.tree_ for tree in model.estimators_]
-        return as_arrays(trees, defect_shares(trees))
+        shares = [tree.value[:, 0, 1] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300) for tree in trees]
+        return as_arrays(trees, shares)
 
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """Mean share of defects in the leaves, by weight."""

@@ -32,7 +32,7 @@ class Text:
         column: Of a table: the one with the texts; None: the only one that holds text.
         idf: Weigh words down that are in many texts. Not for finding unlabelled outliers among texts of one kind: the
             words that the kind has in common are then the lightest.
-        stop_words: Leave out English words without content ('the', 'of').
+        stop_words: Leave out English words without content ('the', 'of'). They tell one kind of text from another.
         max_terms: Most frequent words that are told apart, >= 1.
         topics: Directions of the latent semantic analysis that the experts look at, >= 1.
 
@@ -43,7 +43,7 @@ class Text:
 
     column: str | None = None
     idf: bool = True
-    stop_words: bool = True
+    stop_words: bool = False
     max_terms: int = 5000
     topics: int = 128
     backbone: ClassVar[str] = "mlp"
@@ -98,7 +98,7 @@ class FittedText:
         terms: tuple[str, ...],
         idf: Float[np.ndarray, " term"],
         directions: Float[np.ndarray, "topic term"],
-        stop_words: bool = True,
+        stop_words: bool = False,
     ) -> None:
         """Keep what was learnt.
 
