@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from blemish.errors import DataError
 from blemish.output import Block
@@ -57,8 +58,8 @@ class Text:
             {"name": "linear", "strength": 0.1, "standardise": False},
             {"name": "kernel", "softness": 0.1, "standardise": False},
             "trees",
-            "direction",
         ],
+        "words": ["direction"],
     }
 
     def fit(self, raw: Any) -> "FittedText":
@@ -157,9 +158,14 @@ class FittedText:
         return (x > 0) | (error >= LEAST_SHARE * error.sum(axis=1, keepdims=True))
 
     def features(self, x: Float[Tensor, "row term"]) -> dict[str, Float[Tensor, "row feature"]]:
-        """'topics': position along the directions in which the training texts differ most."""
-        directions = torch.from_numpy(self.directions).to(x.device)
-        return {"topics": x @ directions.T / len(self.terms) ** 0.5}
+        """Positions along the directions of the latent semantic analysis.
+
+        'topics': of the weights; 'words': of texts whose words weigh alike (no inverse document frequency, length 1),
+        because rare words tell topics apart and common ones say what kind of text it is.
+        """
+        directions, idf = (torch.from_numpy(a.astype(np.float32)).to(x.device) for a in (self.directions, self.idf))
+        alike = normalize(x / idf, dim=1)
+        return {"topics": x @ directions.T / len(self.terms) ** 0.5, "words": alike @ directions.T}
 
     def state(self) -> dict[str, Any]:
         """Vocabulary, weights and topics (packed), as JSON values."""
