@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -775,3 +776,33 @@ def test_the_device_is_kept_out_of_the_file(table_detector, tmp_path):
     assert load(tmp_path / "m.blemish", device="cpu").fitted_.model.device.type == "cpu"
     with pytest.raises(ConfigError, match="device 'abacus' is not available"):
         load(tmp_path / "m.blemish", device="abacus")
+
+
+def test_names_of_columns_may_be_numbers(table_split):
+    X = pd.DataFrame(np.asarray(table_split.X_train)[:60])
+    det = DefectDetector(epochs=1, random_state=0).fit(X)
+    assert det.outlier_score(X).shape == (60,)
+    mask = np.zeros(X.shape, dtype=bool)
+    mask[0, 1] = True
+    made = det.inpaint(X, mask)
+    assert made.columns.tolist() == X.columns.tolist()
+    assert (made != X).to_numpy().sum() == 1
+
+
+@pytest.mark.parametrize("kind", ["repeated", "yes or no"])
+def test_a_repeated_rows_score_does_not_depend_on_its_batch(kind):
+    rng = np.random.default_rng(0)
+    repeated = np.repeat(rng.normal(size=(4, 20)), 50, axis=0)
+    X = repeated if kind == "repeated" else rng.integers(0, 2, (200, 3)).astype(float)
+    det = DefectDetector(epochs=2, random_state=0).fit(X)
+    alone = np.concatenate([det.outlier_score(X[i : i + 1]) for i in range(0, 200, 20)])
+    np.testing.assert_allclose(alone, det.outlier_score(X)[::20], rtol=1e-5)
+
+
+def test_leaving_early_keeps_what_the_former_fit_was(table_split):
+    X = np.asarray(table_split.X_train)
+    det = DefectDetector(epochs=2, random_state=0).fit(X)
+    before = (det.seed_, det.history_, det.n_features_in_)
+    for _ in det.set_params(random_state=1).iter_fit(X[:, :2]):
+        break
+    assert (det.seed_, det.history_, det.n_features_in_) == before

@@ -252,6 +252,7 @@ def test_bad_tables_of_labels(tmp_path):
 
 def test_labels_from_folders():
     keys = ["MT_Crack/a.jpg", "MT_Free/b.jpg", "c.jpg"]
+    assert labels_from_folders(["lot#3/crack/a.png", "lot#3/fine/b#2"], defect=["crack"]) == ["defect", None]
     assert labels_from_folders(keys, defect=["MT_Crack"], other=["*"]) == ["defect", "other", "other"]
     assert labels_from_folders(keys, defect=["MT_Crack"], normal=["MT_Free"]) == ["defect", "normal", None]
     with pytest.raises(LabelError, match="no sample lies in a folder 'MT_Crak'; folders are MT_Crack, MT_Free"):

@@ -1,5 +1,6 @@
 """Texts: where they come from, how they stay sparse, what is said of them."""
 
+import gzip
 import json
 import sys
 
@@ -300,3 +301,18 @@ def test_bad_text_files_are_one_line_on_stderr(tmp_path, monkeypatch, capsys):
         monkeypatch, capsys, "fit", tmp_path / "n.csv", "--defect-folder", "x", "-o", tmp_path / "m.blemish"
     )
     assert (status, "for a table use --labels" in err) == (1, True)
+
+
+def test_a_line_ends_where_a_line_ends(tmp_path):
+    (tmp_path / "a.txt").write_text(
+        "oil\u2028leak here\nno\x0cleak today\r\nfine it is\n", encoding="utf-8", newline=""
+    )
+    assert read(tmp_path / "a.txt", modality="text").X == ["oil\u2028leak here", "no\x0cleak today", "fine it is"]
+
+
+def test_a_long_line_is_text_and_a_compressed_table_is_none(tmp_path):
+    (tmp_path / "long.txt").write_text("oil leak " * 20_000 + "\n" + "fine today\n" * 3)
+    assert read(tmp_path / "long.txt").modality == "text"
+    with gzip.open(tmp_path / "table.txt.gz", "wt") as file:
+        file.write("a,b\n" + "1,2\n" * 20)
+    assert read(tmp_path / "table.txt.gz").modality == "tabular"

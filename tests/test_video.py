@@ -26,6 +26,14 @@ def test_frames_of_recordings_get_the_mean_of_their_clips():
         assert rows["regularity"].tolist() == pytest.approx(reference.regularity(rows["error"].tolist()))
 
 
+def test_frames_of_clips_that_are_missing_are_left_out():
+    maps = np.random.default_rng(0).random((1, 4, 1, 2, 3))
+    empty = {"elements": (), "error": np.zeros((1, 0)), "total": np.zeros(1), "seen": None, "expected": None}
+    frame = Explanation(["take#3"], error_map=maps, nearest_defects=[], nearest_normals=[], **empty).by_frame()
+    assert frame["frame"].tolist() == [3, 4, 5, 6]
+    assert frame["error"].notna().all()
+
+
 def test_clips_without_a_place_are_recordings_of_their_own(detector, video_split):
     explanation = detector.explain(video_split.X_test[:2])
     frame = explanation.by_frame()

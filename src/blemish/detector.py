@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from blemish.fitting import Job, build_model, plan_task, run_job
 from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
 from blemish.modalities.columns import frame_columns, is_frame
 from blemish.modalities.text import FittedText
-from blemish.model import Model, device_for
+from blemish.model import device_for
 from blemish.parts import nearest as nearest_word
 from blemish.presets import PRESETS
 from blemish.rows import Rows, to_rows
@@ -163,11 +163,12 @@ class DefectDetector(BaseEstimator):
             warm_start: Go on from the fitted weights, as `refit` does.
         """
         job = self.begin_fit(X, y, warm_start=warm_start)
+        history: list[EpochRecord] = []
         for record in run_job(job):
-            self.history_.append(record)
+            history.append(record)
             self._report(record)
             yield record
-        self.end_fit(job)
+        self.end_fit(job, history)
 
     def begin_fit(self, X: Any, y: Any = None, *, warm_start: bool = False) -> Job:
         """All of a fit that comes before the training, for other loops than ours; see `blemish.lightning`.
@@ -187,22 +188,28 @@ class DefectDetector(BaseEstimator):
         )
         rows = to_rows(X, wanted, self._n_frames(warm_start), self._modality_option("column"))
         group = self._groups(y, rows)
-        self.seed_ = _seed(self.random_state)
-        rng = np.random.default_rng(self.seed_)
+        seed = _seed(self.random_state)
+        rng = np.random.default_rng(seed)
         arguments = self.get_params(deep=False)
-        model = self.fitted_.model.copy() if warm_start else build_model(arguments, rows, self.seed_)
-        self._remember_columns(model, rows)
+        model = self.fitted_.model.copy() if warm_start else build_model(arguments, rows, seed)
         x = model.to_tensor(rows.X)
         held_out = still_held_out(self.fitted_.held_out, group) if warm_start else hold_out(group, rng)
-        self.history_ = []
         task, patience = plan_task(model, x, group, held_out, arguments, rng, warm_start=warm_start)
         names = [_plain(name) for name in rows.names]
-        return Job(task, patience, model, x, group, names, held_out, rng, start)
+        columns = frame_columns(rows.X) if model.choices.modality.name == "tabular" and is_frame(rows.X) else None
+        return Job(task, patience, model, x, group, names, held_out, rng, start, seed, columns)
 
-    def end_fit(self, job: Job) -> "DefectDetector":
-        """All of a fit that comes after the training: learn where the groups lie, and where to cut."""
+    def end_fit(self, job: Job, history: Sequence[EpochRecord]) -> "DefectDetector":
+        """All of a fit that comes after the training: learn where the groups lie, and where to cut.
+
+        Args:
+            job: What `begin_fit` gave, trained.
+            history: A record an epoch.
+        """
         group = job.group
         self.fitted_ = learn_groups(job.model, job.x, group, job.held_out, job.names, int(job.rng.integers(2**31)))
+        self.seed_, self.history_ = job.seed, list(history)
+        self._remember_columns(job)
         self.classes_, self.notes_ = np.array(CLASSES), {}
         calibration = self.fitted_.calibration
         self.outlier_threshold_ = for_share(calibration["outlier"], DEFAULT_CONTAMINATION)
@@ -232,14 +239,14 @@ class DefectDetector(BaseEstimator):
             )
         return group
 
-    def _remember_columns(self, model: Model, rows: Rows) -> None:
-        if model.choices.modality.name == "tabular":
-            self.n_features_in_ = getattr(model.modality, "n_columns")  # noqa: B009 (tables only)
-            if is_frame(rows.X):
-                self.feature_names_in_ = np.array(frame_columns(rows.X), dtype=object)
+    def _remember_columns(self, job: Job) -> None:
+        if job.model.choices.modality.name == "tabular":
+            self.n_features_in_ = getattr(job.model.modality, "n_columns")  # noqa: B009 (tables only)
+        if job.columns is not None:
+            self.feature_names_in_ = np.array(job.columns, dtype=object)
 
     def _report(self, record: EpochRecord) -> None:
-        if self.verbose and (record.epoch == 1 or record.epoch % max(1, len(self.history_) // 10) == 0):
+        if self.verbose and (record.epoch == 1 or record.epoch % 10 == 0):
             terms = ", ".join(f"{name} {value:.4g}" for name, value in record.terms.items())
             sys.stderr.write(f"epoch {record.epoch}: {terms} ({record.seconds:.1f} s)\n")
 

@@ -99,11 +99,12 @@ class Explanation:
             for start, errors in parts:
                 total[start : start + len(errors)] += errors
                 count[start : start + len(errors)] += 1
-            error = total / count
-            columns = zip(error.tolist(), regularity(error).tolist(), strict=True)
+            there = np.flatnonzero(count)  # some clips of a recording may be missing
+            error = total[there] / count[there]
+            columns = zip(there.tolist(), error.tolist(), regularity(error).tolist(), strict=True)
             lines += [
                 {"recording": recording, "frame": frame, "error": value, "regularity": score}
-                for frame, (value, score) in enumerate(columns)
+                for frame, value, score in columns
             ]
         try:
             import pandas as pd

@@ -1,5 +1,6 @@
 """Labels of files: from a table of names, or from the folders that they lie in."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,9 +50,13 @@ def labels_from_table(keys: Sequence[str], path: PathLike) -> list[Any]:
 
 
 def _aliases(key: str) -> list[str]:
-    clip, _, _ = key.partition("#")
+    clip = _without_frame(key)
     path = Path(clip)
     return [key, clip, path.name, path.stem]
+
+
+def _without_frame(key: str) -> str:
+    return re.sub(r"#\d+$", "", key)
 
 
 def labels_from_folders(
@@ -78,7 +83,7 @@ def labels_from_folders(
         for folder in folders
     }
     rest = word_of.pop("*", None)
-    parts = [Path(key.partition("#")[0]).parts for key in keys]
+    parts = [Path(_without_frame(key)).parts for key in keys]
     for folder in word_of:
         if not any(folder in names for names in parts):
             raise LabelError(

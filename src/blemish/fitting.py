@@ -60,6 +60,8 @@ class Job:
         held_out: Rows for calibration, not in the task.
         rng: Source of all randomness.
         start: When it began, in seconds of `time.perf_counter`.
+        seed: Of `rng` and the weights.
+        columns: A frame's names, or None.
     """
 
     task: Task
@@ -71,6 +73,8 @@ class Job:
     held_out: Int[np.ndarray, " held_out"]
     rng: np.random.Generator
     start: float
+    seed: int
+    columns: list[Any] | None
 
 
 def plan_task(

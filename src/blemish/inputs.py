@@ -62,7 +62,7 @@ def samples_to_score(
     spec = det.modality if isinstance(det.modality, dict) else {}
     return read(
         data,
-        modality=modality if Path(data).is_dir() or modality == "text" else "auto",
+        modality=modality,
         glob=glob or run.get("glob") or "*",
         names=column_names(names or run.get("names")),
         take_out=[name for name in (*apart, *det.notes_.get("taken_out", [])) if name],

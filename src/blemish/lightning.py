@@ -3,6 +3,7 @@
 Needs the extra `lightning`. Not for its own sake: our loop does the same with less (see docs/decisions.md).
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from blemish.detector import DefectDetector
 from blemish.errors import ConfigError, missing_extra
 from blemish.output import Batch
-from blemish.training import Stage, Task, check_finite
+from blemish.training import EpochRecord, Stage, Task, check_finite
 
 try:
     from lightning import LightningModule
@@ -66,6 +67,9 @@ class DefectModule(LightningModule):
         self.epochs = self._task.plan.epochs
         self._generator: torch.Generator | None = None
         self._stages: list[Stage] = []
+        self._of_epoch: list[Tensor] = []
+        self._history: list[EpochRecord] = []
+        self._since = 0.0
 
     @property
     def _task(self) -> Task:
@@ -95,6 +99,10 @@ class DefectModule(LightningModule):
         """Input noise is drawn where the network is."""
         self._generator = self._task.noise_generator(self.device)
 
+    def on_train_epoch_start(self) -> None:
+        """A record an epoch, as of our own loop."""
+        self._of_epoch, self._since = [], time.perf_counter()
+
     def training_step(self, batch: Pair) -> None:
         """Every step on one batch: of the weighted sum of the terms, then of each term with a step of its own."""
         assert self._generator is not None
@@ -112,6 +120,7 @@ class DefectModule(LightningModule):
             stage.scheduler.step()
             found.append(of_stage.detach())
         values = torch.cat(found)
+        self._of_epoch.append(values)
         check_finite(values.tolist(), task.terms, self.current_epoch + 1)
         terms = {type(term).__name__: value for term, value in zip(task.terms, values, strict=True)}
         total = sum(term.weight * value for term, value in zip(task.terms, values, strict=True))
@@ -123,11 +132,17 @@ class DefectModule(LightningModule):
         if validation is not None:
             self.log("validation", validation)
             self.network.train()
+        means = torch.stack(self._of_epoch).mean(dim=0).tolist()
+        terms = {type(term).__name__: mean for term, mean in zip(self._task.terms, means, strict=True)}
+        total = sum(term.weight * mean for term, mean in zip(self._task.terms, means, strict=True))
+        lr = float(self._stages[0].optimiser.param_groups[0]["lr"])
+        seconds = time.perf_counter() - self._since
+        self._history.append(EpochRecord(self.current_epoch + 1, total, terms, validation, lr, seconds))
 
     def fitted(self) -> DefectDetector:
         """End the fit on the present weights, and return the detector, ready to score."""
         self.network.to(self._job.model.device)
-        return self.detector.end_fit(self._job)
+        return self.detector.end_fit(self._job, self._history)
 
 
 class Batches:

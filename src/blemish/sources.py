@@ -4,6 +4,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Sequence
+from csv import Error as CsvError
 from csv import reader as csv_rows
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
@@ -90,7 +91,11 @@ def read(
         raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
     if kind == ".npz":
         return _read_npz(path)
-    if kind == ".txt" and names is None and (modality == "text" or (modality == "auto" and not _is_table(path))):
+    if (
+        path.suffix.lower() == ".txt"
+        and names is None
+        and (modality == "text" or (modality == "auto" and not _is_table(path)))
+    ):
         return _read_lines(path)
     return _from_table(read_table(path, names), take_out, modality, column)
 
@@ -364,8 +369,11 @@ def _cut(recordings: list[tuple[str, np.ndarray]], frames: int | None, skipped: 
 
 def _is_table(path: Path) -> bool:
     """Whether the lines of a file look like rows of one table: equally many cells, at least two; or one number each."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = [row for row in islice(csv_rows(file), 100) if row]
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            rows = [row for row in islice(csv_rows(file), 100) if row]
+    except CsvError:
+        return False  # a cell too long for a table
     if {len(row) for row in rows} == {1}:
         return all(re.fullmatch(r"\s*[-+.\deE]+\s*", row[0]) for row in rows[1:])
     return len({len(row) for row in rows}) <= 1
@@ -373,7 +381,7 @@ def _is_table(path: Path) -> bool:
 
 def _read_lines(path: Path) -> Samples:
     """One document a line; empty lines are documents without words, but for those at the end."""
-    texts = decoded(path).rstrip("\r\n").splitlines()
+    texts = re.split(r"\r\n|\n|\r", decoded(path).rstrip("\r\n"))  # splitlines would cut at form feeds, too
     if not any(text.strip() for text in texts):
         raise DataError(f"{path} holds no text; expected one document a line")
     return Samples(texts, list(range(len(texts))), "text")

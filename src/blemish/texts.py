@@ -25,7 +25,8 @@ def texts_of(X: Any, column: str | None = None) -> list[str]:
         series = _series(X)
     else:
         frame = nw.from_native(X, eager_only=True)
-        series = frame[_text_column(frame, column)]
+        columns = dict(zip(map(str, frame.columns), frame.iter_columns(), strict=True))
+        series = columns[_text_column(columns, column)]
     if not _is_text(series):
         raise DataError(f"column {series.name!r} holds {series.dtype}, not text; name a column of texts")
     return ["" if value is None or value != value else str(value) for value in series.to_list()]
@@ -40,18 +41,18 @@ def _series(X: Any) -> nw.Series[Any]:
     return nw.from_native(pa.chunked_array([X]) if isinstance(X, pa.Array) else X, series_only=True)
 
 
-def _text_column(frame: nw.DataFrame[Any], column: str | None) -> str:
-    found = [name for name in frame.columns if _is_text(frame[name])]
-    bad = [name for name in frame.columns if frame[name].dtype == nw.Binary and column in (None, name)]
+def _text_column(columns: dict[str, nw.Series[Any]], column: str | None) -> str:
+    found = [name for name, series in columns.items() if _is_text(series)]
+    bad = [name for name, series in columns.items() if series.dtype == nw.Binary and column in (None, name)]
     if bad:
         raise DataError(f"column {bad[0]!r} holds bytes that are no UTF-8; convert the file, for example with {ICONV}")
     if column is None and len(found) != 1:
         raise DataError(
-            f"{len(found)} of the columns {', '.join(map(repr, found or frame.columns))} hold text; name the one that "
+            f"{len(found)} of the columns {', '.join(map(repr, found or columns))} hold text; name the one that "
             "counts: modality {name: text, column: …}, or drop the others"
         )
-    if column is not None and column not in frame.columns:
-        raise DataError(f"there is no column {column!r}; there are {', '.join(map(repr, frame.columns))}")
+    if column is not None and column not in columns:
+        raise DataError(f"there is no column {column!r}; there are {', '.join(map(repr, columns))}")
     return column or found[0]
 
 
@@ -68,7 +69,7 @@ def holds_only_texts(X: Any) -> bool:
     if not nw.dependencies.is_into_dataframe(X):
         return False
     frame = nw.from_native(X, eager_only=True)
-    if len(frame.columns) != 1 or not _is_text(frame[frame.columns[0]]):
+    if len(frame.columns) != 1 or not _is_text(next(frame.iter_columns())):
         return False
     texts = texts_of(X)
     several = sum(len(text.split()) >= 3 for text in texts)

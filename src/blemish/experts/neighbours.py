@@ -10,6 +10,7 @@ from blemish.experts.protocol import State
 from blemish.experts.scaling import fit_scaling, scaled
 
 CHUNK = 2048  # rows at a time
+CANCELLED = 1e-12  # a squared distance below this share of the squared lengths is nothing but rounding
 
 
 def neighbour_distance(
@@ -28,7 +29,9 @@ def neighbour_distance(
     length = np.square(points).sum(axis=1)
     for start in range(0, len(x), CHUNK):
         rows = x[start : start + CHUNK] - centre
-        squared = np.square(rows).sum(axis=1)[:, None] - 2 * rows @ points.T + length
+        own = np.square(rows).sum(axis=1)[:, None]
+        squared = own - 2 * rows @ points.T + length
+        squared[squared < CANCELLED * (own + length)] = 0.0
         nearest = np.partition(squared, n_neighbours - 1, axis=1)[:, :n_neighbours]
         mean[start : start + CHUNK] = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)
     return mean

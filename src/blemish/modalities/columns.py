@@ -54,7 +54,7 @@ def to_columns(X: Any) -> tuple[Columns, str]:
                 f"the table has {frame.shape[0]} rows and {frame.shape[1]} columns; it must have some of both"
             )
         names = [str(name) for name in frame.columns]
-        columns = {name: _series(frame[original]) for name, original in zip(names, frame.columns, strict=True)}
+        columns = {name: _series(column) for name, column in zip(names, frame.iter_columns(), strict=True)}
         return columns, nw.get_native_namespace(frame).__name__
     if isinstance(X, Mapping):
         return {str(name): _plain(np.asarray(column)) for name, column in X.items()}, "numpy"
@@ -116,7 +116,9 @@ def with_columns(X: Any, columns: Columns, hidden: dict[str, np.ndarray], schema
     if is_frame(X):
         frame = nw.from_native(X, eager_only=True)
         made = nw.from_native(from_columns(columns, nw.get_native_namespace(frame).__name__, schema), eager_only=True)
-        return frame.with_columns(*made.iter_columns()).to_native() if columns else frame.clone().to_native()
+        named = dict(zip(map(str, frame.columns), frame.columns, strict=True))  # a name may be a number
+        replaced = [column.alias(named[str(column.name)]) for column in made.iter_columns()]
+        return frame.with_columns(*replaced).to_native() if columns else frame.clone().to_native()
     names = list(to_columns(X)[0])
     array = from_columns(to_columns(X)[0], "numpy") if isinstance(X, Mapping) else np.array(X)
     array = array.astype(object if array.dtype.kind == "O" else np.float64)
@@ -141,7 +143,10 @@ def mask_columns(mask: Any, columns: Columns) -> dict[str, Bool[np.ndarray, " ro
         unknown = [name for name in frame.columns if str(name) not in columns]
         if unknown:
             raise DataError(f"the mask has column(s) {', '.join(map(repr, unknown[:5]))} that the table has not")
-        named = {str(name): to_booleans(frame[name].to_numpy()) for name in frame.columns}
+        named = {
+            str(name): to_booleans(column.to_numpy())
+            for name, column in zip(frame.columns, frame.iter_columns(), strict=True)
+        }
         if len(frame) != n_rows:
             raise DataError(f"the mask has {len(frame)} rows, the table {n_rows}")
         return {name: named.get(name, np.zeros(n_rows, dtype=bool)) for name in columns}

@@ -8,6 +8,9 @@ from blemish.scoring.evidence import State
 TAIL = 0.02
 """Share of the ordinary rows that the exponential tail is fitted to."""
 N_LEVELS = 200
+GRID = 1e-6
+"""Of the spread of the ordinary scores. Equal rows score equal to 1e-8 or so, depending on what is scored beside them;
+where many are equal, a level lies on their score, and that difference would decide on which side of it a row is."""
 FARTHEST = 20.0
 """Nats beyond the tail's start that half of the labelled defects reach at most: where ordinary rows are all but equal,
 a defect is this far out, and what differs a little from them is not."""
@@ -21,13 +24,17 @@ def fit_tail(scores: Float[np.ndarray, " row"], known: Float[np.ndarray, " defec
         known: Of labelled defects, likewise; may be empty.
 
     Returns:
-        'levels' (level,), ascending quantiles up to 1 - TAIL; 'excess', the mean of what lies above the last of them.
+        'levels' (level,), ascending quantiles up to 1 - TAIL; 'excess', the mean of what lies above the last of them;
+        'grid', the step that scores are rounded to.
     """
+    spread = float(scores.max() - scores.min()) or 1.0
+    grid = GRID * spread
+    scores = _on_grid(scores, grid)
     levels = np.quantile(scores, np.linspace(0, 1 - TAIL, N_LEVELS))
     above = scores[scores > levels[-1]] - levels[-1]
-    spread = float(scores.max() - scores.min()) or 1.0
     least = max(1e-3 * spread, float(np.median(known) - levels[-1]) / FARTHEST if len(known) else 0.0)
-    return {"levels": levels, "excess": np.array(max(float(above.mean()) if len(above) else 0.0, least))}
+    excess = max(float(above.mean()) if len(above) else 0.0, least)
+    return {"levels": levels, "excess": np.array(excess), "grid": np.array(grid)}
 
 
 def tail_rank(state: State, scores: Float[np.ndarray, " row"], prefix: str = "") -> Float[np.ndarray, " row"]:
@@ -49,6 +56,11 @@ def tail_rank(state: State, scores: Float[np.ndarray, " row"], prefix: str = "")
         case).
     """
     levels, excess = state[f"{prefix}levels"], float(state[f"{prefix}excess"])
+    scores = _on_grid(scores, float(state[f"{prefix}grid"]))
     share = np.linspace(0, 1 - TAIL, len(levels))
     inside = -np.log1p(-share[np.maximum(np.searchsorted(levels, scores, side="right") - 1, 0)])
     return np.where(scores > levels[-1], -np.log(TAIL) + (scores - levels[-1]) / excess, inside)
+
+
+def _on_grid(scores: Float[np.ndarray, " row"], grid: float) -> Float[np.ndarray, " row"]:
+    return np.round(scores / grid) * grid
