@@ -1,6 +1,7 @@
 """What images and frames share: size, channels and range of pixels."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -110,8 +111,9 @@ def mask_pictures(mask: Any, pictures: Sequence[np.ndarray]) -> list[Bool[np.nda
         DataError: If it has another shape, or is no mask.
     """
     many = True
-    if not isinstance(mask, (list, tuple)) or not all(isinstance(one, np.ndarray) for one in mask):
-        mask = np.asarray(mask)
+    if not isinstance(mask, np.ndarray) and not all(isinstance(one, np.ndarray) for one in mask):
+        with suppress(ValueError):  # masks of several sizes stay a list
+            mask = np.asarray(mask)
     if isinstance(mask, np.ndarray):
         alone = mask.shape == pictures[0].shape and len(mask) != len(pictures)  # not one a sample, but with channels
         many = mask.ndim >= pictures[0].ndim and not alone
