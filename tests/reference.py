@@ -431,6 +431,35 @@ def conv_lstm_step(x, h, c, kernel, bias):
     return new_h, new_c
 
 
+def same_depthwise(picture, kernels, bias, stride):
+    """TensorFlow's border 'same', one kernel a channel; picture (channel, h, w), kernels (channel, k, k)."""
+    channels, height, width = picture.shape
+    size = kernels.shape[-1]
+    before = max(0, size - stride) // 2
+    found = np.zeros((channels, height // stride, width // stride))
+    for c in range(channels):
+        for y in range(height // stride):
+            for x in range(width // stride):
+                found[c, y, x] = bias[c]
+                for dy in range(size):
+                    for dx in range(size):
+                        row, column = y * stride + dy - before, x * stride + dx - before
+                        if 0 <= row < height and 0 <= column < width:
+                            found[c, y, x] += picture[c, row, column] * kernels[c, dy, dx]
+    return found
+
+
+def oddest_patches(patches, centre, directions, n):
+    """Mean whitened patch and mean length of the n longest whitened patches of one picture."""
+    white = [
+        [sum((p - m) * d for p, m, d in zip(patch, centre, column, strict=True)) for column in directions.T]
+        for patch in patches
+    ]
+    white = sorted(white, key=lambda w: -sqrt(sum(v * v for v in w)))[:n]
+    means = [sum(column) / n for column in zip(*white, strict=True)]
+    return [*means, sum(sqrt(sum(v * v for v in w)) for w in white) / n]
+
+
 # Scores
 
 

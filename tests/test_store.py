@@ -1,6 +1,7 @@
 """One file, whole or not at all, and nothing in it runs."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -70,7 +71,9 @@ def test_the_file_holds_no_pickle(table_detector, tmp_path):
     manifest = json.loads(header["__metadata__"]["blemish"])
     assert manifest["schema"] == 1
     assert {"modality", "detector", "known_names"} <= set(manifest)
-    assert not content.startswith((b"\x80", b"PK"))
+    ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+    assert 8 + int.from_bytes(content[:8], "little") + max(ends) == len(content)  # nothing but header and numbers
+    assert not zipfile.is_zipfile(tmp_path / "m.blemish")
 
 
 def test_a_truncated_file_is_refused(table_detector, tmp_path):

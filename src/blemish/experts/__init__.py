@@ -1,6 +1,7 @@
 """Experts: simple classifiers, each with an opinion from one view of the data."""
 
 from blemish.experts.direction import Direction
+from blemish.experts.forest import Forest
 from blemish.experts.isolation import Isolation
 from blemish.experts.kernel import Kernel
 from blemish.experts.linear import Linear
@@ -14,6 +15,7 @@ EXPERTS = {
     "linear": Linear,
     "kernel": Kernel,
     "trees": Trees,
+    "forest": Forest,
     "isolation": Isolation,
     "neighbours": Neighbours,
     "student": Student,

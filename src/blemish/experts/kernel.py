@@ -49,6 +49,7 @@ class Kernel:
 
     Attributes:
         softness: Upper bound C of a bump's weight, > 0.
+        width: Of the bumps, in units of the features' root mean square distance from their mean, > 0.
         standardise: Divide each feature by its standard deviation first.
 
     Reference:
@@ -56,6 +57,7 @@ class Kernel:
     """
 
     softness: float = 0.3
+    width: float = 1.0
     standardise: bool = True
     uses_labels: ClassVar[bool] = True
 
@@ -69,7 +71,7 @@ class Kernel:
         """Place the bumps; see `Expert`."""
         scaling = fit_scaling(x) if self.standardise else {}
         x = scaled(scaling, x)
-        gamma = 1.0 / (x.shape[1] * max(float(x.var()), 1e-12))
+        gamma = 1.0 / (self.width**2 * x.shape[1] * max(float(x.var()), 1e-12))
         model = SVC(C=self.softness, gamma=gamma, cache_size=500, random_state=seed)
         model.fit(x, is_defect, sample_weight=weight)
         return {

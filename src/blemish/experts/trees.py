@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble._forest import ForestClassifier
 
 from blemish.experts.protocol import State
 
@@ -68,6 +69,12 @@ def as_arrays(trees: Sequence[Any], values: Sequence[np.ndarray]) -> State:
     }
 
 
+def share_trees(model: ForestClassifier) -> State:
+    """Fitted trees as arrays; a node is worth its share of the second class, by weight."""
+    trees = [tree.tree_ for tree in model.estimators_]
+    return as_arrays(trees, [tree.value[:, 0, 1] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300) for tree in trees])
+
+
 @dataclass(frozen=True)
 class Trees:
     """Extremely randomised trees.
@@ -97,9 +104,7 @@ class Trees:
         """Grow the trees; see `Expert`."""
         model = ExtraTreesClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
         model.fit(x, is_defect, sample_weight=weight)
-        trees = [tree.tree_ for tree in model.estimators_]
-        shares = [tree.value[:, 0, 1] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300) for tree in trees]
-        return as_arrays(trees, shares)
+        return share_trees(model)
 
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """Mean share of defects in the leaves, by weight."""

@@ -102,8 +102,8 @@ class Tabular:
     synthetic: ClassVar[str] = "swap_columns"
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {
-        "plain": ["linear", "kernel", "trees", "neighbours"],
-        "scaled": [{"name": "kernel", "standardise": False}, "isolation"],
+        "plain": ["linear", {"name": "kernel", "width": 2.0}, "trees", "forest", "neighbours"],
+        "scaled": ["isolation"],
         "error": ["value"],
     }
 

@@ -18,7 +18,6 @@ from blemish.scoring.tail import fit_tail, tail_rank
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MOST_ROWS = 10_000  # ordinary rows that an expert learns from: more cost time and change little
-BEYOND = 1.5  # times what was seen in training: further out, no expert knows anything
 SLOPES = (0.1, 3.0)  # of the log-odds in the defect score
 
 
@@ -42,8 +41,8 @@ class Ensemble:
 
     experts: Mapping[str, list[Any]] = field(default_factory=lambda: CODE_ONLY)
     folds: int = 4
-    temperature: float = 1.0
-    free_share: float = 0.25
+    temperature: float = 1.5
+    free_share: float = 0.5
     other_share: float = 0.1
     contrast: ClassVar[tuple[str, ...]] = ()
 
@@ -64,13 +63,14 @@ class Ensemble:
                 else expert.score(trained, x)  # without labels there is nothing to learn by heart
             )
             trained |= fit_tail(blind[~is_defect], blind[is_defect])
-            trained["most"] = np.array(BEYOND * max(tail_rank(trained, expert.score(trained, x)).max(), 1.0))
+            heard = tail_rank(trained, expert.score(trained, x))
+            trained["most"] = np.array(heard[is_defect].max() if expert.uses_labels else heard.max())
             state |= {f"{i}.{name}": array for name, array in trained.items()}
             unseen.append(tail_rank(trained, blind))
             far_out.append(distance_out(blind, is_defect, fold))
         if not is_defect.any():
             return state
-        state["known_level"] = np.array(BEYOND * self._level(state, evidence).max())
+        state["known_level"] = np.array(self._level(state, evidence).max())
         n_defects = int(is_defect.sum())
         known = n_defects > 1  # how well an expert does on defects that it has not seen
         trust = np.array([1.0 if expert.uses_labels else self.free_share for expert, _ in self._asked(labelled=True)])
@@ -95,7 +95,7 @@ class Ensemble:
     def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """Weighted mean of all experts' tail ranks: 5 is what one ordinary row in exp(5) = 150 reaches.
 
-        A row that is far more unusual than all that was seen in training is nobody's defect: what is beyond the level
+        A row that is more unusual than all that was seen in training is nobody's defect: what is beyond the level
         known from there is subtracted.
         """
         heard = state["weights"] @ np.stack(list(self.opinions(state, evidence).values()))
@@ -105,6 +105,9 @@ class Ensemble:
         self, state: State, evidence: Evidence, *, labelled: bool = True
     ) -> dict[str, Float[np.ndarray, " row"]]:
         """The tail rank of every row by every expert.
+
+        With labels, no row counts as more like the defects than the labelled defects do: what lies beyond them is
+        unknown (the far side of a linear expert's plane), and other outliers are found there, too.
 
         Args:
             state: What `fit` learnt.

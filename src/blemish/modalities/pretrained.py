@@ -1,0 +1,91 @@
+"""What a network that has seen a million photographs makes of a picture: the first blocks of EfficientNet-Lite0."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad, relu6
+
+FILE = Path(__file__).parent / "efficientnet_lite0.safetensors"
+PARTS = ("widen", "single", "narrow")
+STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1)
+"""Of the blocks that are used, those up to the first with 112 channels: what comes later is about cats and cars."""
+TAPS = (4, 8)
+"""Blocks whose answers are the description of a patch: 40 channels at an eighth, 112 at a sixteenth of the size."""
+WIDTH = 152
+STEP = 8
+"""Pixels, of the enlarged picture, between neighbouring patches."""
+SIDE = 128
+"""Pixels of the longer side that a picture is brought to."""
+MIDDLE, SPREAD = 0.498, 0.502
+"""Of the pixels that the network was trained on, 127 and 128 of 255."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution, with the batch normalisation that followed it folded in."""
+
+    weight: Float[Tensor, "out in height width"]
+    bias: Float[Tensor, " out"]
+    groups: int
+
+    def __call__(
+        self, x: Float[Tensor, "row in height width"], stride: int = 1
+    ) -> Float[Tensor, "row out height2 width2"]:
+        """With the border that TensorFlow calls 'same': of stride 2 the smaller part comes first."""
+        border = self.weight.shape[-1] - stride
+        x = pad(x, [border // 2, border - border // 2] * 2) if border > 0 else x
+        return conv2d(x, self.weight, self.bias, stride=stride, groups=self.groups)
+
+
+Block = tuple[Convolution | None, Convolution, Convolution]
+"""Widen (the first block does not), filter each channel, narrow."""
+
+
+def patches(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row patch feature"]:
+    """What the network says of each patch: a grid of overlapping neighbourhoods, row by row.
+
+    Args:
+        x: Pictures in [0, 1]; the first three channels are colours, fewer are grey.
+
+    Returns:
+        `WIDTH` numbers a patch; 256 patches of a square picture.
+
+    Reference:
+        Tan and Le, "EfficientNet", 2019, and its "Lite" variant without squeeze and excitation; two depths side by
+        side after Roth et al., "Towards total recall in industrial anomaly detection", 2022 (PatchCore), section 3.1.
+    """
+    height, width = (max(2 * STEP, round(SIDE / max(x.shape[-2:]) * side / 16) * 16) for side in x.shape[-2:])
+    colours = x[:, :3] if x.shape[1] >= 3 else x[:, :1].expand(-1, 3, -1, -1)
+    larger = interpolate(colours, size=(height, width), mode="bilinear", align_corners=False)
+    stem, blocks = _network(str(x.device))
+    answer = relu6(stem((larger - MIDDLE) / SPREAD, stride=2))
+    grid, found = (height // STEP, width // STEP), []
+    for number, ((widen, single, narrow), stride) in enumerate(zip(blocks, STRIDES, strict=True)):
+        wide = answer if widen is None else relu6(widen(answer))
+        new = narrow(relu6(single(wide, stride=stride)))
+        answer = new + answer if new.shape == answer.shape else new
+        if number in TAPS:
+            smooth = avg_pool2d(answer, 3, stride=1, padding=1)
+            found.append(interpolate(smooth, size=grid, mode="bilinear", align_corners=False))
+    return torch.cat(found, dim=1).flatten(2).transpose(1, 2)
+
+
+@lru_cache(maxsize=2)
+def _network(device: str) -> tuple[Convolution, tuple[Block, ...]]:
+    """Stem and blocks, from the file beside this one; `scripts/pretrained.py` makes it."""
+    stored = load_file(FILE, device=device)
+
+    def convolution(name: str) -> Convolution | None:
+        if f"{name}.weight" not in stored:
+            return None
+        weight = stored[f"{name}.weight"]
+        return Convolution(weight, stored[f"{name}.bias"], groups=len(weight) if name.endswith("single") else 1)
+
+    made = [tuple(convolution(f"{number}.{part}") for part in PARTS) for number in range(len(STRIDES))]
+    return cast(Any, (convolution("stem"), tuple(made)))

@@ -1,0 +1,95 @@
+"""The pretrained network, its patches and what a picture's most unusual ones are."""
+
+import numpy as np
+import pytest
+import torch
+
+import reference
+from blemish.labels import DEFECT, UNLABELLED
+from blemish.modalities.oddities import COMPONENTS, Oddities, fit_oddities
+from blemish.modalities.pretrained import WIDTH, Convolution, patches
+from blemish.scoring.ensemble import Ensemble
+from blemish.scoring.evidence import Evidence
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (5, 1), (5, 2)])
+def test_convolutions_keep_the_size_and_halve_it_with_stride_2(kernel, stride):
+    torch.manual_seed(0)
+    x = torch.rand(1, 2, 6, 4, dtype=torch.float64)
+    weight, bias = torch.rand(2, 1, kernel, kernel, dtype=torch.float64), torch.rand(2, dtype=torch.float64)
+    found = Convolution(weight, bias, groups=2)(x, stride=stride)
+    assert found.shape == (1, 2, 6 // stride, 4 // stride)
+    expected = reference.same_depthwise(x[0].numpy(), weight[:, 0].numpy(), bias.numpy(), stride)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-12)
+
+
+def test_patches_are_those_of_the_published_network():
+    """Figures of the package efficientnet-lite-pytorch 0.1.0 with the same weights, blocks 4 and 8."""
+    down, across = np.mgrid[0:64, 0:64] / 64
+    picture = torch.from_numpy((0.5 + 0.5 * np.sin(12 * across + 5 * down**2)).astype(np.float32))
+    found = patches(picture[None, None])[0]
+    assert found.shape == (256, WIDTH)
+    places = [(0, 0), (0, 151), (17, 3), (100, 40), (137, 39), (200, 90), (255, 120), (255, 7)]
+    published = [-1.03573, -1.79715, 3.89703, -2.20990, -1.86653, 0.02128, 2.91009, -0.98049]
+    np.testing.assert_allclose([found[place] for place in places], published, atol=2e-4)
+    np.testing.assert_allclose([found.mean(), found.std()], [-0.120984, 5.449053], atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "n"), [((1, 28, 28), 256), ((3, 64, 20), 64), ((4, 3, 200), 32), ((2, 1, 1), 256)], ids=str
+)
+def test_pictures_of_any_shape_have_patches(shape, n):
+    found = patches(torch.rand(2, *shape))
+    assert found.shape == (2, n, WIDTH)
+    assert found.isfinite().all()
+
+
+def test_pooled_is_the_mean_of_the_most_unusual_patches():
+    rng = np.random.default_rng(0)
+    centre, directions = rng.normal(size=WIDTH), rng.normal(size=(WIDTH, 3))
+    x = torch.rand(2, 1, 16, 16)
+    oddities = Oddities(centre.astype(np.float32), directions.astype(np.float32))
+    few, all_of_them = oddities.pooled(x, (0.02, 1.0))
+    for row, found in enumerate(patches(x).double().numpy()):
+        np.testing.assert_allclose(few[row], reference.oddest_patches(found, centre, directions, 5), rtol=2e-3)
+        np.testing.assert_allclose(
+            all_of_them[row], reference.oddest_patches(found, centre, directions, 256), rtol=2e-3
+        )
+
+
+def test_usual_patches_have_unit_spread_and_few_pictures_will_do():
+    x = torch.rand(4, 1, 32, 32)
+    learnt = fit_oddities(x)
+    assert learnt.directions.shape == (WIDTH, COMPONENTS)
+    white = (patches(x).flatten(0, 1).numpy() - learnt.centre) @ learnt.directions
+    np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(white.std(axis=0), 1, atol=0.02)
+    assert np.isfinite(fit_oddities(torch.zeros(1, 3, 2, 2)).directions).all()
+
+
+def test_a_mark_is_seen_wherever_it_lies():
+    """A pinhole of four pixels on noise: the few oddest patches tell it, the mean of all pixels does not."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(0.5, 0.02, size=(60, 1, 64, 64)).astype(np.float32)
+    for row in range(40, 60):
+        down, across = rng.integers(4, 58, size=2)
+        x[row, 0, down : down + 2, across : across + 2] = 0
+    pictures = torch.from_numpy(x)
+    (marks,) = fit_oddities(pictures[:40]).pooled(pictures, (0.04,))
+    assert marks[40:, -1].min() > marks[:40, -1].max()
+
+
+def test_nothing_is_more_like_the_defects_than_the_labelled_defects():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(208, 2))
+    x[200:, 0] += 4
+    group = np.where(np.arange(208) >= 200, DEFECT, UNLABELLED)
+    scorer = Ensemble(experts={"plain": ["linear", "neighbours"]})
+
+    def evidence(rows):
+        return Evidence(rows, np.ones(len(rows)), {"plain": rows})
+
+    state = scorer.fit(evidence(x), group)
+    known = scorer.opinions(state, evidence(x[200:]))["1 linear of plain"].max()
+    far_side = scorer.opinions(state, evidence(np.array([[400.0, 0.0]])))["1 linear of plain"]
+    assert far_side == known
