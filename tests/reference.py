@@ -524,6 +524,28 @@ def clopper_pearson(successes, n, confidence=0.9, steps=20000):
     return min(kept), max(kept)
 
 
+def kolmogorov_smirnov(first, second):
+    """Largest difference of the two shares at or below any of the numbers."""
+    return max(
+        abs(sum(v <= t for v in first) / len(first) - sum(v <= t for v in second) / len(second))
+        for t in [*first, *second]
+    )
+
+
+def beta_quantiles(a, b, levels, steps=200_000):
+    """Sum the density t^(a-1) (1-t)^(b-1) over a fine grid until each level is reached."""
+    grid = [(i + 0.5) / steps for i in range(steps)]
+    density = [t ** (a - 1) * (1 - t) ** (b - 1) for t in grid]
+    total, found, so_far = sum(density), [], 0.0
+    wanted = list(levels)
+    for t, d in zip(grid, density, strict=True):
+        so_far += d / total
+        while wanted and so_far >= wanted[0]:
+            found.append(t)
+            wanted.pop(0)
+    return found
+
+
 def threshold_for_precision(known, rejected, precision):
     """Try every score as the cut, lowest first; None where none reaches the precision."""
     for cut in sorted([*known, *rejected]):

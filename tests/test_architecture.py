@@ -14,7 +14,7 @@ ROWS = [
     ["labels", "output", "functional", "nn", "parts", "threads", "presets", "sparse", "store", "texts"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],
     ["autoencoder"],
-    ["training", "scoring", "explain", "metrics", "modalities", "datasets", "sources"],
+    ["training", "scoring", "explain", "drift", "metrics", "modalities", "datasets", "sources"],
     ["choices", "rows", "file_labels"],
     ["model"],
     ["fitted", "fitting"],

@@ -125,13 +125,31 @@ def test_info_and_its_config_reproduce_the_model(folder, model, blemish):
     np.testing.assert_array_equal(load(folder / "again.blemish").defect_score(table), load(model).defect_score(table))
 
 
+def test_data_that_moved_are_scored_with_a_note(folder, model, blemish):
+    assert "do not look like" not in blemish("score", model, folder / "test.csv", "-o", folder / "same.csv")[2]
+    table = csv.read_csv(folder / "test.csv")
+    moved = table.set_column(table.column_names.index("speed"), "speed", pa.array(table["speed"].to_numpy() + 9))
+    csv.write_csv(moved, folder / "moved.csv")
+    status, out, err = blemish("score", model, folder / "moved.csv", "-o", folder / "drifted.csv")
+    assert status == 0
+    assert "scored 174 samples" in out
+    assert "note: these 174 rows do not look like the training data (" in err
+    assert "speed: median 1" in err
+    csv.write_csv(moved.slice(0, 10), folder / "few.csv")
+    assert "do not look like" not in blemish("score", model, folder / "few.csv", "-o", folder / "few.parquet")[2]
+
+
 def test_threshold_and_explain(folder, model, blemish):
     copy = folder / "t.blemish"
     copy.write_bytes(model.read_bytes())
     status, out, _ = blemish("threshold", copy, "--recall", 0.5)
     assert status == 0
     assert "threshold" in out
-    assert load(copy).threshold_target_ == {"recall": 0.5}
+    promise = load(copy).promise_
+    assert (promise.target, promise.value) == ("recall", 0.5)
+    assert out.strip().endswith(promise.text)
+    assert json.loads(blemish("info", copy, "--json")[1])["promise"] == promise.text
+    assert "contamination=0.1: about" in blemish("threshold", copy, "--contamination", 0.1)[1]
     status, out, _ = blemish("explain", copy, folder / "test.csv", "--top", 2, "--elements", 1, "--key", "id", "--json")
     assert status == 0
     assert [set(row) >= {"key", "element", "seen", "expected"} for row in json.loads(out)] == [True, True]

@@ -444,8 +444,14 @@ def test_thresholds_reach_their_target(table_split):
     assert (det.predict(normal) == "defect").mean() < 0.2
     cut = det.threshold_
     assert det.set_threshold(budget=10).threshold_ < cut
-    assert det.set_threshold(recall=0.5).threshold_target_ == {"recall": 0.5}
-    with pytest.raises(DataError, match="recall=0.9 needs at least 9 labelled defects, there are 8"):
+    assert det.promise_.estimate == pytest.approx(10, abs=1.5)
+    found = det.set_threshold(recall=0.5).promise_
+    assert (found.target, found.value, found.threshold, found.n) == ("recall", 0.5, det.threshold_, 8)
+    assert found.low < 0.5 < found.estimate < found.high
+    assert det.set_threshold(contamination=0.1).promise_.estimate == pytest.approx(0.1, abs=0.02)
+    with pytest.raises(
+        DataError, match="recall=0.9 needs at least 9 labelled defects, there are 8; 8 support at most recall=0.88"
+    ):
         det.set_threshold(recall=0.9)
     with pytest.raises(DataError, match="precision needs rows labelled 'other' or 'normal'"):
         det.set_threshold(precision=0.9)

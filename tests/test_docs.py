@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = [README, (ROOT / "docs" / "decide.md").read_text()]
+PYTHON_BLOCKS = [block for page in PAGES for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
 
 
 def run(*arguments, cwd=ROOT):
@@ -30,7 +31,7 @@ def test_examples_run_and_are_short(path, tmp_path):
 
 
 @pytest.mark.parametrize("block", PYTHON_BLOCKS, ids=lambda b: b.splitlines()[0])
-def test_the_readmes_python_runs(block, tmp_path):
+def test_the_python_of_readme_and_pages_runs(block, tmp_path):
     (tmp_path / "block.py").write_text(block)
     done = run(tmp_path / "block.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

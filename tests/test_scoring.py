@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 import reference
 from blemish.errors import ConfigError, DataError
@@ -22,9 +23,11 @@ from blemish.scoring.clouds import (
     whitened,
 )
 from blemish.scoring.conformal import conformal_p_values, discoveries
+from blemish.scoring.promise import promise
 from blemish.scoring.thresholds import (
     clopper_pearson,
     for_budget,
+    for_contamination,
     for_false_positive_rate,
     for_precision,
     for_recall,
@@ -389,3 +392,68 @@ def test_clopper_pearson_equals_a_scan_of_binomial_tails(successes, n, confidenc
 
 def test_nothing_tried_says_nothing():
     assert clopper_pearson(0, 0) == (0.0, 1.0)
+
+
+# Promises
+
+
+def promised(target, value, calibration, held_out=True):
+    cut = {
+        "recall": lambda: for_recall(calibration["known"], value),
+        "precision": lambda: for_precision(calibration["known"], calibration["rejected"], value),
+        "false_positive_rate": lambda: for_false_positive_rate(calibration["ordinary"], value),
+        "contamination": lambda: for_contamination(calibration["ordinary"], value),
+        "budget": lambda: for_budget(calibration["ordinary"], int(value)),
+    }[target]()
+    return promise(target, value, cut, calibration, held_out)
+
+
+@pytest.mark.parametrize(("target", "value"), [("recall", 0.8), ("false_positive_rate", 0.1), ("contamination", 0.1)])
+def test_the_interval_of_a_share_covers_the_truth_nine_times_of_ten(target, value):
+    rng = np.random.default_rng(0)
+    draws = [rng.normal(size=29) for _ in range(3000)]
+    found = [promised(target, value, {"known": scores, "ordinary": scores}) for scores in draws]
+    truth = [norm.sf(one.threshold) for one in found]
+    covered = [one.low <= share <= one.high for one, share in zip(found, truth, strict=True)]
+    assert np.mean(covered) == pytest.approx(0.9, abs=3 * np.sqrt(0.09 / 3000))
+    assert np.mean(truth) == pytest.approx(found[0].estimate, abs=0.006)
+
+
+def test_the_interval_of_a_budget_covers_a_batch_nine_times_of_ten():
+    rng = np.random.default_rng(0)
+    found = [promised("budget", 5.0, {"ordinary": rng.normal(size=60)}) for _ in range(3000)]
+    covered = [one.low <= (rng.normal(size=60) > one.threshold).sum() <= one.high for one in found]
+    assert 0.9 - 0.02 < np.mean(covered) < 0.97  # whole numbers: never below 90 %, and some above
+    assert found[0].estimate == pytest.approx(60 * 6 / 61)
+
+
+def test_the_share_of_a_recall_is_its_order_statistic():
+    found = promised("recall", 0.5, {"known": np.arange(8.0)})
+    above = 8 - 4 + 1  # the fourth smallest and all above it
+    low, high = reference.beta_quantiles(above, 8 - above + 1, (0.05, 0.95))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-3)
+    assert found.text.startswith("recall=0.5: about 55.6% of new defects are found, ")
+    assert found.text.endswith("with 90% confidence (8 labelled defects).")
+
+
+def test_a_precision_that_few_labels_cannot_support_is_marked():
+    few = promised("precision", 0.8, {"known": np.ones(4), "rejected": np.zeros(3)})
+    assert (few.estimate, few.supported) == (1.0, False)
+    assert (few.low, few.high) == pytest.approx(reference.clopper_pearson(4, 4, 0.9, steps=4000), abs=1e-3)
+    assert "Not promised: so few labels do not support the target: label more of the top hits." in few.text
+    many = promised("precision", 0.8, {"known": np.ones(40), "rejected": np.zeros(3)})
+    assert many.supported
+    assert "Not promised" not in many.text
+
+
+def test_without_held_out_rows_nothing_is_promised():
+    found = promised("false_positive_rate", 0.1, {"ordinary": np.arange(30.0)}, held_out=False)
+    assert not found.supported
+    assert "judged on rows that trained the model" in found.text
+    assert "of a batch of 30 ordinary ones" in promised("budget", 3.0, {"ordinary": np.arange(30.0)}).text
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 1.5])
+def test_contamination_is_a_share(share):
+    with pytest.raises(ConfigError, match="must lie strictly between 0 and 1"):
+        for_contamination(np.arange(30.0), share)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from blemish.config import RunConfig
+    from blemish.detector import DefectDetector
     from blemish.sources import Samples
+
+LEAST_FOR_DRIFT = 20  # rows: fewer say nothing of a whole
 
 app = typer.Typer(
     help="Finds the defects you care about: ranks defect > other outlier > normal.",
@@ -199,11 +202,21 @@ def score(
         det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
         table = score_table(det, samples.X, *keys_of(samples, key))
     write_table(table, output)
+    _say_drift(det, samples.X)
     words = table["label"].to_pylist()
     counts = ", ".join(f"{words.count(word)} {word}" for word in ("defect", "other", "normal"))
     typer.echo(f"scored {len(samples)} samples: {counts}")
     _say_skipped(samples)
     typer.echo(f"wrote {output}")
+
+
+def _say_drift(det: "DefectDetector", X: "Any") -> None:
+    if len(det.fitted_.held_out) and len(X) >= LEAST_FOR_DRIFT:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they were said when the rows were scored
+            drift = det.drift(X)
+        if drift.found:
+            typer.echo(f"note: {drift.text}", err=True)
 
 
 @app.command()
@@ -266,15 +279,22 @@ def threshold(
         float | None, typer.Option(help="Share of ordinary rows that may be reported.")
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Rows to report in a batch of the held-out rows' size.")] = None,
+    contamination: Annotated[float | None, typer.Option(help="Share to report of rows like the training rows.")] = None,
 ) -> None:
-    """Change where the model cuts, without fitting again."""
+    """Change where the model cuts, without fitting again, and say what that promises."""
     from blemish.detector import load
 
     det = load(model)
     before = det.threshold_
-    det.set_threshold(recall=recall, precision=precision, false_positive_rate=false_positive_rate, budget=budget)
+    det.set_threshold(
+        recall=recall,
+        precision=precision,
+        false_positive_rate=false_positive_rate,
+        budget=budget,
+        contamination=contamination,
+    )
     det.save(model)
-    typer.echo(f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}")
+    typer.echo(f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}\n{det.promise_.text}")
 
 
 @app.command()

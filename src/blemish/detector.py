@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from blemish import store
 from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_number
+from blemish.drift import Drift, code_columns, compare
 from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError
 from blemish.explain import Explanation, nearest, regions, those_that_matter
 from blemish.fitted import HELD_OUT, LEAST_HELD_OUT, from_stored, hold_out, learn_groups, still_held_out
@@ -30,6 +31,7 @@ from blemish.presets import PRESETS
 from blemish.rows import Rows, to_rows
 from blemish.scoring import Evidence
 from blemish.scoring.conformal import conformal_p_values, discoveries
+from blemish.scoring.promise import Promise
 from blemish.scoring.thresholds import for_share
 from blemish.sparse import TensorRows
 from blemish.training import EpochRecord
@@ -61,6 +63,7 @@ class DefectDetector(BaseEstimator):
     Attributes:
         classes_: 'normal', 'other', 'defect': the columns of `predict_proba`.
         threshold_: Cut on `decision_function`'s score, see `set_threshold`.
+        promise_: What that cut promises, see `blemish.scoring.promise.Promise`.
         fitted_: The model, its scorer and the calibration rows, see `blemish.fitted.Fitted`.
         history_: An `EpochRecord` an epoch.
         seed_: The seed that was used, also when `random_state` is None.
@@ -213,12 +216,9 @@ class DefectDetector(BaseEstimator):
         self.classes_, self.notes_ = np.array(CLASSES), {}
         calibration = self.fitted_.calibration
         self.outlier_threshold_ = for_share(calibration["outlier"], DEFAULT_CONTAMINATION)
-        self.threshold_ = (
-            for_share(calibration["defect"], DEFAULT_FALSE_POSITIVES)
-            if self.fitted_.n_defects
-            else self.outlier_threshold_
-        )
-        self.threshold_target_ = {}
+        share = DEFAULT_FALSE_POSITIVES if self.fitted_.n_defects else DEFAULT_CONTAMINATION
+        self.promise_ = self.fitted_.promise("contamination", share)
+        self.threshold_ = self.promise_.threshold
         self.training_ = {
             "rows": {word: int((group == code).sum()) for word, code in _WORDS.items()},
             "held_out": len(job.held_out),
@@ -356,14 +356,18 @@ class DefectDetector(BaseEstimator):
         precision: float | None = None,
         false_positive_rate: float | None = None,
         budget: int | None = None,
+        contamination: float | None = None,
     ) -> "DefectDetector":
         """Choose where `predict` and `decision_function` cut, by what the cut should reach; nothing is refitted.
+
+        `promise_` says what can be promised with the labels and rows at hand.
 
         Args:
             recall: Share of defects to find, in (0, 1), by leave-one-out over the labelled ones.
             precision: Share of defects among what is reported, in (0, 1), on labelled rows.
             false_positive_rate: Share of ordinary rows that may be reported, in (0, 1), on held-out rows.
             budget: Rows to report in a batch as large as the held-out set.
+            contamination: Share of rows like the training rows to report, in (0, 1), on held-out rows.
 
         Raises:
             ConfigError: If not exactly one target is given, or it makes no sense.
@@ -376,6 +380,7 @@ class DefectDetector(BaseEstimator):
             "precision": precision,
             "false_positive_rate": false_positive_rate,
             "budget": budget,
+            "contamination": contamination,
         }
         given = {name: value for name, value in targets.items() if value is not None}
         if len(given) != 1:
@@ -383,10 +388,10 @@ class DefectDetector(BaseEstimator):
         name, value = next(iter(given.items()))
         if name in ("recall", "precision"):
             self._need_defects(name)
-        self.threshold_ = self.fitted_.threshold_for(name, value)
+        self.promise_ = self.fitted_.promise(name, value)
+        self.threshold_ = self.promise_.threshold
         if not self.fitted_.n_defects:
             self.outlier_threshold_ = self.threshold_
-        self.threshold_target_ = {name: float(value)}
         return self
 
     # The autoencoder ---------------------------------------------------------------------------------------------
@@ -487,6 +492,34 @@ class DefectDetector(BaseEstimator):
             error_map=error_map,
         )
 
+    def drift(self, X: Any) -> Drift:
+        """Do these rows look like the training data? See `blemish.drift`.
+
+        Compared are the outlier score, the latent space and, of tables, every column, on an even sample of 1,000 rows.
+
+        Raises:
+            DataError: If too few rows were fitted to hold some out.
+        """
+        check_is_fitted(self, "threshold_")
+        if not len(self.fitted_.held_out):
+            raise DataError(
+                f"drift needs held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows"
+            )
+        if isinstance(X, (list, np.ndarray)):
+            X = X[:: max(1, -(-len(X) // MOST_COMPARED))]  # pictures need not be read to be left out
+        _, x = self._tensor(X)
+        x = x[torch.arange(0, len(x), max(1, -(-len(x) // MOST_COMPARED)))]
+        evidence, reference = self.fitted_.model.evidence(x), self.fitted_.reference
+        seen = {"outlier score": self.fitted_.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
+        expected = {"outlier score": self.fitted_.calibration["outlier"].tolist(), **code_columns(reference["z"])}
+        if "x" in reference:
+            modality: Any = self.fitted_.model.modality
+            for columns, rows in ((seen, x.to_dense().cpu().numpy()), (expected, reference["x"])):
+                columns |= dict(
+                    zip(modality.elements, map(list, zip(*modality.describe(rows), strict=True)), strict=True)
+                )
+        return compare(expected, seen, len(reference["z"]), len(x))
+
     # Files -------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -507,6 +540,7 @@ class DefectDetector(BaseEstimator):
                 "verbose": int(self.verbose),
             },
             **{name: getattr(self, name) for name in _STORED},
+            "promise_": asdict(self.promise_),
             "history_": [asdict(record) for record in self.history_],
             "n_features_in_": getattr(self, "n_features_in_", None),
             "feature_names_in_": [str(name) for name in getattr(self, "feature_names_in_", [])],
@@ -524,6 +558,7 @@ class DefectDetector(BaseEstimator):
             det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, where)
             for name in _STORED:
                 setattr(det, name, facts[name])
+            det.promise_ = Promise(**facts["promise_"])
             det.seed_ = int(facts["arguments"]["random_state"])
             det.history_ = [EpochRecord(**record) for record in facts["history_"]]
             if facts["n_features_in_"] is not None:
@@ -564,7 +599,8 @@ class DefectDetector(BaseEstimator):
         return tags
 
 
-_STORED = ("threshold_", "outlier_threshold_", "threshold_target_", "training_", "notes_")
+MOST_COMPARED = 1000  # rows, with the held-out ones
+_STORED = ("threshold_", "outlier_threshold_", "training_", "notes_")
 _WORDS = {"unlabelled": UNLABELLED, "normal": NORMAL, "other": OTHER, "defect": DEFECT}
 
 

@@ -13,12 +13,20 @@ from blemish.errors import QualityWarning
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.model import Model, build
 from blemish.scoring import Evidence, Scorer
-from blemish.scoring.thresholds import for_budget, for_false_positive_rate, for_precision, for_recall
+from blemish.scoring.promise import Promise, promise
+from blemish.scoring.thresholds import (
+    for_budget,
+    for_contamination,
+    for_false_positive_rate,
+    for_precision,
+    for_recall,
+)
 from blemish.sparse import TensorRows
 
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 0.2, 20, 1000
 LEAST_JUDGED, LEAST_GAP = 4, 0.05  # labelled defects, and share of ordinary rows, before labels are called useless
 KNOWN_NORMALS = 256  # codes kept for explanations and samples
+MOST_REFERENCE = 500  # held-out rows kept to compare new data with
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class Fitted:
         known_names: Their names.
         n_defects: Labelled defects.
         held_out: Rows that did not train the model; empty: calibration scores are of training rows.
+        reference: Some held-out rows, which new data are compared with: codes ('z') and, of tables, rows as the network
+            sees them ('x').
     """
 
     model: Model
@@ -43,6 +53,7 @@ class Fitted:
     known_names: dict[str, list[Any]]
     n_defects: int
     held_out: Int[np.ndarray, " held_out"]
+    reference: dict[str, np.ndarray]
 
     @property
     def scorer(self) -> Scorer:
@@ -61,29 +72,35 @@ class Fitted:
         """Of normal, other and defect."""
         return self.scorer.probabilities(self.scorer_state, evidence)
 
-    def threshold_for(self, target: str, value: float | int) -> float:
-        """The cut on the decision score that reaches a target; see `blemish.scoring.thresholds`.
+    def promise(self, target: str, value: float | int) -> Promise:
+        """The cut on the decision score that reaches a target, and what it promises; see `blemish.scoring.promise`.
 
         Args:
-            target: 'recall', 'precision', 'false_positive_rate' or 'budget'.
+            target: 'recall', 'precision', 'false_positive_rate', 'budget' or 'contamination'.
             value: The target's value.
 
         Raises:
             ConfigError: If the value makes no sense.
             DataError: If the labels or rows at hand cannot support it.
         """
-        ordinary = self.calibration["defect" if self.n_defects else "outlier"]
+        calibration = {**self.calibration, "ordinary": self.calibration["defect" if self.n_defects else "outlier"]}
+        ordinary = calibration["ordinary"]
         if target == "recall":
-            return for_recall(self.calibration["known"], value)
-        if target == "precision":
-            return for_precision(self.calibration["known"], self.calibration["rejected"], value)
-        if target == "false_positive_rate":
-            return for_false_positive_rate(ordinary, value)
-        return for_budget(ordinary, whole_number("budget", value))
+            threshold = for_recall(calibration["known"], value)
+        elif target == "precision":
+            threshold = for_precision(calibration["known"], calibration["rejected"], value)
+        elif target == "false_positive_rate":
+            threshold = for_false_positive_rate(ordinary, value)
+        elif target == "contamination":
+            threshold = for_contamination(ordinary, value)
+        else:
+            threshold = for_budget(ordinary, whole_number("budget", value))
+        return promise(target, float(value), threshold, calibration, held_out=len(self.held_out) > 0)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers, by name, for a model file."""
         groups = {"scorer": self.scorer_state, "calibration": self.calibration, "known": self.known}
+        groups["reference"] = self.reference
         return {
             **self.model.arrays(),
             "held_out": self.held_out,
@@ -127,6 +144,7 @@ def from_stored(
         known_names=facts["known_names"],
         n_defects=int(facts["n_defects"]),
         held_out=arrays["held_out"],
+        reference=under("reference"),
     )
 
 
@@ -188,7 +206,16 @@ def learn_groups(
         known_names={name: [names[i] for i in rows] for name, rows in which.items()},
         n_defects=len(defects),
         held_out=held_out,
+        reference=_reference(model, x, evidence.z, held_out),
     )
+
+
+def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray) -> dict[str, np.ndarray]:
+    some = held_out[:: max(1, -(-len(held_out) // MOST_REFERENCE))]
+    kept = {"z": z[some].astype(np.float32)}
+    if model.choices.modality.name == "tabular":
+        kept["x"] = x[torch.from_numpy(some)].to_dense().cpu().numpy()
+    return kept
 
 
 def _is_learnt(group: Int[np.ndarray, " row"]) -> np.ndarray:

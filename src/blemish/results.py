@@ -137,7 +137,7 @@ def description(det: DefectDetector) -> dict[str, Any]:
         "seconds": det.training_["seconds"],
         "random_state": det.seed_,
         "threshold": det.threshold_,
-        "threshold_target": det.threshold_target_ or "default",
+        "promise": det.promise_.text,
         "fitted": det.training_["date"],
         "versions": det.training_["versions"],
     }

@@ -27,6 +27,7 @@ from blemish.modalities.columns import (
 from blemish.output import Block
 
 MISSING = "(missing)"
+UNSEEN = "(not seen in training)"
 
 
 @dataclass(frozen=True)
@@ -247,12 +248,18 @@ class FittedTabular:
         }
 
     def describe(self, x: Float[np.ndarray, "row feature"]) -> list[list[Any]]:
-        """The value of each element of each row, in the user's unit: what an explanation shows."""
+        """The value of each element of each row, in the user's unit: what an explanation shows.
+
+        A category that was not there in training is `UNSEEN`, a missing one None.
+        """
         described = []
         for column, start in zip(self.columns, self._starts(), strict=True):
             width = sum(w for *_, w in column.widths)
             features = x[:, start : start + width]
-            described.append(column.decode(features).tolist())
+            values = column.decode(features)
+            if column.kind == "categorical":
+                values[features[:, 0] > 0.5] = UNSEEN
+            described.append(values.tolist())
             if column.indicates_missing:
                 described.append((features[:, 1] > 0.5).tolist())
         return [list(row) for row in zip(*described, strict=True)]

@@ -44,6 +44,17 @@ def for_share(calibration: Float[np.ndarray, " row"], share: float) -> float:
     return float(np.quantile(calibration, 1 - share, method="higher"))
 
 
+def for_contamination(calibration: Float[np.ndarray, " held_out"], share: float) -> float:
+    """The score that this share of rows like the training rows, outliers among them, exceeds.
+
+    Args:
+        calibration: Scores of held-out rows.
+        share: In (0, 1).
+    """
+    _check_share("contamination", share)
+    return for_share(calibration, share)
+
+
 def for_budget(calibration: Float[np.ndarray, " held_out"], budget: int) -> float:
     """The score that `budget` rows of a batch as large as the calibration set exceed.
 
@@ -68,9 +79,11 @@ def for_recall(known: Float[np.ndarray, " defect"], recall: float) -> float:
     _check_share("recall", recall)
     rank = floor((len(known) + 1) * (1 - recall) + 1e-9)
     if rank < 1:
+        n, needed = len(known), ceil(recall / (1 - recall) - 1e-9)
+        most = f"; {n} support at most recall={floor(100 * n / (n + 1)) / 100:g}" if n else ""
         raise DataError(
-            f"recall={recall:g} needs at least {ceil(recall / (1 - recall) - 1e-9)} labelled defects, "
-            f"there are {len(known)}; label more or ask for less"
+            f"recall={recall:g} needs at least {needed} labelled defects, "
+            f"there are {n}{most}; label more or ask for less"
         )
     return float(np.nextafter(np.sort(known)[rank - 1], -np.inf))
 

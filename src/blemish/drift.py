@@ -1,0 +1,130 @@
+"""Do new data look like the training data? A detector on a moving line is wrong quietly."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import chi2_contingency, ks_2samp
+
+LEVEL = 0.01  # chance to call data of the same kind drifted
+LEAST_EFFECT = 0.1  # share of the rows: what is less may be real, but changes little
+LEAST_EXPECTED = 5  # rows in each cell of a chi-squared test
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Shift:
+    """One column, number of the code, or score, compared.
+
+    Attributes:
+        name: Of the column; 'code 3' for the latent space; 'outlier score'.
+        effect: Share of the rows that would have to change, 0 to 1: the Kolmogorov-Smirnov distance of numbers, the
+            total variation of words.
+        p_value: Chance of a distance as large among data of the same kind, times the number of comparisons, at most 1.
+        expected: What the training data look like.
+        seen: What the new data look like.
+    """
+
+    name: str
+    effect: float
+    p_value: float
+    expected: str
+    seen: str
+
+
+@dataclass(frozen=True)
+class Drift:
+    """New data beside the rows that were held out from training.
+
+    Attributes:
+        shifts: All comparisons, the largest effect first.
+        n: New rows that were compared.
+        n_reference: Held-out rows that they were compared with.
+    """
+
+    shifts: tuple[Shift, ...]
+    n: int
+    n_reference: int
+
+    @property
+    def found(self) -> tuple[Shift, ...]:
+        """The shifts that are neither chance nor small."""
+        return tuple(s for s in self.shifts if s.p_value < LEVEL and s.effect >= LEAST_EFFECT)
+
+    @property
+    def text(self) -> str:
+        """One sentence."""
+        if not self.found:
+            return f"these {self.n} rows look like the training data"
+        some = "; ".join(f"{s.name}: {s.seen}, expected {s.expected}" for s in self.found[:SHOWN])
+        more = f"; and {len(self.found) - SHOWN} more" if len(self.found) > SHOWN else ""
+        return f"these {self.n} rows do not look like the training data ({some}{more}); scores may mislead: fit again"
+
+
+def compare(
+    reference: Mapping[str, Sequence[Any]], new: Mapping[str, Sequence[Any]], n_reference: int, n: int
+) -> Drift:
+    """Compare column by column.
+
+    Args:
+        reference: Name → values of training rows that the model was not fitted on.
+        new: The same names → values of new rows.
+        n_reference: Rows of the former.
+        n: Rows of the latter.
+
+    Reference:
+        Rabanser, Günnemann and Lipton, "Failing loudly", 2019: univariate two-sample tests with Bonferroni's
+        correction, on inputs and on a representation.
+    """
+    shifts = []
+    for name, values in reference.items():
+        words = not isinstance(values[0], float)
+        effect, p_value = (compare_words if words else compare_numbers)(values, new[name])
+        seen, expected = (_describe(column, values, new[name], words) for column in (new[name], values))
+        shifts.append(Shift(name, effect, min(1.0, p_value * len(reference)), expected, seen))
+    return Drift(tuple(sorted(shifts, key=lambda s: -s.effect)), n, n_reference)
+
+
+def compare_numbers(reference: Sequence[float], new: Sequence[float]) -> tuple[float, float]:
+    """Kolmogorov-Smirnov distance and its p-value; missing numbers are left out, (0, 1) where no other is there."""
+    first, second = (np.asarray(side, dtype=float) for side in (reference, new))
+    first, second = first[~np.isnan(first)], second[~np.isnan(second)]
+    if not len(first) or not len(second):
+        return 0.0, 1.0
+    found = ks_2samp(first, second)
+    return float(found.statistic), float(found.pvalue)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def compare_words(reference: Sequence[Any], new: Sequence[Any]) -> tuple[float, float]:
+    """Total variation, half the sum of absolute differences of shares, and the p-value of a chi-squared test.
+
+    Words too rare for the test are counted as one.
+    """
+    words, sides = sorted({*reference, *new}, key=str), [Counter(side) for side in (reference, new)]
+    counts = np.array([[side[word] for word in words] for side in sides])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    expected = counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum()
+    rare = expected < LEAST_EXPECTED
+    pooled = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
+    pooled = pooled[:, pooled.sum(axis=0) > 0]
+    p_value = float(chi2_contingency(pooled).pvalue) if pooled.shape[1] > 1 else 1.0  # pyright: ignore[reportAttributeAccessIssue]
+    return float(np.abs(shares[0] - shares[1]).sum() / 2), p_value
+
+
+def code_columns(z: Float[np.ndarray, "row latent"]) -> dict[str, list[float]]:
+    """The latent space, number by number."""
+    return {f"code {i}": column.tolist() for i, column in enumerate(z.T)}
+
+
+def _describe(column: Sequence[Any], reference: Sequence[Any], new: Sequence[Any], words: bool) -> str:
+    """Median, or share of the word whose share changed most."""
+    if not words:
+        return f"median {np.nanmedian(np.asarray(column, dtype=float)):.4g}"
+    before, now = (Counter(side) for side in (reference, new))
+    changed = max(
+        sorted({*before, *now}, key=str), key=lambda word: abs(before[word] / len(reference) - now[word] / len(new))
+    )
+    return f"{changed!r} in {list(column).count(changed) / len(column):.0%}"
