@@ -34,8 +34,9 @@ class Ensemble:
         folds: Parts of the cross-validation, >= 2; at most one a labelled defect.
         temperature: An expert that puts n unseen defects further out by this over the root of n, in nats, weighs e
             times as much, > 0: about the standard error of that mean.
-        free_share: Weight of an expert that looks at no label, as a share of one that does, before what
-            cross-validation says of both, > 0: it cannot tell the defect from another outlier.
+        free_share: Weight of an expert that looks at no label, as a share of one that does, with one label and before
+            what cross-validation says of both, > 0: it cannot tell the defect from another outlier. With n labels it is
+            divided by the root of n.
         other_share: Weight of all rows labelled 'other' together, as a share of that of all defects, >= 0.
     """
 
@@ -53,7 +54,7 @@ class Ensemble:
         evidence, group = evidence[rows], group[rows]
         is_defect, weight = group == DEFECT, self._row_weights(group)
         fold = deal(is_defect, min(max(2, min(self.folds, int(is_defect.sum()))), len(group)), seed)
-        unseen, far_out = [], []
+        unseen, far_out, most = [], [], []
         for i, (expert, view) in enumerate(self._asked(labelled=bool(is_defect.any()))):
             x = evidence.view(view)
             trained = expert.fit(x, is_defect, weight, seed)
@@ -64,7 +65,7 @@ class Ensemble:
             )
             trained |= fit_tail(blind[~is_defect], blind[is_defect])
             heard = tail_rank(trained, expert.score(trained, x))
-            trained["most"] = np.array(heard[is_defect].max() if expert.uses_labels else heard.max())
+            most.append(heard[is_defect].max() if expert.uses_labels else heard.max())
             state |= {f"{i}.{name}": array for name, array in trained.items()}
             unseen.append(tail_rank(trained, blind))
             far_out.append(distance_out(blind, is_defect, fold))
@@ -73,9 +74,11 @@ class Ensemble:
         state["known_level"] = np.array(self._level(state, evidence).max())
         n_defects = int(is_defect.sum())
         known = n_defects > 1  # how well an expert does on defects that it has not seen
-        trust = np.array([1.0 if expert.uses_labels else self.free_share for expert, _ in self._asked(labelled=True)])
+        informed = np.array([expert.uses_labels for expert, _ in self._asked(labelled=True)])
+        state["most"] = np.minimum(most, np.max(most, where=informed, initial=0.0) or np.inf)
+        trust = np.where(informed, 1.0, self.free_share / np.sqrt(n_defects))
         weights = softmax(np.log(trust) + np.array(far_out) * np.sqrt(n_defects) / self.temperature * known)
-        scores = weights @ np.stack(unseen)
+        scores = weights @ np.minimum(np.stack(unseen), state["most"][:, None])
         summary = {"weights": weights, "far_out": np.array(far_out), "unseen": scores[is_defect]}
         return {**state, **summary, **_log_odds(scores, is_defect)}
 
@@ -107,7 +110,8 @@ class Ensemble:
         """The tail rank of every row by every expert.
 
         With labels, no row counts as more like the defects than the labelled defects do: what lies beyond them is
-        unknown (the far side of a linear expert's plane), and other outliers are found there, too.
+        unknown (the far side of a linear expert's plane), and other outliers are found there, too. No label-free expert
+        is heard beyond what it said in training, or beyond the loudest of the others.
 
         Args:
             state: What `fit` learnt.
@@ -118,7 +122,9 @@ class Ensemble:
         for i, (expert, view) in enumerate(self._asked(labelled=labelled)):
             own = {name.removeprefix(f"{i}."): x for name, x in state.items() if name.startswith(f"{i}.")}
             opinion = tail_rank(own, expert.score(own, evidence.view(view)))
-            found[f"{i} {expert_name(expert)} of {view}"] = np.minimum(opinion, own["most"]) if labelled else opinion
+            found[f"{i} {expert_name(expert)} of {view}"] = (
+                np.minimum(opinion, state["most"][i]) if labelled else opinion
+            )
         return found
 
     def _level(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
