@@ -3,6 +3,7 @@
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 PHONE = {"width": 360, "height": 740}
@@ -20,7 +21,7 @@ class Visit:
         requests: Every address that the page asked for, `data:` and `blob:` left out.
     """
 
-    page: object
+    page: Any
     problems: list = field(default_factory=list)
     requests: list = field(default_factory=list)
 

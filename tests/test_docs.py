@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXPLAIN = (ROOT / "docs" / "explain.md").read_text()
+PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README + EXPLAIN, re.DOTALL)
 
 
 def run(*arguments, cwd=ROOT):
@@ -43,8 +44,8 @@ def test_generated_pages_are_up_to_date():
 
 def test_the_readmes_options_exist():
     cli = (ROOT / "docs" / "cli.md").read_text()
-    commands = " ".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)) + " ".join(
-        re.findall(r"`(blemish [^`]*)`", README)
+    commands = " ".join(re.findall(r"```sh\n(.*?)```", README + EXPLAIN, re.DOTALL)) + " ".join(
+        re.findall(r"`(blemish [^`]*)`", README + EXPLAIN)
     )
     for option in set(re.findall(r"(?<=\s)(--[a-z-]+)", commands)):
         assert option in cli, option
