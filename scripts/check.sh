@@ -2,6 +2,7 @@
 # Lint, types, tests. One thread a process: the machine's second core is for the other half of the tests.
 set -eu
 export OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0
+sh scripts/browser.sh
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/pyright

@@ -6,8 +6,16 @@ import torch
 
 from blemish import DefectDetector
 from blemish.datasets import Split, ring, tiles
+from browser import launched
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless chromium, see `browser.visit`."""
+    with launched() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,14 @@ ROWS = [
     ["labels", "output", "functional", "nn", "parts", "threads", "presets", "sparse", "store", "texts"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],
     ["autoencoder"],
-    ["training", "scoring", "explain", "drift", "metrics", "modalities", "datasets", "sources"],
+    ["training", "scoring", "explain", "occlusion", "drift", "metrics", "modalities", "datasets", "sources"],
     ["choices", "rows", "file_labels"],
     ["model"],
     ["fitted", "fitting"],
     ["detector"],
     ["config", "report", "lightning"],
     ["results", "demo", "inputs"],
+    ["overview"],
     ["cli"],
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}

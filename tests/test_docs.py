@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-PAGES = [README, (ROOT / "docs" / "decide.md").read_text()]
+PAGES = [README, *((ROOT / "docs" / f"{name}.md").read_text() for name in ("decide", "explain"))]
 PYTHON_BLOCKS = [block for page in PAGES for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
 
 
@@ -44,8 +44,8 @@ def test_generated_pages_are_up_to_date():
 
 def test_the_readmes_options_exist():
     cli = (ROOT / "docs" / "cli.md").read_text()
-    commands = " ".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)) + " ".join(
-        re.findall(r"`(blemish [^`]*)`", README)
+    commands = " ".join(re.findall(r"```sh\n(.*?)```", "".join(PAGES), re.DOTALL)) + " ".join(
+        re.findall(r"`(blemish [^`]*)`", "".join(PAGES))
     )
     for option in set(re.findall(r"(?<=\s)(--[a-z-]+)", commands)):
         assert option in cli, option

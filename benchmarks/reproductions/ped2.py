@@ -50,7 +50,7 @@ def _one_fit(folder: Path, name: str, settings: dict[str, Any], seed: int, *, qu
     backbone = {"backbone": "conv"} if name == "conv" else {}
     det = DefectDetector.from_preset("spatio_temporal", **backbone, **arguments, random_state=seed)
     det.fit(folder / "training" / "frames")
-    frames = det.explain(folder / "testing" / "frames").by_frame()
+    frames = det.explain(folder / "testing" / "frames", by="error").by_frame()
     unusual = _unusual_frames(folder / "clip_types_visual_dev.csv")
     score, truth = 1 - frames["regularity"].to_numpy(), np.zeros(len(frames), dtype=bool)
     found = {}

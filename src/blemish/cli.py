@@ -235,6 +235,7 @@ def evaluate(
     glob: Glob = None,
     names: Names = None,
     device: Device = "auto",
+    plot: Annotated[Path | None, typer.Option(help="HTML file to write: both scores by kind.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the ranking with the truth: average precision, and AUROC above every other kind."""
@@ -253,12 +254,24 @@ def evaluate(
             raise LabelError("say what is true: --truth COLUMN, or --defect-folder NAME for a folder")
         kinds = kinds_of(samples, run, words)
         results = evaluation(det, samples.X, words, kinds)
+        if plot is not None:
+            _plot(plot, det, samples, results, kinds)
     if as_json:
         typer.echo(json.dumps(results, indent=2))
         return
     measures = {name: _measures(found) for name, found in results.items()}
     rows = [(label, *(f"{found[label]:.3f}" for found in measures.values())) for label in next(iter(measures.values()))]
     _table(f"{results['outlier_score']['n']['defect']} defects", ["measure", *measures], rows)
+
+
+def _plot(path: Path, det: Any, samples: "Samples", results: dict[str, Any], kinds: list[str]) -> None:
+    import numpy as np
+
+    from blemish.overview import evaluation_page
+    from blemish.report import write_page
+
+    scores = {name: np.asarray(getattr(det, name)(samples.X), dtype=np.float64) for name in results}
+    write_page(path, evaluation_page(results, scores, kinds))
 
 
 def _measures(found: dict[str, Any]) -> dict[str, float]:
@@ -332,6 +345,55 @@ def explain(
         for r in rows
     ]
     _table("why", ["sample", "score", "element", "seen", "expected", "of error", "nearest defect"], lines)
+
+
+@app.command()
+def report(
+    model: ModelFile,
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path("report.html"),
+    labels: Labels = None,
+    defect: Defect = None,
+    other: Other = None,
+    normal: Normal = None,
+    defect_folder: DefectFolder = None,
+    other_folder: OtherFolder = None,
+    normal_folder: NormalFolder = None,
+    top: Annotated[int, typer.Option(help="Hits to explain, highest scores first.", min=1)] = 10,
+    glob: Glob = None,
+    names: Names = None,
+    key: Key = None,
+    device: Device = "auto",
+) -> None:
+    """Write one page to show: scores, map, top hits with reasons, threshold, training, data problems."""
+    import shlex
+
+    from blemish.config import RunConfig
+    from blemish.inputs import keys_of, labels_for, samples_to_score
+    from blemish.overview import model_page
+    from blemish.report import write_page
+
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise typer.BadParameter(f"{output} must end in .html")
+    run = RunConfig(
+        labels=labels, defect=defect, other=other, normal=normal, defect_folder=defect_folder,
+        other_folder=other_folder, normal_folder=normal_folder,
+    )  # fmt: skip
+    with _told():
+        from blemish.detector import load
+
+        det = load(model, device=device)
+        samples = samples_to_score(det, data, glob=glob, names=names, apart=(key, labels))
+        words = labels_for(samples, run, everything=True)
+        if key and key not in samples.columns:
+            raise DataError(f"{data} has no column {key!r} to name the rows")
+        command = shlex.join(["blemish", *(a for a in sys.argv[1:] if a != "--debug")])
+        page = model_page(
+            det, samples.X, keys_of(samples, key)[0], words=words, skipped=samples.skipped, command=command, top=top
+        )
+    write_page(output, page)
+    _say_skipped(samples)
+    typer.echo(f"wrote {output}: one file, it opens without a network")
 
 
 @app.command()

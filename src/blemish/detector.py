@@ -20,10 +20,19 @@ from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_
 from blemish.drift import Drift, code_columns, compare
 from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError
 from blemish.explain import Explanation, nearest, regions, those_that_matter
-from blemish.fitted import HELD_OUT, LEAST_HELD_OUT, from_stored, hold_out, learn_groups, still_held_out
+from blemish.fitted import (
+    HELD_OUT,
+    LEAST_HELD_OUT,
+    explain_scores,
+    from_stored,
+    hold_out,
+    learn_groups,
+    still_held_out,
+)
 from blemish.fitting import Job, build_model, plan_task, run_job
 from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
 from blemish.modalities.columns import frame_columns, is_frame
+from blemish.modalities.tabular import FittedTabular
 from blemish.modalities.text import FittedText
 from blemish.model import device_for
 from blemish.parts import nearest as nearest_word
@@ -468,18 +477,40 @@ class DefectDetector(BaseEstimator):
         spread = np.cov(codes, rowvar=False).reshape(shape[1], shape[1]) if len(codes) > 1 else np.eye(shape[1])
         return self.decode(rng.multivariate_normal(codes.mean(axis=0), spread, size=shape[0], method="svd"))
 
-    def explain(self, X: Any) -> Explanation:
-        """What is wrong with each row, and which labelled samples it lies near; see `Explanation`."""
+    def explain(self, X: Any, by: str = "score") -> Explanation:
+        """What is wrong with each row, and which labelled samples it lies near; see `Explanation`.
+
+        Args:
+            X: Samples.
+            by: 'score': which elements make the score, found by replacing each by its normal value; a row costs as
+                many scorings as it has columns, words or regions (64 a picture or frame), so explain hits, not all
+                data. 'error': only which elements reconstruct badly; fast.
+
+        Raises:
+            ConfigError: If `by` is neither.
+        """
+        if by not in ("score", "error"):
+            raise ConfigError(f"by is {by!r}; explain by 'score' or by 'error'")
         rows, x = self._tensor(X)
-        modality, evidence = self.fitted_.model.modality, self.fitted_.model.evidence(x)
-        error_map = self.fitted_.model.error_map(x)
+        model, modality = self.fitted_.model, self.fitted_.model.modality
+        evidence, error_map = model.evidence(x), model.error_map(x)
         elements, error = (modality.elements, error_map) if modality.elements else regions(error_map)
         total, seen, expected = error.sum(axis=1), None, None
+        is_text = isinstance(modality, FittedText)
+        kept, made = np.ones(len(elements), dtype=bool), None
         if modality.elements:
-            shown = [x.to_dense().cpu().numpy(), self.fitted_.model.reconstruct(x).cpu().numpy()]
-            if isinstance(modality, FittedText):
-                elements, error, shown = those_that_matter(modality.matters(shown[0], error), elements, error, shown)
+            made = model.reconstruct(x).cpu().numpy()
+            shown = [x.to_dense().cpu().numpy(), made]
+            if is_text:
+                matters = modality.matters(shown[0], error)
+                kept = np.asarray(matters.any(axis=0))
+                elements, error, shown = those_that_matter(matters, elements, error, shown)
             seen, expected = map(modality.describe, shown)  # pyright: ignore[reportAttributeAccessIssue]
+        facts: dict[str, Any] = {}
+        if by == "score":
+            facts = explain_scores(self.fitted_, x.to_dense(), evidence, kept)
+            if made is not None and isinstance(modality, FittedTabular):
+                facts["chances"] = modality.chances(made)
         return Explanation(
             index=[name for name, kept in zip(rows.names_given, rows.kept, strict=True) if kept],
             elements=elements,
@@ -490,6 +521,7 @@ class DefectDetector(BaseEstimator):
             nearest_defects=nearest(evidence.z, self.fitted_.known["defect"], self.fitted_.known_names["defect"]),
             nearest_normals=nearest(evidence.z, self.fitted_.known["normal"], self.fitted_.known_names["normal"]),
             error_map=error_map,
+            **facts,
         )
 
     def drift(self, X: Any) -> Drift:

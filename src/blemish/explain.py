@@ -1,6 +1,6 @@
 """Why is this one flagged? Elements that reconstruct badly, and the labelled samples it lies near."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -27,6 +27,13 @@ class Explanation:
         nearest_defects: Names of the labelled defects by distance in latent space, nearest first, for each row.
         nearest_normals: Names of training normals, likewise.
         error_map: Error of every pixel, shape of the samples; for tables that of `error`.
+        fall: How far the score falls when an element is replaced by its normal value, shape (row, element): the defect
+            score where defects are labelled, else the outlier score. None where only errors were asked for.
+        driver: For each row 'unusual', 'like your defect', 'both' or 'neither'; see `blemish.occlusion.drivers`.
+        unusual: Share of ordinary rows that are as unusual, in (0, 1], shape (row,).
+        alike: Share of ordinary rows that are as much like the labelled defects; None without any.
+        chances: For columns of categories, by row and element: the three likeliest categories with their
+            probabilities; None elsewhere.
     """
 
     index: list[Any]
@@ -38,11 +45,18 @@ class Explanation:
     nearest_defects: list[list[Any]]
     nearest_normals: list[list[Any]]
     error_map: Float[np.ndarray, "row *sample"]
+    fall: Float[np.ndarray, "row element"] | None = None
+    driver: list[str] = field(default_factory=list)
+    unusual: Float[np.ndarray, " row"] | None = None
+    alike: Float[np.ndarray, " row"] | None = None
+    chances: list[list[dict[str, float] | None]] | None = None
 
     def worst(self, row: int, top: int) -> list[int]:
-        """The `top` elements of a row with the largest errors, largest first, without those that have none."""
-        order = np.argsort(-self.error[row], kind="stable")[:top]
-        return [element for element in order.tolist() if self.error[row, element] > 0]
+        """The `top` elements of a row: those that lower the score, most first; then by error, without zeros."""
+        error = self.error[row]
+        fall = np.zeros_like(error) if self.fall is None else np.maximum(self.fall[row], 0)
+        order = np.lexsort((-error, -fall))[:top]
+        return [element for element in order.tolist() if error[element] > 0 or fall[element] > 0]
 
     def to_frame(self, top: int = 5) -> Any:
         """A frame with one line for each of the `top` worst elements of each row; an Arrow table without pandas.
@@ -50,7 +64,8 @@ class Explanation:
         Elements without any error are left out.
 
         Columns: row, rank (from 1), element, error, share (of the row's error), seen, expected, nearest_defect,
-        nearest_normal; the index of a frame repeats the row's name.
+        nearest_normal; where the score was explained also fall (of the score, without this element), chances (of the
+        categories) and driver; the index of a frame repeats the row's name.
         """
         share = self.error / np.maximum(self.total[:, None], 1e-12)
         lines = [
@@ -64,6 +79,7 @@ class Explanation:
                 "expected": None if self.expected is None else self.expected[row][element],
                 "nearest_defect": next(iter(self.nearest_defects[row]), None),
                 "nearest_normal": next(iter(self.nearest_normals[row]), None),
+                **self._of_score(row, element),
             }
             for row in range(len(self.index))
             for rank, element in enumerate(self.worst(row, top), start=1)
@@ -75,6 +91,13 @@ class Explanation:
                 [{**line, "seen": str(line["seen"]), "expected": str(line["expected"])} for line in lines]
             )
         return pd.DataFrame(lines, index=pd.Index([self.index[line["row"]] for line in lines]))
+
+    def _of_score(self, row: int, element: int) -> dict[str, Any]:
+        if self.fall is None:
+            return {}
+        chances = None if self.chances is None else self.chances[row][element]
+        told = None if chances is None else ", ".join(f"{name} {chance:.0%}" for name, chance in chances.items())
+        return {"fall": float(self.fall[row, element]), "chances": told, "driver": self.driver[row]}
 
     def by_frame(self) -> Any:
         """A frame with one line for each frame of each recording, for video; an Arrow table without pandas.

@@ -12,6 +12,16 @@ from blemish.choices import Choices, whole_number
 from blemish.errors import QualityWarning
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.model import Model, build
+from blemish.occlusion import (
+    drivers,
+    falls,
+    holds,
+    tail,
+    typical_row,
+    without_cells,
+    without_columns,
+    without_words,
+)
 from blemish.scoring import Evidence, Scorer
 from blemish.scoring.promise import Promise, promise
 from blemish.scoring.thresholds import (
@@ -216,6 +226,39 @@ def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray)
     if model.choices.modality.name == "tabular":
         kept["x"] = x[torch.from_numpy(some)].to_dense().cpu().numpy()
     return kept
+
+
+def explain_scores(
+    fitted: Fitted, x: Float[torch.Tensor, "row *sample"], evidence: Evidence, kept: np.ndarray
+) -> dict[str, Any]:
+    """What makes the score of each row: 'fall', 'driver', 'unusual' and 'alike' of `blemish.explain.Explanation`.
+
+    Args:
+        fitted: A fit.
+        x: The rows, dense.
+        evidence: The same rows'.
+        kept: Which elements are shown, shape (element,).
+    """
+    model = fitted.model
+    ask = fitted.defect_score if fitted.n_defects else fitted.outlier_score
+
+    def score(some: torch.Tensor) -> Float[np.ndarray, " row"]:
+        return ask(model.evidence(some)) if len(some) else np.zeros(0)
+
+    unusual = tail(fitted.calibration["outlier"], fitted.outlier_score(evidence))
+    alike = tail(fitted.calibration["defect"], fitted.defect_score(evidence)) if fitted.n_defects else None
+    facts = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
+    blocks, n = model.modality.blocks, int(kept.sum())
+    if model.choices.modality.name == "text":
+        return {**facts, "fall": falls(score, x, without_words, lambda sample: holds(sample, kept), n)}
+    normals = model.decode(fitted.known["normal"])
+    if blocks:
+        typical = typical_row(normals, blocks)
+        fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)
+    else:
+        picture = normals.median(dim=0).values
+        fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n)
+    return {**facts, "fall": fall}
 
 
 def _is_learnt(group: Int[np.ndarray, " row"]) -> np.ndarray:

@@ -264,6 +264,22 @@ class FittedTabular:
                 described.append((features[:, 1] > 0.5).tolist())
         return [list(row) for row in zip(*described, strict=True)]
 
+    def chances(self, x: Float[np.ndarray, "row feature"], top: int = 3) -> list[list[dict[str, float] | None]]:
+        """For each element of each row the likeliest categories with their probabilities; None if it has none.
+
+        Args:
+            x: Reconstructions: probabilities where a column is categorical.
+            top: How many categories.
+        """
+        names = {column.name: ("(any other)", *column.categories) for column in self.columns}
+        return [
+            [
+                _likeliest(row[block.start : block.stop], names[element], top) if block.kind == "categorical" else None
+                for element, block in zip(self.elements, self.blocks, strict=True)
+            ]
+            for row in x
+        ]
+
     def _starts(self) -> list[int]:
         widths = [sum(w for *_, w in column.widths) for column in self.columns]
         return [sum(widths[:i]) for i in range(len(widths))]
@@ -283,6 +299,11 @@ class FittedTabular:
         columns = [Column(**{**column, "categories": tuple(column["categories"])}) for column in state["columns"]]
         schema = pa.ipc.read_schema(pa.py_buffer(b64decode(state["schema"], validate=True)))
         return cls(tuple(columns), state["form"], state["n_columns"], schema)
+
+
+def _likeliest(chances: Float[np.ndarray, " category"], names: tuple[str, ...], top: int) -> dict[str, float]:
+    order = np.argsort(-chances, kind="stable")[:top]
+    return {names[i]: round(float(chances[i]), 4) for i in order}
 
 
 Tabular.fitted = FittedTabular

@@ -4,8 +4,8 @@ Charts and the page need the extra `report` (plotly, jinja2); neither is importe
 """
 
 from blemish.report.charts import curves, histograms, latent_map, principal_plane
-from blemish.report.page import Section, Table, render, write_page
-from blemish.report.pictures import film, film_pair
+from blemish.report.page import Section, Table, render, table_html, write_page
+from blemish.report.pictures import film, film_pair, picture
 
 __all__ = [
     "Section",
@@ -15,7 +15,9 @@ __all__ = [
     "film_pair",
     "histograms",
     "latent_map",
+    "picture",
     "principal_plane",
     "render",
+    "table_html",
     "write_page",
 ]

@@ -77,6 +77,16 @@ def render(
     )
 
 
+def table_html(table: Table) -> str:
+    """One table as HTML, everything escaped: for a section's body.
+
+    Raises:
+        DataError: If a row has not one cell a column.
+        MissingExtraError: Without jinja2.
+    """
+    return str(_template("table.html.j2").module.table_of(_laid_out(table)))
+
+
 def write_page(path: str | os.PathLike[str], html: str) -> None:
     """Write a page whole or not at all, as UTF-8.
 
@@ -90,7 +100,7 @@ def write_page(path: str | os.PathLike[str], html: str) -> None:
     write_atomically(path, html.encode("utf-8", errors="replace"))
 
 
-def _template() -> Any:
+def _template(name: str = "page.html.j2") -> Any:
     try:
         import jinja2
     except ImportError:
@@ -103,7 +113,7 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["paragraphs"] = _paragraphs
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)
 
 
 def _plotly_js() -> str:

@@ -12,6 +12,8 @@ from blemish.errors import ConfigError
 
 GAP = 2
 """Transparent pixels between two frames."""
+HEAT = np.array([230, 159, 0]) / 255
+"""Orange of Okabe and Ito."""
 
 
 def film(clip: Float[np.ndarray, "frame height width"], every: int, alt: str = "frames of a film") -> str:
@@ -36,6 +38,30 @@ def film(clip: Float[np.ndarray, "frame height width"], every: int, alt: str = "
     size = f'width="{strip.width * zoom}" height="{strip.height * zoom}"'
     source = f"data:image/png;base64,{_png(strip)}"
     return f'<img class="film" style="--frames:{len(shown)}" {size} alt="{escape(alt)}" src="{source}">'
+
+
+def picture(
+    image: Float[np.ndarray, "channel height width"], alt: str, heat: Float[np.ndarray, "height width"] | None = None
+) -> str:
+    """One picture, and over it what matters.
+
+    Args:
+        image: One or three channels (of others the mean), values in [0, 1].
+        alt: What the picture shows.
+        heat: Same height and width, in [0, 1]: 1 is painted orange, which colour-blind people tell from grey.
+
+    Returns:
+        One `<img>`.
+    """
+    shown = image if len(image) == 3 else image.mean(axis=0, keepdims=True).repeat(3, axis=0)
+    shown = np.clip(np.nan_to_num(shown), 0, 1)
+    if heat is not None:
+        grey = shown.mean(axis=0, keepdims=True)
+        paint = np.clip(heat, 0, 1)[None] * 0.75
+        shown = (1 - paint) * grey + paint * HEAT[:, None, None]
+    pixels = Image.fromarray(np.moveaxis(np.round(255 * shown).astype(np.uint8), 0, -1))
+    source = f"data:image/png;base64,{_png(pixels)}"
+    return f'<img class="picture" width="{pixels.width}" height="{pixels.height}" alt="{escape(alt)}" src="{source}">'
 
 
 def film_pair(

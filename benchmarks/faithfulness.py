@@ -1,0 +1,169 @@
+"""Do explanations name what makes the score? Replace what they name by normal values, and see how far the score falls.
+
+    python benchmarks/faithfulness.py ../shared/bench
+    python benchmarks/faithfulness.py FOLDER --labels kind --normal normal --only leak --seed 1
+
+FOLDER as for quality.py. For each task the true defects with the highest defect scores are explained. The elements that
+the explanation names first are replaced: columns by those of training rows, regions of a picture by those of training
+pictures (a mean over several), words are taken out. The same number of elements, drawn at random, are replaced in the
+same way, and those that an explanation by reconstruction error names. The figures are falls of the defect score, in
+nats. The replacements are other ones than the explanation tries itself: it holds no training rows.
+"""
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from blemish import DefectDetector
+from blemish.explain import Explanation
+from quality import Task, tasks_in
+
+NAMED, TRIES, DRAWS = 3, 5, 5
+DEFAULT = (
+    "targeted/nsl_kdd/satan",
+    "targeted/ai4i2020/PWF",
+    "targeted/cwru/IR_007_1",
+    "targeted/fashion_mnist/8",
+    "targeted/magnetic_tile/Blowhole",
+    "targeted/reuters/crude",
+    "targeted/reuters/interest",
+)
+
+
+def replaced(sample: Any, normal: Any, elements: list[str]) -> Any:
+    """A sample with some named elements taken from a normal one.
+
+    Args:
+        sample: One row of a table (1, column), a picture (channel, height, width), or a text.
+        normal: A normal one.
+        elements: Columns; regions like 'rows 0-3, columns 4-7'; or words.
+    """
+    if isinstance(sample, str):
+        names = "|".join(map(re.escape, elements))
+        return re.sub(rf"(?i)\b(?:{names})\b", " ", sample) if elements else sample
+    if hasattr(sample, "columns"):
+        copy = sample.copy()
+        for name in {element.removesuffix(" (missing)") for element in elements}:
+            copy[name] = normal[name].to_numpy()
+        return copy
+    copy = np.array(sample)
+    if copy.ndim == 2 and copy.shape[0] == 1:  # a row of an array: columns x0, x1, …
+        for element in elements:
+            copy[:, int(element[1:])] = normal[:, int(element[1:])]
+        return copy
+    height, width = copy.shape[-2:]
+    for element in elements:
+        top, bottom, left, right = map(int, re.findall(r"\d+", element))
+        copy[..., top : bottom + 1, left : right + 1] = _fitted_to(normal, height, width)[
+            ..., top : bottom + 1, left : right + 1
+        ]
+    return copy
+
+
+def _fitted_to(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    rows = np.linspace(0, picture.shape[-2] - 1, height).round().astype(int)
+    columns = np.linspace(0, picture.shape[-1] - 1, width).round().astype(int)
+    return picture[..., rows[:, None], columns]
+
+
+def one(X: Any, row: int) -> Any:
+    """One sample, as `replaced` takes it."""
+    if hasattr(X, "iloc"):
+        return X.iloc[[row]]
+    return X[row : row + 1] if isinstance(X, np.ndarray) and X.ndim == 2 else X[row]
+
+
+def joined(samples: list[Any]) -> Any:
+    """Samples as something that a detector scores."""
+    if hasattr(samples[0], "columns"):
+        import pandas as pd
+
+        return pd.concat(samples, ignore_index=True)
+    is_row = isinstance(samples[0], np.ndarray) and samples[0].ndim == 2 and samples[0].shape[0] == 1
+    return np.concatenate(samples) if is_row else list(samples)
+
+
+def falls_of(sample: Any, normals: list[Any], elements: list[str], ask: Callable[[Any], np.ndarray]) -> float:
+    """Mean fall of the score over the normals that lend their values."""
+    made = [replaced(sample, normal, elements) for normal in normals]
+    scores = ask(joined([sample, *made]))
+    return float(scores[0] - scores[1:].mean())
+
+
+def candidates(explanation: Explanation, row: int) -> list[str]:
+    """Elements that could have been named: all columns or regions, or the words of the text."""
+    seen = explanation.seen
+    there = range(len(explanation.elements))
+    if seen is not None and explanation.error_map.shape[1] != len(explanation.elements):
+        there = [i for i in there if seen[row][i] > 0]
+    return [explanation.elements[i] for i in there]
+
+
+def measure(task: Task, seed: int, hits: int) -> dict[str, float]:
+    """Falls of the defect score on one task: by named, by badly reconstructed, and by random elements."""
+    split = task.load(seed)
+    det = DefectDetector(random_state=seed).fit(split.X_train, split.y_train)
+
+    def ask(X: Any) -> np.ndarray:
+        return np.asarray(det.defect_score(X))
+
+    defects = np.flatnonzero(np.asarray(split.group_test) == "defect")
+    mine = [one(split.X_test, int(row)) for row in defects]
+    order = np.argsort(-ask(joined(mine)), kind="stable")[:hits]
+    chosen = [mine[i] for i in order]
+    start = perf_counter()
+    by_score = det.explain(joined(chosen))
+    seconds = (perf_counter() - start) / len(chosen)
+    by_error = det.explain(joined(chosen), by="error")
+    rng = np.random.default_rng(seed)
+    usual = np.flatnonzero(np.asarray([word is None or word != word for word in split.y_train]))
+    normals = [one(split.X_train, int(row)) for row in rng.choice(usual, TRIES, replace=False)]
+    rows = []
+    for row, sample in enumerate(chosen):
+        named = [by_score.elements[i] for i in by_score.worst(row, NAMED)]
+        odd = [by_error.elements[i] for i in by_error.worst(row, NAMED)]
+        others = candidates(by_score, row)
+        draws = [list(rng.choice(others, min(len(named), len(others)), replace=False)) for _ in range(DRAWS)]
+        lent = normals[:1] if isinstance(sample, str) else normals
+        drawn = float(np.mean([falls_of(sample, lent, some, ask) for some in draws]))
+        rows.append((falls_of(sample, lent, named, ask), falls_of(sample, lent, odd, ask), drawn))
+    named, odd, drawn = np.array(rows).T
+    return {
+        "named": float(named.mean()),
+        "by error": float(odd.mean()),
+        "random": float(drawn.mean()),
+        "named above random": float((named > drawn).mean()),
+        "score": float(ask(joined(chosen)).mean()),
+        "seconds a hit": seconds,
+    }
+
+
+def main() -> None:
+    """Print a table with a line for each task."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--labels", default="kind")
+    parser.add_argument("--normal", default="normal")
+    parser.add_argument("--suite", default="targeted")
+    parser.add_argument("--only", nargs="*", help="parts of task names; default: one or two of each kind of data")
+    parser.add_argument("--hits", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    tasks = tasks_in(given.folder, given.labels, given.normal, given.suite)
+    by_name = [t for t in tasks if any(p in t.name for p in (given.only or DEFAULT))]
+    first = True
+    for task in by_name or tasks:
+        found = measure(task, given.seed, given.hits)
+        if first:
+            print("| task | " + " | ".join(found) + " |\n|---|" + "---:|" * len(found), flush=True)
+            first = False
+        print(f"| {task.name} | " + " | ".join(f"{value:.2f}" for value in found.values()) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

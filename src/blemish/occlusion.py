@@ -1,0 +1,157 @@
+"""Which elements make the score: replace each by its normal value, and see how far the score falls."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, normalize
+
+from blemish.output import Block
+
+GRID = 8
+ROWS_AT_ONCE = 256
+
+Score = Callable[[Tensor], Float[np.ndarray, " row"]]
+
+
+def falls(
+    score: Score,
+    x: Float[Tensor, "row *sample"],
+    replaced: Callable[[Tensor], Float[Tensor, "element *sample"]],
+    elements: Callable[[Tensor], list[int]],
+    n_elements: int,
+) -> Float[np.ndarray, "row element"]:
+    r"""How far the score of each row falls when one of its elements is replaced: :math:`s(x) - s(x_{-e})`.
+
+    Args:
+        score: Of tensors, (row, *sample) to (row,).
+        x: Rows to explain.
+        replaced: A row to its copies, each with one element replaced, in the order of `elements`.
+        elements: A row to the numbers of the elements that `replaced` replaces.
+        n_elements: Of all rows; elements that a row does not have fall by 0.
+
+    Returns:
+        Shape (row, element), in the score's unit; below 0 where the element spoke against it.
+
+    Reference:
+        Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 4.2.
+    """
+    found = np.zeros((len(x), n_elements))
+    whole = score(x)
+    for row, sample in enumerate(x):
+        copies = replaced(sample)
+        scores = [score(chunk) for chunk in copies.split(ROWS_AT_ONCE)]
+        found[row, elements(sample)] = whole[row] - np.concatenate([np.zeros(0), *scores])
+    return found
+
+
+def without_columns(
+    sample: Float[Tensor, " feature"], typical: Float[Tensor, " feature"], blocks: Sequence[Block]
+) -> Float[Tensor, "element feature"]:
+    """A copy for each column of a table, that column's features taken from the typical row."""
+    copies = sample.repeat(len(blocks), 1)
+    for copy, block in zip(copies, blocks, strict=True):
+        copy[block.start : block.stop] = typical[block.start : block.stop]
+    return copies
+
+
+def without_words(sample: Float[Tensor, " term"]) -> Float[Tensor, "element term"]:
+    """A copy for each word that the text holds, without it; rows keep their length, as a text without it would have."""
+    words = sample.nonzero().flatten()
+    copies = sample.repeat(len(words), 1)
+    copies[torch.arange(len(words)), words] = 0
+    return normalize(copies, dim=1) * sample.norm()
+
+
+def without_cells(
+    sample: Float[Tensor, "*frame channel height width"], typical: Float[Tensor, "*frame channel height width"]
+) -> Float[Tensor, "element *sample"]:
+    """A copy for each cell of the grid (of each frame), its pixels taken from the typical picture.
+
+    The replaced cell keeps the level of light that surrounds it, and its edge is soft: a hard one would itself be
+    something that a texture expert finds.
+    """
+    masks = cell_masks(sample.shape[-2], sample.shape[-1]).to(sample)
+    soft = avg_pool2d(masks[:, None], 3, stride=1, padding=1, count_include_pad=False)[:, 0]
+    frames, normals = (t if t.ndim == 4 else t[None] for t in (sample, typical))
+    copies = []
+    for frame, (picture, normal) in enumerate(zip(frames, normals, strict=True)):
+        level = (picture - normal).flatten(1).median(dim=1).values[:, None, None]
+        patched = torch.lerp(picture, (normal + level).clamp(0, 1), soft[:, None])
+        for one in patched:
+            copy = frames.clone()
+            copy[frame] = one
+            copies.append(copy)
+    return torch.stack(copies).reshape(-1, *sample.shape)
+
+
+def cell_masks(height: int, width: int) -> Float[Tensor, "cell height width"]:
+    """1 inside each cell of the 8 x 8 grid, in the order of `blemish.explain.regions`."""
+    tops, lefts = (np.linspace(0, side, min(GRID, side) + 1).astype(int).tolist() for side in (height, width))
+    masks = torch.zeros((len(tops) - 1) * (len(lefts) - 1), height, width)
+    for cell, ((top, bottom), (left, right)) in enumerate((v, h) for v in pairwise(tops) for h in pairwise(lefts)):
+        masks[cell, top:bottom, left:right] = 1
+    return masks
+
+
+def typical_row(normals: Float[Tensor, "normal feature"], blocks: Sequence[Block]) -> Float[Tensor, " feature"]:
+    """Medians of numbers, the most likely category: a row as ordinary as one can be made.
+
+    Args:
+        normals: Reconstructions of normals; probabilities where columns are binary or categorical.
+        blocks: The columns.
+    """
+    typical = normals.median(dim=0).values
+    for block in blocks:
+        part = slice(block.start, block.stop)
+        if block.kind == "categorical":
+            best = normals[:, part].mean(dim=0).argmax()
+            typical[part] = torch.zeros_like(typical[part]).index_fill_(0, best, 1.0)
+        elif block.kind == "binary":
+            typical[part] = (normals[:, part].mean(dim=0) > 0.5).to(typical)
+    return typical
+
+
+def tail(ordinary: Float[np.ndarray, " calibration"], scores: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
+    """Share of ordinary rows that score as high, the row itself counted: (1 + #>=) / (n + 1), in (0, 1]."""
+    above = len(ordinary) - np.searchsorted(np.sort(ordinary), scores, side="left")
+    return (above + 1) / (len(ordinary) + 1)
+
+
+def drivers(
+    unusual: Float[np.ndarray, " row"], alike: Float[np.ndarray, " row"] | None, rare: float = 0.05
+) -> list[str]:
+    """What drove each row's score, in words.
+
+    Args:
+        unusual: Share of ordinary rows that are as unusual, see `tail`.
+        alike: Share of ordinary rows that are as much like the defect; None without labelled defects.
+        rare: A share above this drives nothing.
+
+    Returns:
+        'unusual', 'like your defect', 'both' (each is at least the square root of the other's rarity) or 'neither'.
+
+    Example:
+        >>> drivers(np.array([0.01, 0.5]), np.array([0.3, 0.01]))
+        ['unusual', 'like your defect']
+    """
+    words = []
+    for row, how_rare in enumerate(unusual):
+        mine = 1.0 if alike is None else float(alike[row])
+        low, high = sorted((float(how_rare), mine))
+        if low > rare:
+            words.append("neither")
+        elif high <= rare and high <= np.sqrt(low):
+            words.append("both")
+        else:
+            words.append("unusual" if how_rare < mine else "like your defect")
+    return words
+
+
+def holds(sample: Float[Tensor, " term"], kept: Bool[np.ndarray, " term"]) -> list[int]:
+    """Numbers among the kept words of those that the text holds."""
+    place = np.cumsum(kept) - 1
+    return [int(place[term]) for term in sample.nonzero().flatten().tolist()]

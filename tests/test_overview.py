@@ -1,0 +1,86 @@
+"""The report on a model: its page in a real browser, with an attack in every name."""
+
+import numpy as np
+import pytest
+
+from blemish import DefectDetector
+from blemish.overview import evaluation_page, model_page
+from blemish.report import write_page
+from blemish.results import evaluation
+from browser import DESKTOP, PHONE, visit
+
+ATTACK = """<script>alert("a")</script><img src=x onerror="alert(1)">"""
+
+
+def attacked(name, splits):
+    """Data of one kind, with HTML wherever a name or a text is shown."""
+    split = splits[name]
+    X, y = split.X_train, split.y_train
+    if name == "tabular":
+        import pandas as pd
+
+        columns = [f"{ATTACK}{i}" for i in range(X.shape[1])]
+        X, shown = pd.DataFrame(X, columns=columns), pd.DataFrame(split.X_test, columns=columns)
+        X["word"], shown["word"] = ATTACK, ATTACK
+        shown.iloc[0, 0] = np.nan
+        return X, y, shown
+    if name == "text":
+        return X, y, [f"{text} {ATTACK}" for text in split.X_test]
+    return X, y, split.X_test
+
+
+@pytest.fixture(scope="module", params=["tabular", "image", "video", "text"])
+def page(request, splits, tmp_path_factory):
+    import pandas as pd
+    import pyarrow as pa
+
+    X, y, shown = attacked(request.param, splits)
+    det = DefectDetector(epochs=2, random_state=0).fit(X, y)
+    data = pa.Table.from_pandas(shown, preserve_index=False) if isinstance(shown, pd.DataFrame) else shown
+    words = list(splits[request.param].group_test) if request.param != "text" else None
+    path = tmp_path_factory.mktemp("report") / f"{request.param}.html"
+    keys = [f"{ATTACK}{i}" for i in range(len(shown))]
+    html = model_page(det, data, keys, words=words, skipped=[ATTACK], command=f"blemish report '{ATTACK}'", top=2)
+    write_page(path, html)
+    return request.param, path, html
+
+
+def test_the_report_opens_quietly_on_a_phone_and_in_the_dark(browser, page):
+    _, path, _ = page
+    for size, dark in ((PHONE, False), (DESKTOP, True)):
+        with visit(browser, path.as_uri(), size, dark=dark) as seen:
+            assert seen.problems == []
+            assert seen.requests == [path.as_uri()]
+            assert seen.overflow() <= 0
+            assert seen.page.locator(".js-plotly-plot .main-svg").count() >= 5
+            headings = seen.page.locator("h2").all_inner_texts()
+            assert headings == ["Scores", "Map", "Top hits", "Threshold", "Training", "Data", "Fitted model"]
+
+
+def test_the_report_says_why_and_how_far_to_trust_it(page):
+    name, _, html = page
+    assert html.count('<figure class="hit">') == 2
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert "of ordinary rows" in html
+    assert "Nearest labelled defects" in html
+    assert "labelled defects above it" in html
+    assert "% (95 %, exact)" in html
+    assert "skipped: it cannot be used" in html
+    assert "random_state: 0" in html
+    assert ('class="picture"' in html) == (name in ("image", "video"))
+    assert ('class="quote"' in html) == (name == "text")
+    if name == "tabular":
+        assert "missing in 0." in html
+        assert "constant" in html
+
+
+def test_an_evaluation_has_a_page(browser, table_detector, table_split, tmp_path):
+    kinds = [f"{ATTACK}{kind}" if kind == "normal" else str(kind) for kind in table_split.kind_test]
+    results = evaluation(table_detector, table_split.X_test, list(table_split.group_test), kinds)
+    scores = {name: np.asarray(getattr(table_detector, name)(table_split.X_test)) for name in results}
+    write_page(tmp_path / "e.html", evaluation_page(results, scores, kinds))
+    with visit(browser, (tmp_path / "e.html").as_uri(), PHONE) as seen:
+        assert seen.problems == []
+        assert seen.overflow() <= 0
+        assert "average precision" in seen.page.locator("table").inner_text()
