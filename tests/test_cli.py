@@ -133,7 +133,7 @@ def test_data_that_moved_are_scored_with_a_note(folder, model, blemish):
     status, out, err = blemish("score", model, folder / "moved.csv", "-o", folder / "drifted.csv")
     assert status == 0
     assert "scored 174 samples" in out
-    assert "note: these 174 rows do not look like the training data (" in err
+    assert "note: these data do not look like the training data (174 rows compared; " in err
     assert "speed: median 1" in err
     csv.write_csv(moved.slice(0, 10), folder / "few.csv")
     assert "do not look like" not in blemish("score", model, folder / "few.csv", "-o", folder / "few.parquet")[2]

@@ -51,9 +51,17 @@ def test_a_moved_column_is_named_with_the_evidence(det):
     assert drift.found[0].effect > 0.5
     assert float(drift.found[0].seen.removeprefix("median ")) == pytest.approx(110, abs=2)
     assert float(drift.found[0].expected.removeprefix("median ")) == pytest.approx(100, abs=2)
-    assert drift.text.startswith("these 200 rows do not look like the training data (speed: median 1")
+    assert drift.text.startswith("these data do not look like the training data (200 rows compared; speed: median 1")
     assert drift.text.endswith("scores may mislead: fit again")
     assert "outlier score" in {shift.name for shift in drift.shifts}
+
+
+def test_a_column_that_is_mostly_zero_is_described_by_its_mean():
+    rng = np.random.default_rng(0)
+    before, now = ((rng.random(400) < share) * 2.0 for share in (0.1, 0.4))
+    shift = compare({"a": before.tolist()}, {"a": now.tolist()}, 400, 400).found[0]
+    assert shift.expected == f"mean {before.mean():.4g}"
+    assert shift.seen == f"mean {now.mean():.4g}"
 
 
 def test_a_category_that_was_never_there_is_named(det):
@@ -71,7 +79,7 @@ def test_a_small_change_in_many_rows_is_no_drift():
     drift = compare(*values, 20_000, 20_000)
     assert drift.shifts[0].p_value < 1e-6
     assert drift.found == ()
-    assert drift.text == "these 20000 rows look like the training data"
+    assert drift.text == "these data look like the training data (20000 rows compared)"
 
 
 def test_the_model_file_remembers_what_the_data_looked_like(det, tmp_path):

@@ -68,6 +68,8 @@ def test_the_report_says_why_and_how_far_to_trust_it(page):
     assert "% (95 %, exact)" in html
     assert "skipped: it cannot be used" in html
     assert "random_state: 0" in html
+    assert "contamination=0.01: about" in html
+    assert "the training data (" in html
     assert ('class="picture"' in html) == (name in ("image", "video"))
     assert ('class="quote"' in html) == (name == "text")
     if name == "tabular":

@@ -58,10 +58,13 @@ class Drift:
     def text(self) -> str:
         """One sentence."""
         if not self.found:
-            return f"these {self.n} rows look like the training data"
+            return f"these data look like the training data ({self.n} rows compared)"
         some = "; ".join(f"{s.name}: {s.seen}, expected {s.expected}" for s in self.found[:SHOWN])
         more = f"; and {len(self.found) - SHOWN} more" if len(self.found) > SHOWN else ""
-        return f"these {self.n} rows do not look like the training data ({some}{more}); scores may mislead: fit again"
+        return (
+            f"these data do not look like the training data ({self.n} rows compared; {some}{more}); "
+            "scores may mislead: fit again"
+        )
 
 
 def compare(
@@ -120,9 +123,11 @@ def code_columns(z: Float[np.ndarray, "row latent"]) -> dict[str, list[float]]:
 
 
 def _describe(column: Sequence[Any], reference: Sequence[Any], new: Sequence[Any], words: bool) -> str:
-    """Median, or share of the word whose share changed most."""
+    """Median, mean where both medians are equal, or share of the word whose share changed most."""
     if not words:
-        return f"median {np.nanmedian(np.asarray(column, dtype=float)):.4g}"
+        numbers, *sides = (np.asarray(some, dtype=float) for some in (column, reference, new))
+        alike = np.nanmedian(sides[0]) == np.nanmedian(sides[1])
+        return f"mean {np.nanmean(numbers):.4g}" if alike else f"median {np.nanmedian(numbers):.4g}"
     before, now = (Counter(side) for side in (reference, new))
     changed = max(
         sorted({*before, *now}, key=str), key=lambda word: abs(before[word] / len(reference) - now[word] / len(new))
