@@ -492,13 +492,14 @@ class DefectDetector(BaseEstimator):
         elements, error = (modality.elements, error_map) if modality.elements else regions(error_map)
         total, seen, expected = error.sum(axis=1), None, None
         is_text = isinstance(modality, FittedText)
-        kept, made = np.full(len(elements), True), None
+        kept: np.ndarray = np.ones(len(elements), dtype=bool)
+        made = None
         if modality.elements:
             made = model.reconstruct(x).cpu().numpy()
             shown = [x.to_dense().cpu().numpy(), made]
             if is_text:
                 matters = modality.matters(shown[0], error)
-                kept = matters.any(axis=0)
+                kept = np.asarray(matters.any(axis=0))
                 elements, error, shown = those_that_matter(matters, elements, error, shown)
             seen, expected = map(modality.describe, shown)  # pyright: ignore[reportAttributeAccessIssue]
         facts: dict[str, Any] = {}
