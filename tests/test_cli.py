@@ -153,7 +153,49 @@ def test_threshold_and_explain(folder, model, blemish):
     status, out, _ = blemish("explain", copy, folder / "test.csv", "--top", 2, "--elements", 1, "--key", "id", "--json")
     assert status == 0
     assert [set(row) >= {"key", "element", "seen", "expected"} for row in json.loads(out)] == [True, True]
+    assert {"fall", "driver", "chances"} <= set(json.loads(out)[0])
     assert "nearest defect" in blemish("explain", copy, folder / "test.csv")[1]
+
+
+def test_report_and_evaluation_page(folder, model, blemish):
+    truth = ("--defect", "leak", "--normal", "normal")
+    status, out, err = blemish(
+        "report",
+        model,
+        folder / "test.csv",
+        "-o",
+        folder / "r.html",
+        "--labels",
+        "kind",
+        *truth,
+        "--top",
+        1,
+        "--key",
+        "id",
+    )
+    assert status == 0, err
+    assert "it opens without a network" in out
+    page = (folder / "r.html").read_text(encoding="utf-8")
+    assert "Groups below are labels that you gave" in page
+    assert "To make it again" in page
+    assert blemish("report", model, folder / "test.csv", "-o", folder / "r.txt")[0] == 2
+    status, _, err = blemish("report", model, folder / "test.csv", "-o", folder / "r.html", "--key", "nope")
+    assert status == 1
+    assert "has no column 'nope' to name the rows" in err
+    status, _, err = blemish(
+        "evaluate", model, folder / "test.csv", "--truth", "kind", *truth, "--plot", folder / "e.html"
+    )
+    assert status == 0, err
+    assert "AUROC above jam" in (folder / "e.html").read_text(encoding="utf-8")
+
+
+def test_headings_of_a_csv_are_no_formulas(tmp_path):
+    import pyarrow as pa
+
+    from blemish.results import write_table
+
+    write_table(pa.table({"=1+1": ["@x", "y"]}), tmp_path / "t.csv")
+    assert csv.read_csv(tmp_path / "t.csv").to_pydict() == {"'=1+1": ["'@x", "y"]}
 
 
 def test_an_image_folder_with_labels_from_folders_or_a_table(folder, blemish):

@@ -130,3 +130,13 @@ def test_categories_are_expected_with_their_chances(mixed_frame):
     assert explanation.chances[0][explanation.elements.index("speed")] is None
     frame = explanation.to_frame(top=6)
     assert "%" in frame[frame["element"] == "kind"]["chances"].iloc[0]
+
+
+def test_an_explanation_shows_itself_in_a_notebook(mixed_frame):
+    frame = mixed_frame.rename(columns={"speed": "<script>alert(1)</script>"})
+    det = DefectDetector(epochs=1, random_state=0).fit(frame)
+    shown = det.explain(frame[:1]).to_frame(top=9)
+    assert "<script>alert(1)</script>" in set(shown["element"])
+    html = det.explain(frame[:1])._repr_html_()
+    assert "nearest_normal" in html
+    assert "<script>" not in html

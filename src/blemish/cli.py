@@ -338,13 +338,14 @@ def explain(
             f"{r['score']:.4g}",
             r["element"],
             _short(r["seen"]),
-            _short(r["expected"]),
-            f"{r['share']:.0%}",
+            _short(r["chances"] or r["expected"]),
+            f"{r['fall']:.3g}",
+            r["driver"],
             str(r["nearest_defect"]),
         )
         for r in rows
     ]
-    _table("why", ["sample", "score", "element", "seen", "expected", "of error", "nearest defect"], lines)
+    _table("why", ["sample", "score", "element", "seen", "expected", "fall", "driven by", "nearest defect"], lines)
 
 
 @app.command()

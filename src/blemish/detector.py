@@ -497,7 +497,8 @@ class DefectDetector(BaseEstimator):
         elements, error = (modality.elements, error_map) if modality.elements else regions(error_map)
         total, seen, expected = error.sum(axis=1), None, None
         is_text = isinstance(modality, FittedText)
-        kept, made = np.ones(len(elements), dtype=bool), None
+        kept: np.ndarray = np.ones(len(elements), dtype=bool)
+        made = None
         if modality.elements:
             made = model.reconstruct(x).cpu().numpy()
             shown = [x.to_dense().cpu().numpy(), made]

@@ -1,6 +1,7 @@
 """Why is this one flagged? Elements that reconstruct badly, and the labelled samples it lies near."""
 
 from dataclasses import dataclass, field
+from html import escape
 from itertools import pairwise
 from typing import Any
 
@@ -79,7 +80,7 @@ class Explanation:
                 "expected": None if self.expected is None else self.expected[row][element],
                 "nearest_defect": next(iter(self.nearest_defects[row]), None),
                 "nearest_normal": next(iter(self.nearest_normals[row]), None),
-                **self._of_score(row, element),
+                **self.of_score(row, element),
             }
             for row in range(len(self.index))
             for rank, element in enumerate(self.worst(row, top), start=1)
@@ -92,12 +93,18 @@ class Explanation:
             )
         return pd.DataFrame(lines, index=pd.Index([self.index[line["row"]] for line in lines]))
 
-    def _of_score(self, row: int, element: int) -> dict[str, Any]:
+    def of_score(self, row: int, element: int) -> dict[str, Any]:
+        """Fall, chances (as text) and driver of one element of a row; nothing where only errors were asked for."""
         if self.fall is None:
             return {}
         chances = None if self.chances is None else self.chances[row][element]
         told = None if chances is None else ", ".join(f"{name} {chance:.0%}" for name, chance in chances.items())
         return {"fall": float(self.fall[row, element]), "chances": told, "driver": self.driver[row]}
+
+    def _repr_html_(self) -> str:
+        """The frame, for notebooks; pandas escapes it."""
+        frame = self.to_frame()
+        return frame._repr_html_() if hasattr(frame, "_repr_html_") else f"<pre>{escape(str(frame))}</pre>"
 
     def by_frame(self) -> Any:
         """A frame with one line for each frame of each recording, for video; an Arrow table without pandas.

@@ -52,7 +52,7 @@ def score_table(det: DefectDetector, X: Any, keys: list[Any], key_name: str) -> 
 def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
     """Write a table as CSV or Parquet, by the name's ending, whole or not at all.
 
-    Text cells of a CSV that a spreadsheet would run as a formula get a leading apostrophe.
+    Text cells and headings of a CSV that a spreadsheet would run as a formula get a leading apostrophe.
     """
     sink = BytesIO()
     if Path(path).suffix.lower() == ".parquet":
@@ -62,7 +62,8 @@ def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
             if pa.types.is_string(column.type):
                 safe = [f"'{cell}" if cell and cell.startswith(FORMULA_STARTS) else cell for cell in column.to_pylist()]
                 table = table.set_column(i, table.column_names[i], pa.array(safe, pa.string()))
-        csv.write_csv(table, sink)
+        heads = [f"'{name}" if name.startswith(FORMULA_STARTS) else name for name in table.column_names]
+        csv.write_csv(table.rename_columns(heads), sink)
     write_atomically(path, sink.getvalue())
 
 
@@ -115,6 +116,7 @@ def top_explanations(det: DefectDetector, X: Any, keys: list[Any], top: int, ele
                     "seen": None if explanation.seen is None else explanation.seen[row][element],
                     "expected": None if explanation.expected is None else explanation.expected[row][element],
                     "share": float(explanation.error[row, element]) / total,
+                    **explanation.of_score(row, element),
                     "nearest_defect": next(iter(explanation.nearest_defects[row]), None),
                     "nearest_normal": next(iter(explanation.nearest_normals[row]), None),
                 }
