@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -205,6 +206,9 @@ def test_an_image_folder_with_labels_from_folders_or_a_table(folder, blemish):
     assert status == 0, err
     assert "fitted on 30 image samples (26 unlabelled, 4 defect)" in out
     assert "skipped 1 that cannot be used: fine/broken.png" in err
+    top = json.loads(blemish("explain", folder / "i.blemish", images, "--top", 1, "--json")[1])[0]
+    assert Path(top["nearest_defect"]).parts[0] == "crack"  # a file that one can open, not the number of a row
+    assert (images / top["nearest_normal"]).exists()
     status, out, err = blemish("score", folder / "i.blemish", images, "-o", folder / "i.csv")
     assert status == 0, err
     assert "skipped 1" in err

@@ -158,7 +158,7 @@ def fit(
 
 def _fit(run: "RunConfig") -> None:
     from blemish.detector import DefectDetector
-    from blemish.inputs import labels_for, limited, samples_to_fit
+    from blemish.inputs import labels_for, limited, name_known, samples_to_fit
 
     output = Path(str(run.output))
     if not output.resolve().parent.is_dir():
@@ -174,6 +174,8 @@ def _fit(run: "RunConfig") -> None:
     with _told(), _progress(output.name) as advance:
         for record in det.iter_fit(samples.X, y):
             advance(record)
+    if samples.files:
+        name_known(det, samples.keys)
     det.notes_ = {"run": run.given(), "taken_out": sorted(samples.columns)}
     det.save(output)
     counts = ", ".join(f"{n} {word}" for word, n in det.training_["rows"].items() if n)

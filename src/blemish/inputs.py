@@ -160,6 +160,12 @@ def keys_of(samples: Samples, key: str | None) -> tuple[list[Any], str]:
     return samples.keys, "path" if samples.files else "row"
 
 
+def name_known(det: DefectDetector, keys: list[Any]) -> None:
+    """Call the samples that explanations point to by the user's names instead of row numbers."""
+    known = det.fitted_.known_names
+    known.update({group: [keys[row] if isinstance(row, int) else row for row in rows] for group, rows in known.items()})
+
+
 def column_names(names: str | list[str] | None) -> list[str] | None:
     """Column names from a file with one a line.
 
