@@ -11,6 +11,7 @@ rows that are no defects, as a person would: `other` where they are outliers, `n
 import argparse
 import sys
 import warnings
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def curve(one: Any, group: np.ndarray, counts: list[int], n_rejected: int, seed:
     found: dict[str, dict[int, float]] = {}
     for count in [c for c in counts if c <= len(labelled)]:
         rows = np.setdiff1d(np.arange(len(group)), labelled[count:])  # the others are not there at all
-        few = quality.Split(quality.take(one.X_train, rows), one.y_train[rows], one.X_test, one.group_test)
+        few = replace(one, X_train=quality.take(one.X_train, rows), y_train=one.y_train[rows])
         ways = {name: scores for name, scores, _ in quality.rankings(few, seed, ablation=False)}
         if n_rejected:
             ways[f"blemish, {n_rejected} rejected"] = after_rejection(few, group[rows], n_rejected, seed)

@@ -10,6 +10,7 @@ trains: the normals, a few of the other kinds (half of the kinds not at all), 1 
 8 labelled defects. The other half is ranked. A folder with a `protocol.py` (names → loaders of splits) brings its own
 tasks. Beside Blemish stand a linear model, extremely randomised trees (both on the raw features, labelled against
 all unlabelled) and the autoencoder's reconstruction error; `--ablation` takes each ingredient out in turn.
+Below the table: how much the seed matters, and whether any task was ranked worse with labels than without.
 """
 
 import argparse
@@ -39,12 +40,13 @@ N_LABELLED, OTHER_SHARE, HIDDEN_SHARE, LEAST_TEST = 8, 0.05, 0.01, 10
 
 @dataclass(frozen=True)
 class Split:
-    """Training rows with 8 labels, and rows to rank; names as in the protocol."""
+    """Training rows with 8 labels, and rows to rank with those of kinds that do not train; names as in the protocol."""
 
     X_train: Any
     y_train: np.ndarray
     X_test: Any
     group_test: np.ndarray
+    unseen_test: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ class Task:
     name: str
     load: Callable[[int], Any]
     train_group: Callable[[int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How one way of ranking did on one task with one seed."""
+
+    way: str
+    task: str
+    seed: int
+    figures: dict[str, float]
 
 
 def tasks_in(folder: Path, labels: str, normal: str, suite: str, n_labelled: int = N_LABELLED) -> list[Task]:
@@ -127,7 +139,7 @@ def split(X: Any, seed: int, *, kind: np.ndarray, normal: str, defect: str, n_la
     y[np.isin(train, defects[:n_labelled])] = "defect"
     test = np.flatnonzero(~half)
     group = np.select([kind[test] == normal, kind[test] == defect], ["normal", "defect"], "other")
-    return Split(take(X, train), y, take(X, test), group)
+    return Split(take(X, train), y, take(X, test), group, np.isin(kind[test], unseen))
 
 
 def take(X: Any, rows: np.ndarray) -> Any:
@@ -137,19 +149,20 @@ def take(X: Any, rows: np.ndarray) -> Any:
     return X.take(rows) if hasattr(X, "take") and not isinstance(X, np.ndarray) else X[rows]
 
 
-def figures(group: np.ndarray, scores: np.ndarray) -> dict[str, float]:
-    """Average precision, AUROC above other outliers and above normals, recall at 1 % false alarms."""
+def figures(group: np.ndarray, scores: np.ndarray, unseen: np.ndarray | None = None) -> dict[str, float]:
+    """Average precision, AUROC above other outliers, those of unseen kinds and normals, recall at 1 % false alarms."""
     defect = group == "defect"
     rest = np.sort(scores[~defect])[::-1]
 
-    def above(name: str) -> float:
-        either = defect | (group == name)
-        return float(roc_auc_score(defect[either], scores[either])) if (group == name).any() else np.nan
+    def above(these: np.ndarray) -> float:
+        either = defect | these
+        return float(roc_auc_score(defect[either], scores[either])) if these.any() else np.nan
 
     return {
         "AP": float(average_precision_score(defect, scores)),
-        "AUROC above other": above("other"),
-        "AUROC above normal": above("normal"),
+        "AUROC above other": above(group == "other"),
+        "AUROC above unseen": above(np.zeros(len(group), dtype=bool) if unseen is None else unseen),
+        "AUROC above normal": above(group == "normal"),
         "recall at 1 %": float(np.mean(scores[defect] > rest[int(0.01 * len(rest))])),
     }
 
@@ -189,16 +202,34 @@ def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.
 def table(found: Mapping[str, Mapping[str, list[dict[str, float]]]]) -> str:
     """Means over seeds and tasks of a set, then over sets, as Markdown."""
     sets = sorted({group for groups in found.values() for group in groups})
-    measures = ["AUROC above other", "recall at 1 %", "seconds"]
-    lines = [f"| | {' | '.join(sets)} | **mean AP** | {' | '.join(measures)} |", "|---" * (len(sets) + 5) + "|"]
+    measures = ["AUROC above other", "AUROC above unseen", "recall at 1 %", "seconds"]
+    lines = [f"| | {' | '.join(sets)} | **mean AP** | {' | '.join(measures)} |", "|---" * (len(sets) + 6) + "|"]
 
     def mean(groups: Mapping[str, list[dict[str, float]]], measure: str) -> float:
-        return float(np.mean([np.mean([row[measure] for row in groups[g]]) for g in sets if g in groups]))
+        means = [np.mean([row[measure] for row in groups[g]]) for g in sets if g in groups]
+        known = [mean for mean in means if not np.isnan(mean)]  # not every set has kinds that do not train
+        return float(np.mean(known)) if known else np.nan
 
     for name, groups in sorted(found.items(), key=lambda item: -mean(item[1], "AP")):
         by_set = [f"{np.mean([row['AP'] for row in groups[g]]):.3f}" if g in groups else "–" for g in sets]
         rest = [f"{mean(groups, measure):.3f}".replace("nan", "–") for measure in measures]
         lines.append(f"| {name} | {' | '.join(by_set)} | **{mean(groups, 'AP'):.3f}** | {' | '.join(rest)} |")
+    return "\n".join(lines)
+
+
+def remarks(fits: list[Fit]) -> str:
+    """Spread over seeds by way of ranking, and how often labels made the ranking worse, as Markdown."""
+    aps = {(fit.way, fit.task, fit.seed): fit.figures["AP"] for fit in fits}
+    pairs = [(ap, aps["outlier score", task, seed]) for (way, task, seed), ap in aps.items() if way == "blemish"]
+    worse = sum(with_labels < without for with_labels, without in pairs)
+    lines = [f"AP with labels below that of the outlier score: {worse} of {len(pairs)} fits."]
+    for way in dict.fromkeys(fit.way for fit in fits):
+        by_task = [
+            [ap for (w, t, _), ap in aps.items() if (w, t) == (way, task)] for task in {fit.task for fit in fits}
+        ]
+        spreads = [np.std(one, ddof=1) for one in by_task if len(one) > 1]
+        if spreads and "alone" not in way and "without" not in way:
+            lines.append(f"Standard deviation of AP over seeds, mean over tasks, {way}: {np.mean(spreads):.3f}.")
     return "\n".join(lines)
 
 
@@ -221,17 +252,19 @@ def main() -> int:
         parser.error(f"{given.folder} holds no task: check --labels, --normal and --tasks")
     warnings.filterwarnings("ignore")
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
+    fits: list[Fit] = []
     for task in tasks:
         group = task.name.split("/")[-2]
         for seed in given.seeds:
             one = task.load(seed)
             for name, scores, seconds in rankings(one, seed, ablation=given.ablation):
-                row = {**figures(one.group_test, scores), "seconds": seconds}
+                row = {**figures(one.group_test, scores, one.unseen_test), "seconds": seconds}
                 found.setdefault(name, {}).setdefault(group, []).append(row)
+                fits.append(Fit(name, task.name, seed, row))
             best = found["blemish"][group][-1]
             sys.stderr.write(f"{task.name}, seed {seed}: AP {best['AP']:.3f} in {best['seconds']:.0f} s\n")
     heading = f"`python {' '.join(sys.argv)}`, {date.today()}, {len(tasks)} task(s), seeds {given.seeds}"
-    text = f"{heading}\n\n{table(found)}\n"
+    text = f"{heading}\n\n{table(found)}\n\n{remarks(fits)}\n"
     sys.stdout.write(text)
     if given.out:
         given.out.write_text(text)

@@ -218,7 +218,7 @@ def test_a_useless_expert_is_not_heard():
     x, is_defect, _ = island()
     noise = np.random.default_rng(1).normal(size=x.shape)
     evidence = Evidence(x[:, :1], np.ones(len(x)), {"plain": x, "noise": noise})
-    scorer = Ensemble(experts={"plain": ["linear"], "noise": ["linear"]})
+    scorer = Ensemble(experts={"plain": ["linear"], "noise": ["linear"]}, temperature=1.5)
     state = scorer.fit(evidence, groups_of(is_defect))
     heard = dict(zip(scorer.opinions(state, evidence), state["weights"], strict=True))
     assert heard["1 linear of plain"] > 0.99

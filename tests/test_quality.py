@@ -1,6 +1,7 @@
 """The quality benchmark on a folder of one's own."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,7 @@ def test_a_folder_of_tables_and_pictures_becomes_a_table(tmp_path):
     found = {line.split(" | ")[0].strip("| "): line for line in lines[4:]}
     assert {"blemish", "outlier score", "extremely randomised trees", "without 0 value of error"} <= set(found)
     assert float(found["blemish"].split("**")[1]) > 0.8
+    assert re.fullmatch(r"AP with labels below that of the outlier score: [012] of 2 fits\.", lines[-1])
 
 
 def test_what_is_missing_is_said(tmp_path):

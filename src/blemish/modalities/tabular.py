@@ -27,6 +27,7 @@ from blemish.modalities.columns import (
 from blemish.output import Block
 
 MISSING = "(missing)"
+MANY_TREES = {"name": "trees", "n_trees": 300}  # a hundred tell too few of the rows at the very top apart
 UNSEEN = "(not seen in training)"
 
 
@@ -103,7 +104,7 @@ class Tabular:
     synthetic: ClassVar[str] = "swap_columns"
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {
-        "plain": ["linear", {"name": "kernel", "width": 2.0}, "trees", "forest", "neighbours"],
+        "plain": ["linear", {"name": "kernel", "width": 2.0}, MANY_TREES, "forest", "neighbours"],
         "scaled": ["isolation"],
         "error": ["value"],
     }

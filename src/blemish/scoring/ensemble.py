@@ -42,7 +42,7 @@ class Ensemble:
 
     experts: Mapping[str, list[Any]] = field(default_factory=lambda: CODE_ONLY)
     folds: int = 4
-    temperature: float = 1.5
+    temperature: float = 2.0
     free_share: float = 0.5
     other_share: float = 0.1
     contrast: ClassVar[tuple[str, ...]] = ()
