@@ -371,12 +371,24 @@ def _reconstruction(name):
     return value
 
 
+def pace(z, pace):
+    """Wang et al. 2020, as a regression: Huber's loss of the first element of each code whose clip's pace is known."""
+    total, n = 0.0, 0
+    for i in range(len(z)):
+        if pace[i] == pace[i]:
+            error = abs(z[i][0] - 5.0 * min(1.0, max(-1.0, pace[i] - 1.0)))
+            total += 0.5 * error**2 if error < 1 else error - 0.5
+            n += 1
+    return total / n if n else 0.0
+
+
 LOSSES = {
     **{name: _reconstruction(name) for name in ERROR_MAPS},
     "kl": lambda _term, batch, out: kl(out["mu"], out["logvar"], batch["group"]),
     "rsr": lambda term, batch, out: rsr(term, out["h"], out["basis"], batch["group"]),
     "subspace": lambda term, batch, out: subspace_only(term, out["h"], out["basis"], batch["group"]),
     "orthogonality": lambda _term, _batch, out: orthogonality_error(out["basis"]),
+    "pace": lambda _term, batch, out: pace(out["z"], batch["pace"]),
     "sum_of_squares": lambda term, batch, out: sum_of_squares_per_pair(out["z"], batch["group"], term.cap),
     "mean_distance": lambda term, batch, out: mean_distance(out["z"], batch["group"], term.cap),
     "margin": lambda term, batch, out: margin(out["z"], batch["group"], term.margin, term.push, term.pull, term.miner),

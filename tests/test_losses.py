@@ -23,6 +23,7 @@ from blemish.losses.margin import margin_contrast
 from blemish.losses.mean_distance import mean_distance
 from blemish.losses.miners import MINERS, mine
 from blemish.losses.mse import squared_error
+from blemish.losses.pace import SCALE
 from blemish.losses.rsr import orthogonality_error, subspace_distance
 from blemish.losses.sum_of_squares import sum_of_squares
 from blemish.losses.triplet import triplet_contrast
@@ -61,6 +62,7 @@ def example(group, *, kind="table", seed=0, dtype=torch.float64, device="cpu"):
         torch.tensor(x, dtype=dtype, device=device),
         torch.tensor(group, device=device),
         BLOCKS if kind == "table" else (),
+        torch.tensor(np.where(np.arange(n) % 3 == 1, np.nan, rng.normal(1, 1, size=n)), dtype=dtype, device=device),
     )
     return batch, Output(**made)  # pyright: ignore[reportArgumentType]
 
@@ -90,6 +92,8 @@ def variants(cls):
 
 def other_values(option):
     """What else an option may be: any other miner, or another number."""
+    if isinstance(option.default, int):
+        return [option.default + 1]
     if option.name == "miner":
         return [name for name in MINERS if name != option.default]
     return [0.6 * option.default or 0.3]
@@ -227,7 +231,8 @@ def test_order_of_the_rows_does_not_matter(name):
     batch, out = example(GROUPS["all groups"])
     order = torch.tensor([3, 0, 6, 2, 5, 1, 4])
     rows = {f.name: getattr(out, f.name)[order] for f in filled(out) if f.name != "basis"}
-    shuffled = Batch(batch.x[order], batch.group[order], batch.blocks)
+    assert batch.pace is not None
+    shuffled = Batch(batch.x[order], batch.group[order], batch.blocks, batch.pace[order])
     torch.testing.assert_close(LOSSES[name]()(shuffled, replace(out, **rows)), LOSSES[name]()(batch, out))
 
 
@@ -308,7 +313,7 @@ def test_every_option_changes_the_value(name):
     spread = replace(out, z=out.z * torch.linspace(0.2, 40, len(groups), dtype=torch.float64).unsqueeze(1))
     default = LOSSES[name]()
     for option in fields(default):
-        if option.name == "weight":
+        if option.name in ("weight", "least_defects"):  # what these do: tests/test_training.py
             continue
         for value in other_values(option):
             changed = replace(default, **{option.name: value})
@@ -564,3 +569,16 @@ def test_subspace_distance_is_zero_within_the_subspace():
 def test_a_wrong_shape_is_refused_by_the_run_time_check(function):
     with pytest.raises(Exception, match=r"sample|shape"):
         function(torch.zeros(2, 3), torch.zeros(2, 4))
+
+
+def test_a_batch_without_time_has_no_pace_to_learn():
+    batch, out = example(GROUPS["all groups"])
+    assert float(LOSSES["pace"]()(replace(batch, pace=None), out)) == 0.0
+
+
+def test_a_pace_is_known_up_to_standing_still_and_twice_as_fast():
+    batch, out = example((UNLABELLED, OTHER, OTHER))
+    batch = replace(batch, pace=torch.tensor([1.0, -2.0, 9.0], dtype=torch.float64))
+    z = out.z.clone()
+    z[:, 0] = torch.tensor([0.0, -SCALE, SCALE])
+    assert float(LOSSES["pace"]()(batch, replace(out, z=z))) == 0.0

@@ -1,6 +1,7 @@
 """Contracts of everything that changes samples at random: corruptions, self-made outliers and views."""
 
 from dataclasses import fields, replace
+from functools import wraps
 from inspect import signature
 
 import pytest
@@ -27,9 +28,20 @@ EXAMPLES = {
 }
 """Small inputs by dimensionality: sample shape and columns."""
 
+
+def samples_of(synthesise):
+    """Self-made outliers without their pace."""
+
+    @wraps(synthesise)
+    def made(x, generator, blocks=()):
+        return synthesise(x, generator, blocks).x
+
+    return made
+
+
 NOISES = {
     **{f"corruption {name}": cls() for name, cls in CORRUPTIONS.items()},
-    **{f"synthetic {name}": function for name, function in SYNTHETIC.items()},
+    **{f"synthetic {name}": samples_of(function) for name, function in SYNTHETIC.items()},
     **{f"view {name}": function for name, function in VIEWS.items()},
 }
 
@@ -146,7 +158,9 @@ def test_a_category_stays_one_category_or_is_hidden_as_a_whole(name):
             assert ((part == 0) | (part == 1)).all()
 
 
-@pytest.mark.parametrize("noise", [Swap(0.5), swap_columns, hide_columns], ids=["swap", "swap_columns", "hide_columns"])
+@pytest.mark.parametrize(
+    "noise", [Swap(0.5), NOISES["synthetic swap_columns"], hide_columns], ids=["swap", "swap_columns", "hide_columns"]
+)
 def test_swapped_columns_keep_their_own_values_and_one_category_a_row(noise):
     x = samples((10,), BLOCKS, n=200)
     result = noise(x, generator(), BLOCKS)
@@ -159,7 +173,12 @@ def test_swapped_columns_keep_their_own_values_and_one_category_a_row(noise):
 
 @pytest.mark.parametrize(
     ("noise", "low", "high"),
-    [(Swap(0.15), 0.12, 0.18), (Mask(0.2), 0.17, 0.23), (swap_columns, 0.3, 0.4), (hide_columns, 0.08, 0.12)],
+    [
+        (Swap(0.15), 0.12, 0.18),
+        (Mask(0.2), 0.17, 0.23),
+        (NOISES["synthetic swap_columns"], 0.3, 0.4),
+        (hide_columns, 0.08, 0.12),
+    ],
     ids=["swap", "mask", "swap_columns", "hide_columns"],
 )
 def test_the_documented_share_of_columns_changes(noise, low, high):
@@ -203,7 +222,7 @@ def test_a_full_mask_hides_everything():
 def test_self_made_rows_have_usual_values_in_unusual_company():
     u = torch.rand(500, 1, generator=generator())
     x = u.expand(500, 6)
-    made = swap_columns(x, generator(1))
+    made = swap_columns(x, generator(1)).x
     assert float((made - made[:, :1]).abs().max(1).values.median()) > 0.1
     assert made.min() >= x.min()
     assert made.max() <= x.max()
@@ -213,7 +232,7 @@ def test_a_pasted_patch_is_one_rectangle_of_the_documented_size_from_another_pic
     height, width = 40, 30
     x = torch.arange(16.0).reshape(16, 1, 1, 1).expand(16, 1, height, width).clone()
     areas = []
-    for row, made in enumerate(cut_paste(x, generator())[:, 0]):
+    for row, made in enumerate(cut_paste(x, generator()).x[:, 0]):
         changed = made != row
         assert len(made[changed].unique()) <= 1, "one partner"
         rows, columns = changed.any(1), changed.any(0)
@@ -225,26 +244,26 @@ def test_a_pasted_patch_is_one_rectangle_of_the_documented_size_from_another_pic
 
 def test_a_patch_lands_somewhere_else():
     ramp = torch.arange(600.0).reshape(1, 1, 20, 30)
-    made = cut_paste(ramp.expand(8, 1, 20, 30), generator())
+    made = cut_paste(ramp.expand(8, 1, 20, 30), generator()).x
     assert (made != ramp).flatten(1).any(1).all()
     assert torch.isin(made, ramp).all()
 
 
 def test_time_warp_keeps_the_range_of_every_pixel():
     x = samples((8, 2, 5, 4), n=64)
-    made = time_warp(x, generator())
+    made = time_warp(x, generator()).x
     assert (made <= x.amax(1, keepdim=True) + 1e-6).all()
     assert (made >= x.amin(1, keepdim=True) - 1e-6).all()
 
 
 def test_time_warp_leaves_a_still_clip_still():
     x = samples((1, 1, 5, 4), n=8).expand(8, 6, 1, 5, 4).clone()
-    torch.testing.assert_close(time_warp(x, generator()), x)
+    torch.testing.assert_close(time_warp(x, generator()).x, x)
 
 
 def test_time_warp_blends_neighbouring_frames_only():
     frames = torch.eye(6).reshape(1, 6, 1, 1, 6).expand(200, 6, 1, 1, 6).clone()  # frame i lights pixel i
-    made = time_warp(frames, generator())[:, :, 0, 0]
+    made = time_warp(frames, generator()).x[:, :, 0, 0]
     torch.testing.assert_close(made.sum(-1), torch.ones(200, 6))
     lit = made > 1e-6
     assert (lit.sum(-1) <= 2).all()
@@ -254,16 +273,30 @@ def test_time_warp_blends_neighbouring_frames_only():
 
 def test_time_warp_plays_forwards_backwards_and_stands_still():
     clock = torch.arange(10.0).reshape(1, 10, 1, 1, 1).expand(400, 10, 1, 1, 1).clone()
-    steps = time_warp(clock, generator())[:, :, 0, 0, 0].diff(dim=1)
+    steps = time_warp(clock, generator()).x[:, :, 0, 0, 0].diff(dim=1)
     first = steps[:, 0]
     assert (first > 0.1).float().mean() > 0.3
     assert (first < -0.1).float().mean() > 0.1
     assert 0.03 < float((steps.abs().max(1).values < 1e-5).float().mean()) < 0.25
 
 
+def test_time_warp_says_the_pace_of_even_paths_only():
+    clock = torch.arange(10.0).reshape(1, 10, 1, 1, 1).expand(400, 10, 1, 1, 1).clone()
+    made, pace = time_warp(clock, generator())
+    assert pace is not None
+    second = made[:, 1, 0, 0, 0]
+    within = (pace > 0) & (pace < 9)
+    assert within.sum() > 80
+    torch.testing.assert_close(second[within], pace[within], rtol=0, atol=1e-5)
+    steps = made[:, :, 0, 0, 0].diff(dim=1)[:, :4]
+    even = (steps - steps[:, :1]).abs().amax(dim=1) < 1e-4
+    assert 0.3 < float(pace.isnan().float().mean()) < 0.8
+    assert (even & pace.isnan()).sum() < 5, "uneven paths have none"
+
+
 def test_time_warp_turns_round_at_the_ends_of_a_clip():
     clock = torch.arange(10.0).reshape(1, 10, 1, 1, 1).expand(400, 10, 1, 1, 1).clone()
-    steps = time_warp(clock, generator())[:, :, 0, 0, 0].diff(dim=1)
+    steps = time_warp(clock, generator()).x[:, :, 0, 0, 0].diff(dim=1)
     moving = steps[:, 0].abs() > 0.05
     assert moving.sum() > 200
     assert (steps[moving, -1].abs() > 1e-6).all(), "no clip waits at its end"

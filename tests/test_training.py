@@ -7,8 +7,10 @@ from blemish.autoencoder import Autoencoder
 from blemish.backbones import BACKBONES
 from blemish.bottlenecks import BOTTLENECKS
 from blemish.errors import ConfigError, DataError, TrainingError
+from blemish.functional import is_learnt
 from blemish.labels import DEFECT, OTHER, UNLABELLED
 from blemish.losses import CONTRASTS, LOSSES
+from blemish.output import SelfMade
 from blemish.schedules import SCHEDULES
 from blemish.training import EpochRecord, Plan, TrainingData, stops_early, train
 
@@ -68,9 +70,26 @@ def test_every_batch_of_a_contrast_holds_labelled_defects(n_defects):
 
 
 def test_self_made_outliers_join_as_others():
-    plan = Plan(epochs=1, batch_size=10, synthesise=lambda x, g, b: x + 100)
+    plan = Plan(epochs=1, batch_size=10, synthesise=lambda x, g, b: SelfMade(x + 100))
     for group in batches_of(plan, data()):
         assert (group == OTHER).sum() == 10
+
+
+def test_rows_as_they_came_have_a_pace_of_1_and_labelled_ones_have_none():
+    seen = []
+
+    class Spy(LOSSES["pace"]):
+        def __call__(self, batch, out):
+            seen.append((batch.group, batch.pace))
+            return super().__call__(batch, out)
+
+    plan = Plan(epochs=1, batch_size=10, synthesise=lambda x, g, b: SelfMade(x + 100, x.new_full((len(x),), 0.5)))
+    list(train(network(), data(n_others=2), [MSE, Spy()], plan, generator()))
+    for group, pace in seen:
+        made = torch.arange(len(group)) >= len(group) - 10
+        assert (pace[made] == 0.5).all()
+        assert (pace[is_learnt(group)] == 1).all()
+        assert pace[~made & ~is_learnt(group)].isnan().all()
 
 
 def test_one_labelled_defect_makes_pairs_of_its_own_views():
@@ -108,7 +127,9 @@ def test_a_contrastive_vae_trains_with_one_defect_in_a_batch(name, share):
 
 
 def test_terms_that_want_no_views_get_none():
-    plan = Plan(epochs=1, batch_size=10, synthesise=lambda x, g, b: x + 100, view=lambda x, g, b: x * float("nan"))
+    plan = Plan(
+        epochs=1, batch_size=10, synthesise=lambda x, g, b: SelfMade(x + 100), view=lambda x, g, b: x * float("nan")
+    )
     for group in batches_of(plan, data(), (MSE, LOSSES["mean_distance"]())):
         assert not (group == OTHER).any()
 
@@ -132,6 +153,14 @@ def test_fewer_rows_than_a_batch_are_trained(n):
     before = [p.clone() for p in model.parameters()]
     list(train(model, data(n=n), [MSE, MARGIN], Plan(epochs=1, batch_size=64), generator()))
     assert any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("n_defects", "there"), [(1, False), (2, True)])
+def test_a_contrast_may_ask_for_more_defects_than_one(n_defects, there):
+    terms = [MSE, LOSSES["pace"](), LOSSES["margin"](least_defects=2)]
+    records = list(train(network(), data(n_defects=n_defects), terms, Plan(epochs=1, batch_size=16), generator()))
+    assert ("Margin" in records[0].terms) == there
+    assert "Pace" in records[0].terms
 
 
 def test_without_defects_contrasts_are_left_out():

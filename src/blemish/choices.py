@@ -16,6 +16,7 @@ from blemish.schedules import SCHEDULES
 from blemish.scoring import SCORERS
 
 AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 10, 200
+LEAST_CONTRASTED = 8  # labelled defects
 AUTO_BATCH = {"tabular": 128}
 
 
@@ -71,7 +72,7 @@ def choose_parts(arguments: Mapping[str, Any], modality: Part) -> Choices:
     losses = arguments["losses"]
     scorer = _scorer(arguments["scorer"], losses, modality)
     if isinstance(losses, str) and losses == "auto":
-        losses = ["reconstruction", *bottleneck.factory.default_losses, *scorer.factory.contrast]
+        losses = ["reconstruction", *bottleneck.factory.default_losses, *_contrast(scorer, modality)]
     elif isinstance(losses, (str, Mapping)) or not isinstance(losses, (list, tuple)):
         losses = [losses]
     named = [modality.factory.loss if loss == "reconstruction" else loss for loss in losses]
@@ -102,6 +103,17 @@ def choose_modality(spec: Any, guess: str) -> Part:
         ConfigError: If it is unknown.
     """
     return choose("modality", MODALITIES, guess if isinstance(spec, str) and spec == "auto" else spec)
+
+
+def _contrast(scorer: Part, modality: Part) -> list[Any]:
+    """What the default objective gains for a scorer that reads the latent space.
+
+    Where the data teach the code by themselves, a contrast waits for more labels: it learns a few of them by heart.
+    """
+    contrast, pretext = scorer.factory.contrast, modality.factory.pretext
+    if not (contrast and pretext):
+        return list(contrast)
+    return [*({"name": name, "least_defects": LEAST_CONTRASTED} for name in contrast), *pretext]
 
 
 def _scorer(spec: Any, losses: Any, modality: Part) -> Part:

@@ -21,7 +21,7 @@ try:
 except ImportError:
     raise missing_extra("lightning", "lightning") from None
 
-Pair = tuple[Float[Tensor, "batch *sample"], Int[Tensor, " batch"]]
+Rows = tuple[Float[Tensor, "batch *sample"], Int[Tensor, " batch"], Float[Tensor, " batch"] | None]
 
 
 class DefectModule(LightningModule):
@@ -103,10 +103,11 @@ class DefectModule(LightningModule):
         """A record an epoch, as of our own loop."""
         self._of_epoch, self._since = [], time.perf_counter()
 
-    def training_step(self, batch: Pair) -> None:
+    def training_step(self, batch: Rows) -> None:
         """Every step on one batch: of the weighted sum of the terms, then of each term with a step of its own."""
         assert self._generator is not None
-        task, rows = self._task, Batch(*batch, self._task.data.blocks)
+        task, (x, group, pace) = self._task, batch
+        rows = Batch(x, group, self._task.data.blocks, pace)
         seen = task.seen(rows, self._generator)
         of_trainer: Any = self.optimizers()
         optimisers = of_trainer if isinstance(of_trainer, list) else [of_trainer]
@@ -146,7 +147,7 @@ class DefectModule(LightningModule):
 
 
 class Batches:
-    """Rows and groups of the task's batches, anew for every epoch."""
+    """Rows, groups and paces of the task's batches, anew for every epoch."""
 
     def __init__(self, task: Task) -> None:
         """Keep the task."""
@@ -156,7 +157,7 @@ class Batches:
         """Batches of an epoch."""
         return self._task.sampler.n_batches
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[Rows]:
         """One epoch."""
         for batch in self._task.batches():
-            yield batch.x, batch.group
+            yield batch.x, batch.group, batch.pace

@@ -23,15 +23,25 @@ class Batch:
         x: The clean samples, shape (batch, *sample).
         group: Shape (batch,), codes of `blemish.labels`.
         blocks: The columns of a table; empty for other modalities.
+        pace: How fast each clip is played, shape (batch,), as a multiple of the ordinary: 1 as it came, NaN where
+            nobody knows; None where there is no time.
     """
 
     x: Float[Tensor, "batch *sample"]
     group: Int[Tensor, " batch"]
     blocks: tuple[Block, ...] = ()
+    pace: Float[Tensor, " batch"] | None = None
 
     def first(self, n: int) -> "Batch":
         """The first n rows."""
-        return Batch(self.x[:n], self.group[:n], self.blocks)
+        return Batch(self.x[:n], self.group[:n], self.blocks, None if self.pace is None else self.pace[:n])
+
+
+class SelfMade(NamedTuple):
+    """Outliers made of normals: samples (batch, *sample), and their pace as in `Batch`."""
+
+    x: Float[Tensor, "batch *sample"]
+    pace: Float[Tensor, " batch"] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,12 +88,14 @@ class LossTerm(Protocol):
         weight: Factor of the term in the total.
         needs: Fields of `Output` that have to be filled; checked before training.
         needs_defects: Whether the term is trained only with labelled defects in every batch.
-        wants_views: Whether its batches are seen through random views, and hold self-made outliers.
+        wants_views: Whether its batches are seen through random views.
+        wants_outliers: Whether its batches hold self-made outliers.
     """
 
     needs: ClassVar[tuple[str, ...]]
     needs_defects: ClassVar[bool]
     wants_views: ClassVar[bool]
+    wants_outliers: ClassVar[bool]
 
     @property
     def weight(self) -> float: ...

@@ -9,12 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from blemish.functional import column_mask
-from blemish.output import Block
+from blemish.output import Block, SelfMade
 
 
 def swap_columns(
     x: Float[Tensor, "batch feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
-) -> Float[Tensor, "batch feature"]:
+) -> SelfMade:
     """Give each row a random share (10 to 60 %) of another row's columns: each value is usual, their company is not.
 
     Args:
@@ -23,16 +23,16 @@ def swap_columns(
         blocks: The columns; a category's features move together.
 
     Returns:
-        Shape of `x`.
+        Shape of `x`; no pace.
     """
     share = 0.1 + 0.5 * torch.rand(x.shape[0], 1, generator=generator)
     partner = torch.randperm(x.shape[0], generator=generator).to(x.device)
-    return torch.where(column_mask(x, share, generator, blocks), x[partner], x)
+    return SelfMade(torch.where(column_mask(x, share, generator, blocks), x[partner], x))
 
 
 def cut_paste(
     x: Float[Tensor, "batch channel height width"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
-) -> Float[Tensor, "batch channel height width"]:
+) -> SelfMade:
     """Paste a random patch (2 to 30 % of the area) of another image somewhere else.
 
     Args:
@@ -41,7 +41,7 @@ def cut_paste(
         blocks: Not used; images have no columns.
 
     Returns:
-        Shape of `x`.
+        Shape of `x`; no pace.
 
     Reference:
         Li et al., "CutPaste", CVPR 2021, arXiv:2104.04015. The patch comes from another image.
@@ -58,12 +58,12 @@ def cut_paste(
         from_top, from_left = int(u[4] * (height - h + 1)), int(u[5] * (width - w + 1))
         patch = x[int(partner[row]), ..., from_top : from_top + h, from_left : from_left + w]
         result[row, ..., top : top + h, left : left + w] = patch
-    return result
+    return SelfMade(result)
 
 
 def time_warp(
     x: Float[Tensor, "batch frame channel height width"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
-) -> Float[Tensor, "batch frame channel height width"]:
+) -> SelfMade:
     """Replay each clip along a random path through its own time, forwards or back, blending neighbouring frames.
 
     Half of the speeds lie near 1 (the hard ones: normal with a standard deviation of 0.3), half anywhere from -2 to 2;
@@ -76,7 +76,7 @@ def time_warp(
         blocks: Not used; video has no columns.
 
     Returns:
-        Shape of `x`.
+        Shape of `x`, with the speed of even paths as the pace.
     """
     n, frames = x.shape[:2]
 
@@ -91,14 +91,17 @@ def time_warp(
     unevenness = torch.where(uniform(n, 1) < 0.5, torch.zeros(n, 1), uniform(n, 1))
     steps = speed + unevenness * normal(n, frames)
     path = steps.cumsum(dim=1) - steps[:, :1] + (frames - 1) * (speed < 0)
-    path = torch.where(uniform(n, 1) < 0.15, (frames - 1) * uniform(n, frames), path)
+    jumps = uniform(n, 1) < 0.15
+    path = torch.where(jumps, (frames - 1) * uniform(n, frames), path)
+    pace = torch.where(jumps | (unevenness > 0), torch.nan, speed)[:, 0]
     period = max(2 * (frames - 1), 1)
     path = path.remainder(period)
     path = torch.minimum(path, period - path).to(x.device)
     low = path.floor().long().clamp(0, max(frames - 2, 0))
     share = (path - low).clamp(0, 1).reshape(n, frames, 1, 1, 1).to(x.dtype)
     rows = torch.arange(n, device=x.device).unsqueeze(1)
-    return torch.lerp(x[rows, low], x[rows, (low + 1).clamp_max(frames - 1)], share)
+    warped = torch.lerp(x[rows, low], x[rows, (low + 1).clamp_max(frames - 1)], share)
+    return SelfMade(warped, pace.to(x.device, x.dtype))
 
 
 SYNTHETIC = {

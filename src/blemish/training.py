@@ -14,7 +14,7 @@ from blemish.autoencoder import Autoencoder
 from blemish.errors import ConfigError, DataError, TrainingError
 from blemish.functional import is_defect, is_learnt, is_other
 from blemish.labels import OTHER
-from blemish.output import Batch, Block, LossTerm, Output, OwnStep
+from blemish.output import Batch, Block, LossTerm, Output, OwnStep, SelfMade
 from blemish.schedules import Constant, CosineWarmRestarts, OneCycle
 from blemish.sparse import SparseRows
 from blemish.threads import fitting_threads
@@ -22,6 +22,7 @@ from blemish.threads import fitting_threads
 VALIDATION_ROWS = 1024  # at a time
 
 Noise = Callable[[Tensor, torch.Generator, tuple[Block, ...]], Tensor]
+Synthesis = Callable[[Tensor, torch.Generator, tuple[Block, ...]], SelfMade]
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Plan:
     synthetic_share: float = 1.0
     clip_norm: float = 1.0
     corruption: Noise | None = None
-    synthesise: Noise | None = None
+    synthesise: Synthesis | None = None
     view: Noise | None = None
 
 
@@ -178,13 +179,18 @@ class Task:
         generator: torch.Generator,
     ) -> None:
         """Check the objective; `train` says what is refused, and what the arguments are."""
-        has_defects = bool(is_defect(data.group).any())
+        n_defects = int(is_defect(data.group).sum())
         self.model, self.data, self.plan, self.generator = model, data, plan, generator
-        applicable = [term for term in terms if has_defects or not term.needs_defects]
+        applicable = [
+            term for term in terms if not term.needs_defects or n_defects >= getattr(term, "least_defects", 1)
+        ]
         self.terms = sorted(applicable, key=lambda term: isinstance(term, OwnStep))
         check_terms(self.terms, model, data)
-        contrasts, views = any(term.needs_defects for term in self.terms), any(term.wants_views for term in self.terms)
-        self.sampler = Sampler(data, plan, contrasts=contrasts, views=views)
+        views, outliers = (
+            any(getattr(term, wish) for term in self.terms) for wish in ("wants_views", "wants_outliers")
+        )
+        contrasts = any(term.needs_defects for term in self.terms)
+        self.sampler = Sampler(data, plan, contrasts=contrasts, outliers=outliers)
         self._noise = plan.corruption or (plan.view if views else None)
         self._noise_seed = int(torch.randint(2**62, (), generator=generator))
 
@@ -276,14 +282,14 @@ def stops_early(history: Sequence[EpochRecord], patience: int, min_gain: float =
 class Sampler:
     """Batches as views of one gather an epoch; labelled rows are drawn anew for every batch."""
 
-    def __init__(self, data: TrainingData, plan: Plan, *, contrasts: bool, views: bool) -> None:
+    def __init__(self, data: TrainingData, plan: Plan, *, contrasts: bool, outliers: bool) -> None:
         self.data, self.plan = data, plan
         labelled = is_defect(data.group) | is_other(data.group)
         rows = torch.arange(len(data.group))
         self.base = rows[~labelled.cpu()]
         self.defects = rows[is_defect(data.group).cpu()] if contrasts else rows[:0]
         self.others = rows[is_other(data.group).cpu()] if contrasts else rows[:0]
-        self.synthesise = plan.synthesise if views else None
+        self.synthesise = plan.synthesise if outliers else None
         if not len(self.base):
             raise DataError("there is no unlabelled or normal row to learn from; label fewer rows or add data")
         self.n_batches = ceil(len(self.base) / plan.batch_size)
@@ -314,9 +320,13 @@ class Sampler:
         if self.synthesise is not None:
             n_base = len(group) - sum(self.n_labelled for rows in (self.defects, self.others) if len(rows))
             n_made = min(n_base, ceil(self.plan.synthetic_share * self.plan.batch_size))
-            made = self.synthesise(x[:n_made], generator, self.data.blocks)
+            made, pace = self.synthesise(x[:n_made], generator, self.data.blocks)
+            if pace is not None:
+                as_it_came = torch.where(is_learnt(group), 1.0, torch.nan)
+                pace = torch.cat([as_it_came.to(pace.dtype), pace])
             x = torch.cat([x, made])
             group = torch.cat([group, group.new_full((len(made),), OTHER)])
+            return Batch(x, group, self.data.blocks, pace)
         return Batch(x, group, self.data.blocks)
 
 

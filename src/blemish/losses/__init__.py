@@ -12,6 +12,7 @@ from blemish.losses.mean_distance import MeanDistance
 from blemish.losses.mse import Mse
 from blemish.losses.n_pair import NPair
 from blemish.losses.orthogonality import Orthogonality
+from blemish.losses.pace import Pace
 from blemish.losses.rsr import RsrLoss
 from blemish.losses.subspace import Subspace
 from blemish.losses.sum_of_squares import SumOfSquares
@@ -39,6 +40,7 @@ LOSSES = {
     **RECONSTRUCTIONS,
     **CONTRASTS,
     "kl": Kl,
+    "pace": Pace,
     "rsr": RsrLoss,
     "subspace": Subspace,
     "orthogonality": Orthogonality,

@@ -43,6 +43,7 @@ class Kl:
     weight: float = 0.01
     needs: ClassVar[tuple[str, ...]] = ("mu", "logvar")
     wants_views: ClassVar[bool] = False
+    wants_outliers: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = False
     lower_bound: ClassVar[float] = 0.0
 

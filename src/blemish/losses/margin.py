@@ -71,6 +71,8 @@ class Margin:
         push: See `margin_contrast`.
         pull: See `margin_contrast`.
         miner: See `margin_contrast`.
+        least_defects: Labelled defects without which the term is left out, >= 1. The default objective for video asks
+            for eight: fewer are learnt by heart.
     """
 
     weight: float = 1.0
@@ -78,8 +80,10 @@ class Margin:
     push: float = 4.0
     pull: float = 1.0
     miner: str = "uniform"
+    least_defects: int = 1
     needs: ClassVar[tuple[str, ...]] = ()
     wants_views: ClassVar[bool] = True
+    wants_outliers: ClassVar[bool] = True
     needs_defects: ClassVar[bool] = True
     lower_bound: ClassVar[float] = 0.0
 

@@ -62,6 +62,7 @@ class MeanDistance:
     cap: float | None = 67.9
     needs: ClassVar[tuple[str, ...]] = ()
     wants_views: ClassVar[bool] = False
+    wants_outliers: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = True
 
     @property

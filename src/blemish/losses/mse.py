@@ -36,6 +36,7 @@ class Mse:
     weight: float = 1.0
     needs: ClassVar[tuple[str, ...]] = ()
     wants_views: ClassVar[bool] = False
+    wants_outliers: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = False
     lower_bound: ClassVar[float] = 0.0
 

@@ -87,6 +87,7 @@ class NPair:
     l2: float = 0.002
     needs: ClassVar[tuple[str, ...]] = ()
     wants_views: ClassVar[bool] = True
+    wants_outliers: ClassVar[bool] = True
     needs_defects: ClassVar[bool] = True
     lower_bound: ClassVar[float] = 0.0
 

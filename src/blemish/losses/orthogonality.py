@@ -29,6 +29,7 @@ class Orthogonality:
     trains: ClassVar[tuple[str, ...]] = ("bottleneck",)
     needs: ClassVar[tuple[str, ...]] = ("basis",)
     wants_views: ClassVar[bool] = False
+    wants_outliers: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = False
     lower_bound: ClassVar[float] = 0.0
 

@@ -66,6 +66,7 @@ class RsrLoss:
     q: float = 1.0
     needs: ClassVar[tuple[str, ...]] = ("basis",)
     wants_views: ClassVar[bool] = False
+    wants_outliers: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = False
     lower_bound: ClassVar[float] = 0.0
 

@@ -33,6 +33,7 @@ class Subspace:
     trains: ClassVar[tuple[str, ...]] = ("encoder", "bottleneck")
     needs: ClassVar[tuple[str, ...]] = ("basis",)
     wants_views: ClassVar[bool] = False
+    wants_outliers: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = False
     lower_bound: ClassVar[float] = 0.0
 

@@ -60,6 +60,7 @@ class SumOfSquares:
     cap: float | None = 10.0
     needs: ClassVar[tuple[str, ...]] = ()
     wants_views: ClassVar[bool] = False
+    wants_outliers: ClassVar[bool] = False
     needs_defects: ClassVar[bool] = True
 
     @property

@@ -70,6 +70,7 @@ class Triplet:
     miner: str = "distance_weighted"
     needs: ClassVar[tuple[str, ...]] = ()
     wants_views: ClassVar[bool] = True
+    wants_outliers: ClassVar[bool] = True
     needs_defects: ClassVar[bool] = True
     lower_bound: ClassVar[float] = 0.0
 

@@ -37,6 +37,7 @@ class Image:
     fitted: ClassVar[type]
     view: ClassVar[str] = "hide_boxes"
     synthetic: ClassVar[str] = "cut_paste"
+    pretext: ClassVar[tuple[str, ...]] = ()
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {
         "texture": ["linear", "kernel", "trees"],

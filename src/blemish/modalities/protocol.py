@@ -66,6 +66,7 @@ class Modality(Protocol):
         loss: Name of the default reconstruction error.
         synthetic: Name of the function that makes outliers of normals.
         view: Name of the function that shows a sample a little differently.
+        pretext: Loss terms that the default objective gains beside a contrast: the data teach the code by themselves.
         scorer: Name of the default scorer.
         experts: For the ensemble: view → experts by name, or with options.
         fitted: The class that `fit` returns.
@@ -75,6 +76,7 @@ class Modality(Protocol):
     loss: ClassVar[str]
     synthetic: ClassVar[str]
     view: ClassVar[str]
+    pretext: ClassVar[tuple[str, ...]]
     scorer: ClassVar[str]
     experts: ClassVar[Mapping[str, list[Any]]]
     fitted: ClassVar[type]

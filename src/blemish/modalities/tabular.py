@@ -102,6 +102,7 @@ class Tabular:
     fitted: ClassVar[type]
     view: ClassVar[str] = "hide_columns"
     synthetic: ClassVar[str] = "swap_columns"
+    pretext: ClassVar[tuple[str, ...]] = ()
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {
         "plain": ["linear", {"name": "kernel", "width": 2.0}, MANY_TREES, "forest", "neighbours"],

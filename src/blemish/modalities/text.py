@@ -52,6 +52,7 @@ class Text:
     fitted: ClassVar[type]
     view: ClassVar[str] = "hide_columns"
     synthetic: ClassVar[str] = "swap_columns"
+    pretext: ClassVar[tuple[str, ...]] = ()
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {
         "topics": [

@@ -32,6 +32,7 @@ class Video:
     fitted: ClassVar[type]
     view: ClassVar[str] = "hide_boxes"
     synthetic: ClassVar[str] = "time_warp"
+    pretext: ClassVar[tuple[str, ...]] = ("pace",)
     scorer: ClassVar[str] = "latent"
     experts: ClassVar[Mapping[str, list[Any]]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 

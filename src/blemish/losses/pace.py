@@ -1,0 +1,67 @@
+"""How fast is a clip played? One element of the code has to tell, so that a slight change of pace shows."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
+
+from blemish.functional import mean_where
+from blemish.output import Batch, Output
+
+SCALE = 5.0
+"""Units of the code for a clip at twice the ordinary pace: a tenth more or less is half a unit."""
+
+
+def pace_error(z: Float[Tensor, "batch latent"], pace: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+    r"""How far the first element of each code is from the pace of its clip.
+
+    .. math:: \frac1n \sum_i h\bigl(z_{i1} - 5 \min(1, \max(-1, p_i - 1))\bigr), \quad
+              h(e) = e^2 / 2 \text{ where } |e| < 1, \text{ else } |e| - 1/2
+
+    over the n rows whose pace p is known.
+
+    Args:
+        z: Codes, shape (batch, latent).
+        pace: Multiples of the ordinary pace, shape (batch,); NaN where nobody knows.
+
+    Returns:
+        A number >= 0; 0 where no pace is known.
+
+    Example:
+        >>> pace_error(torch.tensor([[0.0], [0.5], [9.0]]), torch.tensor([1.0, 1.3, torch.nan]))
+        tensor(0.2500)
+
+    Reference:
+        Wang, Jiao and Liu, "Self-supervised video representation learning by pace prediction", ECCV 2020,
+        arXiv:2008.05861, equation 1; they tell a few paces apart, here it is a number.
+    """
+    known = ~pace.isnan()
+    wanted = SCALE * torch.where(known, pace - 1, 0.0).clamp(-1, 1)
+    return mean_where(smooth_l1_loss(z[:, 0], wanted, reduction="none"), known)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Clips replayed at other paces teach the code to tell how fast a clip is; part of the default for video.
+
+    One labelled defect is then enough to know its pace, where a network that has only a handful of labels would learn
+    them by heart. Not for defects that are in a single frame: there it does nothing.
+
+    Attributes:
+        weight: Factor in the total.
+    """
+
+    weight: float = 1.0
+    needs: ClassVar[tuple[str, ...]] = ()
+    wants_views: ClassVar[bool] = False
+    wants_outliers: ClassVar[bool] = True
+    needs_defects: ClassVar[bool] = True
+    lower_bound: ClassVar[float] = 0.0
+
+    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+        """See `pace_error`; 0 where the rows have no pace."""
+        unknown = out.z.new_full((len(out.z),), torch.nan)
+        return pace_error(out.z, unknown if batch.pace is None else batch.pace)
