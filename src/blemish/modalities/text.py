@@ -47,7 +47,7 @@ class Text:
     stop_words: bool = False
     max_terms: int = 5000
     topics: int = 128
-    backbone: ClassVar[str] = "mlp"
+    backbone: ClassVar[Any] = {"name": "mlp", "widths": [32, 64]}  # RSRAE's; a first layer of 128 overfits few texts
     loss: ClassVar[str] = "mse"
     fitted: ClassVar[type]
     view: ClassVar[str] = "hide_columns"
