@@ -174,7 +174,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("name", choices=names())
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--minutes", type=float, default=math.inf, help="begin nothing new after this long (rsrae)")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin nothing new after this (rsrae, coin, nab)"
+    )
     parser.add_argument("--quick", action="store_true", help="a smoke test of seconds")
     parser.add_argument("--out", type=Path, help="folder for NAME.json, NAME.html and NAME.cells.json")
     given = parser.parse_args(arguments)

@@ -11,12 +11,7 @@ import torch
 
 from blemish import DefectDetector
 from blemish.presets import PRESETS
-
-PICTURES = ("nearest", "transposed")  # the others take a table where they do not say
-
-
-def split_of(name, splits):
-    return splits[PRESETS[name].arguments.get("modality", "image" if name in PICTURES else "tabular")]
+from conftest import modality_of
 
 
 def states():
@@ -26,7 +21,7 @@ def states():
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_keep_the_contract(name, splits):
-    split = split_of(name, splits)
+    split = splits[modality_of(name)]
     X, y = split.X_train[-60:], split.y_train[-60:]
     kept = X.copy()
     before = states()

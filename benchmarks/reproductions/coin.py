@@ -13,7 +13,7 @@ from blemish.metrics import auroc
 
 SIZE = 20
 N_NORMAL, N_DEFECTS, N_TEST = 160, 8, 50
-BEFORE, AFTER = 300, 75  # epochs of 4 steps: the conventional stage, then the contrast from its weights
+BEFORE, AFTER = 150, 75  # epochs of 4 steps: the conventional stage, then the contrast from its weights
 PRESETS = ("prototype", "prototype_formula")
 Found = dict[str, dict[str, Any]]
 
@@ -29,14 +29,14 @@ def reproduce(data: Path, seeds: Sequence[int], quick: bool, cells: Any) -> dict
     """
     runs = [_one_seed(seed, cells, quick=quick) for seed in seeds]
     rows = []
-    for of in runs[0]:
+    for of in dict.fromkeys(of for run in runs for of in run):
         for measure in (_ABOVE, _NORMALS, _ERROR, _CHANGE):
-            values = [run[of][measure] for run in runs if measure in run[of]]
+            values = [run[of][measure] for run in runs if measure in run.get(of, {})]
             if values:
                 model, stage = of.split(": ")
                 row = {"model": model, "stage": stage, "measure": measure, "mean": float(np.mean(values))}
                 published = _PUBLISHED.get((stage, measure))
-                rows.append({**row, "sd": float(np.std(values)), "published": published})
+                rows.append({**row, "sd": float(np.std(values)), "runs": len(values), "published": published})
     text = "AUROC of the defect above six other kinds: 0.000 before, 0.706 after about 12,000 GPU steps; normals +82 %"
     drawn = {of: runs[0][of]["errors"] for of in runs[0] if "errors" in runs[0][of]}
     return {"published": text, "rows": rows, "histograms": drawn}
@@ -59,7 +59,8 @@ def _one_seed(seed: int, cells: Any, *, quick: bool) -> Found:
     }
     found: Found = {}
     for name, way in ways.items():
-        found |= cells(f"{name}, seed {seed}", partial(way, seed, quick=quick))
+        if cells.affords(key := f"{name}, seed {seed}"):
+            found |= cells(key, partial(way, seed, quick=quick))
     return found
 
 

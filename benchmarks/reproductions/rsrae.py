@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from blemish import DefectDetector
+from blemish.presets import PRESETS
 
 PUBLISHED = {"reuters": 0.849, "fashion_mnist": 0.83}  # AUC at c = 0.5; no other c and no AP could be recovered
 SETS = [
@@ -28,11 +29,7 @@ SETS = [
 TOPICS = ("earn", "acq", "crude", "trade", "money-fx")
 SETTINGS: dict[str, dict[str, Any]] = {
     "fashion_mnist": {"epochs": 20, "batch_size": 64},
-    "reuters": {
-        "modality": {"name": "text", "idf": False, "stop_words": False},
-        "epochs": 50,
-        "batch_size": 64,
-    },
+    "reuters": {name: PRESETS["rsrae_text"].arguments[name] for name in ("modality", "epochs", "batch_size")},
 }
 
 Pool = tuple[Any, np.ndarray]
