@@ -54,7 +54,7 @@ class Cells:
 
         Args:
             path: A file to go on from, which need not be there yet; None: keep nothing.
-            minutes: How long new pieces are begun, for reproductions that can report a part.
+            minutes: How long new pieces are begun, by reproductions that can report a part.
         """
         self.path, self.used, self.end = path, [], time.monotonic() + 60 * minutes
         self.found: dict[str, Any] = json.loads(path.read_text()) if path and path.exists() else {}
@@ -174,9 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("name", choices=names())
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument(
-        "--minutes", type=float, default=math.inf, help="begin nothing new after this (rsrae, coin, nab)"
-    )
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin nothing new after this long")
     parser.add_argument("--quick", action="store_true", help="a smoke test of seconds")
     parser.add_argument("--out", type=Path, help="folder for NAME.json, NAME.html and NAME.cells.json")
     given = parser.parse_args(arguments)
