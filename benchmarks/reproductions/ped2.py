@@ -12,11 +12,8 @@ from blemish import DefectDetector
 from blemish.metrics import auroc
 
 MODELS = {
-    "spatio_temporal": {
-        "arguments": {"latent_dim": 256, "epochs": 60, "batch_size": 8},
-        "video": {"frames": 10, "size": [24, 36]},
-    },
-    "conv": {"arguments": {"latent_dim": 256, "epochs": 150}, "video": {"frames": 10, "size": [24, 36]}},
+    "spatio_temporal": {"arguments": {"epochs": 60}, "video": {"frames": 10, "size": [24, 36]}},
+    "conv": {"arguments": {"epochs": 150, "batch_size": 32}, "video": {"frames": 10, "size": [24, 36]}},
 }
 PUBLISHED = 0.874
 

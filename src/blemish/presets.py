@@ -121,7 +121,7 @@ PRESETS = {
     "spatio_temporal": Preset(
         "a ConvLSTM over the frames of a clip",
         "Chong & Tay 2017, arXiv:1701.01546",
-        {"modality": "video", "backbone": "conv_lstm"},
+        {"modality": "video", "backbone": "conv_lstm", "latent_dim": 256, "batch_size": 8},
     ),
     "prototype": Preset(
         "the seed's recipe: unsquared mean distances, reconstruction error as the score",
