@@ -28,9 +28,11 @@ SETS = [
 """Data, preset and c; first what has a published figure."""
 TOPICS = ("earn", "acq", "crude", "trade", "money-fx")
 SETTINGS: dict[str, dict[str, Any]] = {
-    "fashion_mnist": {"epochs": 20, "batch_size": 64},
-    "reuters": {name: PRESETS["rsrae_text"].arguments[name] for name in ("modality", "epochs", "batch_size")},
+    "fashion_mnist": {"modality": {"name": "image", "size": [14, 14]}, "epochs": 20, "batch_size": 64},
+    "reuters": {},
 }
+VARIANT = {"fashion_mnist": "rsrae_image", "reuters": "rsrae_text"}
+"""The preset 'rsrae' for the data."""
 
 Pool = tuple[Any, np.ndarray]
 
@@ -50,13 +52,13 @@ def reproduce(data: Path, seeds: Sequence[int], quick: bool, cells: Any) -> dict
     rows: list[dict[str, Any]] = []
     for name, preset, c in SETS[:2] if quick else SETS:
         classes = np.unique(pools[name][1])[: 2 if quick else None].tolist()
-        arguments = {**SETTINGS[name], **({"epochs": 1} if quick else {})}
+        more = {"epochs": 1} if quick else {}
         n_inliers = 40 if quick else LOADERS[name][1]
         found = []
         for seed in seeds[: 1 if quick else None]:
             keys = {one: f"{name}, {preset}, c {c}, {one}, seed {seed}" for one in classes}
             of_seed = [
-                cells(key, partial(_fit, pools[name], one, c, n_inliers, seed, preset, arguments))
+                cells(key, partial(_fit, name, pools[name], one, c, n_inliers, seed, preset, more))
                 for one, key in keys.items()
                 if cells.affords(key)
             ]
@@ -71,10 +73,14 @@ def reproduce(data: Path, seeds: Sequence[int], quick: bool, cells: Any) -> dict
 
 
 def _fit(
-    pool: Pool, one: str, c: float, n_inliers: int, seed: int, preset: str, arguments: dict[str, Any]
+    name: str, pool: Pool, one: str, c: float, n_inliers: int, seed: int, preset: str, more: dict[str, Any]
 ) -> dict[str, float]:
     X, outlier = split(pool, one, c, n_inliers, seed)
-    auc, ap = quality(DefectDetector.from_preset(preset, random_state=seed, **arguments), X, outlier)
+    arguments = {**PRESETS[VARIANT[name]].arguments, **SETTINGS[name], **more}
+    if preset == "rsrae_plus":
+        joint = PRESETS["rsrae_plus"].arguments
+        arguments |= {part: joint[part] for part in ("bottleneck", "losses")}
+    auc, ap = quality(DefectDetector(**arguments, random_state=seed), X, outlier)
     return {"AUC": auc, "AP": ap}
 
 

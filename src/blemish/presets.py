@@ -108,6 +108,15 @@ PRESETS = {
         _RSRAE,
         _IN_TURN,
     ),
+    "rsrae_image": Preset(
+        "the same for pictures: a dark one's error counts as much as a bright one's",
+        _RSRAE,
+        {
+            **_IN_TURN,
+            "modality": "image",
+            "losses": [{"name": "l2p", "relative": 1.0}, "subspace", "orthogonality"],
+        },
+    ),
     "rsrae_text": Preset(
         "the same for texts of one kind among others: rare words weigh a little more",
         _RSRAE,
