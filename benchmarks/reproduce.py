@@ -2,18 +2,23 @@
 
     python benchmarks/reproduce.py rsrae --data ../shared/data
     python benchmarks/reproduce.py rsrae --data ../shared/data --seeds 0 1 2 3 4 --out reproduced
+    python benchmarks/reproduce.py rsrae --data ../shared/data --seeds 0 --out reproduced --minutes 30
     python benchmarks/reproduce.py rsrae --data ../shared/data --quick
 
-A module holds `reproduce(data, seeds, quick)`, which gives a dictionary of JSON values: 'published' (what the source
-reports), 'rows' (one measured figure a row: what it is of, 'mean' and 'sd' over the seeds, 'published' where there is a
-number to stand beside) and 'seconds'. This prints the rows and, with `--out`, writes NAME.json and NAME.html, a page
-with the figure. `--quick` is a smoke test of seconds: its figures mean nothing.
+A module holds `reproduce(data, seeds, quick, cells)`, which gives a dictionary of JSON values: 'published' (what the
+source reports), 'rows' (one measured figure a row: what it is of, 'mean' and 'sd' over the seeds, 'published' where
+there is a number to stand beside) and, where it draws any, 'histograms' (title → group → values). It measures through
+`cells`, see `Cells`. This prints the rows and, with `--out`, writes NAME.json and NAME.html, a page with the figures,
+and NAME.cells.json: a command that was ended goes on from there when it is given again. `--quick` is a smoke test of
+seconds: its figures mean nothing.
 """
 
 import argparse
 import importlib.util
 import json
+import math
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -24,9 +29,10 @@ import numpy as np
 import torch
 
 from blemish import __version__
-from blemish.report.charts import STYLES
+from blemish.report.charts import STYLES, histograms
 from blemish.report.figure import fragment, plain
 from blemish.report.page import Section, Table, render, write_page
+from blemish.store import write_atomically
 
 FOLDER = Path(__file__).parent / "reproductions"
 FIGURES = ("mean", "sd", "published", "seconds")
@@ -35,12 +41,51 @@ FIGURES = ("mean", "sd", "published", "seconds")
 Row = dict[str, Any]
 
 
+class Cells:
+    """Measured pieces of a reproduction, each written down as soon as it is there, so that nothing is measured twice.
+
+    Attributes:
+        found: Key → 'value' (JSON), 'seconds' of wall time, 'cpu' seconds and 'date'.
+        used: The keys that were asked for.
+    """
+
+    def __init__(self, path: Path | None, minutes: float = math.inf) -> None:
+        """Begin.
+
+        Args:
+            path: A file to go on from, which need not be there yet; None: keep nothing.
+            minutes: How long new pieces are begun, by reproductions that can report a part.
+        """
+        self.path, self.used, self.end = path, [], time.monotonic() + 60 * minutes
+        self.found: dict[str, Any] = json.loads(path.read_text()) if path and path.exists() else {}
+
+    def __call__(self, key: str, measure: Callable[[], Any]) -> Any:
+        """The value under a key, measured only if it is not there."""
+        self.used.append(key)
+        if key not in self.found:
+            wall, cpu = time.perf_counter(), time.process_time()
+            value = measure()
+            spent = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+            self.found[key] = {"value": value, **spent, "date": date.today().isoformat()}
+            if self.path:
+                write_atomically(self.path, json.dumps(self.found, indent=1).encode())
+        return self.found[key]["value"]
+
+    def affords(self, key: str) -> bool:
+        """Whether a piece is there, or there is time left to measure it."""
+        return key in self.found or time.monotonic() < self.end
+
+    def spent(self, kind: str) -> float:
+        """Seconds of wall time ('seconds') or of computing ('cpu') that the pieces in use took."""
+        return sum(self.found[key][kind] for key in dict.fromkeys(self.used))
+
+
 def names() -> list[str]:
     """The systems that can be reproduced."""
     return sorted(path.stem for path in FOLDER.glob("*.py"))
 
 
-def reproduction(name: str) -> Callable[[Path, Sequence[int], bool], dict[str, Any]]:
+def reproduction(name: str) -> Callable[[Path, Sequence[int], bool, Cells], dict[str, Any]]:
     """The function of one system."""
     spec = importlib.util.spec_from_file_location(f"reproductions.{name}", FOLDER / f"{name}.py")
     assert spec is not None
@@ -50,13 +95,14 @@ def reproduction(name: str) -> Callable[[Path, Sequence[int], bool], dict[str, A
     return module.reproduce
 
 
-def run(name: str, data: Path, seeds: Sequence[int], command: str, *, quick: bool) -> dict[str, Any]:
+def run(name: str, data: Path, seeds: Sequence[int], command: str, cells: Cells, *, quick: bool) -> dict[str, Any]:
     """One reproduction and how it came about, as JSON values."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = reproduction(name)(data, seeds, quick)
+        result = reproduction(name)(data, seeds, quick, cells)
     versions = {"blemish": __version__, "torch": torch.__version__, "numpy": np.__version__}
-    made = {"command": command, "date": date.today().isoformat(), "versions": versions}
+    spent = {"seconds": cells.spent("seconds"), "cpu": cells.spent("cpu")}
+    made = {"command": command, "date": date.today().isoformat(), "versions": versions, **spent}
     return {"name": name, "quick": quick, "seeds": list(seeds), **made, **result}
 
 
@@ -89,13 +135,20 @@ def page(result: dict[str, Any]) -> str:
         by_measure.setdefault(str(row.get("measure", "")), []).append(row)
     charts = "".join(_dots(measure or result["name"], rows) for measure, rows in by_measure.items())
     facts = {"command": result["command"], "seeds": str(result["seeds"]), "seconds": f"{result['seconds']:.0f}"}
+    drawn = "".join(
+        histograms({group: np.array(values) for group, values in groups.items()}, title, "error")
+        for title, groups in result.get("histograms", {}).items()
+    )
+    more = [Section("Histograms", "", drawn)] if drawn else []
     published = result["published"]
     published = published if isinstance(published, str) else json.dumps(published, ensure_ascii=False, indent=1)
     columns = ("of", "published", "ours", "sd")
     cells = [[label(r), r.get("published"), float(r["mean"]), float(r["sd"])] for r in result["rows"]]
     table = Table("Figures", columns, [[c if not isinstance(c, (list, dict)) else str(c) for c in r] for r in cells])
     lead = "A smoke test: these figures mean nothing." if result["quick"] else f"Published: {published}"
-    return render(f"Reproduction: {result['name']}", lead, facts, [table], [Section("Ours beside theirs", "", charts)])
+    return render(
+        f"Reproduction: {result['name']}", lead, facts, [table], [Section("Ours beside theirs", "", charts), *more]
+    )
 
 
 def _dots(title: str, rows: list[Row]) -> str:
@@ -121,16 +174,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("name", choices=names())
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin nothing new after this long")
     parser.add_argument("--quick", action="store_true", help="a smoke test of seconds")
-    parser.add_argument("--out", type=Path, help="folder for NAME.json and NAME.html")
+    parser.add_argument("--out", type=Path, help="folder for NAME.json, NAME.html and NAME.cells.json")
     given = parser.parse_args(arguments)
     if not given.data.is_dir():
         parser.error(f"there is no folder {given.data}")
     command = " ".join(["python", "benchmarks/reproduce.py", *(sys.argv[1:] if arguments is None else arguments)])
-    result = run(given.name, given.data, given.seeds, command, quick=given.quick)
-    sys.stdout.write(f"`{command}`, {result['date']}, {result['seconds']:.0f} s\n\n{markdown(result['rows'])}\n")
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
+    kept = given.out / f"{given.name}.cells.json" if given.out and not given.quick else None
+    cells = Cells(kept, given.minutes)
+    result = run(given.name, given.data, given.seeds, command, cells, quick=given.quick)
+    spent = f"{result['seconds']:.0f} s ({result['cpu']:.0f} s of computing)"
+    sys.stdout.write(f"`{command}`, {result['date']}, {spent}\n\n{markdown(result['rows'])}\n")
+    if given.out:
         (given.out / f"{given.name}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
         write_page(given.out / f"{given.name}.html", page(result))
     return 0

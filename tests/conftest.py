@@ -6,6 +6,7 @@ import torch
 
 from blemish import DefectDetector
 from blemish.datasets import Split, ring, tiles
+from blemish.presets import PRESETS
 from browser import launched
 
 torch.set_num_threads(1)
@@ -78,6 +79,15 @@ def text_split():
         np.repeat(["normal", "defect", "other", "other"], 12),
         np.repeat(list(TOPICS), 12),
     )
+
+
+PICTURES = ("nearest", "transposed")  # the other presets take a table where they do not say
+
+
+def modality_of(preset):
+    """The kind of data that a preset is tried on."""
+    modality = PRESETS[preset].arguments.get("modality", "image" if preset in PICTURES else "tabular")
+    return modality["name"] if isinstance(modality, dict) else modality
 
 
 @pytest.fixture(scope="session")

@@ -275,6 +275,17 @@ def test_conv_lstm_writes_frames_that_differ():
     assert (frames[0] - frames[1]).abs().max() > 1e-6
 
 
+def test_conv_lstm_learns_the_standing_picture_in_few_steps():
+    picture = torch.rand(1, 1, 1, 9, 7, generator=torch.Generator().manual_seed(0)).expand(8, 4, 1, 9, 7)
+    encoder, decoder = BACKBONES["conv_lstm"]((4, 1, 9, 7), 6, 6, widths=(4,), recurrent_width=4)
+    optimiser = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=3e-3)
+    for _ in range(60):
+        optimiser.zero_grad()
+        (decoder(encoder(picture)) - picture).square().mean().backward()
+        optimiser.step()
+    assert (decoder(torch.zeros(1, 6)) - picture[:1]).square().mean() < 0.02 * picture.var()
+
+
 @torch.no_grad()
 def test_conv_lstm_step_equals_the_loops():
     cell = ConvLstmCell(2, 3).double()

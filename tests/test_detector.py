@@ -549,6 +549,39 @@ def test_pictures_of_another_size_are_filled_in_their_own_size():
     assert det.inpaint([colour], [masks[0][0]])[0].shape == colour.shape
 
 
+def test_pictures_of_another_range_are_refused(image_split):
+    bytes_, floats = image_split.X_train, image_split.X_train / 255.0
+    det = DefectDetector(epochs=1, scorer="reconstruction", random_state=0)
+    det.fit(bytes_)
+    with pytest.raises(DataError, match=r"holds fractions from 0 to 1, the model was fitted on 0 to 255; multiply by"):
+        det.outlier_score(floats[:3])
+    np.testing.assert_array_equal(det.outlier_score(bytes_[:3].astype(float)), det.outlier_score(bytes_[:3]))
+    assert np.isfinite(det.outlier_score(np.full(bytes_[:1].shape, 0.3))).all()  # a picture that is all but black
+    det.fit(floats)
+    with pytest.raises(DataError, match=r"holds whole numbers up to 255, the model was fitted on fractions from 0 to"):
+        det.outlier_score(bytes_[:3])
+    assert np.isfinite(det.outlier_score((bytes_[:3] > 99).astype(np.uint8))).all()
+
+
+def test_transparent_pictures_are_filled_and_opaque_there():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (40, 3, 16, 16), dtype=np.uint8)
+    det = DefectDetector(epochs=1, random_state=0).fit(images)
+    hole = np.zeros((16, 16), dtype=bool)
+    hole[4:8, 4:8] = True
+    alpha = np.where(hole, 0, 200).astype(np.uint8)[None]
+    clear = np.concatenate([images[0], alpha])
+    filled = det.inpaint([clear], [hole])[0]
+    assert filled.shape == clear.shape
+    np.testing.assert_array_equal(filled[:, ~hole], clear[:, ~hole])
+    assert (filled[3, hole] == 255).all()
+    np.testing.assert_allclose(filled[:3], det.inpaint(images[:1], hole)[0])
+    floats = det.inpaint(clear[None].astype(float), hole)[0]
+    np.testing.assert_allclose(floats[:3], filled[:3])
+    grey = DefectDetector(epochs=1, random_state=0).fit(images[:, :1])
+    assert grey.inpaint(clear[None], hole).shape == (1, 4, 16, 16)
+
+
 def test_clips_are_filled(splits, fitted):
     X = splits["video"].X_test[:2]
     mask = np.zeros(X.shape, dtype=bool)
@@ -649,6 +682,28 @@ def test_cells_of_a_frame_are_filled_by_what_follows_from_the_others(typed_frame
     pd.testing.assert_frame_equal(det.inpaint(frame, np.zeros(frame.shape, dtype=bool)), frame)
     strange = frame.assign(kind="never seen")
     assert set(det.inpaint(strange, mask[["count"]])["kind"]) == {"never seen"}
+
+
+@pytest.mark.parametrize("form", ["pandas", "polars", "pyarrow", "numpy"])
+def test_whole_numbers_that_no_double_holds_come_back(form):
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    rng = np.random.default_rng(0)
+    columns = {"id": 2**60 + rng.integers(0, 1000, 60), "b": rng.integers(0, 9, 60)}
+    columns["id"][:30] = 2**60 + 1 + 2 * np.arange(30)  # odd: none of them is a double
+    make: Any = {
+        "pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table,
+        "numpy": lambda named: np.column_stack(list(named.values())),
+    }[form]  # fmt: skip
+    X, mask = make(columns), np.zeros((60, 2), dtype=bool)
+    mask[40:] = True
+    filled: Any = DefectDetector(epochs=1, random_state=0).fit(X).inpaint(X, mask)
+    ids = filled[:, 0] if form == "numpy" else np.asarray(filled["id"])
+    assert ids.dtype == np.int64
+    np.testing.assert_array_equal(ids[:40], columns["id"][:40])
+    assert (ids[40:] != columns["id"][40:]).any()
 
 
 def test_bad_masks_of_a_table_are_refused(typed_frame):

@@ -9,6 +9,7 @@ import pytest
 
 from blemish import PRESETS, DefectDetector
 from blemish.errors import ConfigError, MissingExtraError, TrainingError
+from conftest import modality_of
 
 lightning = pytest.importorskip("lightning", reason="the extra 'lightning' is not installed", exc_type=ImportError)
 
@@ -18,7 +19,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning"),  # Lightning's own
     pytest.mark.filterwarnings("ignore:.*lr_scheduler.step:UserWarning"),
 ]
-MODALITY_OF = {"nearest": "image", "transposed": "image"}  # the other presets take a table where they do not say
 
 
 class Recorder(lightning.pytorch.callbacks.Checkpoint):
@@ -47,7 +47,7 @@ def train(module, **arguments):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_losses_are_those_of_our_loop(preset, splits):
-    split = splits[PRESETS[preset].arguments.get("modality", MODALITY_OF.get(preset, "tabular"))]
+    split = splits[modality_of(preset)]
     X, y = split.X_train[-48:], split.y_train[-48:]  # the labelled ones come last
     ours = detector(preset).fit(X, y)
     module = DefectModule(detector(preset), X, y)

@@ -9,11 +9,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = '''
-def reproduce(data, seeds, quick):
+def reproduce(data, seeds, quick, cells):
     """Two figures."""
     of = {"data": "toy <b>", "c": 0.5}
-    rows = [{**of, "measure": "AUC", "mean": 0.9, "sd": 0.01 * len(seeds), "published": 0.8}]
-    return {"published": "AUC 0.8", "rows": [*rows, {**of, "measure": "AP", "mean": 0.7, "sd": 0.0}], "seconds": 1.5}
+    found = [cells(f"seed {seed}", lambda: (data / "calls").open("a").write("x")) for seed in seeds]
+    rows = [{**of, "measure": "AUC", "mean": 0.9, "sd": 0.01 * sum(found), "published": 0.8}]
+    rows += [{**of, "measure": "AP", "mean": 0.7, "sd": 0.0}]
+    return {"published": "AUC 0.8", "rows": rows, "histograms": {"before": {"normal": [1.0, 2.0], "defect": [3.0]}}}
 '''
 
 
@@ -46,7 +48,22 @@ def test_a_reproduction_is_printed_and_written(runner, tmp_path, monkeypatch, ca
     assert "smoke test" in page
     assert "toy &lt;b&gt;" in page
     assert "toy <b>" not in page.split("</script>")[-1]
-    assert page.count('class="chart"') == 2, "one chart a measure"
+    assert page.count('class="chart"') == 3, "one chart a measure, and a histogram"
+    assert not (tmp_path / "out" / "tiny.cells.json").exists(), "a smoke test is not kept"
+
+
+def test_what_was_measured_is_not_measured_again(runner, tmp_path, monkeypatch, capsys):
+    (tmp_path / "tiny.py").write_text(TINY)
+    monkeypatch.setattr(runner, "FOLDER", tmp_path)
+    arguments = ["tiny", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--seeds"]
+    for seeds, calls in ((["0", "1"], 2), (["0", "1", "2"], 3), (["1"], 3)):
+        runner.main([*arguments, *seeds])
+        assert (tmp_path / "calls").read_text() == "x" * calls
+    kept = json.loads((tmp_path / "out" / "tiny.cells.json").read_text())
+    assert {key: cell["value"] for key, cell in kept.items()} == {"seed 0": 1, "seed 1": 1, "seed 2": 1}
+    written = json.loads((tmp_path / "out" / "tiny.json").read_text())
+    assert written["seconds"] == kept["seed 1"]["seconds"], "only what the last command asked for"
+    assert "s of computing)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("name", "data", "message"), [("tiny", "no", "no folder"), ("tine", ".", "invalid choice")])

@@ -13,6 +13,7 @@ from blemish.losses import LOSSES
 from blemish.modalities import MODALITIES
 from blemish.presets import PRESETS
 from blemish.store import read, write
+from conftest import modality_of
 
 
 @pytest.mark.parametrize("name", MODALITIES)
@@ -40,9 +41,7 @@ def test_saved_and_loaded_scores_are_equal_bits(name, splits, tmp_path):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_survive_a_file(name, splits, tmp_path):
-    modality = PRESETS[name].arguments.get("modality", "tabular")
-    modality = "image" if name in ("nearest", "transposed") else modality
-    split = splits[modality]
+    split = splits[modality_of(name)]
     det = DefectDetector.from_preset(name, epochs=1, random_state=0).fit(split.X_train, split.y_train)
     det.save(tmp_path / "m.blemish")
     np.testing.assert_array_equal(

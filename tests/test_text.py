@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from blemish import DefectDetector, load, read
 from blemish.cli import main
-from blemish.errors import DataError, DataWarning
+from blemish.errors import ConfigError, DataError, DataWarning
 from blemish.modalities.text import FittedText, Text
 from blemish.results import score_table, top_explanations, write_table
 from blemish.rows import to_rows
@@ -155,6 +155,10 @@ def test_words_may_all_weigh_alike():
     again = FittedText.from_state(plain.state())
     np.testing.assert_array_equal(again.to_tensor(texts).toarray(), plain.to_tensor(texts).toarray())
     assert not {"the", "of"} & set(Text(stop_words=True, topics=1).fit(texts).terms)
+    full, half = (Text(idf=power, topics=1).fit(texts) for power in (True, 0.5))
+    np.testing.assert_allclose(half.idf, full.idf**0.5)
+    with pytest.raises(ConfigError, match=r"idf=-1.0 is a power of the inverse document frequency; give 0 or more"):
+        Text(idf=-1.0).fit(texts)
 
 
 # Sparse until the batch ------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The spatio-temporal autoencoder on real video: regularity of the frames of UCSD Ped2."""
 
 import csv
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +12,38 @@ from blemish import DefectDetector
 from blemish.metrics import auroc
 
 MODELS = {
-    "spatio_temporal": {
-        "arguments": {"latent_dim": 256, "epochs": 60},
-        "video": {"frames": 10, "size": [24, 36]},
-    },
-    "conv": {"arguments": {"latent_dim": 256, "epochs": 150}, "video": {"frames": 10, "size": [24, 36]}},
+    "spatio_temporal": {"arguments": {"epochs": 60}, "video": {"frames": 10, "size": [24, 36]}},
+    "conv": {"arguments": {"epochs": 150, "batch_size": 32}, "video": {"frames": 10, "size": [24, 36]}},
 }
 PUBLISHED = 0.874
 
 
-def reproduce(data: Path, seeds: Sequence[int], quick: bool) -> dict[str, Any]:
+def reproduce(data: Path, seeds: Sequence[int], quick: bool, cells: Any) -> dict[str, Any]:
     """Fit on the training recordings, and rank the frames of the test recordings by their regularity.
 
     Args:
         data: Holds the folder ucsd_ped2.
         seeds: Of the weights and batches.
         quick: A smoke test.
+        cells: Keeps what was measured.
     """
-    start = time.perf_counter()
     folder = data / "ucsd_ped2"
     rows = []
     for name, settings in MODELS.items():
-        runs = [_one_fit(folder, name, settings, seed, quick=quick) for seed in seeds]
-        for of in runs[0]:
+        keys = {f"{name}, seed {seed}": seed for seed in seeds}
+        runs = [
+            cells(key, partial(_one_fit, folder, name, settings, seed, quick=quick))
+            for key, seed in keys.items()
+            if cells.affords(key)
+        ]
+        for of in runs[0] if runs else ():
             values = [run[of] for run in runs]
             of_row = {"model": name, "recording": of, "measure": "seconds" if of == "fit" else "AUROC of frames"}
             published = PUBLISHED if of == "all" else None
             rows.append({**of_row, "mean": np.mean(values), "sd": np.std(values), "published": published})
     text = "Chong & Tay 2017: AUROC of frames 87.4 on all 12 test recordings, trained on all 16; here 3, trained on 4"
     rows = [{**row, "mean": float(row["mean"]), "sd": float(row["sd"])} for row in rows]
-    return {"published": text, "rows": rows, "seconds": time.perf_counter() - start}
+    return {"published": text, "rows": rows}
 
 
 def _one_fit(folder: Path, name: str, settings: dict[str, Any], seed: int, *, quick: bool) -> dict[str, float]:

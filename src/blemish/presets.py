@@ -19,14 +19,22 @@ class Preset:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
-_RSRAE = "Lai, Zou & Lerman 2019, arXiv:1904.00152"
+_RSRAE = "Lai, Zou & Lerman 2019, arXiv:1904.00152, eq. (3), (4)"
 _SEED = "github.com/Stancoo/contrastive_loss"
+
+_IN_TURN: dict[str, Any] = {
+    "bottleneck": {"name": "rsr", "unit_length": True},
+    "losses": ["l2p", "subspace", "orthogonality"],
+    "latent_dim": 10,
+    "lr": {"name": "one_cycle", "lr": 3e-3},
+    "scorer": "reconstruction",
+}
 
 PRESETS = {
     "default": Preset("what DefectDetector() is", "docs/decisions.md"),
     "linear": Preset(
         "linear autoencoder: principal components as a network",
-        "Baldi & Hornik 1989",
+        "Baldi & Hornik 1989, Neural Networks 2",
         {"backbone": "linear", "lr": {"name": "one_cycle", "lr": 1e-2, "weight_decay": 0.0}},
     ),
     "transposed": Preset(
@@ -40,21 +48,21 @@ PRESETS = {
         {"backbone": {"name": "conv", "upsampling": "nearest"}},
     ),
     "denoising": Preset(
-        "reconstructs the clean row from a noisy one", "Vincent et al. 2010", {"corruption": "gaussian"}
+        "reconstructs the clean row from a noisy one", "Vincent et al. 2010, section 3.2", {"corruption": "gaussian"}
     ),
     "inpainting": Preset(
         "learns with hidden pixels or columns, to fill in what is missing",
-        "Vincent et al. 2010",
+        "Vincent et al. 2010, section 3.2 (masking noise)",
         {"corruption": {"name": "mask", "share": 0.4}},
     ),
     "beta_vae": Preset(
         "variational autoencoder with a weighted KL term",
-        "Kingma & Welling 2013; Higgins et al. 2017",
+        "Kingma & Welling 2013, arXiv:1312.6114, section 2.4; Higgins et al. 2017, eq. (4)",
         {"bottleneck": "variational"},
     ),
     "tabular_vae": Preset(
         "the tabular seed: entity embeddings, beta-VAE, warm restarts; categories by cross-entropy",
-        "Kingma & Welling 2013; Guo & Berkhahn 2016, arXiv:1604.06737",
+        "Kingma & Welling 2013, arXiv:1312.6114, section 2.4; Guo & Berkhahn 2016, arXiv:1604.06737",
         {
             "modality": "tabular",
             "backbone": {"name": "mlp", "widths": [64, 128, 256, 128, 64]},
@@ -69,7 +77,7 @@ PRESETS = {
     ),
     "contrastive_vae": Preset(
         "variational autoencoder whose latent space keeps the defects apart",
-        "Kingma & Welling 2013; Hadsell et al. 2006",
+        "Kingma & Welling 2013; Hadsell et al. 2006, eq. (4)",
         {
             "bottleneck": "variational",
             "losses": ["reconstruction", "kl", {"name": "margin", "miner": "distance_weighted"}],
@@ -77,34 +85,42 @@ PRESETS = {
     ),
     "contrastive_vae_triplet": Preset(
         "the same with triplets, near negatives more often",
-        "Schroff et al. 2015, arXiv:1503.03832",
+        "Schroff et al. 2015, arXiv:1503.03832, eq. (3)",
         {"bottleneck": "variational", "losses": ["reconstruction", "kl", "triplet"]},
     ),
     "contrastive_vae_n_pair": Preset(
         "the same with the N-pair loss on inner products",
-        "Sohn 2016",
+        "Sohn 2016, eq. (3)",
         {"bottleneck": "variational", "losses": ["reconstruction", "kl", "n_pair"]},
     ),
     "contrastive_vae_info_nce": Preset(
         "the same with InfoNCE on angles",
-        "van den Oord et al. 2018, arXiv:1807.03748; Khosla et al. 2020",
+        "van den Oord et al. 2018, arXiv:1807.03748, eq. (4); Khosla et al. 2020, eq. (2)",
         {"bottleneck": "variational", "losses": ["reconstruction", "kl", "info_nce"]},
     ),
     "contrastive_vae_cosine": Preset(
         "the same with a margin on angles",
-        "torch.nn.CosineEmbeddingLoss",
+        "Kingma & Welling 2013; torch.nn.CosineEmbeddingLoss",
         {"bottleneck": "variational", "losses": ["reconstruction", "kl", "cosine"]},
     ),
     "rsrae": Preset(
         "robust subspace recovery, reconstruction and subspace in turn",
         _RSRAE,
+        _IN_TURN,
+    ),
+    "rsrae_image": Preset(
+        "the same for pictures: a dark one's error counts as much as a bright one's",
+        _RSRAE,
         {
-            "bottleneck": {"name": "rsr", "unit_length": True},
-            "losses": ["l2p", "subspace", "orthogonality"],
-            "latent_dim": 10,
-            "lr": {"name": "one_cycle", "lr": 1e-3},
-            "scorer": "reconstruction",
+            **_IN_TURN,
+            "modality": "image",
+            "losses": [{"name": "l2p", "relative": 1.0}, "subspace", "orthogonality"],
         },
+    ),
+    "rsrae_text": Preset(
+        "the same for texts of one kind among others: rare words weigh a little more",
+        _RSRAE,
+        {**_IN_TURN, "modality": {"name": "text", "idf": 0.5, "max_terms": 2000}, "epochs": 40, "batch_size": 64},
     ),
     "rsrae_plus": Preset(
         "robust subspace recovery, all terms in one sum",
@@ -114,7 +130,7 @@ PRESETS = {
     "spatio_temporal": Preset(
         "a ConvLSTM over the frames of a clip",
         "Chong & Tay 2017, arXiv:1701.01546",
-        {"modality": "video", "backbone": "conv_lstm"},
+        {"modality": "video", "backbone": "conv_lstm", "latent_dim": 256, "batch_size": 8},
     ),
     "prototype": Preset(
         "the seed's recipe: unsquared mean distances, reconstruction error as the score",

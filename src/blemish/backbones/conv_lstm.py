@@ -7,8 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from blemish.errors import ConfigError
-from blemish.nn import ConvLstmCell, Unfold, UpConv
+from blemish.nn import ConvLstmCell, Unfold, UpConv, normalise
 from blemish.output import Backbone, Block
+
+STANDING_GAIN = 10.0  # Adam moves a weight by at most the learning rate a step: too slow for a picture in few steps
 
 Frames = Float[Tensor, "batch frame channel height width"]
 
@@ -79,7 +81,7 @@ class RecurrentEncoder(nn.Module):
         fans = (sample_shape[1], *widths)
         layers: list[nn.Module] = []
         for fan_in, fan_out in pairwise(fans):
-            layers += [nn.Conv2d(fan_in, fan_out, 3, stride=2, padding=1), nn.SiLU()]
+            layers += [nn.Conv2d(fan_in, fan_out, 3, stride=2, padding=1), normalise(fan_out), nn.SiLU()]
         self.frame = nn.Sequential(*layers)
         self.cell = ConvLstmCell(widths[-1], recurrent_width)
         self.to_hidden = nn.Linear(recurrent_width * height * width, hidden_dim)
@@ -94,7 +96,11 @@ class RecurrentEncoder(nn.Module):
 
 
 class RecurrentDecoder(nn.Module):
-    """The code becomes a map that drives a ConvLSTM; every step of it is upsampled to a frame."""
+    """The code becomes a map that drives a ConvLSTM; every step of it is upsampled to a frame.
+
+    A learnt picture of what never moves is added to every frame, so that the recurrence need not carry it; Chong and
+    Tay subtract the mean frame of the training data instead.
+    """
 
     def __init__(
         self, sample_shape: tuple[int, ...], latent_dim: int, widths: tuple[int, ...], recurrent_width: int
@@ -110,8 +116,13 @@ class RecurrentDecoder(nn.Module):
         fans = (widths[0], *widths[:-1], recurrent_width)
         layers: list[nn.Module] = []
         for level in range(len(widths), 0, -1):
-            layers += [UpConv(fans[level], fans[level - 1], sizes[level - 1], "transposed"), nn.SiLU()]
+            layers += [
+                UpConv(fans[level], fans[level - 1], sizes[level - 1], "transposed"),
+                normalise(fans[level - 1]),
+                nn.SiLU(),
+            ]
         self.frame = nn.Sequential(*layers, nn.Conv2d(widths[0], sample_shape[1], 3, padding=1))
+        self.standing = nn.Parameter(torch.zeros(sample_shape[1:]))
 
     def forward(self, z: Float[Tensor, "batch latent"]) -> Frames:
         """Write all frames in order."""
@@ -121,4 +132,5 @@ class RecurrentDecoder(nn.Module):
             state = self.cell(drive, state)
             states.append(state[0])
         maps = torch.stack(states, dim=1)
-        return self.frame(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        moving = self.frame(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        return moving + STANDING_GAIN * self.standing

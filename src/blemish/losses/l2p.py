@@ -11,11 +11,11 @@ from blemish.output import Batch, Block, Output
 
 
 def l2p_error(
-    x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], p: float = 1.0
+    x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], p: float = 1.0, relative: float = 0.0
 ) -> Float[Tensor, " batch"]:
     r"""Each row's Euclidean error to the power p, shape (batch,), >= 0.
 
-    .. math:: e_i = \lVert x_i - \hat x_i \rVert_2^p
+    .. math:: e_i = \left( \lVert x_i - \hat x_i \rVert_2 / \lVert x_i \rVert_2^r \right)^p
 
     One norm a *row*. A popular PyTorch post takes one norm over the whole batch and loses the robustness that the
     paper is about.
@@ -25,7 +25,10 @@ def l2p_error(
         >>> l2p_error(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
         tensor([5.])
     """
-    return (x - x_hat).flatten(1).square().sum(1).clamp_min(1e-12) ** (p / 2)
+    squared = (x - x_hat).flatten(1).square().sum(1).clamp_min(1e-12)
+    if relative:
+        squared = squared / x.flatten(1).square().sum(1).clamp_min(1e-12) ** relative
+    return squared ** (p / 2)
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class L2p:
     Attributes:
         weight: Factor in the total.
         p: Power, in (0, 2]; 1 is robust, 2 the ordinary squared error.
+        relative: Power r of the row's own length that its error is divided by, >= 0; 1 makes long and short rows count
+            alike, as the authors' rows of length 1 do. Not for tables, whose ordinary rows are short.
 
     Reference:
         Lai, Zou and Lerman, 2019, arXiv:1904.00152, eq. (4). We take the mean over rows, the paper the sum.
@@ -44,6 +49,7 @@ class L2p:
 
     weight: float = 1.0
     p: float = 1.0
+    relative: float = 0.0
     needs: ClassVar[tuple[str, ...]] = ()
     wants_views: ClassVar[bool] = False
     wants_outliers: ClassVar[bool] = False
@@ -59,14 +65,14 @@ class L2p:
     def error_map(
         self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
     ) -> Float[Tensor, "batch *element"]:
-        """Squared error of every element, shape of `x`: what a row's norm is made of."""
+        """Squared error of every element, shape of `x`: what a row's norm is made of, before its length divides it."""
         return (x - x_hat).square()
 
     def sample_error(
         self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
     ) -> Float[Tensor, " batch"]:
         """Error of every row, shape (batch,)."""
-        return l2p_error(x, x_hat, self.p)
+        return l2p_error(x, x_hat, self.p, self.relative)
 
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean over the unlabelled and normal rows."""

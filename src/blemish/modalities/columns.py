@@ -6,7 +6,7 @@ from typing import Any
 import narwhals.stable.v1 as nw
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from sklearn.utils.validation import check_array
 
 from blemish.errors import DataError
@@ -117,14 +117,33 @@ def with_columns(X: Any, columns: Columns, hidden: dict[str, np.ndarray], schema
         frame = nw.from_native(X, eager_only=True)
         made = nw.from_native(from_columns(columns, nw.get_native_namespace(frame).__name__, schema), eager_only=True)
         named = dict(zip(map(str, frame.columns), frame.columns, strict=True))  # a name may be a number
-        replaced = [column.alias(named[str(column.name)]) for column in made.iter_columns()]
+        replaced = [
+            _merged(frame[named[str(column.name)]], column, hidden[str(column.name)]) for column in made.iter_columns()
+        ]
         return frame.with_columns(*replaced).to_native() if columns else frame.clone().to_native()
     names = list(to_columns(X)[0])
     array = from_columns(to_columns(X)[0], "numpy") if isinstance(X, Mapping) else np.array(X)
-    array = array.astype(object if array.dtype.kind == "O" else np.float64)
+    whole = array.dtype if array.dtype.kind in "iu" else None
+    array = array.astype(array.dtype if whole or array.dtype.kind == "O" else np.float64)
     for name, column in columns.items():
-        array[hidden[name], names.index(name)] = column[hidden[name]]
+        cells = column[hidden[name]]
+        array[hidden[name], names.index(name)] = cells if whole is None else _whole(cells, whole)
     return array
+
+
+def _merged(known: nw.Series[Any], made: nw.Series[Any], hidden: Bool[np.ndarray, " row"]) -> nw.Series[Any]:
+    """The made column where something was hidden, the known one elsewhere: doubles cannot hold every whole number."""
+    if not (known.dtype == made.dtype and known.dtype.is_integer()):
+        return made.alias(known.name)
+    mask = nw.new_series("hidden", hidden.tolist(), nw.Boolean, backend=known.implementation)
+    return made.zip_with(mask, known).alias(known.name)
+
+
+def _whole(numbers: Float[np.ndarray, " row"], kind: np.dtype) -> np.ndarray:
+    """Numbers as the nearest whole ones that a type holds."""
+    info = np.iinfo(kind)
+    high = np.nextafter(float(info.max), 0) if info.bits > 32 else info.max
+    return np.clip(np.rint(numbers), float(info.min), high).astype(kind)
 
 
 def mask_columns(mask: Any, columns: Columns) -> dict[str, Bool[np.ndarray, " row"]]:
@@ -179,11 +198,7 @@ def _typed(column: np.ndarray, kind: pa.DataType) -> pa.Array:
     missing = np.isnan(column)
     present = np.where(missing, 0.0, column)
     if pa.types.is_integer(kind):
-        info = np.iinfo(kind.to_pandas_dtype())
-        whole = np.clip(
-            np.rint(present), float(info.min), np.nextafter(float(info.max), 0) if info.bits > 32 else info.max
-        )
-        return pa.array(whole.astype(kind.to_pandas_dtype()), mask=missing)
+        return pa.array(_whole(present, np.dtype(kind.to_pandas_dtype())), mask=missing)
     if pa.types.is_temporal(kind):
         micros = np.clip(np.rint(present * 1e6), -FARTHEST, FARTHEST).astype(np.int64)
         of_kind = pa.duration("us") if pa.types.is_duration(kind) else pa.timestamp("us", getattr(kind, "tz", None))
@@ -195,6 +210,9 @@ def _series(series: nw.Series[Any]) -> np.ndarray:
     missing = series.is_null().to_numpy()
     if series.dtype == nw.Boolean and not missing.any():
         return series.to_numpy().astype(bool)
+    if series.dtype.is_integer():  # Arrow refuses to round whole numbers that no double holds
+        whole = pa.chunked_array(series.to_arrow()).cast(pa.float64(), safe=False)
+        return np.asarray(whole.to_numpy(), dtype=np.float64)
     if series.dtype.is_numeric():
         return series.cast(nw.Float64).to_numpy().astype(np.float64)
     if series.dtype.is_temporal() and series.dtype != nw.Time:

@@ -15,6 +15,8 @@ from blemish.errors import DataError
 from blemish.modalities.masks import to_booleans
 
 MAX_SIDE = 64
+LEAST_WHITE = 255  # a model whose white is at least this was fitted on whole numbers
+MOST_BLACK = 0.5  # of such numbers: an all but black picture may hold fractions below
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
@@ -37,12 +39,31 @@ class Pixels:
     def encode(
         self, picture: Shaped[np.ndarray, "*leading channel height width"]
     ) -> Float[np.ndarray, "*leading channel_out height_out width_out"]:
-        """Match channels, average down (or repeat up) to the size, scale to [0, 1] by the training range."""
+        """Match channels, average down (or repeat up) to the size, scale to [0, 1] by the training range.
+
+        Raises:
+            DataError: If the channels cannot be matched, or the values are clearly of another range than in training.
+        """
+        self._check_range(picture)
         planes = match_channels(picture, self.channels)
         if planes.shape[-2:] != self.size:
             pooled = adaptive_avg_pool2d(torch.from_numpy(np.ascontiguousarray(planes, dtype=np.float32)), self.size)
             planes = pooled.numpy()
         return ((planes - self.low) / (self.high - self.low)).astype(np.float32)
+
+    def _check_range(self, picture: Shaped[np.ndarray, "..."]) -> None:
+        if picture.dtype.kind == "f" and self.low == 0 and self.high >= LEAST_WHITE:
+            brightest = picture.max()
+            if MOST_BLACK < brightest <= 1 and picture.min() >= 0 and (picture % 1 > 0).any():
+                raise DataError(
+                    f"a picture holds fractions from 0 to {brightest:.3g}, the model was fitted on 0 to {self.high:g}; "
+                    f"multiply by {self.high:g}"
+                )
+        if picture.dtype.kind in "ui" and (self.low, self.high) == (0, 1) and picture.max() > 1:
+            raise DataError(
+                f"a picture holds whole numbers up to {picture.max()}, the model was fitted on fractions from 0 to 1; "
+                f"divide by {np.iinfo(picture.dtype).max} if that is white"
+            )
 
     def decode(self, x: Float[np.ndarray, "*leading height width"]) -> Float[np.ndarray, "*leading height width"]:
         """Back to the user's range; what lies outside it is cut."""
@@ -146,9 +167,18 @@ def shrink_mask(
 def fill_pictures(
     pictures: Sequence[np.ndarray], masks: Sequence[np.ndarray], made: Float[np.ndarray, "row *sample"]
 ) -> list[Float[np.ndarray, "..."]]:
-    """Each picture in its own size and range, with what is masked taken from a picture of the network's size."""
+    """Each picture in its own size and range, with what is masked taken from a picture of the network's size.
+
+    A transparency that the model does not know becomes opaque there.
+    """
     filled = []
     for picture, mask, one in zip(pictures, masks, made, strict=True):
+        if picture.shape[-3] == 4 != one.shape[-3]:
+            colours = fill_pictures([picture[..., :3, :, :]], [mask[..., :3, :, :]], one[None])[0]
+            alpha = picture[..., 3:, :, :]
+            opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else max(1.0, float(alpha.max()))
+            filled.append(np.concatenate([colours, np.where(mask[..., 3:, :, :], opaque, alpha)], axis=-3))
+            continue
         if one.shape[-3] != picture.shape[-3]:
             one = match_channels(one, picture.shape[-3])
         if one.shape[-2:] != picture.shape[-2:]:

@@ -62,7 +62,7 @@ class Modality(Protocol):
     """A kind of data before fitting: a frozen dataclass of choices.
 
     Attributes:
-        backbone: Name of the default network family.
+        backbone: The default network family, by name or with options.
         loss: Name of the default reconstruction error.
         synthetic: Name of the function that makes outliers of normals.
         view: Name of the function that shows a sample a little differently.
@@ -72,7 +72,7 @@ class Modality(Protocol):
         fitted: The class that `fit` returns.
     """
 
-    backbone: ClassVar[str]
+    backbone: ClassVar[Any]
     loss: ClassVar[str]
     synthetic: ClassVar[str]
     view: ClassVar[str]

@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from blemish.errors import DataError
+from blemish.errors import ConfigError, DataError
 from blemish.output import Block
 
 WORDS_OF_A_RECONSTRUCTION = 10
@@ -31,8 +31,9 @@ class Text:
 
     Attributes:
         column: Of a table: the one with the texts; None: the only one that holds text.
-        idf: Weigh words down that are in many texts. Not for finding unlabelled outliers among texts of one kind: the
-            words that the kind has in common are then the lightest.
+        idf: How much words weigh less that are in many texts: the power of the inverse document frequency, >= 0; true
+            is 1, false 0. For unlabelled outliers among texts of one kind less is more: the words that the kind has in
+            common are else the lightest.
         stop_words: Leave out English words without content ('the', 'of'). They tell one kind of text from another.
         max_terms: Most frequent words that are told apart, >= 1.
         topics: Directions of the latent semantic analysis that the experts look at, >= 1.
@@ -43,11 +44,11 @@ class Text:
     """
 
     column: str | None = None
-    idf: bool = True
+    idf: float | bool = 1.0
     stop_words: bool = False
     max_terms: int = 5000
     topics: int = 128
-    backbone: ClassVar[str] = "mlp"
+    backbone: ClassVar[Any] = {"name": "mlp", "widths": [32, 64]}  # RSRAE's; a first layer of 128 overfits few texts
     loss: ClassVar[str] = "mse"
     fitted: ClassVar[type]
     view: ClassVar[str] = "hide_columns"
@@ -71,20 +72,24 @@ class Text:
 
         Raises:
             DataError: If an item is no string, or no word occurs often enough to learn from.
+            ConfigError: If `idf` is negative.
         """
+        if self.idf < 0:
+            raise ConfigError(f"idf={self.idf} is a power of the inverse document frequency; give 0 or more")
         texts = check_texts(raw)
         least = 2 if len(texts) > 20 else 1
-        words = _vectorizer(self.stop_words, use_idf=self.idf, min_df=least, max_features=self.max_terms)
+        words = _vectorizer(self.stop_words, min_df=least, max_features=self.max_terms)
         try:
-            weights = words.fit_transform(texts)
+            words.fit(texts)
         except ValueError:
             raise DataError(f"no word occurs in at least {least} of the {len(texts)} texts; give more text") from None
+        words.idf_ = idf = words.idf_**self.idf
+        weights = words.transform(texts)
         terms = words.get_feature_names_out()
         n_topics = max(1, min(self.topics, len(terms) - 1, len(texts) - 1))
         directions = np.full((1, len(terms)), len(terms) ** -0.5)
         if min(len(terms), len(texts)) > 1:
             directions = np.asarray(TruncatedSVD(n_topics, random_state=0).fit(weights).components_)
-        idf = words.idf_ if self.idf else np.ones(len(terms))
         return FittedText(tuple(map(str, terms)), idf, directions, self.stop_words)
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
