@@ -157,15 +157,20 @@ def fit(
 
 
 def _fit(run: "RunConfig") -> None:
-    from blemish.detector import DefectDetector
-    from blemish.inputs import labels_for, limited, name_known, samples_to_fit
+    from blemish.catalogue import check_names, of_preset
 
     output = Path(str(run.output))
+    arguments = of_preset(run.preset or "default", run.detector_arguments())
+    check_names(arguments)
+    from blemish.inputs import labels_for, limited, name_known, samples_to_fit
+
     if not output.resolve().parent.is_dir():
         raise DataError(f"the folder of {output} does not exist; make it first")
     with _told():
-        det = DefectDetector.from_preset(run.preset or "default", **run.detector_arguments())
         samples = samples_to_fit(run)
+        from blemish.detector import DefectDetector
+
+        det = DefectDetector(**arguments)
         y = labels_for(samples, run)
         if run.limit_labels is not None and y is not None:
             y = limited(y, run.limit_labels, run.random_state)
@@ -195,13 +200,14 @@ def score(
     device: Device = "auto",
 ) -> None:
     """Score every sample: how unusual, how much like my defect."""
-    from blemish.inputs import keys_of, open_both
-    from blemish.results import score_table, write_table
-
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
+    from blemish.inputs import keys_of, open_both
+
     with _told():
         det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
+        from blemish.results import score_table, write_table
+
         table = score_table(det, samples.X, *keys_of(samples, key))
     write_table(table, output)
     _say_drift(det, samples.X)
@@ -297,17 +303,20 @@ def threshold(
     contamination: Annotated[float | None, typer.Option(help="Share to report of rows like the training rows.")] = None,
 ) -> None:
     """Change where the model cuts, without fitting again, and say what that promises."""
+    targets: dict[str, Any] = {
+        "recall": recall, "precision": precision, "false_positive_rate": false_positive_rate, "budget": budget,
+        "contamination": contamination,
+    }  # fmt: skip
+    if sum(value is not None for value in targets.values()) != 1:
+        raise typer.BadParameter(f"give exactly one of --{', --'.join(targets).replace('_', '-')}")
+    from blemish.store import need_file
+
+    need_file(model)
     from blemish.detector import load
 
     det = load(model)
     before = det.threshold_
-    det.set_threshold(
-        recall=recall,
-        precision=precision,
-        false_positive_rate=false_positive_rate,
-        budget=budget,
-        contamination=contamination,
-    )
+    det.set_threshold(**targets)
     det.save(model)
     typer.echo(f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}\n{det.promise_.text}")
 
@@ -371,13 +380,13 @@ def report(
     """Write one page to show: scores, map, top hits with reasons, threshold, training, data problems."""
     import shlex
 
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise typer.BadParameter(f"{output} must end in .html")
     from blemish.config import RunConfig
     from blemish.inputs import keys_of, labels_for, samples_to_score
     from blemish.overview import model_page
     from blemish.report import write_page
 
-    if output.suffix.lower() not in (".html", ".htm"):
-        raise typer.BadParameter(f"{output} must end in .html")
     run = RunConfig(
         labels=labels, defect=defect, other=other, normal=normal, defect_folder=defect_folder,
         other_folder=other_folder, normal_folder=normal_folder,
@@ -406,6 +415,9 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Show what a model is made of and what it was fitted on."""
+    from blemish.store import need_file
+
+    need_file(model)
     from blemish.detector import load
     from blemish.results import description, run_config
 

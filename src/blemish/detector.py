@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from blemish import store
+from blemish.catalogue import of_preset
 from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_number
 from blemish.drift import Drift, code_columns, compare
 from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError
@@ -35,8 +36,6 @@ from blemish.modalities.columns import frame_columns, is_frame
 from blemish.modalities.tabular import FittedTabular
 from blemish.modalities.text import FittedText
 from blemish.model import device_for
-from blemish.parts import nearest as nearest_word
-from blemish.presets import PRESETS
 from blemish.rows import Rows, to_rows
 from blemish.scoring import Evidence
 from blemish.scoring.conformal import conformal_p_values, discoveries
@@ -128,9 +127,7 @@ class DefectDetector(BaseEstimator):
             >>> DefectDetector.from_preset("rsrae", epochs=50).latent_dim
             10
         """
-        if name not in PRESETS:
-            raise ConfigError(f"preset {name!r} is unknown; {nearest_word(name, PRESETS)}")
-        return cls(**{**PRESETS[name].arguments, **overrides})
+        return cls(**of_preset(name, overrides))
 
     # Fitting -----------------------------------------------------------------------------------------------------
 

@@ -2,16 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blemish.config import RunConfig
-from blemish.detector import DefectDetector, load
 from blemish.errors import DataError, LabelError
 from blemish.file_labels import labels_from_folders, labels_from_table
 from blemish.labels import translate
 from blemish.sources import Samples, read
+from blemish.store import need_file
+
+if TYPE_CHECKING:
+    from blemish.detector import DefectDetector
 
 Groups = dict[str, tuple[str, ...]]
 
@@ -41,7 +44,7 @@ def samples_to_fit(run: RunConfig) -> Samples:
 
 
 def samples_to_score(
-    det: DefectDetector,
+    det: "DefectDetector",
     data: str,
     *,
     glob: str | None = None,
@@ -80,8 +83,11 @@ def open_both(
     names: str | None,
     key: str | None = None,
     truth: str | None = None,
-) -> tuple[DefectDetector, Samples]:
+) -> tuple["DefectDetector", Samples]:
     """A model and the samples to score with it."""
+    need_file(model)
+    from blemish.detector import load
+
     det = load(model, device=device)
     samples = samples_to_score(det, data, glob=glob, names=names, apart=(key, truth))
     if key:
@@ -160,7 +166,7 @@ def keys_of(samples: Samples, key: str | None) -> tuple[list[Any], str]:
     return samples.keys, "path" if samples.files else "row"
 
 
-def name_known(det: DefectDetector, keys: list[Any]) -> None:
+def name_known(det: "DefectDetector", keys: list[Any]) -> None:
     """Call the samples that explanations point to by the user's names instead of row numbers."""
     known = det.fitted_.known_names
     known.update({group: [keys[row] if isinstance(row, int) else row for row in rows] for group, rows in known.items()})
