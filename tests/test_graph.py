@@ -6,6 +6,8 @@ import pytest
 from blemish.experts import EXPERTS
 from blemish.graph import Graph
 from blemish.labels import DEFECT, OTHER
+from blemish.modalities.pictures import Pixels
+from blemish.modalities.tabular import arcsinh_graph
 from blemish.scoring import SCORERS
 from blemish.scoring.evidence import Evidence, EvidenceNodes
 from blemish.scoring.tail import fit_tail, tail_rank, tail_rank_graph
@@ -95,3 +97,25 @@ def test_a_scorer_as_a_graph_scores_as_the_scorer_does(name, labels):
     found = run(graph, {"z": evidence.z, "error": evidence.error})
     for mine, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (16, 12), (11, 29), (3, 5), (1, 1)])
+def test_pictures_of_any_size_become_what_the_network_sees(size):
+    rng = np.random.default_rng(0)
+    pixels = Pixels(channels=3, size=(8, 6), low=0.0, high=255.0)
+    picture = rng.integers(0, 256, (3, *size)).astype(np.uint8)
+    for shape, batch in ((["row", 3, "height", "width"], picture), (["row", 2, 3, "height", "width"], [picture] * 2)):
+        graph = Graph()
+        node = graph.input("X", np.float32, shape)
+        graph.output("x", pixels.graph(node), np.float32, [None] * len(shape))
+        (found,) = run(graph, {"X": np.array([batch], np.float32)})
+        np.testing.assert_allclose(found[0], pixels.encode(np.array(batch)), rtol=1e-6, atol=1e-7)
+
+
+def test_the_inverse_hyperbolic_sine_to_the_last_digits():
+    x = np.concatenate([[0.0, 1e-300, 1e300], np.logspace(-12, 12, 200)])
+    x = np.concatenate([x, -x])
+    graph = Graph()
+    graph.output("y", arcsinh_graph(graph.input("x", np.float64, ["row"])), np.float64, ["row"])
+    (found,) = run(graph, {"x": x})
+    np.testing.assert_allclose(found, np.arcsinh(x), rtol=1e-12)

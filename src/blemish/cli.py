@@ -202,15 +202,24 @@ def score(
     """Score every sample: how unusual, how much like my defect."""
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
-    from blemish.inputs import keys_of, open_both
+    from blemish.store import need_file
 
+    need_file(model)
+    from blemish.inputs import keys_of, open_both, open_exported
+    from blemish.results import score_table, table_of, write_table
+
+    exported = model.suffix.lower() == ".onnx"
     with _told():
-        det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
-        from blemish.results import score_table, write_table
-
-        table = score_table(det, samples.X, *keys_of(samples, key))
+        if exported:
+            runtime, samples = open_exported(model, data, glob=glob, names=names, key=key)
+            found = runtime.scores(samples.X)
+            table = table_of(found, *keys_of(samples, key))
+        else:
+            det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
+            table = score_table(det, samples.X, *keys_of(samples, key))
     write_table(table, output)
-    _say_drift(det, samples.X)
+    if not exported:
+        _say_drift(det, samples.X)
     words = table["label"].to_pylist()
     counts = ", ".join(f"{words.count(word)} {word}" for word in ("defect", "other", "normal"))
     typer.echo(f"scored {len(samples)} samples: {counts}")
@@ -430,6 +439,34 @@ def info(
         typer.echo(json.dumps(facts, indent=2))
         return
     _table(str(model), ["what", "value"], [(name, _short(value, 90)) for name, value in facts.items()])
+
+
+@app.command()
+def export(
+    model: ModelFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="Samples to compare the export with the model on; default: what the model kept."),
+    ] = None,
+    glob: Glob = None,
+    names: Names = None,
+) -> None:
+    """Write one ONNX file that scores raw samples without PyTorch."""
+    if output.suffix.lower() != ".onnx":
+        raise typer.BadParameter(f"{output} must end in .onnx")
+    from blemish.store import need_file
+
+    need_file(model)
+    from blemish.detector import load
+    from blemish.inputs import samples_to_score
+
+    with _told():
+        det = load(model, device="cpu")
+        X = None if data is None else samples_to_score(det, data, glob=glob, names=names).X
+        parity = det.export(output, X)
+    typer.echo(parity.text)
+    typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
 
 
 @app.command()

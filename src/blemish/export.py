@@ -45,7 +45,8 @@ class Parity:
     Attributes:
         rows: How many were compared.
         source: Where they came from.
-        evidence: Largest difference of a code, log error or view, divided by its size or 1, whichever is more.
+        evidence: Largest difference of a code with its log error, or of a view, divided by the row's largest number
+            there or 1, whichever is more.
         scores: Largest difference between the graph's scores and Blemish's own for the graph's evidence, divided by the
             score's size or the spread of ordinary scores, whichever is more: a score has no unit of its own.
         drift: The same of the whole, raw samples to scores, over the rows that are not on an edge.
@@ -174,6 +175,7 @@ def _traced(body: Body, sample_shape: tuple[int, ...]) -> Any:
             custom_translation_table={torch.ops.aten.sort.stable: sort},
             opset_version=OPSET,
             external_data=False,
+            optimize=False,  # onnxscript 0.7.2 takes + 1e-9 for + 0; ONNX Runtime optimises when it loads
             verbose=False,
         )
     if program is None:
@@ -221,9 +223,16 @@ def compare(runtime: Runtime, fitted: Fitted, samples: Any, source: str, names: 
     z, error, *features = (found[name] for name in names)
     seen = Evidence(z, error, dict(zip(views, features, strict=True)))
     own = fitted.model.evidence(fitted.model.to_tensor(samples))
-    evidence = max(_drift(seen.view(view), own.view(view), 1.0).max(initial=0.0) for view in ("code", *views))
-    spread = {name: float(np.std(fitted.calibration[name.removesuffix("_score")])) for name in _scores(fitted, own[:0])}
+    evidence = max(
+        float(
+            _drift(
+                seen.view(view), own.view(view), np.maximum(1.0, np.abs(own.view(view)).max(axis=1, keepdims=True))
+            ).max(initial=0.0)
+        )
+        for view in ("code", *views)
+    )
     of_seen, of_own = _scores(fitted, seen), _scores(fitted, own)
+    spread = {name: float(np.std(fitted.calibration[name.removesuffix("_score")])) or 1.0 for name in of_own}
     scores = max(_drift(found[name], of_seen[name], spread[name]).max() for name in spread)
     scores = max(scores, _drift(found["probabilities"], fitted.probabilities(seen), 1.0).max())
     whole = np.maximum.reduce(
@@ -248,8 +257,9 @@ def _scores(fitted: Fitted, evidence: Evidence) -> dict[str, np.ndarray]:
     return {**found, "defect_score": fitted.defect_score(evidence)} if fitted.n_defects else found
 
 
-def _drift(a: np.ndarray, b: np.ndarray, spread: float) -> np.ndarray:
-    drift = np.abs(a - b) / np.maximum(np.abs(b), spread or 1.0)
+def _drift(a: np.ndarray, b: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
+    """Difference in units of the number or the scale, whichever is more; infinite where one is no number."""
+    drift = np.abs(a - b) / np.maximum(np.abs(b), scale)
     return np.where(np.isfinite(drift), drift, np.where(a == b, 0.0, np.inf))
 
 

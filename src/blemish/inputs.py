@@ -1,6 +1,7 @@
 """What the command line was pointed at, as samples and labels."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from blemish.config import RunConfig
 from blemish.errors import DataError, LabelError
 from blemish.file_labels import labels_from_folders, labels_from_table
 from blemish.labels import translate
+from blemish.runtime import Runtime
 from blemish.sources import Samples, read
 from blemish.store import need_file
 
@@ -60,18 +62,51 @@ def samples_to_score(
         names: File of column names; None: as in training.
         apart: More columns to take out.
     """
-    run = det.notes_.get("run", {})
-    modality = det.fitted_.model.choices.modality.name
     spec = det.modality if isinstance(det.modality, dict) else {}
+    facts = {
+        "modality": det.fitted_.model.choices.modality.name,
+        "n_frames": getattr(det.fitted_.model.modality, "n_frames", None),
+        "notes": {**det.notes_, "column": spec.get("column")},
+    }
+    return samples_like(facts, data, glob=glob, names=names, apart=apart)
+
+
+def samples_like(
+    facts: Mapping[str, Any], data: str, *, glob: str | None, names: str | None, apart: tuple[str | None, ...] = ()
+) -> Samples:
+    """Read data as a model's training data were read.
+
+    Args:
+        facts: 'modality', 'notes' of the fit, and for video 'n_frames'; `blemish.runtime.Runtime.facts` has them.
+        data: File or folder.
+        glob: Which file names count; None: as in training.
+        names: File of column names; None: as in training.
+        apart: More columns to take out.
+    """
+    notes = facts["notes"]
+    run = notes.get("run", {})
     return read(
         data,
-        modality=modality,
+        modality=facts["modality"],
         glob=glob or run.get("glob") or "*",
         names=column_names(names or run.get("names")),
-        take_out=[name for name in (*apart, *det.notes_.get("taken_out", [])) if name],
-        frames=getattr(det.fitted_.model.modality, "n_frames", None),
-        column=spec.get("column"),
+        take_out=[name for name in (*apart, *notes.get("taken_out", [])) if name],
+        frames=facts.get("n_frames"),
+        column=notes.get("column"),
     )
+
+
+def open_exported(
+    model: str | os.PathLike[str], data: str, *, glob: str | None, names: str | None, key: str | None
+) -> tuple[Runtime, Samples]:
+    """An exported model and the samples to score with it; PyTorch is not imported."""
+    runtime = Runtime(model)
+    samples = samples_like(runtime.facts, data, glob=glob, names=names, apart=(key,))
+    if samples.modality != runtime.facts["modality"]:
+        raise DataError(f"the data are {samples.modality}, the model is for {runtime.facts['modality']}")
+    if key:
+        _need_column(samples, key, data)
+    return runtime, samples
 
 
 def open_both(
