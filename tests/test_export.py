@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
@@ -19,15 +20,12 @@ from blemish.presets import PRESETS
 from blemish.runtime import KEY, Runtime
 from blemish.scoring.ensemble import Ensemble
 
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
 
 def agrees(det, path, X):
     """The file's scores are the detector's, in all rows but those on the edge of a step."""
     parity = det.export(path)
     assert max(parity.evidence, parity.scores, parity.drift) <= TOLERANCE
-    assert parity.on_edge <= MOST_ON_EDGE * parity.rows
+    assert parity.on_edge <= max(1, MOST_ON_EDGE * parity.rows)
     assert parity.rows >= 20
     found = Runtime(path).scores(X)
     expected = {"outlier_score": det.outlier_score(X), "probabilities": det.predict_proba(X)}
@@ -128,8 +126,10 @@ class Refusal:
 sys.meta_path.insert(0, Refusal())
 from blemish.cli import main
 sys.argv = ["blemish", *sys.argv[1:]]
-main()
-print("LOADED", *[m for m in ("torch", "onnx", "onnxscript", "onnxruntime") if m in sys.modules])
+try:
+    main()
+finally:
+    print("LOADED", *[m for m in ("torch", "onnx", "onnxscript", "onnxruntime") if m in sys.modules])
 """
 
 

@@ -1,6 +1,7 @@
 """Every expert and scorer as part of an ONNX graph, against itself in NumPy."""
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from blemish.experts import EXPERTS
@@ -11,8 +12,6 @@ from blemish.modalities.tabular import arcsinh_graph
 from blemish.scoring import SCORERS
 from blemish.scoring.evidence import Evidence, EvidenceNodes
 from blemish.scoring.tail import fit_tail, tail_rank, tail_rank_graph
-
-onnxruntime = pytest.importorskip("onnxruntime")
 
 
 def run(graph, feeds):

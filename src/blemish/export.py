@@ -223,48 +223,48 @@ def compare(runtime: Runtime, fitted: Fitted, samples: Any, source: str, names: 
     z, error, *features = (found[name] for name in names)
     seen = Evidence(z, error, dict(zip(views, features, strict=True)))
     own = fitted.model.evidence(fitted.model.to_tensor(samples))
-    evidence = max(
-        float(
-            _drift(
-                seen.view(view), own.view(view), np.maximum(1.0, np.abs(own.view(view)).max(axis=1, keepdims=True))
-            ).max(initial=0.0)
-        )
-        for view in ("code", *views)
-    )
     of_seen, of_own = _scores(fitted, seen), _scores(fitted, own)
-    spread = {name: float(np.std(fitted.calibration[name.removesuffix("_score")])) or 1.0 for name in of_own}
-    scores = max(_drift(found[name], of_seen[name], spread[name]).max() for name in spread)
-    scores = max(scores, _drift(found["probabilities"], fitted.probabilities(seen), 1.0).max())
-    whole = np.maximum.reduce(
-        [
-            *(_drift(found[name], of_own[name], spread[name]) for name in spread),
-            _drift(found["probabilities"], fitted.probabilities(own), 1.0).max(axis=1),
-        ]
-    )
-    beyond = ~(whole <= TOLERANCE)
+    whole = _drift(fitted, found, of_own)
+    on_edge = ~(whole <= TOLERANCE)
     return Parity(
         rows=len(whole),
         source=source,
-        evidence=float(evidence),
-        scores=float(scores),
-        drift=float(whole[~beyond].max(initial=0.0)),
-        on_edge=int(beyond.sum()),
+        evidence=max(_apart(seen.view(view), own.view(view)) for view in ("code", *views)),
+        scores=float(_drift(fitted, found, of_seen).max()),
+        drift=float(whole[~on_edge].max(initial=0.0)),
+        on_edge=int(on_edge.sum()),
     )
 
 
 def _scores(fitted: Fitted, evidence: Evidence) -> dict[str, np.ndarray]:
-    found = {"outlier_score": fitted.outlier_score(evidence)}
+    found = {"outlier_score": fitted.outlier_score(evidence), "probabilities": fitted.probabilities(evidence)}
     return {**found, "defect_score": fitted.defect_score(evidence)} if fitted.n_defects else found
 
 
-def _drift(a: np.ndarray, b: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
-    """Difference in units of the number or the scale, whichever is more; infinite where one is no number."""
-    drift = np.abs(a - b) / np.maximum(np.abs(b), scale)
-    return np.where(np.isfinite(drift), drift, np.where(a == b, 0.0, np.inf))
+def _apart(a: Float[np.ndarray, "row feature"], b: Float[np.ndarray, "row feature"]) -> float:
+    """Largest difference in units of the largest number of the row, or 1; infinite where one is no number."""
+    apart = np.abs(a - b) / np.maximum(1.0, np.abs(b).max(axis=1, keepdims=True))
+    return float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))
+
+
+def _drift(
+    fitted: Fitted, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
+) -> Float[np.ndarray, " row"]:
+    """Largest difference of each row's scores, in units of the score or of the spread of ordinary scores."""
+    spread = {f"{name}_score": float(np.std(scores)) or 1.0 for name, scores in fitted.calibration.items()}
+    drifts = []
+    for name, scores in expected.items():
+        drift = np.abs(found[name] - scores) / np.maximum(np.abs(scores), spread.get(name, 1.0))
+        drifts.append(np.nan_to_num(drift, nan=np.inf).reshape(len(drift), -1).max(axis=1))
+    return np.maximum.reduce(drifts)
 
 
 def _accept(parity: Parity) -> None:
-    if parity.evidence <= TOLERANCE and parity.scores <= TOLERANCE and parity.on_edge <= MOST_ON_EDGE * parity.rows:
+    if (
+        parity.evidence <= TOLERANCE
+        and parity.scores <= TOLERANCE
+        and parity.on_edge <= max(1, MOST_ON_EDGE * parity.rows)
+    ):
         return
     raise ExportError(
         f"the exported model would drift from the original on {parity.rows} rows ({parity.source}): evidence by "
