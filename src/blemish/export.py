@@ -251,7 +251,8 @@ def _drift(
     fitted: Fitted, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
 ) -> Float[np.ndarray, " row"]:
     """Largest difference of each row's scores, in units of the score or of the spread of ordinary scores."""
-    spread = {f"{name}_score": float(np.std(scores)) or 1.0 for name, scores in fitted.calibration.items()}
+    ordinary = {name: fitted.calibration[name] for name in ("outlier", "defect") if name in fitted.calibration}
+    spread = {f"{name}_score": float(np.std(scores)) or 1.0 for name, scores in ordinary.items()}
     drifts = []
     for name, scores in expected.items():
         drift = np.abs(found[name] - scores) / np.maximum(np.abs(scores), spread.get(name, 1.0))
