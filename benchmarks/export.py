@@ -39,7 +39,8 @@ def measure(name: str, split, X: np.ndarray, folder: Path, epochs: int) -> str: 
     det.save(folder / "m.blemish")
     exporting = seconds(lambda: det.export(folder / "m.onnx"))
     runtime = Runtime(folder / "m.onnx")
-    det.defect_score(X[:8]), runtime.scores(X[:8])
+    for score in (det.defect_score, runtime.scores):
+        score(X[:8])
     own, theirs = [], []
     for _ in range(TURNS):
         own.append(seconds(lambda: det.defect_score(X)))

@@ -13,7 +13,7 @@ from pyarrow import csv, parquet
 from blemish import DefectDetector, load
 from blemish.datasets import ring
 from blemish.errors import ArtifactError, DataError, ExportError
-from blemish.export import MOST_ON_EDGE, TOLERANCE
+from blemish.export import MOST_BEYOND, TOLERANCE
 from blemish.losses import RECONSTRUCTIONS
 from blemish.modalities import MODALITIES
 from blemish.presets import PRESETS
@@ -22,10 +22,10 @@ from blemish.scoring.ensemble import Ensemble
 
 
 def agrees(det, path, X):
-    """The file's scores are the detector's, in all rows but those on the edge of a step."""
+    """The file's scores are the detector's, in all rows but those where float32's last digit decides."""
     parity = det.export(path)
     assert max(parity.evidence, parity.scores, parity.drift) <= TOLERANCE
-    assert parity.on_edge <= max(1, MOST_ON_EDGE * parity.rows)
+    assert parity.beyond <= max(1, MOST_BEYOND * parity.rows)
     assert parity.rows >= 20
     found = Runtime(path).scores(X)
     expected = {"outlier_score": det.outlier_score(X), "probabilities": det.predict_proba(X)}
@@ -51,8 +51,9 @@ def test_every_preset_is_exported(name, small_table, video_split, tmp_path):
     arguments = PRESETS[name].arguments
     backbone = arguments.get("backbone")
     backbone = backbone["name"] if isinstance(backbone, dict) else backbone
-    split = video_split if arguments.get("modality") == "video" or backbone == "conv" else small_table
-    det = DefectDetector.from_preset(name, epochs=1, random_state=0).fit(split.X_train, split.y_train)
+    video = arguments.get("modality") == "video" or backbone == "conv"
+    split, epochs = (video_split, 10) if video else (small_table, 1)
+    det = DefectDetector.from_preset(name, epochs=epochs, random_state=0).fit(split.X_train, split.y_train)
     agrees(det, tmp_path / "m.onnx", split.X_test)
 
 
@@ -65,7 +66,9 @@ def test_every_kind_of_data_is_exported(name, splits, tmp_path):
     np.testing.assert_allclose(alone["defect_score"], found["defect_score"][:1], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("loss", RECONSTRUCTIONS)
+@pytest.mark.parametrize(
+    "loss", [loss for loss in RECONSTRUCTIONS if loss not in ("mse", "typed", "l2p")]
+)  # see presets
 def test_every_reconstruction_error_is_exported(loss, mixed_frame, tmp_path):
     det = DefectDetector(losses=[loss], backbone="linear", scorer="latent", epochs=1, random_state=0).fit(mixed_frame)
     agrees(det, tmp_path / "m.onnx", mixed_frame)

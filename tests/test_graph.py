@@ -1,5 +1,7 @@
 """Every expert and scorer as part of an ONNX graph, against itself in NumPy."""
 
+from typing import Any
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -14,7 +16,7 @@ from blemish.scoring.evidence import Evidence, EvidenceNodes
 from blemish.scoring.tail import fit_tail, tail_rank, tail_rank_graph
 
 
-def run(graph, feeds):
+def run(graph, feeds) -> Any:
     session = onnxruntime.InferenceSession(graph.model({}).SerializeToString())
     return session.run(None, feeds)
 
@@ -106,7 +108,7 @@ def test_pictures_of_any_size_become_what_the_network_sees(size):
     for shape, batch in ((["row", 3, "height", "width"], picture), (["row", 2, 3, "height", "width"], [picture] * 2)):
         graph = Graph()
         node = graph.input("X", np.float32, shape)
-        graph.output("x", pixels.graph(node), np.float32, [None] * len(shape))
+        graph.output("x", pixels.graph(node), np.float32, shape)
         (found,) = run(graph, {"X": np.array([batch], np.float32)})
         np.testing.assert_allclose(found[0], pixels.encode(np.array(batch)), rtol=1e-6, atol=1e-7)
 

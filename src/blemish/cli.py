@@ -208,9 +208,9 @@ def score(
     from blemish.inputs import keys_of, open_both, open_exported
     from blemish.results import score_table, table_of, write_table
 
-    exported = model.suffix.lower() == ".onnx"
+    det = None
     with _told():
-        if exported:
+        if model.suffix.lower() == ".onnx":
             runtime, samples = open_exported(model, data, glob=glob, names=names, key=key)
             found = runtime.scores(samples.X)
             table = table_of(found, *keys_of(samples, key))
@@ -218,7 +218,7 @@ def score(
             det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
             table = score_table(det, samples.X, *keys_of(samples, key))
     write_table(table, output)
-    if not exported:
+    if det is not None:
         _say_drift(det, samples.X)
     words = table["label"].to_pylist()
     counts = ", ".join(f"{words.count(word)} {word}" for word in ("defect", "other", "normal"))
