@@ -275,5 +275,5 @@ def _accept(parity: Parity) -> None:
     raise ExportError(
         f"the exported model would drift from the original on {parity.rows} rows ({parity.source}): evidence by "
         f"{parity.evidence:.1e}, scores by {parity.scores:.1e}, at most {TOLERANCE:.0e} is allowed; {parity.beyond} "
-        f"rows as a whole, at most {MOST_BEYOND:.0%} may. Nothing was written; train longer, or score with the model file"
+        f"rows as a whole, at most {MOST_BEYOND:.0%} may. Nothing was written; train longer, or score with the model"
     )
