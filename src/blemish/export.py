@@ -161,10 +161,16 @@ def _traced(body: Body, sample_shape: tuple[int, ...]) -> Any:
         raise missing_extra("onnxscript", "onnx") from None
     op: Any = opset20
 
-    def sort(x: Any, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Any:  # noqa: ARG001
+    def sort(x: Any, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Any:
         """PyTorch's exporter has no stable sort; ONNX' TopK is one."""
         length = op.Gather(op.Shape(x), op.Constant(value_ints=[dim]))
         return op.TopK(x, length, axis=dim, largest=int(descending), sorted=1)
+
+    def cross_entropy(
+        logits: Any, target: Any, weight: None = None, pos_weight: None = None, reduction: int = 0
+    ) -> Any:
+        """The exporter's own is the log of a sigmoid, which is -inf where that is 0, and loses digits before."""
+        return op.Add(op.Sub(op.Relu(logits), op.Mul(logits, target)), op.Softplus(op.Neg(op.Abs(logits))))
 
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
@@ -172,7 +178,10 @@ def _traced(body: Body, sample_shape: tuple[int, ...]) -> Any:
             (torch.full((3, *sample_shape), 0.5),),
             input_names=["x"],
             dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
-            custom_translation_table={torch.ops.aten.sort.stable: sort},
+            custom_translation_table={
+                torch.ops.aten.sort.stable: sort,
+                torch.ops.aten.binary_cross_entropy_with_logits.default: cross_entropy,
+            },
             opset_version=OPSET,
             external_data=False,
             optimize=False,  # onnxscript 0.7.2 takes + 1e-9 for + 0; ONNX Runtime optimises when it loads
