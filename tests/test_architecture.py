@@ -7,17 +7,36 @@ from pathlib import Path
 
 import pytest
 
+from blemish.catalogue import DICTS, names
+
 ROOT = Path(__file__).resolve().parents[1] / "src" / "blemish"
 
 ROWS = [
     ["errors", "version"],
-    ["labels", "output", "functional", "nn", "parts", "threads", "presets", "sparse", "store", "texts"],
+    [
+        "labels",
+        "output",
+        "functional",
+        "nn",
+        "parts",
+        "threads",
+        "presets",
+        "sparse",
+        "store",
+        "texts",
+        "graph",
+        "columns",
+        "planes",
+        "words",
+    ],
+    ["catalogue", "runtime"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],
     ["autoencoder"],
     ["training", "scoring", "explain", "occlusion", "drift", "metrics", "modalities", "datasets", "sources"],
     ["choices", "rows", "file_labels"],
     ["model"],
     ["fitted", "fitting"],
+    ["export"],
     ["detector"],
     ["config", "report", "lightning"],
     ["results", "demo", "inputs"],
@@ -28,7 +47,7 @@ ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 SIDEWAYS = {  # a row below the first holds some that build on each other; no cycle
     ("functional", "labels"), ("functional", "output"), ("nn", "output"), ("model", "choices"),
 }  # fmt: skip
-EXTRAS = ("av", "lightning", "plotly", "jinja2", "pandas", "polars")
+EXTRAS = ("av", "lightning", "onnx", "onnxruntime", "onnxscript", "plotly", "jinja2", "pandas", "polars")
 
 
 def modules():
@@ -88,20 +107,75 @@ def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120).stdout
 
 
-def test_import_loads_no_torch_and_no_extra():
-    loaded = run("import blemish, sys; print(' '.join(sys.modules))").split()
-    assert not {"torch", "sklearn", *EXTRAS} & set(loaded)
+HEAVY = ("torch", "sklearn", "pyarrow", "pandas", "numpy")
+QUIET = "import sys\nfrom blemish.cli import main\nsys.argv = ['blemish', *{arguments!r}]\n"
+QUIET += "try: main()\nexcept SystemExit as error: print('STATUS', error.code or 0)\n"
+QUIET += "print('LOADED', *[m for m in {heavy!r} if m in sys.modules])"
 
 
-def test_help_needs_no_torch():
-    code = (
-        "import sys; sys.argv = ['blemish', '--help']\n"
-        "from blemish.cli import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "print('LOADED', *[m for m in ('torch', 'sklearn', 'pyarrow', 'pandas') if m in sys.modules])"
-    )
-    assert run(code).strip().splitlines()[-1] == "LOADED"
+def test_import_loads_nothing_that_is_slow():
+    loaded = run("import blemish, sys; blemish.PRESETS, dir(blemish); print(' '.join(sys.modules))").split()
+    assert not {*HEAVY, "rich", "importlib.metadata", *EXTRAS} & set(loaded)
+
+
+def test_public_names_are_there_though_they_are_not_loaded():
+    import blemish
+
+    assert sorted(blemish.__all__) == sorted({*blemish._HOME})
+    assert dir(blemish) == sorted(blemish.__all__)
+    assert all(getattr(blemish, name) is not None for name in blemish.__all__)
+    with pytest.raises(AttributeError, match="module 'blemish' has no attribute 'nonsense'"):
+        _ = blemish.nonsense
+
+
+def test_data_are_read_without_torch(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    loaded = run(
+        f"import blemish, sys; blemish.read({str(tmp_path / 't.csv')!r}); print(' '.join(sys.modules))"
+    ).split()
+    assert "pyarrow" in loaded
+    assert not {"torch", "sklearn"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments"),
+    [
+        (0, "--help"),
+        (0, "score --help"),
+        (0, "presets"),
+        (2, "scor"),
+        (2, "fit"),
+        (2, "fit data.csv"),
+        (2, "fit data.csv -o m.blemish --epochs 0"),
+        (2, "fit data.csv -o m.blemish --backbone mpl"),
+        (2, "fit data.csv -o m.blemish --loss mse --loss margn"),
+        (2, "fit data.csv -o m.blemish --preset none"),
+        (2, "fit data.csv -o m.blemish --config absent.yaml"),
+        (2, "score m.blemish data.csv -o scores.xlsx"),
+        (2, "report m.blemish data.csv -o report.txt"),
+        (2, "threshold m.blemish"),
+        (2, "threshold m.blemish --recall 0.5 --budget 3"),
+        (2, "info m.blemish --nonsense"),
+    ],
+)
+def test_help_and_errors_of_usage_need_nothing_that_is_slow(status, arguments):
+    printed = run(QUIET.format(arguments=arguments.split(), heavy=HEAVY)).strip().splitlines()
+    assert printed[-2:] == [f"STATUS {status}", "LOADED"] or (status == 0 and printed[-1] == "LOADED")
+
+
+@pytest.mark.parametrize("arguments", ["fit absent.csv -o m.blemish", "score m.blemish data.csv -o s.csv", "info m"])
+def test_a_missing_file_is_found_before_torch_is_imported(arguments):
+    printed = run(QUIET.format(arguments=arguments.split(), heavy=("torch", "sklearn"))).strip().splitlines()
+    assert printed[-2:] == ["STATUS 1", "LOADED"]
+
+
+@pytest.mark.parametrize("kind", DICTS)
+def test_names_of_parts_are_those_of_their_dict(kind):
+    from importlib import import_module
+
+    file, name = DICTS[kind]
+    module = import_module("blemish." + file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    assert list(names(kind)) == list(getattr(module, name))
 
 
 def test_the_detector_loads_no_extra():

@@ -553,7 +553,9 @@ def test_pictures_of_another_range_are_refused(image_split):
     bytes_, floats = image_split.X_train, image_split.X_train / 255.0
     det = DefectDetector(epochs=1, scorer="reconstruction", random_state=0)
     det.fit(bytes_)
-    with pytest.raises(DataError, match=r"holds fractions from 0 to 0.663, the model was fitted on 0 to 255; multiply by"):
+    with pytest.raises(
+        DataError, match=r"holds fractions from 0 to 0.663, the model was fitted on 0 to 255; multiply by"
+    ):
         det.outlier_score(floats[:3])
     np.testing.assert_array_equal(det.outlier_score(bytes_[:3].astype(float)), det.outlier_score(bytes_[:3]))
     assert np.isfinite(det.outlier_score(np.full(bytes_[:1].shape, 0.3))).all()  # a picture that is all but black

@@ -7,8 +7,6 @@ is first used, not by `import blemish`.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from blemish.version import __version__
-
 if TYPE_CHECKING:
     from blemish.choices import EarlyStopping
     from blemish.detector import DefectDetector, load
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from blemish.presets import PRESETS
     from blemish.sources import read
     from blemish.training import EpochRecord
+    from blemish.version import __version__
 
 _HOME = {
     "BlemishError": "errors",
@@ -32,6 +31,7 @@ _HOME = {
     "PRESETS": "presets",
     "Tabular": "modalities.tabular",
     "Video": "modalities.video",
+    "__version__": "version",
     "evaluate": "metrics",
     "load": "detector",
     "read": "sources",

@@ -157,15 +157,20 @@ def fit(
 
 
 def _fit(run: "RunConfig") -> None:
-    from blemish.detector import DefectDetector
-    from blemish.inputs import labels_for, limited, name_known, samples_to_fit
+    from blemish.catalogue import check_names, of_preset
 
     output = Path(str(run.output))
+    arguments = of_preset(run.preset or "default", run.detector_arguments())
+    check_names(arguments)
+    from blemish.inputs import labels_for, limited, name_known, samples_to_fit
+
     if not output.resolve().parent.is_dir():
         raise DataError(f"the folder of {output} does not exist; make it first")
     with _told():
-        det = DefectDetector.from_preset(run.preset or "default", **run.detector_arguments())
         samples = samples_to_fit(run)
+        from blemish.detector import DefectDetector
+
+        det = DefectDetector(**arguments)
         y = labels_for(samples, run)
         if run.limit_labels is not None and y is not None:
             y = limited(y, run.limit_labels, run.random_state)
@@ -195,16 +200,26 @@ def score(
     device: Device = "auto",
 ) -> None:
     """Score every sample: how unusual, how much like my defect."""
-    from blemish.inputs import keys_of, open_both
-    from blemish.results import score_table, write_table
-
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
+    from blemish.store import need_file
+
+    need_file(model)
+    from blemish.inputs import keys_of, open_both, open_exported
+    from blemish.results import score_table, table_of, write_table
+
+    det = None
     with _told():
-        det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
-        table = score_table(det, samples.X, *keys_of(samples, key))
+        if model.suffix.lower() == ".onnx":
+            runtime, samples = open_exported(model, data, glob=glob, names=names, key=key)
+            found = runtime.scores(samples.X)
+            table = table_of(found, *keys_of(samples, key))
+        else:
+            det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
+            table = score_table(det, samples.X, *keys_of(samples, key))
     write_table(table, output)
-    _say_drift(det, samples.X)
+    if det is not None:
+        _say_drift(det, samples.X)
     words = table["label"].to_pylist()
     counts = ", ".join(f"{words.count(word)} {word}" for word in ("defect", "other", "normal"))
     typer.echo(f"scored {len(samples)} samples: {counts}")
@@ -297,17 +312,20 @@ def threshold(
     contamination: Annotated[float | None, typer.Option(help="Share to report of rows like the training rows.")] = None,
 ) -> None:
     """Change where the model cuts, without fitting again, and say what that promises."""
+    targets: dict[str, Any] = {
+        "recall": recall, "precision": precision, "false_positive_rate": false_positive_rate, "budget": budget,
+        "contamination": contamination,
+    }  # fmt: skip
+    if sum(value is not None for value in targets.values()) != 1:
+        raise typer.BadParameter(f"give exactly one of --{', --'.join(targets).replace('_', '-')}")
+    from blemish.store import need_file
+
+    need_file(model)
     from blemish.detector import load
 
     det = load(model)
     before = det.threshold_
-    det.set_threshold(
-        recall=recall,
-        precision=precision,
-        false_positive_rate=false_positive_rate,
-        budget=budget,
-        contamination=contamination,
-    )
+    det.set_threshold(**targets)
     det.save(model)
     typer.echo(f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}\n{det.promise_.text}")
 
@@ -371,13 +389,13 @@ def report(
     """Write one page to show: scores, map, top hits with reasons, threshold, training, data problems."""
     import shlex
 
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise typer.BadParameter(f"{output} must end in .html")
     from blemish.config import RunConfig
     from blemish.inputs import keys_of, labels_for, samples_to_score
     from blemish.overview import model_page
     from blemish.report import write_page
 
-    if output.suffix.lower() not in (".html", ".htm"):
-        raise typer.BadParameter(f"{output} must end in .html")
     run = RunConfig(
         labels=labels, defect=defect, other=other, normal=normal, defect_folder=defect_folder,
         other_folder=other_folder, normal_folder=normal_folder,
@@ -406,6 +424,9 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Show what a model is made of and what it was fitted on."""
+    from blemish.store import need_file
+
+    need_file(model)
     from blemish.detector import load
     from blemish.results import description, run_config
 
@@ -418,6 +439,34 @@ def info(
         typer.echo(json.dumps(facts, indent=2))
         return
     _table(str(model), ["what", "value"], [(name, _short(value, 90)) for name, value in facts.items()])
+
+
+@app.command()
+def export(
+    model: ModelFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="Samples to compare the export with the model on; default: what the model kept."),
+    ] = None,
+    glob: Glob = None,
+    names: Names = None,
+) -> None:
+    """Write one ONNX file that scores raw samples without PyTorch."""
+    if output.suffix.lower() != ".onnx":
+        raise typer.BadParameter(f"{output} must end in .onnx")
+    from blemish.store import need_file
+
+    need_file(model)
+    from blemish.detector import load
+    from blemish.inputs import samples_to_score
+
+    with _told():
+        det = load(model, device="cpu")
+        X = None if data is None else samples_to_score(det, data, glob=glob, names=names).X
+        parity = det.export(output, X)
+    typer.echo(parity.text)
+    typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
 
 
 @app.command()

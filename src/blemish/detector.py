@@ -16,10 +16,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from blemish import store
+from blemish.catalogue import of_preset
 from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_number
+from blemish.columns import frame_columns, is_frame
 from blemish.drift import Drift, code_columns, compare
 from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError
 from blemish.explain import Explanation, nearest, regions, those_that_matter
+from blemish.export import Parity, write_onnx
 from blemish.fitted import (
     HELD_OUT,
     LEAST_HELD_OUT,
@@ -31,12 +34,9 @@ from blemish.fitted import (
 )
 from blemish.fitting import Job, build_model, plan_task, run_job
 from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
-from blemish.modalities.columns import frame_columns, is_frame
 from blemish.modalities.tabular import FittedTabular
 from blemish.modalities.text import FittedText
 from blemish.model import device_for
-from blemish.parts import nearest as nearest_word
-from blemish.presets import PRESETS
 from blemish.rows import Rows, to_rows
 from blemish.scoring import Evidence
 from blemish.scoring.conformal import conformal_p_values, discoveries
@@ -128,9 +128,7 @@ class DefectDetector(BaseEstimator):
             >>> DefectDetector.from_preset("rsrae", epochs=50).latent_dim
             10
         """
-        if name not in PRESETS:
-            raise ConfigError(f"preset {name!r} is unknown; {nearest_word(name, PRESETS)}")
-        return cls(**{**PRESETS[name].arguments, **overrides})
+        return cls(**of_preset(name, overrides))
 
     # Fitting -----------------------------------------------------------------------------------------------------
 
@@ -579,6 +577,30 @@ class DefectDetector(BaseEstimator):
             "feature_names_in_": [str(name) for name in getattr(self, "feature_names_in_", [])],
         }
         store.write(path, self.fitted_.arrays(), {**self.fitted_.facts(), "detector": facts})
+
+    def export(self, path: str | os.PathLike[str], X: Any = None) -> Parity:
+        """Write one ONNX file that scores raw samples without PyTorch; see `blemish.runtime` and docs/export.md.
+
+        Args:
+            path: Where to, '….onnx'.
+            X: Samples on which the export is compared with this model; None: samples decoded from the codes that a
+                model keeps, and for tables its held-out rows.
+
+        Returns:
+            How well the two agree.
+
+        Raises:
+            ExportError: If they do not; nothing is written.
+            MissingExtraError: If the extra 'onnx' is not installed.
+        """
+        check_is_fitted(self, "threshold_")
+        thresholds = {"threshold": float(self.threshold_), "outlier_threshold": float(self.outlier_threshold_)}
+        run = {key: self.notes_.get("run", {}).get(key) for key in ("glob", "names")}
+        notes = {"run": run, "taken_out": self.notes_.get("taken_out", []), "column": self._modality_option("column")}
+        n_frames = getattr(self.fitted_.model.modality, "n_frames", None)
+        name = self.fitted_.model.choices.modality.name
+        samples = None if X is None else to_rows(X, name, n_frames, notes["column"]).X
+        return write_onnx(path, self.fitted_, thresholds, {"notes": notes}, samples)
 
     @classmethod
     def _from_file(cls, path: str | os.PathLike[str], device: str) -> "DefectDetector":

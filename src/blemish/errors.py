@@ -29,6 +29,10 @@ class ArtifactError(BlemishError, ValueError):
     """A model file is missing, truncated, foreign or from a newer Blemish."""
 
 
+class ExportError(BlemishError, RuntimeError):
+    """An exported model would not give the scores of the original."""
+
+
 class MissingExtraError(BlemishError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 

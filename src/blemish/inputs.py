@@ -1,17 +1,22 @@
 """What the command line was pointed at, as samples and labels."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blemish.config import RunConfig
-from blemish.detector import DefectDetector, load
 from blemish.errors import DataError, LabelError
 from blemish.file_labels import labels_from_folders, labels_from_table
 from blemish.labels import translate
+from blemish.runtime import Runtime
 from blemish.sources import Samples, read
+from blemish.store import need_file
+
+if TYPE_CHECKING:
+    from blemish.detector import DefectDetector
 
 Groups = dict[str, tuple[str, ...]]
 
@@ -41,7 +46,7 @@ def samples_to_fit(run: RunConfig) -> Samples:
 
 
 def samples_to_score(
-    det: DefectDetector,
+    det: "DefectDetector",
     data: str,
     *,
     glob: str | None = None,
@@ -57,18 +62,51 @@ def samples_to_score(
         names: File of column names; None: as in training.
         apart: More columns to take out.
     """
-    run = det.notes_.get("run", {})
-    modality = det.fitted_.model.choices.modality.name
     spec = det.modality if isinstance(det.modality, dict) else {}
+    facts = {
+        "modality": det.fitted_.model.choices.modality.name,
+        "n_frames": getattr(det.fitted_.model.modality, "n_frames", None),
+        "notes": {**det.notes_, "column": spec.get("column")},
+    }
+    return samples_like(facts, data, glob=glob, names=names, apart=apart)
+
+
+def samples_like(
+    facts: Mapping[str, Any], data: str, *, glob: str | None, names: str | None, apart: tuple[str | None, ...] = ()
+) -> Samples:
+    """Read data as a model's training data were read.
+
+    Args:
+        facts: 'modality', 'notes' of the fit, and for video 'n_frames'; `blemish.runtime.Runtime.facts` has them.
+        data: File or folder.
+        glob: Which file names count; None: as in training.
+        names: File of column names; None: as in training.
+        apart: More columns to take out.
+    """
+    notes = facts["notes"]
+    run = notes.get("run", {})
     return read(
         data,
-        modality=modality,
+        modality=facts["modality"],
         glob=glob or run.get("glob") or "*",
         names=column_names(names or run.get("names")),
-        take_out=[name for name in (*apart, *det.notes_.get("taken_out", [])) if name],
-        frames=getattr(det.fitted_.model.modality, "n_frames", None),
-        column=spec.get("column"),
+        take_out=[name for name in (*apart, *notes.get("taken_out", [])) if name],
+        frames=facts.get("n_frames"),
+        column=notes.get("column"),
     )
+
+
+def open_exported(
+    model: str | os.PathLike[str], data: str, *, glob: str | None, names: str | None, key: str | None
+) -> tuple[Runtime, Samples]:
+    """An exported model and the samples to score with it; PyTorch is not imported."""
+    runtime = Runtime(model)
+    samples = samples_like(runtime.facts, data, glob=glob, names=names, apart=(key,))
+    if samples.modality != runtime.facts["modality"]:
+        raise DataError(f"the data are {samples.modality}, the model is for {runtime.facts['modality']}")
+    if key:
+        _need_column(samples, key, data)
+    return runtime, samples
 
 
 def open_both(
@@ -80,8 +118,11 @@ def open_both(
     names: str | None,
     key: str | None = None,
     truth: str | None = None,
-) -> tuple[DefectDetector, Samples]:
+) -> tuple["DefectDetector", Samples]:
     """A model and the samples to score with it."""
+    need_file(model)
+    from blemish.detector import load
+
     det = load(model, device=device)
     samples = samples_to_score(det, data, glob=glob, names=names, apart=(key, truth))
     if key:
@@ -160,7 +201,7 @@ def keys_of(samples: Samples, key: str | None) -> tuple[list[Any], str]:
     return samples.keys, "path" if samples.files else "row"
 
 
-def name_known(det: DefectDetector, keys: list[Any]) -> None:
+def name_known(det: "DefectDetector", keys: list[Any]) -> None:
     """Call the samples that explanations point to by the user's names instead of row numbers."""
     known = det.fitted_.known_names
     known.update({group: [keys[row] if isinstance(row, int) else row for row in rows] for group, rows in known.items()})

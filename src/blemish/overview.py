@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from blemish.columns import is_frame, to_columns
 from blemish.detector import DefectDetector
 from blemish.explain import GRID, Explanation
-from blemish.modalities.columns import is_frame, to_columns
 from blemish.report import (
     Section,
     Table,

@@ -1,26 +1,29 @@
 """What the command line and the report show of a model and its scores, as plain values."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
 from blemish.config import RunConfig
-from blemish.detector import DefectDetector
 from blemish.errors import LabelError
 from blemish.metrics import evaluate
 from blemish.rows import take
 from blemish.store import write_atomically
 
+if TYPE_CHECKING:
+    from blemish.detector import DefectDetector
+
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def score_table(det: DefectDetector, X: Any, keys: list[Any], key_name: str) -> pa.Table:
+def score_table(det: "DefectDetector", X: Any, keys: list[Any], key_name: str) -> pa.Table:
     """All scores of each row.
 
     Args:
@@ -33,9 +36,22 @@ def score_table(det: DefectDetector, X: Any, keys: list[Any], key_name: str) -> 
         Columns: the key, outlier_score, defect_score (null without labelled defects), p_normal, p_other, p_defect,
         label.
     """
-    outlier = np.asarray(det.outlier_score(X))
-    defect = np.asarray(det.defect_score(X)) if det.fitted_.n_defects else np.full(len(outlier), np.nan)
-    proba = np.asarray(det.predict_proba(X))
+    found = {"outlier_score": np.asarray(det.outlier_score(X)), "probabilities": np.asarray(det.predict_proba(X))}
+    if det.fitted_.n_defects:
+        found["defect_score"] = np.asarray(det.defect_score(X))
+    return table_of({**found, "label": np.asarray(det.predict(X))}, keys, key_name)
+
+
+def table_of(found: Mapping[str, np.ndarray], keys: list[Any], key_name: str) -> pa.Table:
+    """The table that `score_table` describes.
+
+    Args:
+        found: 'outlier_score', 'probabilities', 'label' and, if defects were labelled, 'defect_score' of each row.
+        keys: A name for each.
+        key_name: The name of their column.
+    """
+    outlier, proba = found["outlier_score"], found["probabilities"]
+    defect = found.get("defect_score", np.full(len(outlier), np.nan))
     return pa.table(
         {
             key_name: pa.array(keys),
@@ -44,7 +60,7 @@ def score_table(det: DefectDetector, X: Any, keys: list[Any], key_name: str) -> 
             "p_normal": pa.array(proba[:, 0]),
             "p_other": pa.array(proba[:, 1]),
             "p_defect": pa.array(proba[:, 2]),
-            "label": pa.array([str(word) for word in np.asarray(det.predict(X))]),
+            "label": pa.array([str(word) for word in found["label"]]),
         }
     )
 
@@ -67,7 +83,7 @@ def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
     write_atomically(path, sink.getvalue())
 
 
-def evaluation(det: DefectDetector, X: Any, words: list[Any], kinds: list[str]) -> dict[str, Any]:
+def evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: list[str]) -> dict[str, Any]:
     """The quality of both scores on labelled samples; unlabelled ones are left out.
 
     Args:
@@ -99,7 +115,7 @@ def evaluation(det: DefectDetector, X: Any, words: list[Any], kinds: list[str]) 
     return {name: asdict(evaluate(values, defect, kind)) for name, values in scores.items()}
 
 
-def top_explanations(det: DefectDetector, X: Any, keys: list[Any], top: int, elements: int) -> list[dict[str, Any]]:
+def top_explanations(det: "DefectDetector", X: Any, keys: list[Any], top: int, elements: int) -> list[dict[str, Any]]:
     """The worst elements of the samples with the highest scores, as JSON values."""
     scores = np.asarray(det.defect_score(X) if det.fitted_.n_defects else det.outlier_score(X))
     order = np.argsort(-scores, kind="stable")[:top].tolist()
@@ -124,7 +140,7 @@ def top_explanations(det: DefectDetector, X: Any, keys: list[Any], top: int, ele
     return lines
 
 
-def description(det: DefectDetector) -> dict[str, Any]:
+def description(det: "DefectDetector") -> dict[str, Any]:
     """What a model is made of, as JSON values."""
     model = det.fitted_.model
     spec = model.choices.spec()
@@ -145,7 +161,7 @@ def description(det: DefectDetector) -> dict[str, Any]:
     }
 
 
-def run_config(det: DefectDetector) -> RunConfig:
+def run_config(det: "DefectDetector") -> RunConfig:
     """The run file that fits this model again, with the seed that was used."""
     arguments = {**det.get_params(deep=False), **det.fitted_.model.choices.spec(), "random_state": det.seed_}
     arguments.pop("verbose")

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool
 from scipy.sparse import issparse
 
+from blemish.columns import is_frame
 from blemish.errors import DataError
-from blemish.modalities.columns import is_frame
 from blemish.sources import IMAGES, kind_of_array, read, read_images
 from blemish.texts import holds_only_texts, is_series, texts_of
 

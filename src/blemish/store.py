@@ -57,6 +57,18 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         raise
 
 
+def need_file(path: str | os.PathLike[str]) -> Path:
+    """The path of a model file that is there.
+
+    Raises:
+        ArtifactError: If it is not.
+    """
+    target = Path(path)
+    if not target.is_file():
+        raise ArtifactError(f"there is no model file {target}; write one with 'blemish fit … -o {target}'")
+    return target
+
+
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `write` wrote.
 
@@ -66,9 +78,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     Raises:
         ArtifactError: If the file is missing, truncated, not Blemish's, or from a newer version.
     """
-    target = Path(path)
-    if not target.is_file():
-        raise ArtifactError(f"there is no model file {target}; write one with 'blemish fit … -o {target}'")
+    target = need_file(path)
     try:
         with safe_open(target, framework="numpy") as file:
             text = (file.metadata() or {}).get("blemish")

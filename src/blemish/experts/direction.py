@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from blemish.experts.protocol import State
+from blemish.graph import Node
 
 MOST_ROUNDS = 20
 
@@ -65,4 +66,8 @@ class Direction:
 
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """Minus the length along the direction."""
+        return -(x @ state["direction"])
+
+    def graph(self, state: State, x: Node) -> Node:
+        """`score` as part of an ONNX graph."""
         return -(x @ state["direction"])

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 from sklearn.ensemble import RandomForestClassifier
 
 from blemish.experts.protocol import State
-from blemish.experts.trees import share_trees, trees_score
+from blemish.experts.trees import share_trees, trees_graph, trees_score
+from blemish.graph import Node
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,7 @@ class Forest:
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """Mean share of defects in the leaves, by weight."""
         return trees_score(x, state["roots"], state["feature"], state["threshold"], state["children"], state["value"])
+
+    def graph(self, state: State, x: Node) -> Node:
+        """`score` as part of an ONNX graph."""
+        return trees_graph(state, x)

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 from sklearn.ensemble import IsolationForest
 
 from blemish.experts.protocol import State
-from blemish.experts.trees import as_arrays, trees_score
+from blemish.experts.trees import as_arrays, trees_graph, trees_score
+from blemish.graph import Node
 
 
 def path_left(n_rows: Float[np.ndarray, " node"]) -> Float[np.ndarray, " node"]:
@@ -56,6 +57,10 @@ class Isolation:
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """Minus the mean number of cuts."""
         return -trees_score(x, state["roots"], state["feature"], state["threshold"], state["children"], state["value"])
+
+    def graph(self, state: State, x: Node) -> Node:
+        """`score` as part of an ONNX graph."""
+        return -trees_graph(state, x)
 
 
 def _depths(tree: object) -> Float[np.ndarray, " node"]:

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 from sklearn.svm import SVC
 
 from blemish.experts.protocol import State
-from blemish.experts.scaling import fit_scaling, scaled
+from blemish.experts.scaling import fit_scaling, scaled, scaled_graph
+from blemish.graph import Node
 
 CHUNK = 2048  # rows at a time
 
@@ -86,3 +87,10 @@ class Kernel:
         """Sum of the bumps."""
         x = scaled(state, x).astype(np.float64)
         return kernel_score(x, state["points"], state["weights"], float(state["offset"]), float(state["gamma"]))
+
+    def graph(self, state: State, x: Node) -> Node:
+        """`score` as part of an ONNX graph."""
+        x, points = scaled_graph(state, x), state["points"]
+        own = (x * x).reduce("Sum", 1, keepdims=True)
+        squared = (own - (x @ (2 * points.T)) + np.square(points).sum(axis=1)).op("Max", 0.0)
+        return (squared * -state["gamma"]).op("Exp") @ state["weights"] + state["offset"]

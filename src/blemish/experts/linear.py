@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 from sklearn.linear_model import LogisticRegression
 
 from blemish.experts.protocol import State
-from blemish.experts.scaling import fit_scaling, scaled
+from blemish.experts.scaling import fit_scaling, scaled, scaled_graph
+from blemish.graph import Node
 
 
 def linear_score(
@@ -63,3 +64,7 @@ class Linear:
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """Log-odds."""
         return linear_score(scaled(state, x), state["normal"], float(state["offset"]))
+
+    def graph(self, state: State, x: Node) -> Node:
+        """`score` as part of an ONNX graph."""
+        return scaled_graph(state, x) @ state["normal"] + state["offset"]

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from blemish.experts.protocol import State
-from blemish.experts.scaling import fit_scaling, scaled
+from blemish.experts.scaling import fit_scaling, scaled, scaled_graph
+from blemish.graph import Node
 
 CHUNK = 2048  # rows at a time
 CANCELLED = 1e-12  # a squared distance below this share of the squared lengths is nothing but rounding
@@ -76,3 +77,14 @@ class Neighbours:
         points = state["points"]
         n_neighbours = max(1, round(self.share * len(points)))
         return neighbour_distance(scaled(state, x).astype(np.float64), points, n_neighbours)
+
+    def graph(self, state: State, x: Node) -> Node:
+        """`score` as part of an ONNX graph."""
+        centre = state["points"].mean(axis=0)
+        x, points = scaled_graph(state, x) - centre, state["points"] - centre
+        own, length = (x * x).reduce("Sum", 1, keepdims=True), np.square(points).sum(axis=1)
+        squared = own - (x @ (2 * points.T)) + length
+        squared = x.graph.op("Where", squared < (own + length) * CANCELLED, 0.0, squared)
+        n_neighbours = np.array([max(1, round(self.share * len(points)))], dtype=np.int64)
+        nearest = x.graph.ops("TopK", 2, squared, n_neighbours, axis=1, largest=0)[0]
+        return nearest.op("Max", 0.0).op("Sqrt").reduce("Mean", 1)

@@ -5,6 +5,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float
 
+from blemish.graph import Node
+
 State = dict[str, np.ndarray]
 
 
@@ -40,4 +42,16 @@ class Expert(Protocol):
 
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """How much like the labelled defects, higher = more, on a scale of the expert's own."""
+        ...
+
+    def graph(self, state: State, x: Node) -> Node:
+        """`score` as part of an ONNX graph.
+
+        Args:
+            state: What `fit` learnt.
+            x: Shape (row, feature), float64.
+
+        Returns:
+            Shape (row,), float64.
+        """
         ...

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from blemish.experts.protocol import State
+from blemish.graph import Node
 
 FARTHEST = 10.0
 """Standard deviations at which a feature is cut: one wild value must not outweigh all others."""
@@ -21,3 +22,10 @@ def scaled(state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarra
     if "centre" not in state:
         return x
     return np.clip((x - state["centre"]) / state["scale"], -FARTHEST, FARTHEST)
+
+
+def scaled_graph(state: State, x: Node) -> Node:
+    """`scaled` as part of an ONNX graph."""
+    if "centre" not in state:
+        return x
+    return ((x - state["centre"]) / state["scale"]).op("Clip", -FARTHEST, FARTHEST)

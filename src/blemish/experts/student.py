@@ -9,7 +9,8 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from blemish.experts.neighbours import Neighbours
 from blemish.experts.protocol import State
-from blemish.experts.trees import as_arrays, trees_score
+from blemish.experts.trees import as_arrays, trees_graph, trees_score
+from blemish.graph import Node
 
 LEAST_SEEN = 10  # rows, where there are as many
 
@@ -79,3 +80,7 @@ class Student:
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """Mean share of unusual rows in the leaves, by weight, 0 to 1."""
         return trees_score(x, state["roots"], state["feature"], state["threshold"], state["children"], state["value"])
+
+    def graph(self, state: State, x: Node) -> Node:
+        """`score` as part of an ONNX graph."""
+        return trees_graph(state, x)

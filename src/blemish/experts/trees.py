@@ -10,6 +10,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.ensemble._forest import ForestClassifier
 
 from blemish.experts.protocol import State
+from blemish.graph import ML, Node, onnx_package
 
 CHUNK = 4096  # rows at a time: a chunk's node numbers stay in the cache
 
@@ -46,6 +47,45 @@ def trees_score(
                 node[going] = children[here, right.astype(np.intp)]
             total[start : start + CHUNK] += value[node]
     return total / len(roots)
+
+
+def trees_graph(state: State, x: Node) -> Node:
+    """`trees_score` as part of an ONNX graph: one `TreeEnsemble`, which holds nodes and leaves apart."""
+    tensor = onnx_package().numpy_helper.from_array
+    is_leaf, children = state["feature"] < 0, state["children"]
+    place = np.where(is_leaf, np.cumsum(is_leaf), np.cumsum(~is_leaf)) - 1
+    inner = np.flatnonzero(~is_leaf)
+    feature, split = state["feature"][inner], state["threshold"][inner]
+    targets, to_leaf = place[children[inner]], is_leaf[children[inner]].astype(np.int64)
+    roots = place[state["roots"]].copy()
+    bare = np.flatnonzero(is_leaf[state["roots"]])  # a tree of one leaf becomes a node with this leaf twice
+    if len(bare):
+        feature, split = np.append(feature, np.zeros(len(bare), int)), np.append(split, np.zeros(len(bare)))
+        targets = np.vstack([targets, np.repeat(roots[bare][:, None], 2, axis=1)])
+        to_leaf = np.vstack([to_leaf, np.ones((len(bare), 2), int)])
+        roots[bare] = len(inner) + np.arange(len(bare))
+    leaves = state["value"][is_leaf]
+    return (
+        x.to(np.float32)  # as `trees_score` compares them
+        .to(np.float64)
+        .op(
+            "TreeEnsemble",
+            domain=ML,
+            n_targets=1,
+            aggregate_function=1,  # the sum
+            tree_roots=roots.tolist(),
+            nodes_featureids=feature.tolist(),
+            nodes_splits=tensor(split.astype(np.float64)),
+            nodes_modes=tensor(np.zeros(len(feature), np.uint8)),  # 0: "at most"
+            nodes_truenodeids=targets[:, 0].tolist(),
+            nodes_falsenodeids=targets[:, 1].tolist(),
+            nodes_trueleafs=to_leaf[:, 0].tolist(),
+            nodes_falseleafs=to_leaf[:, 1].tolist(),
+            leaf_targetids=[0] * len(leaves),
+            leaf_weights=tensor(leaves.astype(np.float64)),
+        )
+        .reduce("Sum", 1)
+    ) / float(len(roots))
 
 
 def as_arrays(trees: Sequence[Any], values: Sequence[np.ndarray]) -> State:
@@ -109,3 +149,7 @@ class Trees:
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """Mean share of defects in the leaves, by weight."""
         return trees_score(x, state["roots"], state["feature"], state["threshold"], state["children"], state["value"])
+
+    def graph(self, state: State, x: Node) -> Node:
+        """`score` as part of an ONNX graph."""
+        return trees_graph(state, x)

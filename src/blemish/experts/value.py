@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from blemish.experts.protocol import State
+from blemish.graph import Node
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,7 @@ class Value:
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:  # noqa: ARG002
         """The mean."""
         return x.mean(axis=1, dtype=np.float64)
+
+    def graph(self, state: State, x: Node) -> Node:  # noqa: ARG002
+        """`score` as part of an ONNX graph."""
+        return x.reduce("Mean", 1)

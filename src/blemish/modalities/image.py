@@ -10,12 +10,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from blemish.graph import Graph, Node
 from blemish.modalities.oddities import Oddities, fit_oddities
-from blemish.modalities.pictures import Pixels, check_pictures, fill_pictures, fit_pixels, mask_pictures, shrink_mask
+from blemish.modalities.pictures import Pixels, chunks, fill_pictures, fit_pixels, mask_pictures, shrink_mask
 from blemish.modalities.texture import texture
 from blemish.output import Block
+from blemish.planes import PICTURE_AXES, check_pictures
 
-AXES = "batch, channel, height, width"
 SMALL_SIDE = 32  # pixels a side of the small copy
 TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the cache
 PATCHES_OF = 200  # pictures whose patches are looked at to learn which are usual
@@ -57,7 +58,7 @@ class Image:
         Raises:
             DataError: If it holds no pictures.
         """
-        pictures = check_pictures(raw, 3, "image", AXES)
+        pictures = check_pictures(raw, 3, "image", PICTURE_AXES)
         pixels = fit_pixels(pictures, self.size)
         some = np.linspace(0, len(pictures) - 1, min(len(pictures), PATCHES_OF)).astype(int)
         sample = np.stack([pixels.encode(pictures[i]) for i in some])
@@ -84,7 +85,7 @@ class FittedImage:
         Raises:
             DataError: If a sample is no picture, or its channels do not fit.
         """
-        return np.stack([self.pixels.encode(picture) for picture in check_pictures(raw, 3, "image", AXES)])
+        return np.stack([self.pixels.encode(picture) for picture in check_pictures(raw, 3, "image", PICTURE_AXES)])
 
     def to_raw(self, x: Float[np.ndarray, "row channel height width"]) -> Float[np.ndarray, "row channel height width"]:
         """Pictures in the user's range."""
@@ -92,12 +93,12 @@ class FittedImage:
 
     def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row channel height width"]:
         """A mask over the user's pixels at the size that the network sees; DataError where it does not fit."""
-        masks = mask_pictures(mask, check_pictures(raw, 3, "image", AXES))
+        masks = mask_pictures(mask, check_pictures(raw, 3, "image", PICTURE_AXES))
         return np.stack([shrink_mask(one, self.pixels) for one in masks])
 
     def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row channel height width"]) -> Any:
         """The user's samples, in their own size, with what is masked taken from tensors."""
-        pictures = check_pictures(raw, 3, "image", AXES)
+        pictures = check_pictures(raw, 3, "image", PICTURE_AXES)
         filled = fill_pictures(pictures, mask_pictures(mask, pictures), self.to_raw(x))
         return np.stack(filled).reshape(raw.shape) if isinstance(raw, np.ndarray) and raw.dtype != object else filled
 
@@ -107,10 +108,19 @@ class FittedImage:
         'texture': local statistics, wherever they are; 'pixels': a small copy, so it matters where things are; 'marks'
         and 'surface': the most unusual patches, few and many, as a pretrained network sees them.
         """
-        textures = [texture(chunk) for chunk in x.split(TEXTURE_ROWS)]
+        textures = [texture(chunk) for chunk in chunks(x, TEXTURE_ROWS)]
         small = adaptive_avg_pool2d(x, (min(x.shape[-2], SMALL_SIDE), min(x.shape[-1], SMALL_SIDE)))
         odd = dict(zip(SHARES, self.oddities.pooled(x, SHARES.values()), strict=True))
         return {"texture": torch.cat(textures), "pixels": small.flatten(1), **odd}
+
+    def graph(self, graph: Graph) -> Node:
+        """Pictures of any size, one size a batch, brought to the network's size and range."""
+        channels = self.pixels.channels
+        return self.pixels.graph(graph.input("X", np.float32, ["row", channels, "height", "width"]))
+
+    def interface(self) -> dict[str, Any]:
+        """Channels."""
+        return {"channels": self.pixels.channels}
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""

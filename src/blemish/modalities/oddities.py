@@ -11,6 +11,7 @@ from jaxtyping import Float
 from sklearn.decomposition import PCA
 from torch import Tensor
 
+from blemish.modalities.pictures import chunks
 from blemish.modalities.pretrained import WIDTH, patches
 
 COMPONENTS = 96
@@ -46,8 +47,8 @@ class Oddities:
         Returns:
             A view a share: the mean whitened patch and the mean length, shape (row, component + 1).
         """
-        chunks = [self._pooled(chunk, shares) for chunk in x.split(ROWS)]
-        return [torch.cat(views) for views in zip(*chunks, strict=True)]
+        found = [self._pooled(chunk, shares) for chunk in chunks(x, ROWS)]
+        return [torch.cat(views) for views in zip(*found, strict=True)]
 
     def _pooled(self, x: Tensor, shares: Iterable[float]) -> list[Tensor]:
         centre, directions = (torch.from_numpy(a).to(x.device) for a in (self.centre, self.directions))

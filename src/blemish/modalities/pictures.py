@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Shaped
+from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, interpolate
 
 from blemish.errors import DataError
+from blemish.graph import Node
 from blemish.modalities.masks import to_booleans
+from blemish.planes import match_channels
 
 MAX_SIDE = 64
 LEAST_WHITE = 255  # a model whose white is at least this was fitted on whole numbers
 MOST_BLACK = 0.5  # of such numbers: an all but black picture may hold fractions below
-LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,33 @@ class Pixels:
                 f"divide by {np.iinfo(picture.dtype).max} if that is white"
             )
 
+    def graph(self, pictures: Node) -> Node:
+        """`encode` as part of an ONNX graph, for pictures whose channels match already."""
+        x = pictures.to(np.float64)
+        for axis, length in ((-1, self.size[1]), (-2, self.size[0])):
+            x = _pooled(x, axis, length)
+        return ((x - self.low) / (self.high - self.low)).to(np.float32)
+
     def decode(self, x: Float[np.ndarray, "*leading height width"]) -> Float[np.ndarray, "*leading height width"]:
         """Back to the user's range; what lies outside it is cut."""
         return np.clip(x, 0, 1) * (self.high - self.low) + self.low
+
+
+def _pooled(x: Node, axis: int, length: int) -> Node:
+    """Adaptive average pooling along one of the last two axes: a product with a matrix made from the axis' length."""
+    graph = x.graph
+    size = x.op("Shape").take(np.array(axis), axis=0)
+    first = graph.constant(np.arange(length)[:, None]) * size / np.array(length)
+    last = (graph.constant(np.arange(1, length + 1)[:, None]) * size + np.array(length - 1)) / np.array(length)
+    place = graph.op("Range", np.array(0), size, np.array(1)).expand_dims(0)
+    inside = (place >= first).op("And", place < last).to(np.float64)
+    mean = inside / (last - first).to(np.float64)
+    return x @ mean.op("Transpose", perm=[1, 0]) if axis == -1 else mean @ x
+
+
+def chunks(x: Tensor, rows: int) -> Sequence[Tensor]:
+    """So many rows at a time, so that what is made of them stays in the cache; all at once in an export."""
+    return [x] if torch.compiler.is_exporting() else x.split(rows)
 
 
 def fit_pixels(pictures: Iterable[np.ndarray], size: tuple[int, int] | None) -> Pixels:
@@ -101,24 +127,6 @@ def fit_pixels(pictures: Iterable[np.ndarray], size: tuple[int, int] | None) -> 
     elif low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     return Pixels(channels, (height, width), low, high if high > low else low + 1.0)
-
-
-def match_channels(picture: np.ndarray, channels: int) -> np.ndarray:
-    """Grey ↔ colour where needed; transparency is dropped.
-
-    Raises:
-        DataError: If the channels cannot be matched.
-    """
-    found = picture.shape[-3]
-    if found == channels:
-        return picture
-    if found == 1:
-        return np.repeat(picture, channels, axis=-3)
-    if found == 4:
-        return match_channels(picture[..., :3, :, :], channels)
-    if found == 3 and channels == 1:
-        return np.einsum("c,...chw->...hw", LUMINANCE, picture)[..., None, :, :].astype(np.float32)
-    raise DataError(f"a picture has {found} channels, the model was fitted on {channels}")
 
 
 def mask_pictures(mask: Any, pictures: Sequence[np.ndarray]) -> list[Bool[np.ndarray, "..."]]:
@@ -186,38 +194,3 @@ def fill_pictures(
             one = interpolate(flat, picture.shape[-2:], mode="bilinear").numpy().reshape(picture.shape)
         filled.append(np.where(mask, one, picture))
     return filled
-
-
-def check_pictures(X: Any, n_axes: int, kind: str, axes: str) -> Sequence[np.ndarray]:
-    """One array a sample, channels first.
-
-    Args:
-        X: An array, or a sequence of arrays.
-        n_axes: Axes of one sample.
-        kind: 'image' or 'video', for the message.
-        axes: Their names, for the message.
-
-    Raises:
-        DataError: If the axes are too few or too many, channels come last, or values are no numbers.
-    """
-    if not isinstance(X, np.ndarray) and not isinstance(X, Sequence):
-        X = np.asarray(X)
-    if isinstance(X, np.ndarray) and (X.ndim != n_axes + 1 or not len(X)):
-        if X.ndim == n_axes and len(X):
-            X = np.expand_dims(X, -3)  # grey pictures without a channel axis
-        else:
-            raise DataError(f"{kind} data have shape {X.shape}; expected ({axes}), with at least one sample")
-    if not len(X):
-        raise DataError(f"there is no {kind}; expected ({axes})")
-    samples = [np.asarray(sample) for sample in X]
-    for row, sample in enumerate(samples):
-        if sample.ndim == n_axes - 1:
-            samples[row] = sample = np.expand_dims(sample, -3)
-        if sample.ndim != n_axes or sample.dtype.kind not in "uifb":
-            raise DataError(f"{kind} {row} has shape {sample.shape} and type {sample.dtype}; expected ({axes})")
-        if sample.shape[-1] in (1, 3, 4) and sample.shape[-3] not in (1, 3, 4):
-            raise DataError(
-                f"{kind} {row} has shape {sample.shape}: channels seem to come last. Put them before height and "
-                "width, for example with np.moveaxis(X, -1, -3)"
-            )
-    return samples

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from blemish.graph import Graph, Node
 from blemish.output import Block
 
 
@@ -45,6 +46,14 @@ class FittedModality(Protocol):
 
     def features(self, x: Float[Tensor, "row *sample"]) -> dict[str, Float[Tensor, "row feature"]]:
         """What there is to say of each row beside the network's code, by view."""
+        ...
+
+    def graph(self, graph: Graph) -> Node:
+        """`to_tensor` as part of an ONNX graph, with the inputs that it needs; float32, shape (row, *sample)."""
+        ...
+
+    def interface(self) -> dict[str, Any]:
+        """What has to be known, as JSON values, to feed these inputs from raw samples; see `blemish.runtime`."""
         ...
 
     def state(self) -> dict[str, Any]:

@@ -13,17 +13,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from blemish.columns import Columns, input_name, matching_columns, to_columns, to_numbers, to_texts
 from blemish.errors import DataError, DataWarning
-from blemish.modalities.columns import (
-    Columns,
-    from_columns,
-    mask_columns,
-    schema_of,
-    to_columns,
-    to_numbers,
-    to_texts,
-    with_columns,
-)
+from blemish.graph import ML, Graph, Node
+from blemish.modalities.columns import from_columns, mask_columns, schema_of, with_columns
 from blemish.output import Block
 
 MISSING = "(missing)"
@@ -75,6 +68,17 @@ class Column:
         numbers = np.sinh(np.clip(features[:, 0], -30, 30)) * self.scale + self.centre
         return np.where(features[:, 1] > 0.5, np.nan, numbers) if self.indicates_missing else numbers
 
+    def graph(self, texts: Node) -> Node:
+        """One-hot features of a category as part of an ONNX graph, shape (row, width of the column)."""
+        codes = texts.op(
+            "LabelEncoder",
+            domain=ML,
+            keys_strings=list(self.categories),
+            values_int64s=list(range(1, len(self.categories) + 1)),
+            default_int64=0,
+        )
+        return codes.op("OneHot", np.array([len(self.categories) + 1]), np.array([0.0, 1.0], np.float32), axis=1)
+
     @property
     def widths(self) -> tuple[tuple[str, str, int], ...]:
         """Name, kind and number of features of each block."""
@@ -82,6 +86,19 @@ class Column:
             return ((self.name, "categorical", len(self.categories) + 1),)
         first = (self.name, self.kind, 1)
         return (first, (f"{self.name} (missing)", "binary", 1)) if self.indicates_missing else (first,)
+
+
+def arcsinh_graph(x: Node) -> Node:
+    """Inverse hyperbolic sine as part of an ONNX graph, in float64, which the standard's own operator lacks.
+
+    A series where the logarithm would lose digits, and the logarithm alone where the square would overflow.
+    """
+    where, size = x.graph.op, x.op("Abs")
+    square = size * size
+    near = size * ((square * (3 / 40) - 1 / 6) * square + 1.0)
+    far = (size + (square + 1.0).op("Sqrt")).op("Log")
+    farthest = size.op("Log") + np.log(2.0)
+    return where("Where", size < 1e-3, near, where("Where", size > 1e8, farthest, far)) * x.op("Sign")
 
 
 @dataclass(frozen=True)
@@ -195,24 +212,10 @@ class FittedTabular:
 
     @property
     def _is_number(self) -> Tensor:
-        numbers = torch.zeros(self.sample_shape, dtype=torch.bool)
-        for block in self.blocks:
-            numbers[block.start : block.stop] = block.kind == "numeric"
-        return numbers
+        return torch.tensor([b.kind == "numeric" for b in self.blocks for _ in range(b.start, b.stop)])
 
     def _matching(self, raw: Any) -> Columns:
-        columns, form = to_columns(raw)
-        if form == "numpy" == self.form and len(columns) != self.n_columns:
-            raise DataError(
-                f"X has {len(columns)} features, but DefectDetector is expecting {self.n_columns} features as input"
-            )
-        absent = [name for name in self.names if name not in columns]
-        if absent:
-            raise DataError(
-                f"the table has {len(columns)} column(s) and lacks {', '.join(map(repr, absent[:5]))} of the "
-                f"{len(self.names)} that the model was fitted on; it has {', '.join(map(repr, list(columns)[:5]))} …"
-            )
-        return columns
+        return matching_columns(raw, self.names, self.form, self.n_columns)
 
     def to_raw(self, x: Float[np.ndarray, "row feature"]) -> Any:
         """The most likely table, in the form of the training table and with its types."""
@@ -281,6 +284,51 @@ class FittedTabular:
             ]
             for row in x
         ]
+
+    def graph(self, graph: Graph) -> Node:
+        """Columns, scaled or looked up; an input "X" (row, column) for arrays of numbers, else one (row,) a column."""
+        texts = [column for column in self.columns if column.kind == "categorical"]
+        numeric = [column for column in self.columns if column.kind == "numeric"]
+        binary = [column for column in self.columns if column.kind == "binary"]
+        numbers = self._numbers(graph, [*numeric, *binary], alone=not texts)
+        parts: dict[str, Node] = {}
+        if numeric:
+            values = numbers.take(np.arange(len(numeric)), axis=1)
+            centre = np.array([column.centre for column in numeric])
+            missing = values.op("IsNaN")
+            filled = graph.op("Where", missing, centre, values)
+            scaled = arcsinh_graph((filled - centre) / np.array([column.scale for column in numeric])).to(np.float32)
+            parts["numeric"] = graph.concat([scaled, missing.to(np.float32)], axis=1)
+        if binary:
+            values = numbers.take(len(numeric) + np.arange(len(binary)), axis=1)
+            known = graph.op("Where", values.op("IsNaN"), 0.0, values.op("Clip", 0.0, 1.0))
+            parts["binary"] = known.to(np.float32)
+        places = {column.name: [i, len(numeric) + i] for i, column in enumerate(numeric)}
+        places |= {column.name: [2 * len(numeric) + i] for i, column in enumerate(binary)}
+        start = 2 * len(numeric) + len(binary)
+        for column in texts:
+            parts[column.name] = column.graph(graph.input(input_name(column.name), np.str_, ["row"]))
+            width = len(column.categories) + 1
+            places[column.name] = list(range(start, start + width))
+            start += width
+        widths = {column.name: sum(width for *_, width in column.widths) for column in self.columns}
+        order = [place for column in self.columns for place in places[column.name][: widths[column.name]]]
+        return graph.concat(list(parts.values()), axis=1).take(np.array(order), axis=1)
+
+    def _numbers(self, graph: Graph, columns: list[Column], *, alone: bool) -> Node:
+        if alone and self.form == "numpy":
+            places = np.array([int(column.name.removeprefix("x")) for column in columns])
+            return graph.input("X", np.float64, ["row", self.n_columns]).take(places, axis=1)
+        inputs = [graph.input(input_name(column.name), np.float64, ["row"]).expand_dims(1) for column in columns]
+        return graph.concat(inputs, axis=1) if inputs else graph.constant(np.zeros((1, 0)))
+
+    def interface(self) -> dict[str, Any]:
+        """Names and kinds of the columns, and whether they come as one array."""
+        return {
+            "columns": [{"name": column.name, "kind": column.kind} for column in self.columns],
+            "form": self.form,
+            "n_columns": self.n_columns,
+        }
 
     def _starts(self) -> list[int]:
         widths = [sum(w for *_, w in column.widths) for column in self.columns]

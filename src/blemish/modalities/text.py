@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Bool, Float
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from blemish.errors import ConfigError, DataError
+from blemish.graph import Graph, Node
 from blemish.output import Block
+from blemish.words import Words, check_texts, vectorizer
 
 WORDS_OF_A_RECONSTRUCTION = 10
 LEAST_SHARE = 0.01  # of a text's error, for a word that it lacks to be part of its explanation
@@ -78,7 +79,7 @@ class Text:
             raise ConfigError(f"idf={self.idf} is a power of the inverse document frequency; give 0 or more")
         texts = check_texts(raw)
         least = 2 if len(texts) > 20 else 1
-        words = _vectorizer(self.stop_words, min_df=least, max_features=self.max_terms)
+        words = vectorizer(self.stop_words, min_df=least, max_features=self.max_terms)
         try:
             words.fit(texts)
         except ValueError:
@@ -119,8 +120,7 @@ class FittedText:
         self.terms, self.idf, self.directions = terms, idf, directions.astype(np.float32)
         self.blocks: tuple[Block, ...] = ()
         self.sample_shape = (len(terms),)
-        self._words = _vectorizer(stop_words, vocabulary=list(terms))
-        self._words.idf_ = idf
+        self._words = Words(terms, idf, stop_words)
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -133,11 +133,11 @@ class FittedText:
         Raises:
             DataError: If an item is no string.
         """
-        return csr_matrix(self._words.transform(check_texts(raw)))
+        return self._words.weights(raw)
 
     def to_tensor(self, raw: Any) -> csr_matrix:
         """Scaled weights as float32, shape (row, term), sparse."""
-        return csr_matrix(self.weights(raw) * np.sqrt(len(self.terms)), dtype=np.float32)
+        return self._words.features(raw)
 
     def to_raw(self, x: Float[np.ndarray, "row term"]) -> np.ndarray:
         """The heaviest words of each row, heaviest first."""
@@ -173,11 +173,18 @@ class FittedText:
         alike = normalize(x / idf, dim=1)
         return {"topics": x @ directions.T / len(self.terms) ** 0.5, "words": alike @ directions.T}
 
+    def graph(self, graph: Graph) -> Node:
+        """Weights as an input: words are looked up outside, by `blemish.words`, because ONNX has no such splitting."""
+        return graph.input("weights", np.float32, ["row", len(self.terms)])
+
+    def interface(self) -> dict[str, Any]:
+        """The vocabulary."""
+        return {"terms": list(self.terms), "idf": self.idf.tolist(), "stop_words": self.stop_words}
+
     def state(self) -> dict[str, Any]:
         """Vocabulary, weights and topics (packed), as JSON values."""
         packed = b64encode(np.ascontiguousarray(self.directions, dtype="<f4").tobytes()).decode("ascii")
-        words = {"terms": list(self.terms), "idf": self.idf.tolist(), "stop_words": self.stop_words}
-        return {**words, "directions": packed}
+        return {**self.interface(), "directions": packed}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "FittedText":
@@ -185,27 +192,6 @@ class FittedText:
         directions = np.frombuffer(b64decode(state["directions"], validate=True), dtype="<f4")
         directions = directions.reshape(-1, len(state["terms"]))
         return cls(tuple(state["terms"]), np.array(state["idf"]), directions, state["stop_words"])
-
-
-def _vectorizer(stop_words: bool, **options: Any) -> TfidfVectorizer:
-    return TfidfVectorizer(sublinear_tf=True, stop_words="english" if stop_words else None, **options)
-
-
-def check_texts(raw: Any) -> list[str]:
-    """Strings as a list.
-
-    Raises:
-        DataError: If there is none, or an item is no string.
-    """
-    texts: list[Any] = list(raw) if not isinstance(raw, (str, bytes)) and hasattr(raw, "__iter__") else [raw]
-    if not texts:
-        raise DataError("there is no text")
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise DataError(
-                f"text {row} is {type(text).__name__} {str(text)[:40]!r}, not a string; give '' for no text"
-            )
-    return texts
 
 
 Text.fitted = FittedText

@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from blemish.errors import DataError
-from blemish.modalities.pictures import Pixels, check_pictures, fill_pictures, fit_pixels, mask_pictures, shrink_mask
+from blemish.graph import Graph, Node
+from blemish.modalities.pictures import Pixels, fill_pictures, fit_pixels, mask_pictures, shrink_mask
 from blemish.output import Block
-
-AXES = "batch, frame, channel, height, width"
+from blemish.planes import CLIP_AXES, check_lengths, check_pictures
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Video:
         Raises:
             DataError: If it holds no clips, or their lengths differ.
         """
-        clips = check_pictures(raw, 4, "video", AXES)
+        clips = check_pictures(raw, 4, "video", CLIP_AXES)
         pixels = fit_pixels(clips, self.size)
         return FittedVideo(pixels, len(clips[0]))
 
@@ -70,10 +69,8 @@ class FittedVideo:
         Raises:
             DataError: If a sample is no clip, or of another length.
         """
-        clips = check_pictures(raw, 4, "video", AXES)
-        for row, clip in enumerate(clips):
-            if len(clip) != self.n_frames:
-                raise DataError(f"clip {row} has {len(clip)} frames, the model was fitted on {self.n_frames}; cut it")
+        clips = check_pictures(raw, 4, "video", CLIP_AXES)
+        check_lengths(clips, self.n_frames)
         return np.stack([self.pixels.encode(clip) for clip in clips])
 
     def to_raw(
@@ -84,18 +81,27 @@ class FittedVideo:
 
     def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row frame channel height width"]:
         """A mask over the user's pixels at the size that the network sees; DataError where it does not fit."""
-        masks = mask_pictures(mask, check_pictures(raw, 4, "video", AXES))
+        masks = mask_pictures(mask, check_pictures(raw, 4, "video", CLIP_AXES))
         return np.stack([shrink_mask(one, self.pixels) for one in masks])
 
     def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row frame channel height width"]) -> Any:
         """The user's samples, in their own size, with what is masked taken from tensors."""
-        pictures = check_pictures(raw, 4, "video", AXES)
+        pictures = check_pictures(raw, 4, "video", CLIP_AXES)
         filled = fill_pictures(pictures, mask_pictures(mask, pictures), self.to_raw(x))
         return np.stack(filled).reshape(raw.shape) if isinstance(raw, np.ndarray) and raw.dtype != object else filled
 
     def features(self, x: Float[Tensor, "row frame channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
         """None: the code is all."""
         return {}
+
+    def graph(self, graph: Graph) -> Node:
+        """Clips of any size, one size a batch, brought to the network's size and range."""
+        shape = ["row", self.n_frames, self.pixels.channels, "height", "width"]
+        return self.pixels.graph(graph.input("X", np.float32, shape))
+
+    def interface(self) -> dict[str, Any]:
+        """Channels and length."""
+        return {"channels": self.pixels.channels, "n_frames": self.n_frames}
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy.special import logsumexp
 from sklearn.covariance import ledoit_wolf
 
+from blemish.graph import Node
 from blemish.scoring.evidence import State
 
 PRIOR = {"normal": 0.90, "other": 0.07, "defect": 0.03}
@@ -95,3 +96,39 @@ def log_joint(
         ],
         axis=1,
     )
+
+
+def whitened_graph(state: State, features: Node) -> Node:
+    """`whitened` as part of an ONNX graph."""
+    return (features - state["centre"]) @ state["whiten"]
+
+
+def log_joint_graph(
+    u: Node,
+    defects: Float[np.ndarray, "defect feature"],
+    others: Float[np.ndarray, "other feature"],
+    bandwidth: float,
+) -> list[Node]:
+    """`log_joint` as part of an ONNX graph: normal and other, and defect where any is labelled; each (row, 1)."""
+    width = defects.shape[1]
+
+    def cloud(stdev: float) -> Node:
+        return (u * u).reduce("Sum", 1, keepdims=True) * (-0.5 / stdev**2) - width * np.log(stdev)
+
+    def kernels(points: np.ndarray, width_of_each: float) -> Node:
+        away = u.expand_dims(1) - points
+        log_kernel = (away * away).reduce("Sum", 2) * (-0.5 / width_of_each**2)
+        return log_kernel.reduce("LogSumExp", 1, keepdims=True) - (np.log(len(points)) + width * np.log(width_of_each))
+
+    broad = cloud(BREADTH)
+    if len(others):
+        apart = kernels(others, max(bandwidth, bandwidth_of(others, bandwidth)))
+        broad = u.graph.concat([broad, apart], axis=1).reduce("LogSumExp", 1, keepdims=True) - np.log(2)
+    parts = [cloud(1.0) + np.log(PRIOR["normal"]), broad + np.log(PRIOR["other"])]
+    return [*parts, kernels(defects, bandwidth) + np.log(PRIOR["defect"])] if len(defects) else parts
+
+
+def posterior_graph(joint: list[Node]) -> Node:
+    """Shape (row, 3): what `log_joint_graph` gave as probabilities; 0 for a defect that nobody labelled."""
+    posterior = joint[0].graph.concat(joint, axis=1).op("Softmax", axis=1)
+    return posterior if len(joint) == 3 else posterior.op("Pad", np.array([0, 0, 0, 1]), 0.0)

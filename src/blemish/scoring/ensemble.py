@@ -10,11 +10,20 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
 from blemish.experts import EXPERTS, Expert
+from blemish.graph import Node
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.parts import choose
-from blemish.scoring.clouds import PRIOR, fit_whitening, log_joint, whitened
-from blemish.scoring.evidence import Evidence, State
-from blemish.scoring.tail import fit_tail, tail_rank
+from blemish.scoring.clouds import (
+    PRIOR,
+    fit_whitening,
+    log_joint,
+    log_joint_graph,
+    posterior_graph,
+    whitened,
+    whitened_graph,
+)
+from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State
+from blemish.scoring.tail import fit_tail, tail_rank, tail_rank_graph
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MOST_ROWS = 10_000  # ordinary rows that an expert learns from: more cost time and change little
@@ -140,6 +149,26 @@ class Ensemble:
             return np.column_stack([rest, np.zeros(len(rest))])
         mine = expit(state["slope"] * self.defect_score(state, evidence) + state["intercept"])
         return np.column_stack([rest * (1 - mine[:, None]), mine])
+
+    def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
+        """All scores as part of an ONNX graph; see `Scorer`."""
+        free: list[Node] = []
+        heard: list[Node] = []
+        for i, (expert, view) in enumerate(self._asked(labelled=labelled)):
+            own = {name.removeprefix(f"{i}."): x for name, x in state.items() if name.startswith(f"{i}.")}
+            opinion = tail_rank_graph(own, expert.graph(own, evidence.view(view)))
+            free += [] if expert.uses_labels else [opinion]
+            heard += [opinion.op("Min", state["most"][i]) * state["weights"][i]] if labelled else []
+        graph = evidence.error.graph
+        level = graph.op("Sum", *free) / float(len(free)) if free else evidence.error * 0.0
+        u = whitened_graph(state, evidence.view("error"))
+        rest = posterior_graph(log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1)), 1.0))
+        if not labelled:
+            return ScoreNodes(level, None, rest)
+        defect = graph.op("Sum", *heard) - (level - state["known_level"]).op("Max", 0.0)
+        mine = (defect * state["slope"] + state["intercept"]).op("Sigmoid").expand_dims(1)
+        rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - mine)
+        return ScoreNodes(level, defect, graph.concat([rest, mine], axis=1))
 
     def _asked(self, *, labelled: bool) -> list[tuple[Expert, str]]:
         """Experts and their views, first those that look at no label."""

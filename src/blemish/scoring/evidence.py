@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from blemish.errors import ConfigError
+from blemish.graph import Node
 from blemish.labels import DEFECT
 
 MOST_LEFT_OUT = 50  # labelled defects that leave-one-out goes through
@@ -60,6 +61,47 @@ class Evidence:
         return len(self.error)
 
 
+@dataclass(frozen=True)
+class EvidenceNodes:
+    """`Evidence` as part of an ONNX graph.
+
+    Attributes:
+        z: Codes, shape (row, latent), float64.
+        error: Reconstruction error, shape (row,), float64.
+        features: By view, each (row, feature), float64.
+    """
+
+    z: Node
+    error: Node
+    features: Mapping[str, Node] = field(default_factory=dict)
+
+    def view(self, name: str) -> Node:
+        """One view of the rows; see `Evidence.view`."""
+        graph = self.z.graph
+        if "+" in name:
+            return graph.concat([self.view(one) for one in name.split("+")], axis=1)
+        if name == "code":
+            return graph.concat([self.z, self.view("error")], axis=1)
+        if name == "error":
+            return (self.error + 1e-12).op("Log").expand_dims(1)
+        return self.features[name]
+
+
+@dataclass(frozen=True)
+class ScoreNodes:
+    """What a scorer says of each row, as part of an ONNX graph.
+
+    Attributes:
+        outlier: Shape (row,), float64.
+        defect: Shape (row,), float64; None without labelled defects.
+        probabilities: Of normal, other and defect, shape (row, 3), float64.
+    """
+
+    outlier: Node
+    defect: Node | None
+    probabilities: Node
+
+
 @runtime_checkable
 class Scorer(Protocol):
     """Pure functions of evidence and of what `fit` learnt; a frozen dataclass of choices.
@@ -96,6 +138,16 @@ class Scorer(Protocol):
 
     def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
         """Of normal, other and defect; rows sum to 1."""
+        ...
+
+    def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
+        """All three as part of an ONNX graph.
+
+        Args:
+            state: What `fit` learnt.
+            evidence: The rows.
+            labelled: Whether defects were labelled.
+        """
         ...
 
 

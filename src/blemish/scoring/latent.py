@@ -8,8 +8,16 @@ from jaxtyping import Float, Int
 from scipy.special import logsumexp
 
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.scoring.clouds import bandwidth_of, fit_whitening, log_joint, whitened
-from blemish.scoring.evidence import Evidence, State, leave_one_out
+from blemish.scoring.clouds import (
+    bandwidth_of,
+    fit_whitening,
+    log_joint,
+    log_joint_graph,
+    posterior_graph,
+    whitened,
+    whitened_graph,
+)
+from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State, leave_one_out
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,14 @@ class Latent:
         """Posterior of the three clouds under the assumed shares."""
         joint = self._log_joint(state, evidence)
         return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+
+    def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
+        """All scores as part of an ONNX graph; see `Scorer`."""
+        u = whitened_graph(state, evidence.view("code"))
+        joint = log_joint_graph(u, state["defects"], state["others"], float(state["bandwidth"]))
+        rest = u.graph.concat(joint[:2], axis=1).reduce("LogSumExp", 1)
+        defect = joint[2].reduce("Sum", 1) - rest if labelled else None
+        return ScoreNodes(evidence.error, defect, posterior_graph(joint))
 
     def _log_joint(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
         u = whitened(state, evidence.view("code"))

@@ -8,8 +8,16 @@ from jaxtyping import Float, Int
 from scipy.special import logsumexp
 
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.scoring.clouds import bandwidth_of, fit_whitening, log_joint, whitened
-from blemish.scoring.evidence import Evidence, State, leave_one_out
+from blemish.scoring.clouds import (
+    bandwidth_of,
+    fit_whitening,
+    log_joint,
+    log_joint_graph,
+    posterior_graph,
+    whitened,
+    whitened_graph,
+)
+from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State, leave_one_out
 
 
 @dataclass(frozen=True)
@@ -56,3 +64,9 @@ class ReconstructionOnly:
         u = whitened(state, np.log(evidence.error + 1e-12)[:, None])
         joint = log_joint(u, state["defects"], state["others"], float(state["bandwidth"]))
         return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+
+    def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
+        """All scores as part of an ONNX graph; see `Scorer`."""
+        u = whitened_graph(state, evidence.view("error"))
+        joint = log_joint_graph(u, state["defects"], state["others"], float(state["bandwidth"]))
+        return ScoreNodes(evidence.error, evidence.error if labelled else None, posterior_graph(joint))

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from blemish.graph import Node
 from blemish.scoring.evidence import State
 
 TAIL = 0.02
@@ -60,6 +61,17 @@ def tail_rank(state: State, scores: Float[np.ndarray, " row"], prefix: str = "")
     share = np.linspace(0, 1 - TAIL, len(levels))
     inside = -np.log1p(-share[np.maximum(np.searchsorted(levels, scores, side="right") - 1, 0)])
     return np.where(scores > levels[-1], -np.log(TAIL) + (scores - levels[-1]) / excess, inside)
+
+
+def tail_rank_graph(state: State, scores: Node, prefix: str = "") -> Node:
+    """`tail_rank` as part of an ONNX graph."""
+    levels, grid = state[f"{prefix}levels"], state[f"{prefix}grid"]
+    scores = (scores / grid).op("Round") * grid
+    reached = (scores.expand_dims(1) >= levels).to(np.int64).reduce("Sum", 1)
+    place = reached.op("Sub", np.array(1)).op("Max", np.array(0))
+    inside = scores.graph.constant(-np.log1p(-np.linspace(0, 1 - TAIL, len(levels)))).take(place, axis=0)
+    beyond = (scores - levels[-1]) / state[f"{prefix}excess"] + -np.log(TAIL)
+    return scores.graph.op("Where", scores > levels[-1], beyond, inside)
 
 
 def _on_grid(scores: Float[np.ndarray, " row"], grid: float) -> Float[np.ndarray, " row"]:
