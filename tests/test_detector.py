@@ -74,7 +74,8 @@ def test_scores_do_not_depend_on_threads(name, splits, fitted):
         torch.set_num_threads(n)
         scores.append(fitted[name].defect_score(splits[name].X_test))
     torch.set_num_threads(1)
-    np.testing.assert_allclose(*scores, rtol=1e-5, atol=1e-6)
+    least = 1e-6 * max(1.0, np.abs(scores[0]).max())  # log-odds cross zero
+    np.testing.assert_allclose(*scores, rtol=1e-5, atol=least)
 
 
 @pytest.mark.parametrize("name", MODALITIES)

@@ -21,7 +21,7 @@ from blemish.labels import DEFECT, OTHER, UNLABELLED
 from blemish.modalities.texture import derivatives, moments, texture
 from blemish.scoring.ensemble import Ensemble, deal, distance_out, out_of_fold
 from blemish.scoring.evidence import Evidence
-from blemish.scoring.tail import TAIL, fit_tail, tail_rank
+from blemish.scoring.tail import SLACK, TAIL, fit_tail, tail_rank
 
 
 def island(n=300, n_defects=8, n_features=4, seed=0):
@@ -155,7 +155,7 @@ def test_tail_rank_is_its_definition_and_keeps_the_order_far_out():
     state = fit_tail(ordinary, ordinary[:0])
     far = np.array([np.quantile(ordinary, 0.995), ordinary.max() + 1, ordinary.max() + 2, 1e6])
     rounded, seen = (np.round(scores / state["grid"]) * state["grid"] for scores in (ordinary, far))
-    expected = [reference.tail_rank(s, rounded, TAIL) for s in seen]
+    expected = [reference.tail_rank(s - SLACK * state["grid"], rounded, TAIL) for s in seen]
     np.testing.assert_allclose(tail_rank(state, far), expected, rtol=1e-9)
     inside = np.quantile(ordinary, [0.1, 0.5, 0.9])
     np.testing.assert_allclose(

@@ -63,9 +63,9 @@ def with_columns(X: Any, columns: Columns, hidden: dict[str, np.ndarray], schema
     if is_frame(X):
         frame = nw.from_native(X, eager_only=True)
         made = nw.from_native(from_columns(columns, nw.get_native_namespace(frame).__name__, schema), eager_only=True)
-        named = dict(zip(map(str, frame.columns), frame.columns, strict=True))  # a name may be a number
+        known = {str(column.name): column for column in frame.iter_columns()}  # a name may be a number
         replaced = [
-            _merged(frame[named[str(column.name)]], column, hidden[str(column.name)]) for column in made.iter_columns()
+            _merged(known[str(column.name)], column, hidden[str(column.name)]) for column in made.iter_columns()
         ]
         return frame.with_columns(*replaced).to_native() if columns else frame.clone().to_native()
     names = list(to_columns(X)[0])

@@ -12,6 +12,8 @@ N_LEVELS = 200
 GRID = 1e-6
 """Of the spread of the ordinary scores. Equal rows score equal to 1e-8 or so, depending on what is scored beside them;
 where many are equal, a level lies on their score, and that difference would decide on which side of it a row is."""
+SLACK = 1.5
+"""Steps of the grid that a score may lie below a level and still reach it: rounding falls to either side of a step."""
 FARTHEST = 20.0
 """Nats beyond the tail's start that half of the labelled defects reach at most: where ordinary rows are all but equal,
 a defect is this far out, and what differs a little from them is not."""
@@ -59,19 +61,21 @@ def tail_rank(state: State, scores: Float[np.ndarray, " row"], prefix: str = "")
     levels, excess = state[f"{prefix}levels"], float(state[f"{prefix}excess"])
     scores = _on_grid(scores, float(state[f"{prefix}grid"]))
     share = np.linspace(0, 1 - TAIL, len(levels))
-    inside = -np.log1p(-share[np.maximum(np.searchsorted(levels, scores, side="right") - 1, 0)])
-    return np.where(scores > levels[-1], -np.log(TAIL) + (scores - levels[-1]) / excess, inside)
+    slack = SLACK * float(state[f"{prefix}grid"])
+    inside = -np.log1p(-share[np.maximum(np.searchsorted(levels, scores + slack, side="right") - 1, 0)])
+    return np.where(scores > levels[-1] + slack, -np.log(TAIL) + (scores - levels[-1] - slack) / excess, inside)
 
 
 def tail_rank_graph(state: State, scores: Node, prefix: str = "") -> Node:
     """`tail_rank` as part of an ONNX graph."""
     levels, grid = state[f"{prefix}levels"], state[f"{prefix}grid"]
     scores = (scores / grid).op("Round") * grid
-    reached = (scores.expand_dims(1) >= levels).to(np.int64).reduce("Sum", 1)
+    slack = SLACK * grid
+    reached = ((scores + slack).expand_dims(1) >= levels).to(np.int64).reduce("Sum", 1)
     place = reached.op("Sub", np.array(1)).op("Max", np.array(0))
     inside = scores.graph.constant(-np.log1p(-np.linspace(0, 1 - TAIL, len(levels)))).take(place, axis=0)
-    beyond = (scores - levels[-1]) / state[f"{prefix}excess"] + -np.log(TAIL)
-    return scores.graph.op("Where", scores > levels[-1], beyond, inside)
+    beyond = (scores - (levels[-1] + slack)) / state[f"{prefix}excess"] + -np.log(TAIL)
+    return scores.graph.op("Where", scores > levels[-1] + slack, beyond, inside)
 
 
 def _on_grid(scores: Float[np.ndarray, " row"], grid: float) -> Float[np.ndarray, " row"]:
