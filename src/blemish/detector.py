@@ -637,7 +637,7 @@ class DefectDetector(BaseEstimator):
             det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, where)
             for name in _STORED:
                 setattr(det, name, facts[name])
-            det.prior_ = facts["prior_"]
+            det.prior_ = {name: facts["prior_"][name] for name in CLASSES}  # a file does not keep the order
             det.promise_ = Promise(**facts["promise_"])
             det.seed_ = int(facts["arguments"]["random_state"])
             det.history_ = [EpochRecord(**record) for record in facts["history_"]]

@@ -82,19 +82,25 @@ def reliability_chart(series: Mapping[str, Sequence[Bin]], title: str, note: str
 def labels_body(det: DefectDetector) -> str:
     """The label report, its learning curve if it was drawn, and the labels to look at again."""
     try:
-        found = det.label_report()
+        found = det.fitted_.label_report(det.prior_["defect"], None, det.threshold_)  # draws no curve: that takes time
     except DataError as error:
         return f"<p>{escape(str(error))}.</p>"
     answers = table_html(Table("Five questions", ("question", "answer"), list(found.says.items())))
     chart = ""
     if len(found.curve) > 1:
         points = [
-            Point(s.n_labels, s.outlook.precision, s.outlook.low, s.outlook.high,
+            Point(float(s.n_labels), s.outlook.precision, s.outlook.low, s.outlook.high,
                   f"{s.n_labels} labels: precision {s.outlook.precision:.0%}\nordinary rows below: {s.above:.1%}")
             for s in found.curve
         ]  # fmt: skip
         above = [
-            Point(s.n_labels, s.above, s.above, s.above, f"{s.n_labels} labels: above {s.above:.1%} of ordinary rows")
+            Point(
+                float(s.n_labels),
+                s.above,
+                s.above,
+                s.above,
+                f"{s.n_labels} labels: above {s.above:.1%} of ordinary rows",
+            )
             for s in found.curve
         ]
         names = {f"precision among the top {found.budget}": points, "ordinary rows below an unseen defect": above}

@@ -136,7 +136,7 @@ def curves(series: Mapping[str, Sequence[float]], title: str, x_title: str, y_ti
     traces = [_line(name, values, looks[name]) for name, values in arrays.items()]
     layout = {
         "hovermode": "x unified",
-        "xaxis": {"tickformat": "d"},
+        "xaxis": {"tick0": 1, "dtick": max(1, -(-max(map(len, arrays.values()), default=1) // 6)), "tickformat": "d"},
         "yaxis": {
             "title": {"text": plain(y_title)},
             "type": "log" if positive else "linear",

@@ -79,9 +79,10 @@ def intervals(
                 "marker": {"symbol": looks[name].symbol, "size": 8},
             }
         )
+    ticks = {"tickmode": "array", "tickvals": sorted({point.x for points in series.values() for point in points})}
     layout: dict[str, Any] = {
         "hovermode": "closest",
         "yaxis": {"title": {"text": plain(y_title)}, "range": [-0.03, 1.03], "tickformat": ".0%"},
-        "xaxis": {"range": [-0.03, 1.03], "tickformat": ".0%"} if diagonal else {"rangemode": "tozero"},
+        "xaxis": {"range": [-0.03, 1.03], "tickformat": ".0%"} if diagonal else {"rangemode": "tozero", **ticks},
     }
     return fragment(title, traces, layout, x_title, note)
