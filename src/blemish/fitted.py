@@ -15,6 +15,7 @@ from blemish.label_report import LabelReport, label_report
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.model import Model, build
 from blemish.occlusion import (
+    LEAST_CHANGE,
     drivers,
     falls,
     holds,
@@ -351,7 +352,7 @@ def explain_scores(
         fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)
     else:
         picture = normals.median(dim=0).values
-        fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n)
+        fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n, LEAST_CHANGE)
     return {**facts, "fall": fall}
 
 
