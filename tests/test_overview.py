@@ -95,7 +95,7 @@ def test_an_evaluation_has_a_page(browser, table_detector, table_split, tmp_path
         assert seen.overflow() <= 0
         assert "average precision" in seen.page.locator("table").inner_text()
         assert "Do the chances come true?" in seen.page.locator("section", has_text="Probabilities").inner_text()
-        assert "always saying 0.2" in seen.page.locator(".note").last.inner_text()
+        assert "always saying 0.33" in seen.page.locator(".note").last.inner_text()
 
 
 def test_a_truth_of_yes_and_no_has_a_reliability_figure(table_detector, table_split):
@@ -105,7 +105,7 @@ def test_a_truth_of_yes_and_no_has_a_reliability_figure(table_detector, table_sp
     results = evaluation(table_detector, table_split.X_test, words, kinds)
     scores = {"defect_score": table_detector.defect_score(table_split.X_test)}
     page = evaluation_page(results, scores, kinds, chances=chances, words=words)
-    assert "for the 0.2 that there are" in page
+    assert "for the 0.33 that there are" in page
 
 
 def test_the_labels_section_shows_the_curve_once_it_is_drawn(browser, tmp_path):

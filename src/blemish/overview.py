@@ -9,7 +9,7 @@ import numpy as np
 
 from blemish.detector import DefectDetector
 from blemish.explain import GRID, Explanation
-from blemish.labels import CLASSES
+from blemish.labels import CLASSES, to_groups, to_words
 from blemish.modalities.columns import is_frame, to_columns
 from blemish.report import (
     Section,
@@ -151,8 +151,8 @@ def evaluation_page(
 
 def _reliability(chances: np.ndarray, words: Sequence[Any], prior: Mapping[str, float]) -> str:
     """Chances of a defect as they were said, and under the shares that the truth has."""
-    groups = np.array([word if word in CLASSES else "" for word in words], dtype=object)
-    known = groups != ""
+    groups = to_words(to_groups(words, len(words)))
+    known = groups != "unlabelled"
     if set(groups[known]) == {"defect"}:
         groups[~known], known = "normal", np.ones(len(groups), dtype=bool)  # a truth of 0 and 1
     mine, chances = groups[known] == "defect", chances[known]
