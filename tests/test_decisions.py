@@ -93,7 +93,7 @@ def test_a_detectors_p_values_and_selections_hold_over_many_fits(n, labelled):
         X[n:, 0] += 6
         det = DefectDetector(epochs=1, scorer=QUICK, random_state=int(rng.integers(2**31)))
         det.fit(*((X, y) if labelled else (X[:n], None)))
-        new = np.concatenate([ordinary(300), ordinary(10) + np.array([9.0, 0, 0])])
+        new = np.concatenate([ordinary(300), ordinary(100) + np.array([6.0, 0, 0])])
         p = det.p_values(new)
         assert ((p > 0) & (p <= 1)).all()
         shares.append([(p[:300] <= level).mean() for level in LEVELS])
