@@ -1,7 +1,8 @@
 """Do explanations name what makes the score? Replace what they name by normal values, and see how far the score falls.
 
     python benchmarks/faithfulness.py ../shared/bench
-    python benchmarks/faithfulness.py FOLDER --labels kind --normal normal --only leak --seed 1
+    python benchmarks/faithfulness.py FOLDER --labels kind --normal normal --only leak --seeds 1 2 --named 1
+    python benchmarks/faithfulness.py ../shared/bench --suite coin
 
 FOLDER as for quality.py. For each task the true defects with the highest defect scores are explained. The elements that
 the explanation names first are replaced: columns by those of training rows, regions of a picture by those of training
@@ -57,11 +58,11 @@ def replaced(sample: Any, normal: Any, elements: list[str]) -> Any:
             copy[:, int(element[1:])] = normal[:, int(element[1:])]
         return copy
     height, width = copy.shape[-2:]
+    lent = _fitted_to(normal, height, width)
     for element in elements:
-        top, bottom, left, right = map(int, re.findall(r"\d+", element))
-        copy[..., top : bottom + 1, left : right + 1] = _fitted_to(normal, height, width)[
-            ..., top : bottom + 1, left : right + 1
-        ]
+        *frames, top, bottom, left, right = map(int, re.findall(r"\d+", element))
+        region = (*frames, ..., slice(top, bottom + 1), slice(left, right + 1))
+        copy[region] = lent[region]
     return copy
 
 
@@ -104,8 +105,12 @@ def candidates(explanation: Explanation, row: int) -> list[str]:
     return [explanation.elements[i] for i in there]
 
 
-def measure(task: Task, seed: int, hits: int) -> dict[str, float]:
-    """Falls of the defect score on one task: by named, by badly reconstructed, and by random elements."""
+def measure(task: Task, seed: int, hits: int, n_named: int) -> np.ndarray:
+    """Falls of the defect score on one task by named, by badly reconstructed, and by random elements.
+
+    Returns:
+        A row a hit: the three falls, the score, and the seconds that its explanation took.
+    """
     split = task.load(seed)
     det = DefectDetector(random_state=seed).fit(split.X_train, split.y_train)
 
@@ -125,21 +130,35 @@ def measure(task: Task, seed: int, hits: int) -> dict[str, float]:
     normals = [one(split.X_train, int(row)) for row in rng.choice(usual, TRIES, replace=False)]
     rows = []
     for row, sample in enumerate(chosen):
-        named = [by_score.elements[i] for i in by_score.worst(row, NAMED)]
-        odd = [by_error.elements[i] for i in by_error.worst(row, NAMED)]
+        named = [by_score.elements[i] for i in by_score.worst(row, n_named)]
+        odd = [by_error.elements[i] for i in by_error.worst(row, n_named)]
         others = candidates(by_score, row)
         draws = [list(rng.choice(others, min(len(named), len(others)), replace=False)) for _ in range(DRAWS)]
         lent = normals[:1] if isinstance(sample, str) else normals
         drawn = float(np.mean([falls_of(sample, lent, some, ask) for some in draws]))
         rows.append((falls_of(sample, lent, named, ask), falls_of(sample, lent, odd, ask), drawn))
-    named, odd, drawn = np.array(rows).T
+    scores = ask(joined(chosen))
+    return np.column_stack([np.array(rows), scores, np.full(len(rows), seconds)])
+
+
+def summary(found: np.ndarray) -> dict[str, str]:
+    """Means over all hits of all seeds; the standard error is that of hits as if each was independent.
+
+    Args:
+        found: Rows from `measure`.
+    """
+    named, odd, drawn, score, seconds = found.T
+    gain = named - drawn
+    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.nan
     return {
-        "named": float(named.mean()),
-        "by error": float(odd.mean()),
-        "random": float(drawn.mean()),
-        "named above random": float((named > drawn).mean()),
-        "score": float(ask(joined(chosen)).mean()),
-        "seconds a hit": seconds,
+        "hits": str(len(found)),
+        "named": f"{named.mean():.2f}",
+        "by error": f"{odd.mean():.2f}",
+        "random": f"{drawn.mean():.2f}",
+        "named - random": f"{gain.mean():.2f} ± {error:.2f}",
+        "named above random": f"{(gain > 0).mean():.2f}",
+        "score": f"{score.mean():.2f}",
+        "seconds a hit": f"{seconds.mean():.2f}",
     }
 
 
@@ -152,17 +171,18 @@ def main() -> None:
     parser.add_argument("--suite", default="targeted")
     parser.add_argument("--only", nargs="*", help="parts of task names; default: one or two of each kind of data")
     parser.add_argument("--hits", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--named", type=int, default=NAMED, help="elements to replace")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args()
     tasks = tasks_in(given.folder, given.labels, given.normal, given.suite)
     by_name = [t for t in tasks if any(p in t.name for p in (given.only or DEFAULT))]
     first = True
     for task in by_name or tasks:
-        found = measure(task, given.seed, given.hits)
+        found = summary(np.concatenate([measure(task, seed, given.hits, given.named) for seed in given.seeds]))
         if first:
             print("| task | " + " | ".join(found) + " |\n|---|" + "---:|" * len(found), flush=True)
             first = False
-        print(f"| {task.name} | " + " | ".join(f"{value:.2f}" for value in found.values()) + " |", flush=True)
+        print(f"| {task.name} | " + " | ".join(found.values()) + " |", flush=True)
 
 
 if __name__ == "__main__":

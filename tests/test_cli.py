@@ -158,6 +158,43 @@ def test_threshold_and_explain(folder, model, blemish):
     assert "nearest defect" in blemish("explain", copy, folder / "test.csv")[1]
 
 
+def test_info_says_what_the_labels_are_worth_and_keeps_the_curve(folder, blemish):
+    quick = "{name: ensemble, experts: {plain: [linear], error: [value]}}"
+    path = folder / "l.blemish"
+    fit = ("fit", folder / "train.csv", *LABELS, "--seed", "0", "--epochs", 1, "--scorer", quick, "-o", path)
+    assert blemish(*fit)[0] == 0
+    before = path.read_bytes()
+    status, out, err = blemish("info", path, "--labels", "--budget", 3)
+    assert status == 0, err
+    assert "learning curve, at a budget of 3 of 32 rows" in out
+    assert "12 labelled defects, 0 rows labelled otherwise" in out
+    assert "Is more labelling worth it?: " in out
+    kept = path.read_bytes()
+    assert kept != before
+    found = json.loads(blemish("info", path, "--labels", "--json")[1])
+    assert [step["n_labels"] for step in found["curve"]] == [1, 2, 4, 9]
+    assert path.read_bytes() == kept
+    status, _, err = blemish("info", path, "--labels", "--budget", 99)
+    assert status == 2
+    assert "budget=99 must lie between 1 and 31" in err
+    path.write_bytes(before.replace(b"train.csv", b"trian.csv"))  # the training data are gone
+    assert "that takes the training rows" in blemish("info", path, "--labels")[1].replace("\n", " ")
+
+
+def test_threshold_states_the_expected_shares(folder, model, blemish):
+    copy = folder / "prior.blemish"
+    copy.write_bytes(model.read_bytes())
+    cut = load(copy).threshold_
+    status, out, err = blemish("threshold", copy, "--defect-share", 0.2, "--other-share", 0.1)
+    assert status == 0, err
+    assert out.strip() == "assumed shares: normal 0.7, other 0.1, defect 0.2"
+    assert load(copy).prior_ == pytest.approx({"normal": 0.7, "other": 0.1, "defect": 0.2})
+    assert load(copy).threshold_ == cut
+    assert "recall=0.5: about" in blemish("threshold", copy, "--defect-share", 0.1, "--recall", 0.5)[1]
+    assert blemish("threshold", copy, "--defect-share", 2)[0] == 2
+    assert "--other-share needs --defect-share" in blemish("threshold", copy, "--other-share", 0.1)[2]
+
+
 def test_report_and_evaluation_page(folder, model, blemish):
     truth = ("--defect", "leak", "--normal", "normal")
     status, out, err = blemish(

@@ -272,7 +272,7 @@ def evaluate(
         kinds = kinds_of(samples, run, words)
         results = evaluation(det, samples.X, words, kinds)
         if plot is not None:
-            _plot(plot, det, samples, results, kinds)
+            _plot(plot, det, samples, results, kinds, words)
     if as_json:
         typer.echo(json.dumps(results, indent=2))
         return
@@ -281,14 +281,17 @@ def evaluate(
     _table(f"{results['outlier_score']['n']['defect']} defects", ["measure", *measures], rows)
 
 
-def _plot(path: Path, det: Any, samples: "Samples", results: dict[str, Any], kinds: list[str]) -> None:
+def _plot(
+    path: Path, det: Any, samples: "Samples", results: dict[str, Any], kinds: list[str], words: list[Any]
+) -> None:
     import numpy as np
 
     from blemish.overview import evaluation_page
     from blemish.report import write_page
 
     scores = {name: np.asarray(getattr(det, name)(samples.X), dtype=np.float64) for name in results}
-    write_page(path, evaluation_page(results, scores, kinds))
+    chances = np.asarray(det.predict_proba(samples.X), dtype=np.float64)
+    write_page(path, evaluation_page(results, scores, kinds, chances=chances, words=words, prior=det.prior_))
 
 
 def _measures(found: dict[str, Any]) -> dict[str, float]:
@@ -310,13 +313,20 @@ def threshold(
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Rows to report in a batch of the held-out rows' size.")] = None,
     contamination: Annotated[float | None, typer.Option(help="Share to report of rows like the training rows.")] = None,
+    defect_share: Annotated[
+        float | None, typer.Option(help="Expected share of defects among the rows to score: for probabilities.")
+    ] = None,
+    other_share: Annotated[float | None, typer.Option(help="Expected share of other outliers; default: 0.07.")] = None,
 ) -> None:
-    """Change where the model cuts, without fitting again, and say what that promises."""
+    """Change where the model cuts, or which shares its probabilities assume, without fitting again."""
     targets: dict[str, Any] = {
         "recall": recall, "precision": precision, "false_positive_rate": false_positive_rate, "budget": budget,
         "contamination": contamination,
     }  # fmt: skip
-    if sum(value is not None for value in targets.values()) != 1:
+    if other_share is not None and defect_share is None:
+        raise typer.BadParameter("--other-share needs --defect-share: say both shares")
+    n_given = sum(value is not None for value in targets.values())
+    if n_given > 1 or (n_given == 0 and defect_share is None):
         raise typer.BadParameter(f"give exactly one of --{', --'.join(targets).replace('_', '-')}")
     from blemish.store import need_file
 
@@ -324,10 +334,15 @@ def threshold(
     from blemish.detector import load
 
     det = load(model)
-    before = det.threshold_
-    det.set_threshold(**targets)
+    before, said = det.threshold_, []
+    if defect_share is not None:
+        shares = det.set_prior(defect=defect_share, other=other_share).prior_
+        said.append("assumed shares: " + ", ".join(f"{name} {share:.4g}" for name, share in shares.items()))
+    if n_given:
+        det.set_threshold(**targets)
+        said += [f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}", det.promise_.text]
     det.save(model)
-    typer.echo(f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}\n{det.promise_.text}")
+    typer.echo("\n".join(said))
 
 
 @app.command()
@@ -421,9 +436,13 @@ def report(
 def info(
     model: ModelFile,
     config: Annotated[bool, typer.Option("--config", help="Print the run file that reproduces the model.")] = False,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Say what the labels are worth; draws the learning curve and keeps it.")
+    ] = False,
+    budget: Annotated[int | None, typer.Option(help="With --labels: rows to look at in a batch.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a model is made of and what it was fitted on."""
+    """Show what a model is made of and what it was fitted on, or what its labels are worth."""
     from blemish.store import need_file
 
     need_file(model)
@@ -434,11 +453,38 @@ def info(
     if config:
         typer.echo(run_config(det).to_yaml(), nl=False)
         return
+    if labels:
+        _say_labels(det, model, budget, as_json)
+        return
     facts = description(det)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
     _table(str(model), ["what", "value"], [(name, _short(value, 90)) for name, value in facts.items()])
+
+
+def _say_labels(det: "DefectDetector", model: Path, budget: int | None, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from blemish.inputs import training_rows
+
+    with _told():
+        given = None if "curve" in det.fitted_.labels or det.fitted_.n_defects < 2 else training_rows(det)
+        found = det.label_report(*(given or ()), budget=budget)
+    if given is not None:
+        det.save(model)
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "says": found.says}, indent=2, default=str))
+        return
+    rows = [
+        (str(s.n_labels), f"{s.above:.1%}", f"{s.outlook.recall:.0%}", f"{s.outlook.precision:.0%}",
+         f"{s.outlook.low:.0%} to {s.outlook.high:.0%}")
+        for s in found.curve
+    ]  # fmt: skip
+    if rows:
+        columns = ["labelled defects", "ordinary rows below the others", "found", "precision", "90 % interval"]
+        _table(f"learning curve, at a budget of {found.budget} of {found.batch} rows", columns, rows)
+    typer.echo(str(found))
 
 
 @app.command()

@@ -20,7 +20,7 @@ from blemish.catalogue import of_preset
 from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_number
 from blemish.columns import frame_columns, is_frame
 from blemish.drift import Drift, code_columns, compare
-from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, NoDefectsError
+from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, MissingExtraError, NoDefectsError
 from blemish.explain import Explanation, nearest, regions, those_that_matter
 from blemish.export import Parity, write_onnx
 from blemish.fitted import (
@@ -32,14 +32,18 @@ from blemish.fitted import (
     learn_groups,
     still_held_out,
 )
+from blemish.fitted_card import fitted_card
 from blemish.fitting import Job, build_model, plan_task, run_job
+from blemish.label_report import LabelReport
 from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
 from blemish.modalities.tabular import FittedTabular
 from blemish.modalities.text import FittedText
 from blemish.model import device_for
 from blemish.rows import Rows, to_rows
 from blemish.scoring import Evidence
+from blemish.scoring.clouds import PRIOR
 from blemish.scoring.conformal import conformal_p_values, discoveries
+from blemish.scoring.prior import shares_of
 from blemish.scoring.promise import Promise
 from blemish.scoring.thresholds import for_share
 from blemish.sparse import TensorRows
@@ -72,6 +76,7 @@ class DefectDetector(BaseEstimator):
     Attributes:
         classes_: 'normal', 'other', 'defect': the columns of `predict_proba`.
         threshold_: Cut on `decision_function`'s score, see `set_threshold`.
+        prior_: Assumed shares of the groups, see `set_prior`.
         promise_: What that cut promises, see `blemish.scoring.promise.Promise`.
         fitted_: The model, its scorer and the calibration rows, see `blemish.fitted.Fitted`.
         history_: An `EpochRecord` an epoch.
@@ -220,7 +225,7 @@ class DefectDetector(BaseEstimator):
         self.fitted_ = learn_groups(job.model, job.x, group, job.held_out, job.names, int(job.rng.integers(2**31)))
         self.seed_, self.history_ = job.seed, list(history)
         self._remember_columns(job)
-        self.classes_, self.notes_ = np.array(CLASSES), {}
+        self.classes_, self.notes_, self.prior_ = np.array(CLASSES), {}, dict(PRIOR)
         calibration = self.fitted_.calibration
         self.outlier_threshold_ = for_share(calibration["outlier"], DEFAULT_CONTAMINATION)
         share = DEFAULT_FALSE_POSITIVES if self.fitted_.n_defects else DEFAULT_CONTAMINATION
@@ -317,10 +322,27 @@ class DefectDetector(BaseEstimator):
     def predict_proba(self, X: Any) -> Any:
         """Probabilities of normal, other and defect, shape (row, 3); rows sum to 1.
 
-        They assume the shares in `blemish.scoring.clouds.PRIOR`: labelled defects are no random sample.
+        With two labelled defects or more, that of the defect is calibrated on their blind scores and on held-out rows.
+        Labelled defects are no random sample, so the shares of the groups are assumed: `prior_`, see `set_prior`.
         """
         rows, evidence = self._evidence(X)
-        return rows.spread(self.fitted_.probabilities(evidence), list(CLASSES))
+        return rows.spread(self.fitted_.probabilities(evidence, self.prior_), list(CLASSES))
+
+    def set_prior(self, *, defect: float, other: float | None = None) -> "DefectDetector":
+        """Say which share of the rows to score are defects and other outliers; nothing is refitted.
+
+        `predict_proba` and `label_report` use these shares; scores, thresholds and `predict` do not.
+
+        Args:
+            defect: Expected share of defects, in (0, 1).
+            other: Expected share of other outliers, in [0, 1); None: 7 of 97 of what is no defect.
+
+        Raises:
+            ConfigError: If a share lies outside, or none is left for normal rows.
+        """
+        check_is_fitted(self, "threshold_")
+        self.prior_ = shares_of(defect, other)
+        return self
 
     def p_values(self, X: Any) -> Any:
         """Conformal p-value of each row, in (0, 1]: small = no ordinary row scores so high.
@@ -400,6 +422,29 @@ class DefectDetector(BaseEstimator):
         if not self.fitted_.n_defects:
             self.outlier_threshold_ = self.threshold_
         return self
+
+    def label_report(self, X: Any = None, y: Any = None, *, budget: int | None = None) -> LabelReport:
+        """Is more labelling worth it? What the labels at hand say of themselves; see `LabelReport`.
+
+        The learning curve fits the scorer about ten times, once: it is kept, in the model file, too.
+
+        Args:
+            X: The rows of the fit, for a model from a file whose curve was not drawn; None where it was just fitted.
+            y: Their labels.
+            budget: Rows to look at in a batch of as many as were held out; None: as many as lie above `threshold_`.
+
+        Raises:
+            NoDefectsError: If the model was fitted without labelled defects.
+            ConfigError: If the budget is not below the rows of the batch.
+            DataError: If X are not the rows of the fit.
+        """
+        check_is_fitted(self, "threshold_")
+        self._need_defects("label_report")
+        if X is not None and "curve" not in self.fitted_.labels:
+            rows, x = self._tensor(X)
+            self.fitted_ = self.fitted_.given_again(x, self._groups(y, rows), self.seed_)
+        self.fitted_ = self.fitted_.with_curve(self.seed_)
+        return self.fitted_.label_report(self.prior_["defect"], budget, self.threshold_)
 
     # The autoencoder ---------------------------------------------------------------------------------------------
 
@@ -571,6 +616,7 @@ class DefectDetector(BaseEstimator):
                 "verbose": int(self.verbose),
             },
             **{name: getattr(self, name) for name in _STORED},
+            "prior_": self.prior_,
             "promise_": asdict(self.promise_),
             "history_": [asdict(record) for record in self.history_],
             "n_features_in_": getattr(self, "n_features_in_", None),
@@ -613,6 +659,7 @@ class DefectDetector(BaseEstimator):
             det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, where)
             for name in _STORED:
                 setattr(det, name, facts[name])
+            det.prior_ = {name: facts["prior_"][name] for name in CLASSES}  # a file does not keep the order
             det.promise_ = Promise(**facts["promise_"])
             det.seed_ = int(facts["arguments"]["random_state"])
             det.history_ = [EpochRecord(**record) for record in facts["history_"]]
@@ -625,6 +672,15 @@ class DefectDetector(BaseEstimator):
                 raise
             raise ArtifactError(f"the manifest of {Path(path)} is incomplete or damaged ({error}); fit again") from None
         return det
+
+    # Notebooks ---------------------------------------------------------------------------------------------------
+
+    def _html_repr(self) -> str:
+        """Scikit-learn's diagram, until it is fitted; then what the fit says, by the report's pieces."""
+        try:
+            return fitted_card(self) if hasattr(self, "threshold_") else super()._html_repr()
+        except MissingExtraError:
+            return super()._html_repr()
 
     # Inside ------------------------------------------------------------------------------------------------------
 

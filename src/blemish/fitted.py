@@ -1,7 +1,8 @@
 """What a fit learnt: the model, where the groups lie, and the rows that calibrate thresholds."""
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import torch
 from jaxtyping import Float, Int
 
 from blemish.choices import Choices, whole_number
-from blemish.errors import QualityWarning
+from blemish.errors import DataError, QualityWarning
+from blemish.label_report import LabelReport, label_report
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.model import Model, build
 from blemish.occlusion import (
+    LEAST_CHANGE,
     drivers,
     falls,
     holds,
@@ -23,6 +26,11 @@ from blemish.occlusion import (
     without_words,
 )
 from blemish.scoring import Evidence, Scorer
+from blemish.scoring.calibration import LEAST_KNOWN, chance_of_defect
+from blemish.scoring.clouds import PRIOR
+from blemish.scoring.conflicts import conflicts
+from blemish.scoring.learning_curve import Learnt, learning_curve, sample_of
+from blemish.scoring.prior import reweighed
 from blemish.scoring.promise import Promise, promise
 from blemish.scoring.thresholds import (
     for_budget,
@@ -49,11 +57,13 @@ class Fitted:
         calibration: Sorted scores of ordinary rows ('outlier'; 'defect' where defects were labelled), scores of
             labelled defects by scorers that have not seen them ('known') and of rows labelled otherwise ('rejected').
         known: Codes of labelled defects ('defect') and of some normals ('normal').
-        known_names: Their names.
+        known_names: Their names, and those of rows labelled otherwise ('rejected').
         n_defects: Labelled defects.
         held_out: Rows that did not train the model; empty: calibration scores are of training rows.
         reference: Some held-out rows, which new data are compared with: codes ('z') and, of tables, rows as the network
             sees them ('x').
+        labels: What `blemish.label_report.label_report` reads: see there; empty where no defect is labelled.
+        learnt: Training rows for the learning curve; None once it is drawn, and after loading.
     """
 
     model: Model
@@ -64,6 +74,8 @@ class Fitted:
     n_defects: int
     held_out: Int[np.ndarray, " held_out"]
     reference: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
+    learnt: Learnt | None = None
 
     @property
     def scorer(self) -> Scorer:
@@ -78,9 +90,72 @@ class Fitted:
         """How much like the labelled defects, higher = more."""
         return self.scorer.defect_score(self.scorer_state, evidence)
 
-    def probabilities(self, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
-        """Of normal, other and defect."""
-        return self.scorer.probabilities(self.scorer_state, evidence)
+    def probabilities(self, evidence: Evidence, shares: Mapping[str, float] = PRIOR) -> Float[np.ndarray, "row 3"]:
+        """Of normal, other and defect.
+
+        That of the defect is calibrated on blind scores of labelled defects and on held-out rows, where there are two
+        such defects or more; else it is what the scorer assumes.
+
+        Args:
+            evidence: The rows.
+            shares: Expected shares of the groups among them.
+        """
+        assumed = reweighed(self.scorer.probabilities(self.scorer_state, evidence), PRIOR, shares)
+        known = self.calibration.get("known", np.empty(0))
+        if len(known) < LEAST_KNOWN:
+            return assumed
+        scores = self.defect_score(evidence)
+        mine = chance_of_defect(known, self.calibration["defect"], scores, shares["defect"])
+        rest = assumed[:, :2].sum(axis=1, keepdims=True)
+        normal = np.where(rest > 0, assumed[:, :1] / np.where(rest > 0, rest, 1.0), 0.5)
+        return np.column_stack([np.hstack([normal, 1 - normal]) * (1 - mine[:, None]), mine])
+
+    def with_curve(self, seed: int) -> "Fitted":
+        """The same with the learning curve drawn, where there is something to draw it from."""
+        if self.learnt is None or self.n_defects < 2:
+            return self
+        curve = learning_curve(self.scorer, self.learnt, seed)
+        return replace(self, labels={**self.labels, "curve": curve}, learnt=None)
+
+    def given_again(self, x: TensorRows, group: Int[np.ndarray, " row"], seed: int) -> "Fitted":
+        """The same with training rows for the learning curve.
+
+        Args:
+            x: The rows of the fit.
+            group: Their groups.
+            seed: Which of them are drawn.
+
+        Raises:
+            DataError: If they are not the rows of the fit.
+        """
+        defects = np.flatnonzero(group == DEFECT)
+        if len(defects) != self.n_defects or (len(self.held_out) and self.held_out.max() >= len(group)):
+            raise DataError(
+                f"the learning curve needs the rows of the fit: these {len(group)} rows hold {len(defects)} labelled "
+                f"defects, the model was fitted with {self.n_defects}; give the same data and labels"
+            )
+        return replace(self, learnt=sample_of(self.model.evidence(x), group, self.held_out, seed))
+
+    def label_report(self, share: float, budget: int | None, threshold: float) -> LabelReport:
+        """What the labels at hand say of themselves; see `blemish.label_report`.
+
+        Args:
+            share: Assumed share of defects.
+            budget: Rows to look at in a batch; None: as many as lie above the threshold.
+            threshold: On the defect score.
+
+        Raises:
+            ConfigError: If the budget is not below the rows of the batch.
+            DataError: If the model is of a version that kept nothing to report on.
+        """
+        if "conflicts" not in self.labels:
+            raise DataError("this model was fitted before there were label reports; fit again")
+        ordinary = self.calibration["defect"]
+        if budget is None:
+            budget = min(max(1, int((ordinary > threshold).sum())), len(ordinary) - 1)
+        return label_report(
+            self.calibration, self.labels, self.known_names, self.n_defects, share, whole_number("budget", budget)
+        )
 
     def promise(self, target: str, value: float | int) -> Promise:
         """The cut on the decision score that reaches a target, and what it promises; see `blemish.scoring.promise`.
@@ -110,7 +185,7 @@ class Fitted:
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers, by name, for a model file."""
         groups = {"scorer": self.scorer_state, "calibration": self.calibration, "known": self.known}
-        groups["reference"] = self.reference
+        groups |= {"reference": self.reference, "labels": self.labels}
         return {
             **self.model.arrays(),
             "held_out": self.held_out,
@@ -155,6 +230,7 @@ def from_stored(
         n_defects=int(facts["n_defects"]),
         held_out=arrays["held_out"],
         reference=under("reference"),
+        labels=under("labels"),
     )
 
 
@@ -195,14 +271,18 @@ def learn_groups(
     state = scorer.fit(evidence[seen], group[seen], seed)
     ordinary = held_out if len(held_out) else seen[_is_learnt(group[seen])]
     calibration = {"outlier": np.sort(scorer.outlier_score(state, evidence[ordinary]))}
+    labels: dict[str, np.ndarray] = {}
+    rejected: np.ndarray = np.zeros(0, dtype=np.int64)
     defects = np.flatnonzero(group == DEFECT)
     if len(defects):
         calibration["defect"] = np.sort(scorer.defect_score(state, evidence[ordinary]))
         calibration["known"] = scorer.known_scores(state, evidence[seen], group[seen])
-        calibration["rejected"] = scorer.defect_score(state, evidence[(group == OTHER) | (group == NORMAL)])
+        rejected = np.flatnonzero((group == OTHER) | (group == NORMAL))
+        calibration["rejected"] = scorer.defect_score(state, evidence[rejected])
+        labels = _labels(evidence, group, defects, rejected, scorer.outlier_score(state, evidence[defects]))
     notice(
         calibration,
-        scorer.outlier_score(state, evidence[defects]) if len(defects) else np.empty(0),
+        labels.get("outlier", np.empty(0)),
         float(evidence.z[ordinary].std(axis=0).max()),
     )
     normals = np.flatnonzero(_is_learnt(group))
@@ -213,11 +293,26 @@ def learn_groups(
         scorer_state=state,
         calibration=calibration,
         known={name: evidence.z[rows] for name, rows in which.items()},
-        known_names={name: [names[i] for i in rows] for name, rows in which.items()},
+        known_names={name: [names[i] for i in rows] for name, rows in {**which, "rejected": rejected}.items()},
         n_defects=len(defects),
         held_out=held_out,
         reference=_reference(model, x, evidence.z, held_out),
+        labels=labels,
+        learnt=sample_of(evidence, group, held_out, seed) if len(defects) > 1 else None,
     )
+
+
+def _labels(
+    evidence: Evidence, group: np.ndarray, defects: np.ndarray, rejected: np.ndarray, outlier: np.ndarray
+) -> dict[str, np.ndarray]:
+    """See `blemish.label_report.label_report`."""
+    place = {int(row): at for at, row in enumerate([*defects, *rejected])}
+    pairs = [sorted((place[i], place[j])) for i, j in conflicts(evidence, group).tolist()]
+    return {
+        "outlier": outlier,
+        "rejected_normal": (group[rejected] == NORMAL).astype(np.float64),
+        "conflicts": np.array(pairs, dtype=np.int64).reshape(-1, 2),
+    }
 
 
 def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray) -> dict[str, np.ndarray]:
@@ -257,7 +352,7 @@ def explain_scores(
         fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)
     else:
         picture = normals.median(dim=0).values
-        fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n)
+        fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n, LEAST_CHANGE)
     return {**facts, "fall": fall}
 
 

@@ -45,6 +45,20 @@ def samples_to_fit(run: RunConfig) -> Samples:
     return samples
 
 
+def training_rows(det: "DefectDetector") -> tuple[Any, list[Any]] | None:
+    """The rows and labels of a model's fit, if its run says where they are and they are still there."""
+    run = RunConfig.check(det.notes_["run"], "the model") if det.notes_.get("run") else None
+    if run is None or run.data is None or not Path(run.data).exists():
+        return None
+    if run.limit_labels is not None and run.random_state is None:
+        return None  # which labels were drawn is not known any more
+    samples = samples_to_fit(run)
+    y = labels_for(samples, run)
+    if y is None:
+        return None
+    return samples.X, y if run.limit_labels is None else limited(y, run.limit_labels, run.random_state)
+
+
 def samples_to_score(
     det: "DefectDetector",
     data: str,

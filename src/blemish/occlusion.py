@@ -13,6 +13,8 @@ from blemish.output import Block
 
 GRID = 8
 ROWS_AT_ONCE = 256
+LEAST_CHANGE = 1 / 255
+"""Of a pixel: one level of an 8-bit picture."""
 
 Score = Callable[[Tensor], Float[np.ndarray, " row"]]
 
@@ -23,6 +25,7 @@ def falls(
     replaced: Callable[[Tensor], Float[Tensor, "element *sample"]],
     elements: Callable[[Tensor], list[int]],
     n_elements: int,
+    least_change: float = 0.0,
 ) -> Float[np.ndarray, "row element"]:
     r"""How far the score of each row falls when one of its elements is replaced: :math:`s(x) - s(x_{-e})`.
 
@@ -32,6 +35,7 @@ def falls(
         replaced: A row to its copies, each with one element replaced, in the order of `elements`.
         elements: A row to the numbers of the elements that `replaced` replaces.
         n_elements: Of all rows; elements that a row does not have fall by 0.
+        least_change: A copy in which no value changes by more is the row itself: its fall is 0.
 
     Returns:
         Shape (row, element), in the score's unit; below 0 where the element spoke against it.
@@ -41,10 +45,26 @@ def falls(
     """
     found = np.zeros((len(x), n_elements))
     whole = score(x)
+    places: list[tuple[int, int]] = []
+    waiting: list[Tensor] = []
+
+    def ask() -> None:
+        scores = score(torch.cat(waiting)) if waiting else np.zeros(0)
+        for (row, element), without in zip(places, scores, strict=True):
+            found[row, element] = whole[row] - without
+        places.clear()
+        waiting.clear()
+
     for row, sample in enumerate(x):
-        copies = replaced(sample)
-        scores = [score(chunk) for chunk in copies.split(ROWS_AT_ONCE)]
-        found[row, elements(sample)] = whole[row] - np.concatenate([np.zeros(0), *scores])
+        copies, named = replaced(sample), np.asarray(elements(sample), dtype=np.int64)
+        changed = ((copies - sample).abs().flatten(1) > least_change).any(dim=1)
+        places_of_row = [(row, int(element)) for element in named[changed.cpu().numpy()]]
+        for start in range(0, len(places_of_row), ROWS_AT_ONCE):  # several rows are asked at once, for speed
+            places.extend(places_of_row[start : start + ROWS_AT_ONCE])
+            waiting.append(copies[changed][start : start + ROWS_AT_ONCE])
+            if len(places) >= ROWS_AT_ONCE:
+                ask()
+    ask()
     return found
 
 

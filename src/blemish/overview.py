@@ -1,16 +1,16 @@
 """The report on a model and some data: one page that says what was found, why, and how far to trust it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from blemish.columns import is_frame, to_columns
 from blemish.detector import DefectDetector
 from blemish.explain import GRID, Explanation
+from blemish.labels import CLASSES, to_groups, to_words
 from blemish.report import (
     Section,
     Table,
@@ -25,6 +25,10 @@ from blemish.report import (
 )
 from blemish.results import description, run_config
 from blemish.rows import take
+from blemish.scoring.calibration import brier, reliability
+from blemish.scoring.clouds import PRIOR
+from blemish.scoring.prior import reweighed
+from blemish.trust import labels_body, probabilities_body, promise_body, reliability_chart
 
 MOST_POINTS = 3000  # an SVG map of more is slow on a phone
 QUOTED = 400  # characters of a text
@@ -97,7 +101,8 @@ def model_page(
                 _map(det, X, keys, groups, score, order)),
         Section("Top hits", "What makes each score: every element was replaced by its normal value, and the fall of "
                 "the score measured. Orange marks where.", _hits(det, X, keys, score, order[:top].tolist())),
-        Section("Threshold", "", _promise(det)),
+        Section("Threshold", "", promise_body(det)),
+        *_sections_on_labels(det),
         Section("Training", "Terms of the loss by epoch, and the loss on rows held out.", _training(det)),
         Section("Data", "", _drift(det, X) + _problems(det, X, skipped)),
         Section("Fitted model", "", _fitted(det, command)),
@@ -105,13 +110,24 @@ def model_page(
     return render("Blemish report", lead, facts, [], sections)
 
 
-def evaluation_page(results: dict[str, Any], scores: dict[str, np.ndarray], kinds: Sequence[str]) -> str:
-    """The page of `blemish evaluate --plot`: both scores by kind, and the measures.
+def evaluation_page(
+    results: dict[str, Any],
+    scores: dict[str, np.ndarray],
+    kinds: Sequence[str],
+    *,
+    chances: np.ndarray | None = None,
+    words: Sequence[Any] = (),
+    prior: Mapping[str, float] = PRIOR,
+) -> str:
+    """The page of `blemish evaluate --plot`: both scores by kind, the measures, and whether probabilities come true.
 
     Args:
         results: From `blemish.results.evaluation`.
         scores: Every score by name, one value a row.
         kinds: What stands behind the group of each row.
+        chances: What `predict_proba` says of each row; None: no reliability figure.
+        words: The group of each row, where there are chances; rows without one are left out of the figure.
+        prior: The shares that the chances assume.
     """
     first = next(iter(results.values()))
     rows = [
@@ -126,9 +142,39 @@ def evaluation_page(results: dict[str, Any], scores: dict[str, np.ndarray], kind
         Section(_title(name), "", histograms(_by(values, kinds), _title(name), "score"))
         for name, values in scores.items()
     ]
+    if chances is not None and chances[:, 2].any():
+        body.append(Section("Probabilities", "", _reliability(chances, words, prior)))
     facts = {f"{kind} rows": str(n) for kind, n in first["n"].items()}
     return render("Blemish evaluation", "How well each score ranks the defect above everything else.", facts,
                   [Table("Measures", ("measure", *map(_title, results)), rows)], body)  # fmt: skip
+
+
+def _reliability(chances: np.ndarray, words: Sequence[Any], prior: Mapping[str, float]) -> str:
+    """Chances of a defect as they were said, and under the shares that the truth has."""
+    groups = to_words(to_groups(words, len(words)))
+    known = groups != "unlabelled"
+    if set(groups[known]) == {"defect"}:
+        groups[~known], known = "normal", np.ones(len(groups), dtype=bool)  # a truth of 0 and 1
+    mine, chances = groups[known] == "defect", chances[known]
+    shares = {name: float(max((groups[known] == name).mean(), 1e-6)) for name in CLASSES}
+    said, shifted = chances[:, 2], reweighed(chances, prior, shares)[:, 2]
+    names = (f"as said, for {prior['defect']:.2g} defects", f"for the {shares['defect']:.2g} that there are")
+    bins = {name: reliability(p, mine) for name, p in zip(names, (said, shifted), strict=True)}
+    note = "; ".join(
+        f"{name}: Brier score {brier(p, mine):.3f}" for name, p in zip(names, (said, shifted), strict=True)
+    )
+    usual = f"always saying {shares['defect']:.2g}: {brier(np.full(len(mine), shares['defect']), mine):.3f}"
+    return reliability_chart(bins, "Do the chances come true?", f"{note}; {usual} (0 is best).")
+
+
+def _sections_on_labels(det: DefectDetector) -> list[Section]:
+    if not det.fitted_.n_defects:
+        return []
+    return [
+        Section("Probabilities", "", probabilities_body(det)),
+        Section("Labels", "What the labels at hand say of themselves, and whether more of them are worth the work.",
+                labels_body(det)),
+    ]  # fmt: skip
 
 
 def _title(name: str) -> str:
@@ -234,30 +280,6 @@ def _pictures(sample: np.ndarray, fall: np.ndarray, name: str) -> str:
     worst = int(grids.sum(axis=(1, 2)).argmax())
     strip = f'<div class="scroll">{film(frames.mean(axis=1), 1, name)}</div>'
     return strip + picture(frames[worst], f"{name}: frame {worst}, where the score is made", heat[worst])
-
-
-def _promise(det: DefectDetector) -> str:
-    """What the cut means on rows that the model has not seen."""
-    calibration = det.fitted_.calibration
-    mine = "defect" if det.fitted_.n_defects else "outlier"
-    ordinary, known = calibration[mine], calibration.get("known", np.empty(0))
-    unseen = "held out from training" if len(det.fitted_.held_out) else "of training: too few to hold any out"
-    rows = [("cut", f"{det.threshold_:.4g}", det.promise_.text),
-            ("ordinary rows above it", *_rate(ordinary, det.threshold_), )]  # fmt: skip
-    if len(known):
-        rows.append(("labelled defects above it", *_rate(known, det.threshold_)))
-    chart = histograms({"normal": ordinary, **({"defect": known} if len(known) else {})},
-                       "Calibration: ordinary rows and blind scores of labelled defects", f"{mine} score")  # fmt: skip
-    text = f"Ordinary rows are {len(ordinary)} {unseen}. Labelled defects are scored by models that had not seen them."
-    return (
-        f"<p>{escape(text)}</p>{table_html(Table('What the cut promises', ('what', 'value', 'sure to'), rows))}{chart}"
-    )
-
-
-def _rate(scores: np.ndarray, cut: float) -> tuple[str, str]:
-    above, n = int((scores >= cut).sum()), len(scores)
-    interval = binomtest(above, n).proportion_ci(confidence_level=0.95, method="exact")
-    return f"{above} of {n} ({above / n:.1%})", f"{interval.low:.1%} to {interval.high:.1%} (95 %, exact)"
 
 
 def _training(det: DefectDetector) -> str:

@@ -17,7 +17,7 @@ from blemish.modalities.pretrained import WIDTH, patches
 COMPONENTS = 96
 MOST_PATCHES = 20_000  # that the components are learnt from
 LEAST_SPREAD = 1e-3  # of a component: what hardly varies must not outweigh all others
-ROWS = 32  # pictures at a time: their patches stay in the cache
+ROWS = 8  # pictures at a time: their patches stay in the cache
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ def patches(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row 
     colours = x[:, :3] if x.shape[1] >= 3 else x[:, :1].expand(-1, 3, -1, -1)
     larger = interpolate(colours, size=(height, width), mode="bilinear", align_corners=False)
     stem, blocks = _network(str(x.device))
-    answer = relu6(stem((larger - MIDDLE) / SPREAD, stride=2))
+    inner = ((larger - MIDDLE) / SPREAD).contiguous(memory_format=torch.channels_last)  # twice as fast on a processor
+    answer = relu6(stem(inner, stride=2))
     grid, found = (height // STEP, width // STEP), []
     for number, ((widen, single, narrow), stride) in enumerate(zip(blocks, STRIDES, strict=True)):
         wide = answer if widen is None else relu6(widen(answer))

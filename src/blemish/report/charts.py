@@ -64,7 +64,7 @@ def histograms(scores: Mapping[str, Float[np.ndarray, " _"]], title: str, x_titl
     groups = {name: values[np.isfinite(values)] for name, values in scores.items()}
     every = np.concatenate([np.zeros(0), *groups.values()])
     edges = _bin_edges(every)
-    looks = _styles(list(groups))
+    looks = styles_of(list(groups))
     traces = [_outline(name, values, edges, looks[name]) for name, values in groups.items()]
     beyond = int(((every < edges[0]) | (every > edges[-1])).sum())
     layout = {
@@ -97,7 +97,7 @@ def latent_map(points: Float[np.ndarray, "row 2"], groups: Sequence[str], hover:
         raise DataError(f"the map got {lengths}; give one group and one hover text a point")
     known = [name for name in STYLES if name in groups]
     strangers = [name for name in dict.fromkeys(groups) if name not in STYLES]
-    looks = _styles([*strangers, *known])
+    looks = styles_of([*strangers, *known])
     of_row = np.asarray(groups, dtype=object)
     traces = []
     for name, style in looks.items():
@@ -132,11 +132,11 @@ def curves(series: Mapping[str, Sequence[float]], title: str, x_title: str, y_ti
     arrays = {name: np.asarray(values, dtype=np.float64) for name, values in series.items()}
     every = np.concatenate([np.zeros(0), *arrays.values()])
     positive = bool((every[np.isfinite(every)] > 0).all())
-    looks = _styles(list(arrays))
+    looks = styles_of(list(arrays))
     traces = [_line(name, values, looks[name]) for name, values in arrays.items()]
     layout = {
         "hovermode": "x unified",
-        "xaxis": {"tickformat": "d"},
+        "xaxis": {"tick0": 1, "dtick": max(1, -(-max(map(len, arrays.values()), default=1) // 6)), "tickformat": "d"},
         "yaxis": {
             "title": {"text": plain(y_title)},
             "type": "log" if positive else "linear",
@@ -234,7 +234,8 @@ def _line(name: str, values: Float[np.ndarray, " step"], style: Style) -> dict[s
     }
 
 
-def _styles(names: Sequence[str]) -> dict[str, Style]:
+def styles_of(names: Sequence[str]) -> dict[str, Style]:
+    """A look for each name: the known groups have theirs, others take turns."""
     taken = [STYLES[name] for name in names if name in STYLES]
     spare = [style for style in SPARE_STYLES if style.color not in {known.color for known in taken}]
     strangers = [name for name in names if name not in STYLES]

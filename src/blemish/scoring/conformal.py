@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import false_discovery_control
 
+from blemish.scoring.thresholds import ordered
+
 
 def conformal_p_values(
     calibration: Float[np.ndarray, " held_out"], scores: Float[np.ndarray, " row"]
@@ -22,6 +24,9 @@ def conformal_p_values(
     Returns:
         Shape (row,), in (0, 1].
 
+    Raises:
+        DataError: If a score is NaN.
+
     Example:
         >>> conformal_p_values(np.array([1.0, 2.0, 2.0]), np.array([2.0, 3.0])).tolist()
         [0.75, 0.25]
@@ -29,7 +34,8 @@ def conformal_p_values(
     Reference:
         Bates et al., "Testing for outliers with conformal p-values", Annals of Statistics 51, 2023, eq. (2).
     """
-    below = np.searchsorted(np.sort(calibration), scores, side="left")
+    ordered(scores)  # a NaN would get the smallest p-value of all
+    below = np.searchsorted(ordered(calibration), scores, side="left")
     return (1 + len(calibration) - below) / (len(calibration) + 1)
 
 

@@ -50,7 +50,7 @@ class Promise:
         whole = self.target == "budget"
         figures = [f"{x:.0f}" if whole else f"{x:.1%}" for x in (self.estimate, self.low, self.high)]
         rows = {"recall": "labelled defects", "precision": "labelled rows above the cut"}.get(
-            self.target, "held-out rows"
+            self.target, "held-out rows" if self.supported else "training rows"
         )
         said = (
             f"{self.target}={self.value:g}: about {figures[0]} {UNITS[self.target].format(n=self.n)}, "

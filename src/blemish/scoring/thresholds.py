@@ -31,7 +31,19 @@ def for_false_positive_rate(calibration: Float[np.ndarray, " held_out"], rate: f
             f"a false positive rate of {rate:g} needs at least {ceil(1 / rate) - 1} held-out rows, there are "
             f"{len(calibration)}; fit on more rows or allow more"
         )
-    return float(np.sort(calibration)[rank - 1])
+    return float(ordered(calibration)[rank - 1])
+
+
+def ordered(scores: Float[np.ndarray, " some"]) -> Float[np.ndarray, " some"]:
+    """Scores, smallest first.
+
+    Raises:
+        DataError: If one is NaN: it has no place among the others, and would count as the highest.
+    """
+    missing = int(np.isnan(scores).sum())
+    if missing:
+        raise DataError(f"{missing} of {len(scores)} score(s) are NaN; leave those rows out, or fit again")
+    return np.sort(scores)
 
 
 def for_share(calibration: Float[np.ndarray, " row"], share: float) -> float:
@@ -41,7 +53,7 @@ def for_share(calibration: Float[np.ndarray, " row"], share: float) -> float:
         >>> for_share(np.array([1.0, 2.0, 3.0, 4.0]), 0.25)
         4.0
     """
-    return float(np.quantile(calibration, 1 - share, method="higher"))
+    return float(np.quantile(ordered(calibration), 1 - share, method="higher"))
 
 
 def for_contamination(calibration: Float[np.ndarray, " held_out"], share: float) -> float:
@@ -63,7 +75,7 @@ def for_budget(calibration: Float[np.ndarray, " held_out"], budget: int) -> floa
     """
     if not 1 <= budget < len(calibration):
         raise DataError(f"budget={budget} must lie between 1 and {len(calibration) - 1}, the calibration rows less one")
-    return float(np.sort(calibration)[len(calibration) - budget - 1])
+    return float(ordered(calibration)[len(calibration) - budget - 1])
 
 
 def for_recall(known: Float[np.ndarray, " defect"], recall: float) -> float:
@@ -85,7 +97,7 @@ def for_recall(known: Float[np.ndarray, " defect"], recall: float) -> float:
             f"recall={recall:g} needs at least {needed} labelled defects, "
             f"there are {n}{most}; label more or ask for less"
         )
-    return float(np.nextafter(np.sort(known)[rank - 1], -np.inf))
+    return float(np.nextafter(ordered(known)[rank - 1], -np.inf))
 
 
 def for_precision(
@@ -104,7 +116,7 @@ def for_precision(
     _check_share("precision", precision)
     if not len(rejected):
         raise DataError("precision needs rows labelled 'other' or 'normal' beside the defects; mark some and refit")
-    for cut in np.sort(np.concatenate([known, rejected])):
+    for cut in ordered(np.concatenate([known, rejected])):
         above, false = (known >= cut).sum(), (rejected >= cut).sum()
         if above and above / (above + false) >= precision:
             return float(np.nextafter(cut, -np.inf))
