@@ -22,13 +22,14 @@ ROWS = [
     ["config", "report", "lightning"],
     ["results", "demo", "inputs"],
     ["overview"],
+    ["app"],
     ["cli"],
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 SIDEWAYS = {  # a row below the first holds some that build on each other; no cycle
     ("functional", "labels"), ("functional", "output"), ("nn", "output"), ("model", "choices"),
 }  # fmt: skip
-EXTRAS = ("av", "lightning", "plotly", "jinja2", "pandas", "polars")
+EXTRAS = ("av", "lightning", "plotly", "jinja2", "pandas", "polars", "fastapi", "uvicorn", "sqlalchemy", "psycopg")
 
 
 def modules():
