@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1] / "src" / "blemish"
 
 ROWS = [
     ["errors", "version"],
-    ["labels", "output", "functional", "nn", "parts", "threads", "presets", "sparse", "store", "texts"],
+    ["labels", "output", "functional", "nn", "parts", "threads", "presets", "sparse", "store", "texts", "memory"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],
     ["autoencoder"],
     ["training", "scoring", "explain", "occlusion", "drift", "metrics", "modalities", "datasets", "sources"],

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from blemish.explain import Explanation, nearest, regions, those_that_matter
 from blemish.fitted import (
     HELD_OUT,
     LEAST_HELD_OUT,
+    Scores,
     explain_scores,
     from_stored,
     hold_out,
@@ -323,6 +324,14 @@ class DefectDetector(BaseEstimator):
         """
         rows, evidence = self._evidence(X)
         return rows.spread(self.fitted_.probabilities(evidence), list(CLASSES))
+
+    def scores(self, X: Any) -> Scores:
+        """All scores, probabilities and codes in one pass over the rows, as plain arrays."""
+        rows, evidence = self._evidence(X)
+        found = self.fitted_.scores(evidence)
+        values = {name: getattr(found, name) for name in ("outlier", "defect", "probabilities", "codes")}
+        plain = replace(rows, index=None)
+        return Scores(**{name: None if v is None else plain.spread(v, name) for name, v in values.items()})
 
     def p_values(self, X: Any) -> Any:
         """Conformal p-value of each row, in (0, 1]: small = no ordinary row scores so high.

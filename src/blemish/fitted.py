@@ -40,6 +40,23 @@ MOST_REFERENCE = 500  # held-out rows kept to compare new data with
 
 
 @dataclass(frozen=True)
+class Scores:
+    """All that a detector says of some rows, in the order in which they were given; NaN where one cannot be read.
+
+    Attributes:
+        outlier: How unusual, shape (row,).
+        defect: How much like the labelled defects, shape (row,); None where none were labelled.
+        probabilities: Of normal, other and defect, shape (row, 3).
+        codes: Shape (row, latent).
+    """
+
+    outlier: Float[np.ndarray, " row"]
+    defect: Float[np.ndarray, " row"] | None
+    probabilities: Float[np.ndarray, "row 3"]
+    codes: Float[np.ndarray, "row latent"]
+
+
+@dataclass(frozen=True)
 class Fitted:
     """Everything that scores new rows.
 
@@ -81,6 +98,11 @@ class Fitted:
     def probabilities(self, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
         """Of normal, other and defect."""
         return self.scorer.probabilities(self.scorer_state, evidence)
+
+    def scores(self, evidence: Evidence) -> Scores:
+        """All of the above."""
+        defect = self.defect_score(evidence) if self.n_defects else None
+        return Scores(self.outlier_score(evidence), defect, self.probabilities(evidence), evidence.z)
 
     def promise(self, target: str, value: float | int) -> Promise:
         """The cut on the decision score that reaches a target, and what it promises; see `blemish.scoring.promise`.

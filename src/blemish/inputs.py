@@ -57,18 +57,34 @@ def samples_to_score(
         names: File of column names; None: as in training.
         apart: More columns to take out.
     """
-    run = det.notes_.get("run", {})
-    modality = det.fitted_.model.choices.modality.name
-    spec = det.modality if isinstance(det.modality, dict) else {}
+    known = reading_options(det)
     return read(
         data,
-        modality=modality,
-        glob=glob or run.get("glob") or "*",
-        names=column_names(names or run.get("names")),
-        take_out=[name for name in (*apart, *det.notes_.get("taken_out", [])) if name],
-        frames=getattr(det.fitted_.model.modality, "n_frames", None),
-        column=spec.get("column"),
+        modality=known["modality"],
+        glob=glob or known["glob"] or "*",
+        names=column_names(names or known["names"]),
+        take_out=[name for name in (*apart, *known["apart"]) if name],
+        frames=known["frames"],
+        column=known["column"],
     )
+
+
+def reading_options(det: DefectDetector) -> dict[str, Any]:
+    """How a model's training data were read.
+
+    Returns:
+        modality, glob, names, frames and column as `read` has them, and 'apart': columns that are no features.
+    """
+    run = det.notes_.get("run", {})
+    spec = det.modality if isinstance(det.modality, dict) else {}
+    return {
+        "modality": det.fitted_.model.choices.modality.name,
+        "glob": run.get("glob"),
+        "names": run.get("names"),
+        "apart": det.notes_.get("taken_out", []),
+        "frames": getattr(det.fitted_.model.modality, "n_frames", None),
+        "column": spec.get("column"),
+    }
 
 
 def open_both(

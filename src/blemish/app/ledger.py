@@ -7,13 +7,29 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Error as SqliteError
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from blemish.app.marks import Mark, Saved
 from blemish.errors import LabelError, missing_extra
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, Table
 
 VERSION = 1
 WAIT = 5.0
@@ -46,7 +62,7 @@ class Ledger:
 
     Raises:
         LabelError: If the database cannot be opened, is locked, or belongs to another program.
-        MissingExtraError: Without SQLAlchemy, or without a driver for PostgreSQL.
+        MissingExtraError: Without a driver for PostgreSQL.
     """
 
     def __init__(self, address: str | os.PathLike[str]) -> None:
@@ -103,8 +119,6 @@ class Ledger:
         Raises:
             Unsaved: If the database is locked or away.
         """
-        from sqlalchemy import select
-
         asked = select(self._table).where(self._table.c.place > place).order_by(self._table.c.place).limit(most)
         with self._told(), self._engine.connect() as connection:
             rows = connection.execute(asked).mappings().all()
@@ -119,8 +133,6 @@ class Ledger:
 
     def of_sample(self, sample: str) -> list[Saved]:
         """The history of one sample, oldest first."""
-        from sqlalchemy import select
-
         asked = select(self._table).where(self._table.c.sample == sample).order_by(self._table.c.place)
         with self._told(), self._engine.connect() as connection:
             rows = connection.execute(asked).mappings().all()
@@ -130,9 +142,7 @@ class Ledger:
         """Let go of the database."""
         self._engine.dispose()
 
-    def _known(self, connection: "Connection", ids: list[str]) -> dict[str, Mark]:
-        from sqlalchemy import select
-
+    def _known(self, connection: Connection, ids: list[str]) -> dict[str, Mark]:
         known = {}
         for start in range(0, len(ids), _ASKED):
             asked = select(self._table).where(self._table.c.id.in_(ids[start : start + _ASKED]))
@@ -141,10 +151,8 @@ class Ledger:
         return known
 
     @contextmanager
-    def _turn(self) -> "Iterator[Connection]":
+    def _turn(self) -> Iterator[Connection]:
         """A transaction that no other writer overlaps; committed at its end."""
-        from sqlalchemy import text
-
         with self._told(), self._engine.execution_options(writes=True).begin() as connection:
             if self._engine.dialect.name == "postgresql":
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
@@ -153,8 +161,6 @@ class Ledger:
     @contextmanager
     def _told(self) -> Iterator[None]:
         """The database's errors in our words."""
-        from sqlalchemy.exc import DBAPIError
-
         try:
             yield
         except (DBAPIError, SqliteError) as error:
@@ -166,9 +172,7 @@ class Ledger:
             with self._told(), closing(self._engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA journal_mode=WAL")
 
-    def _prepare(self, connection: "Connection") -> None:
-        from sqlalchemy import inspect
-
+    def _prepare(self, connection: Connection) -> None:
         there = set(inspect(connection).get_table_names())
         ours = {self._table.name, self._facts.name}
         if not there & ours:
@@ -190,9 +194,7 @@ class Ledger:
             )
 
 
-def _tables() -> "tuple[Table, Table]":
-    from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text
-
+def _tables() -> tuple[Table, Table]:
     metadata = MetaData()
     marks = Table(
         "blemish_marks",
@@ -214,13 +216,7 @@ def _tables() -> "tuple[Table, Table]":
     return marks, facts
 
 
-def _open(address: str) -> "Engine":
-    try:
-        from sqlalchemy import create_engine, event
-        from sqlalchemy.engine import URL, make_url
-        from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-    except ImportError:
-        raise missing_extra("sqlalchemy", "app") from None
+def _open(address: str) -> Engine:
     if "://" in address:
         try:
             url = make_url(address)
@@ -254,7 +250,7 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous=FULL")
 
 
-def _begin_sqlite(connection: "Connection") -> None:
+def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 
