@@ -60,6 +60,13 @@ def test_arrows_point_down(path):
         assert below, f"{part} (row {ROW_OF[part]}) imports {other} (row {ROW_OF[other]})"
 
 
+def test_the_app_imports_public_names_only():
+    for path in (ROOT / "app").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("blemish"):
+                assert not [alias.name for alias in node.names if alias.name.startswith("_")], path.name
+
+
 def test_every_row_entry_exists():
     parts = {part_of(path) for path in modules()}
     assert set(ROW_OF) <= parts

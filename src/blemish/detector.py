@@ -329,9 +329,13 @@ class DefectDetector(BaseEstimator):
         """All scores, probabilities and codes in one pass over the rows, as plain arrays."""
         rows, evidence = self._evidence(X)
         found = self.fitted_.scores(evidence)
-        values = {name: getattr(found, name) for name in ("outlier", "defect", "probabilities", "codes")}
-        plain = replace(rows, index=None)
-        return Scores(**{name: None if v is None else plain.spread(v, name) for name, v in values.items()})
+        spread = replace(rows, index=None).spread
+        return Scores(
+            outlier=spread(found.outlier, "outlier"),
+            defect=None if found.defect is None else spread(found.defect, "defect"),
+            probabilities=spread(found.probabilities, "probabilities"),
+            codes=spread(found.codes, "codes"),
+        )
 
     def p_values(self, X: Any) -> Any:
         """Conformal p-value of each row, in (0, 1]: small = no ordinary row scores so high.

@@ -32,7 +32,7 @@ def shown(review: Review, show: str, by: str) -> Any:
 
 def item(review: Review, row: int) -> dict[str, Any]:
     """What the gallery knows of a sample."""
-    row, ranking = int(row), review.ranking
+    ranking = review.ranking
     try:
         digest, error = review.catalogue.digest(row), ""
     except BlemishError as gone:
@@ -40,7 +40,7 @@ def item(review: Review, row: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         "row": row,
         "id": digest,
-        "key": str(review.catalogue.keys[row]),
+        "key": review.catalogue.title(row),
         "label": None if digest is None else review.opinions.label(digest),
         "summary": review.catalogue.summary(row),
         "error": error,

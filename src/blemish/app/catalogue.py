@@ -48,6 +48,11 @@ class Catalogue:
         """Number of samples."""
         return len(self.keys)
 
+    def title(self, row: int) -> str:
+        """A sample's name for people: its key; 'row 7' where that is only a number that we gave."""
+        ours = self.files is None and self.samples is not None and not self.samples.files and "key" not in self.run
+        return f"row {self.keys[row]}" if ours else str(self.keys[row])
+
     def take(self, rows: Sequence[int]) -> tuple[Any, list[int]]:
         """The samples of some rows as `DefectDetector` takes them, and which of the rows these are.
 

@@ -13,7 +13,7 @@ from blemish.app.suggestions import Suggestion
 from blemish.fitted import share_below
 
 CODES = {None: 0, "normal": 1, "other": 2, "defect": 3, "conflict": 4}
-BUDGETS = (20, 50, 100)
+BUDGETS, TOP = (20, 50, 100), 50
 LAST, FEW, STABLE = 20, 1, 0.9
 """Marking stops paying when the last 20 marks found at most one defect and nine tenths of the top stay."""
 

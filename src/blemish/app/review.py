@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blemish import DefectDetector
 from blemish.app.catalogue import Catalogue
 from blemish.app.ledger import Ledger
 from blemish.app.marks import Mark, Opinions
-from blemish.app.ranking import CODES, Point, Ranking, best_first, places, point
+from blemish.app.ranking import CODES, TOP, Point, Ranking, best_first, places, point
 from blemish.app.suggestions import plane, suggest
+from blemish.detector import DefectDetector
 from blemish.errors import BlemishError, DataWarning, QualityWarning
 from blemish.fitting import run_job
 from blemish.inputs import name_known
@@ -33,7 +33,8 @@ MOST_BYTES = 2**30
 PAGE = {"image": 128, "video": 64, "text": 2000, "tabular": 20_000}
 PUBLISH = 4.0
 """Seconds between two looks at a ranking that is not finished."""
-BUDGET = 50
+PATIENCE = {False: 25.0, True: 10.0}
+"""Seconds after which the training of a first fit, and of a refit, ends with the epoch."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Review:
         if row is not None:
             return row
         if self._row_of_key is None:
-            self._row_of_key = {str(name): row for row, name in enumerate(self.catalogue.keys)}
+            self._row_of_key = {self.catalogue.title(row): row for row in range(len(self.catalogue))}
         row = self._row_of_key.get(key)
         try:
             return row if row is not None and self.catalogue.digest(row) == sample else None
@@ -247,10 +248,14 @@ class Review:
     def _fitted(self, det: DefectDetector, *, warm: bool) -> DefectDetector:
         y = np.array(self.labels(), dtype=object)[self._fit_rows]
         job = det.begin_fit(self._X, y, warm_start=warm)
-        history = []
+        history, start, patience = [], time.monotonic(), PATIENCE[warm]
         for record in run_job(job):
             history.append(record)
-            self._tell("learning", record.epoch, job.task.plan.epochs)
+            spent = (time.monotonic() - start) / patience
+            share = min(1.0, max(record.epoch / job.task.plan.epochs, spent))
+            self._tell("learning", round(100 * share), 100)
+            if spent >= 1:  # a first look in time is worth more than the last epochs; a refit goes on from here
+                break
         det.end_fit(job, history)
         name_known(det, [self.catalogue.keys[row] for row in self._fit_rows])
         run = {"data": self.catalogue.name, **self.catalogue.run}
@@ -315,7 +320,7 @@ class Review:
         if codes is None:
             raise BlemishError(f"none of the {n} samples in {self.catalogue.name} can be used with this model")
         assert self.ranking is not None
-        self.points.append(point(det, self.ranking, before, marks, BUDGET))
+        self.points.append(point(det, self.ranking, before, marks, TOP))
 
     # Questions ---------------------------------------------------------------------------------------------------
 

@@ -82,7 +82,7 @@ def items(request: Request, start: int = 0, count: int = 100, show: str = "all",
         raise LabelError(f"start >= 0, count 1 to {MOST_ITEMS}, show {', '.join(FILTERS)}, by score or outlier")
     review = _review(request)
     rows, ranking = answers.shown(review, show, by), review.ranking
-    found = [answers.item(review, row) for row in rows[start : start + count]]
+    found = [answers.item(review, int(row)) for row in rows[start : start + count]]
     number = 0 if ranking is None else ranking.number
     return JSONResponse({"total": len(rows), "start": start, "ranking": number, "items": found}, headers=FRESH)
 

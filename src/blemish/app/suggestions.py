@@ -107,9 +107,9 @@ def new(
 
     Greedy farthest-first traversal (Gonzalez, 1985), over the most unusual tenth.
     """
-    order = [row for row in np.argsort(-np.where(free, outlier, -np.inf), kind="stable").tolist() if free[row]]
-    few: Int[np.ndarray, " candidate"] = np.array(order[: min(max(n, round(UNUSUAL * len(order))), MOST_COMPARED)], int)
-    few = few[~np.isin(few, list(taken))]
+    order = np.argsort(-np.where(free, outlier, -np.inf), kind="stable")[: int(free.sum())]
+    order = order[~np.isin(order, list(taken))]
+    few: Int[np.ndarray, " candidate"] = order[: min(max(n, round(UNUSUAL * len(order))), MOST_COMPARED)]
     if not len(few):
         return []
     scale = np.nanstd(codes, axis=0)

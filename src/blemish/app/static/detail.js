@@ -95,11 +95,12 @@ export class Detail {
     if (!found) return;
     if (found.elements.length) {
       const withValues = found.elements.some((one) => one.expected !== null);
-      const heads = withValues ? ["what is odd", "seen", "expected", "share"] : ["what is odd", "share"];
+      const falls = found.elements.some((one) => one.fall !== undefined);
+      const heads = ["what is odd", ...(withValues ? ["seen", "expected"] : []), falls ? "score falls by" : "share of error"];
       const rows = found.elements.map((one) =>
         make("tr", {}, make("th", { scope: "row" }, one.element),
           ...(withValues ? [make("td", {}, number(one.seen)), make("td", {}, one.chances ?? number(one.expected))] : []),
-          make("td", { class: "number" }, percent(one.share))));
+          make("td", { class: "number" }, falls ? number(one.fall, 2) : percent(one.share))));
       box.append(make("table", {}, make("caption", {}, "Why"), make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...rows)));
     }
     const near = found.nearest_defects.length ? found.nearest_defects : found.nearest_normals;

@@ -233,7 +233,7 @@ function news(before) {
     detail.frames = state.frames;
     gallery.shape(state.modality, state.frames);
   }
-  const share = status.total ? ` ${status.done} of ${status.total}` : "";
+  const share = !status.total ? "" : status.stage === "learning" ? ` ${status.done} %` : ` ${status.done} of ${status.total}`;
   const ready = state.ranking ? `${state.ranking.scored} of ${state.samples} ranked${state.above === undefined ? "" : `, ${state.above} above the threshold`}` : `${state.samples} samples`;
   find("stage").textContent = status.busy ? `${STAGES[status.stage]}${share}` : ready;
   find("progress").hidden = !status.busy;
