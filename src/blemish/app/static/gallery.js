@@ -59,6 +59,9 @@ export class Gallery {
 
   newCell() {
     const image = make("img", { alt: "", decoding: "async", draggable: "false" });
+    image.addEventListener("error", () => {
+      image.style.visibility = "hidden"; // a broken file, found before the program has come to it
+    });
     const text = make("div", { class: "text" });
     const caption = make("div", { class: "caption" });
     const rank = make("b");

@@ -17,7 +17,10 @@ export class Queue {
     this.sending = false;
     this.count = Math.max(0, ...this.waiting().map((entry) => entry.turn)) + 1;
     addEventListener("online", () => this.flush());
-    addEventListener("storage", () => this.changed());
+    addEventListener("storage", () => {
+      if (!this.waiting().length) this.trouble = ""; // another tab has sent them
+      this.changed();
+    });
   }
 
   /** Entries that are not confirmed, oldest first. */
