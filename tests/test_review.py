@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +15,15 @@ from starlette.testclient import TestClient
 from blemish import DefectDetector, load
 from blemish.app import drawings
 from blemish.app.catalogue import Catalogue, open_catalogue
+from blemish.app.launch import PORT, bind, serve
 from blemish.app.ledger import Ledger
 from blemish.app.marks import Mark
 from blemish.app.ranking import Point, Ranking, advice, best_first, places, precision
 from blemish.app.review import Review, Status
 from blemish.app.suggestions import plane, suggest
+from blemish.cli import main
 from blemish.datasets import ring
-from blemish.errors import BlemishError, DataError
+from blemish.errors import BlemishError, ConfigError, DataError
 from served import TOKEN, guarded, wait_ready
 
 OWN = "http://127.0.0.1:8765"
@@ -494,3 +497,70 @@ def test_a_hundred_thousand_pictures_open_in_little_memory(tmp_path):
     assert len(found.take([5, 99_999])[0]) == 2
     assert tracemalloc.get_traced_memory()[1] < 200e6
     tracemalloc.stop()
+
+
+# The command line ----------------------------------------------------------------------------------------------------
+
+
+def told(capsys, monkeypatch, *arguments):
+    """Exit status and last line on stderr of `blemish review`."""
+    monkeypatch.setattr("sys.argv", ["blemish", "review", *map(str, arguments), "--no-browser"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code, capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["nowhere"], 1, "there is no file or folder 'nowhere'"),
+        (["empty"], 1, "empty holds no image, video or text"),
+        (["data.csv", "--model", "no.blemish"], 1, "no.blemish"),
+        (["data.csv", "--key", "id"], 1, "has no column 'id'"),
+        (["data.csv", "--labels", "nowhere/l.db"], 1, "must be a file in a folder that exists"),
+        (["data.csv", "--labels", "data.csv"], 1, "is no database of labels"),
+        (["data.csv", "--labels", "mysql://a@b/c"], 1, "SQLite or PostgreSQL only"),
+        (["data.csv", "--host", "256.0.0.1"], 2, "cannot listen on 256.0.0.1"),
+    ],
+)
+def test_wrong_usage_is_one_line(capsys, monkeypatch, tmp_path, arguments, status, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "data.csv").write_text("a,b\n" + "1,2\n" * 30)
+    monkeypatch.setattr("blemish.app.review.Review._begin", lambda self: None)
+    code, line = told(capsys, monkeypatch, *arguments)
+    assert (code, line[:7]) == (status, "error: ")
+    assert message in line
+
+
+def test_a_port_that_is_taken_is_said(review):
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port} .*try another --port"):
+            bind("127.0.0.1", port)
+
+
+def test_without_a_port_the_usual_one_or_the_next_free(review):
+    with bind("127.0.0.1", None) as first, bind("127.0.0.1", None) as second:
+        assert PORT <= first.getsockname()[1] < second.getsockname()[1] < PORT + 20
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_listening_for_others_says_what_that_means(review, monkeypatch, host):
+    lines = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)
+    serve(review, host, 0, browser=False, say=lines.append)
+    assert lines[-1].startswith("review: http://127.0.0.1:")
+    assert lines[-1].count("token=") == 1
+    assert ("everyone who can reach this machine" in lines[0]) == (host == "0.0.0.0")
+    assert len(lines) == (2 if host == "0.0.0.0" else 1)
+
+
+def test_without_the_extra_the_message_names_it(capsys, monkeypatch, tmp_path):
+    (tmp_path / "data.csv").write_text("a,b\n1,2\n")
+    monkeypatch.setitem(sys.modules, "blemish.app.launch", None)
+    monkeypatch.delitem(sys.modules, "blemish.app.launch")
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    code, line = told(capsys, monkeypatch, tmp_path / "data.csv")
+    assert code == 1
+    assert "blemish[app]" in line
