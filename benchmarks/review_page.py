@@ -5,6 +5,7 @@ python benchmarks/review_page.py screenshots docs/review
 """
 
 import argparse
+import io
 import sys
 import tempfile
 import time
@@ -50,17 +51,22 @@ COUNT = """() => {
 STOP = "() => { cancelAnimationFrame(window.counting); return window.frames_; }"
 
 
-def pictures(folder: Path, n: int, side: int) -> Path:
-    """A folder of n tiles, some with a defect, none like another."""
+def pictures(folder: Path, n: int, side: int) -> tuple[Path, dict[str, str]]:
+    """A folder of n tiles, none like another, a tenth with a defect or another oddity; and the truth by name."""
     split = tiles(n_normal=min(n, 400), n_test=20, side=side)
-    X = np.concatenate([split.X_train, split.X_test])
-    rng = np.random.default_rng(0)
+    usual = split.X_train[[label is None for label in split.y_train]]
+    odd, groups = split.X_test[split.group_test != "normal"], split.group_test[split.group_test != "normal"]
+    rng, truth = np.random.default_rng(0), {}
     folder.mkdir()
     for i in range(n):
-        picture = np.asarray(X[rng.integers(len(X))] if n > len(X) else X[i], dtype=np.float64).reshape(side, side)
+        at = int(rng.integers(len(odd)))
+        is_odd = rng.random() < 0.1
+        picture = np.asarray(odd[at] if is_odd else usual[i % len(usual)], dtype=np.float64).reshape(side, side)
         noisy = picture + rng.normal(0, 2, picture.shape)
-        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(folder / f"tile_{i:05d}.png", compress_level=1)
-    return folder
+        name = f"tile_{i:05d}.png"
+        truth[name] = str(groups[at]) if is_odd else "normal"
+        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(folder / name, compress_level=1)
+    return folder, truth
 
 
 def told(name: str, times: list[float]) -> None:
@@ -74,7 +80,7 @@ def told(name: str, times: list[float]) -> None:
 def scroll(n: int) -> None:
     """The gallery under scroll stress (400 pixels a frame, and 40), and a lasso over 20,000 points."""
     with tempfile.TemporaryDirectory() as home, launched() as browser:
-        folder = pictures(Path(home, "tiles"), n, 64)
+        folder, _ = pictures(Path(home, "tiles"), n, 64)
         review = Review(open_catalogue(folder), Ledger(Path(home, "labels.db")), start=False)
         with served(review, Path(home, "cache")) as link, visit(browser, link) as seen:
             seen.page.locator(".cell[aria-label*='tile']").first.wait_for()
@@ -121,22 +127,28 @@ def scroll(n: int) -> None:
 @contextmanager
 def reviewed(home: Path) -> Iterator[tuple[str, Any]]:
     """300 tiles with 18 marks and a refit, served."""
-    folder = pictures(home / "tiles", 300, 64)
+    folder, truth = pictures(home / "tiles", 300, 64)
     review = Review(open_catalogue(folder), Ledger(home / "labels.db"))
     wait_ready(review, 600)
     assert review.ranking is not None
-    split = tiles(n_normal=300, n_test=20, side=64)
-    kinds = ["normal"] * len(split.X_train) + list(split.group_test)
     for round_ in range(2):
         free = [row for row in review.ranking.order.tolist() if not review.codes[row]][:9]
         for row in free:
             now = f"2026-11-24T12:{round_:02d}:{row % 60:02d}Z"
             digest, name = review.catalogue.digest(row), review.catalogue.title(row)
-            review.write([Mark(f"mark-{row:06d}", digest, name, kinds[row], None, "ann", now, review.ranking.model, 1)])
+            review.write(
+                [Mark(f"mark-{row:06d}", digest, name, truth[name], None, "ann", now, review.ranking.model, 1)]
+            )
         review.refit()
         wait_ready(review, 600)
     with served(review, home / "cache") as link:
         yield link, review
+
+
+def small(shot: bytes, path: Path) -> None:
+    """Write a screenshot with 128 colours: a third of the size."""
+    with Image.open(io.BytesIO(shot)) as image:
+        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def screenshots(out: Path) -> None:
@@ -150,15 +162,15 @@ def screenshots(out: Path) -> None:
                 page.keyboard.press("ArrowRight")
             page.locator("#pictures img").nth(2).wait_for()
             page.wait_for_timeout(2000)
-            page.screenshot(path=out / "gallery.png")
+            small(page.screenshot(), out / "gallery.png")
             for key, name in (("m", "map"), ("l", "learning")):
                 page.keyboard.press(key)
                 page.wait_for_timeout(1000)
-                page.screenshot(path=out / f"{name}.png")
+                small(page.screenshot(), out / f"{name}.png")
         with visit(browser, link, PHONE, dark=True) as seen:
             seen.page.locator("#pictures img").nth(2).wait_for(timeout=60_000)
             seen.page.wait_for_timeout(1000)
-            seen.page.screenshot(path=out / "phone.png")
+            small(seen.page.screenshot(), out / "phone.png")
     print(f"wrote gallery, map, learning and phone to {out}")
 
 

@@ -171,6 +171,8 @@ def reconstructed(det: Any, X: Any) -> bytes | None:
     if kind not in ("image", "video"):
         return None
     made = np.asarray(det.reconstruct(X)[0])
+    if np.asarray(X[0]).dtype == np.uint8:  # the same scale as the picture beside it
+        made = np.clip(np.round(made), 0, 255).astype(np.uint8)
     return drawings.strip(made, STRIP_SIDE) if kind == "video" else drawings.drawn(made, LARGE_SIDE)
 
 
