@@ -6,7 +6,7 @@ Tasks are those of `quality.py`; the rows to rank are the pool: nothing is label
 Every `--batch` marks the model is refitted warm, as on the review page. Printed are the marks until 50, 80 and 95 % of
 the pool's defects were marked, and the average precision over the whole pool after 10, 20 and 50 marks, for the rules
 'page' (what the page suggests: likely, uncertain and new in turn), 'top' (highest score), 'uncertain' (defect and the
-next likeliest group closest) and 'random'. Before the first defect is found 'top' and 'uncertain' take the most unusual.
+next likeliest group closest) and 'random'. Before the first defect 'top' and 'uncertain' take the most unusual.
 """
 
 import argparse

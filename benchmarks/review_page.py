@@ -126,13 +126,13 @@ def scroll(n: int) -> None:
 
 @contextmanager
 def reviewed(home: Path) -> Iterator[tuple[str, Any]]:
-    """300 tiles with 18 marks and a refit, served."""
+    """300 tiles with 32 marks and two refits, served."""
     folder, truth = pictures(home / "tiles", 300, 64)
     review = Review(open_catalogue(folder), Ledger(home / "labels.db"))
     wait_ready(review, 600)
     assert review.ranking is not None
     for round_ in range(2):
-        free = [row for row in review.ranking.order.tolist() if not review.codes[row]][:9]
+        free = [row for row in review.ranking.order.tolist() if not review.codes[row]][:16]
         for row in free:
             now = f"2026-11-24T12:{round_:02d}:{row % 60:02d}Z"
             digest, name = review.catalogue.digest(row), review.catalogue.title(row)

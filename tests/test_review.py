@@ -564,3 +564,13 @@ def test_without_the_extra_the_message_names_it(capsys, monkeypatch, tmp_path):
     code, line = told(capsys, monkeypatch, tmp_path / "data.csv")
     assert code == 1
     assert "blemish[app]" in line
+
+
+def test_a_row_of_a_table_in_many_chunks_is_a_slice(tmp_path, monkeypatch):
+    parquet.write_table(
+        pa.table({"a": np.arange(5000.0), "b": np.arange(5000.0) % 7}), tmp_path / "t.parquet", row_group_size=50
+    )
+    found = open_catalogue(tmp_path / "t.parquet")
+    monkeypatch.setattr("blemish.app.catalogue.take", lambda X, rows: pytest.fail("copied"))
+    assert found.whole(4321) == found.summary(4321) == {"a": 4321.0, "b": 2.0}
+    assert len({found.digest(row) for row in range(100)}) == 100

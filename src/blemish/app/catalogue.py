@@ -126,7 +126,7 @@ class Catalogue:
         """What the gallery shows of a sample that is no picture: the start of a text, the first cells of a row."""
         if self.samples is None or self.modality in ("image", "video"):
             return None
-        sample = take(self.samples.X, [row])
+        sample = one(self.samples.X, row)
         if self.modality == "text":
             return str(sample[0])[:QUOTED]
         return dict(list(cells(sample, 0).items())[:MOST_CELLS])
@@ -135,7 +135,7 @@ class Catalogue:
         """All of a text, or all cells of a row, as values that JSON can hold."""
         if self.samples is None or self.modality in ("image", "video"):
             return None
-        sample = take(self.samples.X, [row])
+        sample = one(self.samples.X, row)
         return str(sample[0]) if self.modality == "text" else cells(sample, 0)
 
     def _content(self, row: int) -> bytes:
@@ -145,13 +145,18 @@ class Catalogue:
             except OSError as error:
                 raise DataError(f"{self.keys[row]} is gone or cannot be read ({error.strerror})") from None
         assert self.samples is not None
-        sample = take(self.samples.X, [row])
+        sample = one(self.samples.X, row)
         if self.modality == "text":
             return str(sample[0]).encode("utf-8", errors="surrogatepass")
         if hasattr(sample, "to_pylist"):
             return json.dumps(sample.to_pylist()[0], sort_keys=True, default=str).encode()
         array = np.ascontiguousarray(sample[0])
         return f"{array.dtype}{array.shape}".encode() + array.tobytes()
+
+
+def one(X: Any, row: int) -> Any:
+    """One sample of several; of an Arrow table a slice, for `take` would copy all of its chunks."""
+    return X.slice(row, 1) if hasattr(X, "slice") else take(X, [row])
 
 
 def cells(table: Any, row: int) -> dict[str, Any]:
