@@ -5,9 +5,9 @@ setup:
 demo:
 	sh scripts/setup.sh report,video && .venv/bin/blemish demo --out demo
 test:
-	sh scripts/setup.sh report,video,test && sh scripts/check.sh
+	sh scripts/setup.sh report,video,app,postgres,test && sh scripts/check.sh
 test-all:
-	sh scripts/setup.sh report,video,test && .venv/bin/python -m pytest -m "slow or not slow"
+	sh scripts/setup.sh report,video,app,postgres,test && .venv/bin/python -m pytest -m "slow or not slow"
 fix:
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 docs:

@@ -3,6 +3,7 @@
 set -eu
 export OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0
 sh scripts/browser.sh
+sh scripts/postgres.sh
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/pyright

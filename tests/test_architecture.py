@@ -28,6 +28,7 @@ ROWS = [
         "columns",
         "planes",
         "words",
+        "memory",
     ],
     ["catalogue", "runtime"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],
@@ -41,13 +42,17 @@ ROWS = [
     ["config", "lightning"],
     ["results", "demo", "inputs", "trust"],
     ["overview"],
+    ["app"],
     ["cli"],
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 SIDEWAYS = {  # a row below the first holds some that build on each other; no cycle
     ("functional", "labels"), ("functional", "output"), ("nn", "output"), ("model", "choices"),
 }  # fmt: skip
-EXTRAS = ("av", "lightning", "onnx", "onnxruntime", "onnxscript", "plotly", "jinja2", "pandas", "polars")
+EXTRAS = (
+    "av", "lightning", "onnx", "onnxruntime", "onnxscript", "plotly", "jinja2", "pandas", "polars",
+    "fastapi", "uvicorn", "sqlalchemy", "psycopg",
+)  # fmt: skip
 
 
 def modules():
@@ -76,6 +81,15 @@ def test_arrows_point_down(path):
             continue
         below = ROW_OF[other] < ROW_OF[part] or (part, other) in SIDEWAYS
         assert below, f"{part} (row {ROW_OF[part]}) imports {other} (row {ROW_OF[other]})"
+
+
+def test_the_app_imports_public_names_only():
+    for path in (ROOT / "app").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("blemish"):
+                assert not [
+                    alias.name for alias in node.names if alias.name.startswith("_") and alias.name != "__version__"
+                ], path.name
 
 
 def test_every_row_entry_exists():

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-PAGES = [README, *((ROOT / "docs" / f"{name}.md").read_text() for name in ("decide", "explain", "export"))]
+PAGES = [README, *((ROOT / "docs" / f"{name}.md").read_text() for name in ("decide", "explain", "export", "review"))]
 PYTHON_BLOCKS = [block for page in PAGES for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
 
 

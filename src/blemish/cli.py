@@ -433,6 +433,54 @@ def report(
 
 
 @app.command()
+def review(
+    data: Data,
+    model: Annotated[Path | None, typer.Option(help="A model to start with; without one it is fitted first.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Where labels are kept: a SQLite file, default NAME.labels.db here, or postgresql://…"),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port; default: 8765 or the next free one.", min=0, max=65535)
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the link.")] = False,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than yourself can reach all but the default.")
+    ] = "127.0.0.1",
+    glob: Glob = None,
+    names: Names = None,
+    key: Key = None,
+    drop: Drop = None,
+    modality: Annotated[str, typer.Option(help="'auto', 'tabular', 'image', 'video' or 'text'.")] = "auto",
+    column: Annotated[str | None, typer.Option(help="The column of a table that holds the texts.")] = None,
+    seed: Annotated[int, typer.Option(help="Random state.", min=0)] = 0,
+    device: Device = "auto",
+) -> None:
+    """Open a local page: look at the top hits, mark a few, refit, export."""
+    from blemish.errors import missing_extra
+
+    try:
+        from blemish.app.catalogue import open_catalogue
+        from blemish.app.launch import serve
+        from blemish.app.ledger import Ledger
+        from blemish.app.review import Review
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("blemish"):
+            raise
+        raise missing_extra(str(error.name), "app") from None
+    with _told():
+        from blemish.detector import load
+
+        det = None if model is None else load(model, device=device)
+        options = {"glob": glob, "names": names, "key": key, "drop": drop or [], "modality": modality, "column": column}
+        catalogue = open_catalogue(data, **(options if det is None else _as_in_training(det, options)))
+    place = labels or f"{Path(data).resolve().stem}.labels.db"
+    ledger = Ledger(place)
+    typer.echo(f"{len(catalogue)} {catalogue.modality} samples; labels are kept in {ledger.name}")
+    serve(Review(catalogue, ledger, det, seed=seed), host, port, browser=not no_browser, say=typer.echo)
+
+
+@app.command()
 def info(
     model: ModelFile,
     config: Annotated[bool, typer.Option("--config", help="Print the run file that reproduces the model.")] = False,
@@ -521,6 +569,14 @@ def presets() -> None:
     from blemish.presets import PRESETS
 
     _table("presets", ["name", "what", "source"], [(name, p.summary, p.paper) for name, p in PRESETS.items()])
+
+
+def _as_in_training(det: "DefectDetector", options: dict[str, Any]) -> dict[str, Any]:
+    """How to read data for a model: as its training data were read, but for what the command line says."""
+    from blemish.inputs import reading_options
+
+    run = reading_options(det)
+    return {**run, **{name: value for name, value in options.items() if value and value != "auto"}}
 
 
 # Output of the verbs ---------------------------------------------------------------------------------------------

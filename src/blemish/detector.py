@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from blemish.export import Parity, write_onnx
 from blemish.fitted import (
     HELD_OUT,
     LEAST_HELD_OUT,
+    Assessment,
     explain_scores,
     from_stored,
     hold_out,
@@ -343,6 +344,18 @@ class DefectDetector(BaseEstimator):
         check_is_fitted(self, "threshold_")
         self.prior_ = shares_of(defect, other)
         return self
+
+    def assess(self, X: Any) -> Assessment:
+        """All scores, probabilities and codes in one pass over the rows, as plain arrays."""
+        rows, evidence = self._evidence(X)
+        found = self.fitted_.assess(evidence, self.prior_)
+        spread = replace(rows, index=None).spread
+        return Assessment(
+            outlier=spread(found.outlier, "outlier"),
+            defect=None if found.defect is None else spread(found.defect, "defect"),
+            probabilities=spread(found.probabilities, "probabilities"),
+            codes=spread(found.codes, "codes"),
+        )
 
     def p_values(self, X: Any) -> Any:
         """Conformal p-value of each row, in (0, 1]: small = no ordinary row scores so high.

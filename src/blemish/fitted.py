@@ -48,6 +48,23 @@ MOST_REFERENCE = 500  # held-out rows kept to compare new data with
 
 
 @dataclass(frozen=True)
+class Assessment:
+    """All that a detector says of some rows, in the order in which they were given; NaN where one cannot be read.
+
+    Attributes:
+        outlier: How unusual, shape (row,).
+        defect: How much like the labelled defects, shape (row,); None where none were labelled.
+        probabilities: Of normal, other and defect, shape (row, 3).
+        codes: Shape (row, latent).
+    """
+
+    outlier: Float[np.ndarray, " row"]
+    defect: Float[np.ndarray, " row"] | None
+    probabilities: Float[np.ndarray, "row 3"]
+    codes: Float[np.ndarray, "row latent"]
+
+
+@dataclass(frozen=True)
 class Fitted:
     """Everything that scores new rows.
 
@@ -156,6 +173,11 @@ class Fitted:
         return label_report(
             self.calibration, self.labels, self.known_names, self.n_defects, share, whole_number("budget", budget)
         )
+
+    def assess(self, evidence: Evidence, prior: Mapping[str, float] = PRIOR) -> Assessment:
+        """All of the above."""
+        defect = self.defect_score(evidence) if self.n_defects else None
+        return Assessment(self.outlier_score(evidence), defect, self.probabilities(evidence, prior), evidence.z)
 
     def promise(self, target: str, value: float | int) -> Promise:
         """The cut on the decision score that reaches a target, and what it promises; see `blemish.scoring.promise`.

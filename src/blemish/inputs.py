@@ -123,6 +123,24 @@ def open_exported(
     return runtime, samples
 
 
+def reading_options(det: "DefectDetector") -> dict[str, Any]:
+    """How a model's training data were read.
+
+    Returns:
+        modality, glob, names, frames and column as `read` has them, and 'apart': columns that are no features.
+    """
+    run = det.notes_.get("run", {})
+    spec = det.modality if isinstance(det.modality, dict) else {}
+    return {
+        "modality": det.fitted_.model.choices.modality.name,
+        "glob": run.get("glob"),
+        "names": run.get("names"),
+        "apart": det.notes_.get("taken_out", []),
+        "frames": getattr(det.fitted_.model.modality, "n_frames", None),
+        "column": spec.get("column"),
+    }
+
+
 def open_both(
     model: str | os.PathLike[str],
     data: str,

@@ -15,6 +15,7 @@ from blemish.autoencoder import Autoencoder
 from blemish.choices import Choices
 from blemish.errors import ArtifactError, ConfigError
 from blemish.losses import RECONSTRUCTIONS
+from blemish.memory import current
 from blemish.modalities import FittedModality
 from blemish.output import LossTerm, Output, Reconstruction
 from blemish.scoring import Evidence
@@ -75,8 +76,14 @@ class Model:
         if not views:
             return Evidence(z, error)
         with torch.inference_mode():
-            chunks = [self.modality.features(chunk) for chunk in x.split(SCORING_ROWS)]
+            chunks = [self._features(chunk) for chunk in x.split(SCORING_ROWS)]
         return Evidence(z, error, {view: torch.cat([c[view] for c in chunks]).cpu().numpy() for view in chunks[0]})
+
+    def _features(self, chunk: Tensor) -> dict[str, Tensor]:
+        memory = current()
+        if memory is None or chunk.ndim < 4 or not len(chunk):  # only of pictures are they dear
+            return self.modality.features(chunk)
+        return memory.features(self.modality, self.modality.features, chunk)
 
     def error_map(self, x: TensorRows) -> Float[np.ndarray, "row *element"]:
         """Error of every column or pixel; a column of several features has their mean."""

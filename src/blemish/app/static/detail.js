@@ -1,0 +1,147 @@
+/** The sample under the cursor: at once what the gallery knows of it, a moment later why it is odd. */
+import { get } from "./api.js";
+import { find, make, number, percent } from "./element.js";
+import { described, showFrame } from "./gallery.js";
+
+const REST = 140; // milliseconds that the cursor rests before the server is asked
+const RATE = 10; // frames a second
+
+export class Detail {
+  constructor() {
+    this.item = null;
+    this.frames = 0;
+    this.frame = 0;
+    this.modality = "";
+  }
+
+  show(item, ranking, force = false) {
+    const same = item?.id === this.item?.id && ranking === this.ranking;
+    this.item = item;
+    if (same && !force) return this.pressed();
+    this.ranking = ranking;
+    this.stop();
+    clearTimeout(this.timer);
+    find("sample").hidden = !item;
+    if (!item) return;
+    find("sample-name").textContent = item.key;
+    find("facts").textContent = `${item.rank ? `rank ${item.rank} · ` : ""}${item.error || described(item)}`;
+    this.pressed();
+    if (!same) {
+      find("reasons").replaceChildren();
+      find("history").replaceChildren();
+      this.pictures(item, false);
+      this.content(item.summary, null);
+    }
+    if (item.id) this.timer = setTimeout(() => this.ask(item, ranking), REST);
+  }
+
+  pressed() {
+    for (const button of document.querySelectorAll("#sample [data-mark]"))
+      button.setAttribute("aria-pressed", String(button.dataset.mark === this.item?.label));
+  }
+
+  async ask(item, ranking) {
+    let detail;
+    try {
+      detail = await get(`/api/sample/${item.id}`);
+    } catch {
+      return; // the queue says when the server is away
+    }
+    if (this.item?.id !== item.id) return;
+    if (detail.chances)
+      find("facts").textContent = `rank ${detail.rank} · unusual ${number(detail.outlier)} · normal ${percent(detail.chances.normal)}, other ${percent(detail.chances.other)}, defect ${percent(detail.chances.defect)}`;
+    this.content(detail.whole, detail.reasons);
+    this.reasons(detail);
+    this.past(detail);
+    if (ranking) this.pictures(item, true);
+  }
+
+  pictures(item, withModel) {
+    const box = find("pictures");
+    const isClip = this.frames > 0;
+    if ((this.modality !== "image" && !isClip) || !item.id || item.error) return box.replaceChildren();
+    box.classList.toggle("wide", isClip && !withModel);
+    const side = isClip ? "" : "?side=512";
+    const stamp = `?ranking=${this.ranking}`;
+    const figure = (caption, ...sources) =>
+      make("figure", {}, make("div", { class: "frame" }, ...sources.map(([source, alt]) =>
+        make("img", { src: source, alt, class: isClip ? "clip" : null, pointermove: (event) => this.scrub(event) }))), make("figcaption", {}, caption));
+    const seen = figure(isClip ? "clip: space plays" : "picture", [`/picture/${item.id}${side}`, item.key]);
+    if (!withModel) return box.replaceChildren(seen);
+    const made = [`/reconstruction/${item.id}${stamp}`, `reconstruction of ${item.key}`];
+    const wrong = isClip ? [] : [[`/heat/${item.id}${stamp}`, "where it is badly reconstructed, in orange"]];
+    box.append(figure(isClip ? "reconstruction" : "reconstruction, errors orange", made, ...wrong));
+  }
+
+  content(value, reasons) {
+    const box = find("content");
+    box.replaceChildren();
+    box.classList.toggle("document", typeof value === "string");
+    if (typeof value === "string") {
+      const odd = new Set((reasons?.elements ?? []).map((one) => one.element.toLowerCase()));
+      for (const part of value.split(/([\p{L}\p{N}_]+)/u)) box.append(odd.has(part.toLowerCase()) ? make("mark", {}, part) : part);
+    } else if (value) {
+      const odd = new Set((reasons?.elements ?? []).slice(0, 5).map((one) => one.element));
+      const rows = Object.entries(value).sort(([a], [b]) => Number(odd.has(b)) - Number(odd.has(a)));
+      box.append(make("table", {}, make("caption", {}, "Row, odd columns first"), make("tbody", {}, ...rows.map(([name, cell]) =>
+        make("tr", {}, make("th", { scope: "row" }, odd.has(name) ? make("mark", {}, name) : name), make("td", { class: "number" }, number(cell, 6)))))));
+    }
+  }
+
+  reasons(detail) {
+    const found = detail.reasons;
+    const box = find("reasons");
+    box.replaceChildren();
+    if (!found) return;
+    if (found.elements.length) {
+      const withValues = found.elements.some((one) => one.expected !== null);
+      const falls = found.elements.some((one) => one.fall !== undefined);
+      const heads = ["what is odd", ...(withValues ? ["seen", "expected"] : []), falls ? "score falls by" : "share of error"];
+      const rows = found.elements.map((one) =>
+        make("tr", {}, make("th", { scope: "row" }, one.element),
+          ...(withValues ? [make("td", {}, number(one.seen)), make("td", {}, one.chances ?? number(one.expected))] : []),
+          make("td", { class: "number" }, falls ? number(one.fall, 2) : percent(one.share))));
+      box.append(make("table", {}, make("caption", {}, "Why"), make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...rows)));
+    }
+    const near = found.nearest_defects.length ? found.nearest_defects : found.nearest_normals;
+    if (near.length)
+      box.append(make("p", { class: "soft" }, `nearest ${found.nearest_defects.length ? "labelled defects" : "ordinary samples"}: ${near.join(", ")}`));
+  }
+
+  past(detail) {
+    const box = find("history");
+    box.replaceChildren();
+    if (Object.keys(detail.people).length > 1)
+      box.append(make("p", {}, Object.entries(detail.people).map(([who, label]) => `${who}: ${label}`).join(" · ")));
+    if (!detail.history.length) return;
+    const rows = detail.history.slice(-8).map((one) =>
+      make("tr", {}, make("td", {}, one.label ?? "undo"), make("td", {}, one.who), make("td", {}, one.made.slice(0, 16).replace("T", " ")), make("td", {}, one.rank ? `rank ${one.rank}` : "map")));
+    box.append(make("table", {}, make("caption", {}, "History"), make("tbody", {}, ...rows)));
+  }
+
+  /** Space: play a clip; of a picture, hide and show where it is badly reconstructed. */
+  space() {
+    if (this.frames > 1) return this.playing ? this.stop() : this.play();
+    for (const image of document.querySelectorAll('#pictures img[src^="/heat/"]')) image.hidden = !image.hidden;
+  }
+
+  play() {
+    this.playing = setInterval(() => this.to(this.frame + 1), 1000 / RATE);
+  }
+
+  stop() {
+    clearInterval(this.playing);
+    this.playing = 0;
+  }
+
+  to(frame) {
+    this.frame = frame % this.frames;
+    for (const image of document.querySelectorAll("#pictures img")) showFrame(image, this.frame, this.frames);
+  }
+
+  scrub(event) {
+    if (!this.frames || this.playing) return;
+    const place = event.target.getBoundingClientRect();
+    this.to(Math.max(0, Math.min(this.frames - 1, Math.floor(((event.clientX - place.left) / place.width) * this.frames))));
+  }
+}

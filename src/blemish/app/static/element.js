@@ -1,0 +1,27 @@
+/** Elements made of text only: nothing here ever parses HTML. */
+
+export const find = (id) => document.getElementById(id);
+
+/** make("td", {class: "number"}, "3", child, …); properties that are functions are listeners. */
+export function make(tag, properties = {}, ...children) {
+  const element = tag.startsWith("svg:")
+    ? document.createElementNS("http://www.w3.org/2000/svg", tag.slice(4))
+    : document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") element.addEventListener(name, value);
+    else element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+export const number = (value, digits = 3) =>
+  value === null || value === undefined ? "–" : typeof value === "number" ? String(Number(value.toPrecision(digits))) : String(value);
+
+export const percent = (value) => (value === null || value === undefined ? "–" : `${Math.round(100 * value)} %`);
+
+/** What a screen reader should say. */
+export function say(words) {
+  find("said").textContent = words;
+}

@@ -1,0 +1,225 @@
+/** A list of any length, of which only what is seen exists. */
+import { find, make, number, percent } from "./element.js";
+
+const WIDTH = 148;
+const SPARE = 2; // rows above and below the window
+const CALM = 90; // milliseconds without scrolling before pictures are asked for, when it goes fast
+const FAST = 2.5; // pixels a millisecond
+
+export class Gallery {
+  /** `source` gives `total`, `item(index)` and `want(from, to)`; `chosen(index)` is told of a click. */
+  constructor(source, chosen) {
+    this.source = source;
+    this.chosen = chosen;
+    this.box = find("gallery");
+    this.sheet = find("sheet");
+    this.cells = [];
+    this.cursor = 0;
+    this.columns = 1;
+    this.wide = false;
+    this.clip = 0;
+    this.top = 0;
+    this.at = 0;
+    this.box.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    this.box.addEventListener("click", (event) => {
+      const cell = event.target.closest(".cell");
+      if (cell) this.chosen(Number(cell.dataset.index));
+    });
+    this.box.addEventListener("pointermove", (event) => this.scrub(event), { passive: true });
+    new ResizeObserver(() => this.measure()).observe(this.box);
+  }
+
+  /** For rows of a table and texts the cells are wide, for pictures square. */
+  shape(modality, frames) {
+    this.wide = modality === "tabular" || modality === "text";
+    this.clip = frames;
+    this.box.classList.toggle("clip", frames > 0);
+    this.measure();
+  }
+
+  measure() {
+    const width = this.box.clientWidth - 16;
+    this.height = this.box.clientHeight;
+    if (width <= 0 || this.height <= 0) return;
+    const wanted = this.wide ? 2 * WIDTH : WIDTH;
+    this.columns = Math.max(1, Math.floor(width / wanted));
+    this.cellWidth = Math.floor(width / this.columns);
+    this.rowHeight = this.wide ? 132 : this.cellWidth + 18;
+    this.rows = Math.ceil(this.height / this.rowHeight) + 2 * SPARE + 1;
+    const needed = this.rows * this.columns;
+    while (this.cells.length < needed) this.cells.push(this.newCell());
+    while (this.cells.length > needed) this.cells.pop().box.remove();
+    for (const cell of this.cells) {
+      cell.box.style.width = `${this.cellWidth}px`;
+      cell.box.style.height = `${this.rowHeight}px`;
+      cell.index = -1;
+    }
+    this.draw();
+  }
+
+  newCell() {
+    const image = make("img", { alt: "", decoding: "async", draggable: "false" });
+    image.addEventListener("error", () => {
+      image.style.visibility = "hidden"; // a broken file, found before the program has come to it
+    });
+    const text = make("div", { class: "text" });
+    const caption = make("div", { class: "caption" });
+    const rank = make("b");
+    const score = make("span");
+    caption.append(rank, score);
+    const box = make("div", { class: "cell", role: "option", "aria-selected": "false" }, image, text, caption);
+    this.sheet.append(box);
+    return { box, image, text, rank, score, index: -1, shown: "", item: null };
+  }
+
+  scrolled() {
+    if (this.waiting) return;
+    this.waiting = requestAnimationFrame((now) => {
+      this.waiting = 0;
+      const top = this.box.scrollTop;
+      this.speed = Math.abs(top - this.top) / Math.max(1, now - this.at);
+      this.top = top;
+      this.at = now;
+      this.draw();
+      if (this.speed > FAST) {
+        clearTimeout(this.calm);
+        this.calm = setTimeout(() => {
+          this.speed = 0;
+          this.draw();
+        }, CALM);
+      }
+    });
+  }
+
+  /** Every total or item may have changed. */
+  refresh() {
+    for (const cell of this.cells) cell.index = -1;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.rowHeight) return;
+    const total = this.source.total;
+    const height = Math.ceil(total / this.columns) * this.rowHeight;
+    if (height !== this.sheetHeight) {
+      this.sheetHeight = height;
+      this.sheet.style.height = `${height}px`;
+    }
+    const first = Math.max(0, Math.floor(this.top / this.rowHeight) - SPARE);
+    const from = first * this.columns;
+    const to = Math.min(total, from + this.cells.length);
+    for (let index = from; index < to; index++) this.bind(this.cells[index % this.cells.length], index);
+    for (const cell of this.cells)
+      if ((cell.index < from || cell.index >= to) && !cell.box.hidden) {
+        cell.box.hidden = true;
+        cell.index = -1;
+      }
+    if (!(this.speed > FAST)) this.source.want(from, to);
+    const active = this.cells[this.cursor % this.cells.length];
+    if (active?.index === this.cursor) this.box.setAttribute("aria-activedescendant", active.box.id);
+    else this.box.removeAttribute("aria-activedescendant");
+  }
+
+  bind(cell, index) {
+    const item = this.source.item(index);
+    const fast = this.speed > FAST;
+    if (cell.index !== index) {
+      cell.index = index;
+      const x = (index % this.columns) * this.cellWidth + 8;
+      const y = Math.floor(index / this.columns) * this.rowHeight;
+      cell.box.style.transform = `translate(${x}px,${y}px)`;
+      cell.box.dataset.index = index;
+      cell.box.id = `cell-${index}`;
+      cell.box.setAttribute("aria-posinset", index + 1);
+      cell.box.setAttribute("aria-setsize", this.source.total);
+      cell.item = undefined;
+      if (cell.box.hidden) cell.box.hidden = false;
+    }
+    const chosen = String(index === this.cursor);
+    if (cell.selected !== chosen) {
+      cell.selected = chosen;
+      cell.box.setAttribute("aria-selected", chosen);
+    }
+    if (cell.item !== item) {
+      cell.item = item;
+      this.fill(cell, item);
+    }
+    const picture = item && !this.wide && item.id && !item.error ? `/picture/${item.id}` : "";
+    if (fast ? picture !== cell.shown && cell.shown !== "" : picture !== cell.shown) {
+      cell.shown = fast ? "" : picture;
+      if (cell.shown) {
+        cell.image.src = cell.shown;
+        cell.image.style.visibility = "visible";
+      } else cell.image.style.visibility = "hidden"; // taking the address away would cost a layout
+    }
+  }
+
+  fill(cell, item) {
+    const words = item ? (item.error ? "cannot be read" : this.wide ? summary(item.summary) : "") : "";
+    if (cell.words !== words) {
+      cell.words = words;
+      cell.text.textContent = words;
+    }
+    const asText = this.wide || words !== "";
+    if (cell.asText !== asText) {
+      cell.asText = asText;
+      cell.text.hidden = !asText;
+      cell.image.hidden = asText;
+    }
+    cell.rank.textContent = item ? (item.rank ?? cell.index + 1) : "";
+    cell.score.textContent = item ? described(item) : "";
+    const label = item?.label ?? "";
+    if (cell.label !== label) {
+      cell.label = label;
+      if (label) cell.box.dataset.label = label;
+      else delete cell.box.dataset.label;
+    }
+    cell.box.setAttribute("aria-label", item ? `${item.key}, rank ${item.rank ?? "none"}, ${label || "not marked"}` : "loading");
+  }
+
+  /** The cursor goes at once; the page scrolls if it has to. */
+  go(index) {
+    const before = this.cells[this.cursor % this.cells.length];
+    this.cursor = Math.max(0, Math.min(this.source.total - 1, index));
+    if (before?.index >= 0) this.bind(before, before.index);
+    const y = Math.floor(this.cursor / this.columns) * this.rowHeight;
+    let top = this.top;
+    if (y < top) top = y;
+    else if (y + this.rowHeight > top + this.height) top = y + this.rowHeight - this.height;
+    if (top !== this.top) {
+      this.box.scrollTop = top;
+      this.top = top;
+      this.speed = 0;
+    }
+    this.draw();
+  }
+
+  get perPage() {
+    return Math.max(1, Math.floor(this.height / this.rowHeight)) * this.columns;
+  }
+
+  scrub(event) {
+    if (!this.clip || event.target.tagName !== "IMG") return;
+    const place = event.target.getBoundingClientRect();
+    showFrame(event.target, Math.floor(((event.clientX - place.left) / place.width) * this.clip), this.clip);
+  }
+}
+
+/** Show one frame of a strip: the picture is as wide as all frames, and `object-fit: cover` shows one. */
+export function showFrame(image, frame, frames) {
+  const at = Math.max(0, Math.min(frames - 1, frame));
+  image.style.objectPosition = frames > 1 ? `${(100 * at) / (frames - 1)}% 0` : "0 0";
+}
+
+export function summary(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "string") return value;
+  return Object.entries(value)
+    .map(([name, cell]) => `${name}: ${typeof cell === "number" ? number(cell, 4) : (cell ?? "–")}`)
+    .join("\n");
+}
+
+export function described(item) {
+  if (item.outlier === null || item.outlier === undefined) return "not scored";
+  return item.defect === null ? `unusual ${number(item.outlier)}` : `defect ${percent(item.chance)}, unusual ${number(item.outlier, 2)}`;
+}

@@ -1,0 +1,383 @@
+/** The page: what a key, a click or the server's news does. */
+import { bytes, get, Locked, post, Refused } from "./api.js";
+import { drawCurve } from "./curve.js";
+import { Detail } from "./detail.js";
+import { find, make, say } from "./element.js";
+import { Gallery } from "./gallery.js";
+import { Chart } from "./map.js";
+import { Queue } from "./queue.js";
+import { Ranking } from "./ranking.js";
+
+const VIEWS = ["gallery", "map", "curve"];
+const WORDS = { d: "defect", o: "other", n: "normal" };
+const MOST_ASKED = 400;
+
+let state = null;
+let view = "gallery";
+let current = null; // the sample that keys are about
+let away = "";
+let mapOf = ""; // what the map was drawn from
+let marksSinceRefit = 0;
+const mine = new Map(); // sample → label that this page gave and the server may not have told yet
+const done = []; // what undo takes back
+
+const queue = new Queue(() => unsaved());
+const ranking = new Ranking(() => arrived(), (item) => (mine.has(item.id) ? mine.get(item.id) : item.label));
+const gallery = new Gallery(ranking, (index) => move(index));
+const detail = new Detail();
+const chart = new Chart({ chosen: (row) => choose([row]), selected: (rows) => selected(rows), hovered: (row) => hovered(row) });
+let lassoed = [];
+
+// Marks ---------------------------------------------------------------------------------------------------------------
+
+function who() {
+  return find("who").value.trim() || state?.user || "someone";
+}
+
+function newMark(item, label, undoes = null) {
+  return {
+    id: crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join(""),
+    sample: item.id, key: item.key, label, undoes, who: who(), made: new Date().toISOString(),
+    model: state?.ranking?.model ?? null, rank: view === "map" ? null : (item.rank ?? null),
+  };
+}
+
+function mark(items, label) {
+  const able = items.filter((item) => item.id);
+  const marks = able.map((item) => newMark(item, label));
+  done.push(able.map((item, i) => ({ item, id: marks[i].id, before: item.label })));
+  for (const item of able) setLabel(item, label);
+  queue.add(marks);
+  say(able.length === 1 ? `${able[0].key}: ${label}` : `${able.length} samples: ${label}`);
+  marksSinceRefit += able.length;
+  const after = Number(find("after").value);
+  if (after && marksSinceRefit >= after) refit();
+}
+
+function undo() {
+  const last = done.pop();
+  if (!last) return say("nothing to undo");
+  queue.add(last.map(({ item, id }) => newMark(item, null, id)));
+  for (const { item, before } of last) setLabel(item, before);
+  say(`undone: ${last.length === 1 ? last[0].item.key : `${last.length} samples`}`);
+  const index = ranking.indexOf(last[0].item.id);
+  if (view === "gallery" && index >= 0) move(index);
+}
+
+function setLabel(item, label) {
+  mine.set(item.id, label);
+  item.label = label;
+  const here = ranking.item(ranking.indexOf(item.id));
+  if (here) here.label = label;
+  chart.setLabel(item.row, label);
+  gallery.refresh();
+  if (current?.id === item.id) {
+    current.label = label;
+    detail.pressed();
+  }
+}
+
+function markCurrent(label) {
+  if (view === "map" && lassoed.length) return markLasso(label);
+  if (!current) return;
+  mark([current], label);
+  if (view === "gallery") move(gallery.cursor + 1);
+}
+
+async function markLasso(label) {
+  const rows = lassoed;
+  unselect();
+  for (let start = 0; start < rows.length; start += MOST_ASKED) {
+    const items = await itemsOf(rows.slice(start, start + MOST_ASKED));
+    if (!items) return trouble("The server does not answer; nothing of the selection was marked.");
+    mark(items, label);
+  }
+}
+
+function unsaved() {
+  const waiting = queue.waiting().length;
+  const box = find("unsaved");
+  box.textContent = waiting ? `${waiting} unsaved` : "all saved";
+  box.className = waiting ? "unsaved" : "saved";
+  trouble();
+}
+
+function trouble(words) {
+  const text = words || queue.trouble || away || state?.status.error || (state?.status.notes ?? []).join(" · ");
+  find("trouble").hidden = !text;
+  if (find("trouble").textContent !== text) find("trouble").textContent = text;
+}
+
+// Moving --------------------------------------------------------------------------------------------------------------
+
+function move(index) {
+  gallery.go(index);
+  setCurrent(ranking.item(gallery.cursor));
+}
+
+function setCurrent(item) {
+  current = item;
+  detail.show(item, state?.ranking?.number ?? 0);
+  if (item) chart.setCursor(item.row);
+}
+
+function arrived() {
+  gallery.refresh();
+  if (view !== "map" || !current) setCurrent(ranking.item(gallery.cursor));
+}
+
+async function itemsOf(rows) {
+  try {
+    const items = (await get(`/api/rows?rows=${rows.join(",")}`)).items;
+    for (const item of items) if (mine.has(item.id)) item.label = mine.get(item.id);
+    return items;
+  } catch {
+    return null;
+  }
+}
+
+async function choose(rows) {
+  const items = await itemsOf(rows);
+  if (!items) return;
+  setCurrent(items[0]);
+  find("under").textContent = items[0].key;
+  if (view !== "map" && items[0].rank) {
+    if (find("show").value !== "all" || find("by").value !== "score") {
+      find("show").value = "all";
+      find("by").value = "score";
+      await ranking.view("all", "score");
+    }
+    move(items[0].rank - 1);
+  }
+}
+
+function selected(rows) {
+  lassoed = rows;
+  find("selection").hidden = !rows.length;
+  find("selected").textContent = `${rows.length} selected`;
+}
+
+function unselect() {
+  chart.select([]);
+}
+
+let hovering = 0;
+function hovered(row) {
+  clearTimeout(hovering);
+  if (row === null) return;
+  hovering = setTimeout(async () => {
+    const items = await itemsOf([row]);
+    if (items) find("under").textContent = `${items[0].key}${items[0].label ? ` · ${items[0].label}` : ""}`;
+  }, 60);
+}
+
+function show(name) {
+  view = name;
+  for (const one of VIEWS) {
+    const tab = find(`tab-${one}`);
+    tab.setAttribute("aria-selected", String(one === name));
+    tab.tabIndex = one === name ? 0 : -1;
+    find(`view-${one}`).hidden = one !== name;
+  }
+  if (name === "map") loadMap();
+  if (name === "curve" && state) drawCurve(state);
+  if (name === "gallery") gallery.measure();
+}
+
+async function loadMap() {
+  const wanted = `${state?.ranking?.number}/${state?.place}`;
+  if (wanted === mapOf || !state?.ranking) return chart.resize();
+  try {
+    chart.load(await bytes("/api/map"));
+    mapOf = wanted;
+    for (const [id, label] of mine) {
+      const item = ranking.item(ranking.indexOf(id));
+      if (item) chart.setLabel(item.row, label);
+    }
+    if (current) chart.setCursor(current.row);
+    find("legend").textContent = `${chart.length} samples · blue: top of the ranking · disc defect, triangle other, ring normal, cross conflict`;
+  } catch {
+    // the next look at the state tries again
+  }
+}
+
+// The server's news ---------------------------------------------------------------------------------------------------
+
+const STAGES = { waiting: "waiting", hashing: "looking for marked samples", reading: "reading", learning: "learning", scoring: "scoring", ready: "ready" };
+
+async function look() {
+  let pause = 2500;
+  try {
+    const before = state;
+    state = await get("/api/state", 10000);
+    away = "";
+    if (queue.trouble) queue.flush();
+    news(before);
+    if (state.status.busy) pause = 700;
+  } catch (error) {
+    away = error instanceof Locked
+      ? "The server was started again: open the link that it printed. Marks are kept here until then."
+      : error instanceof Refused ? error.message : "The server does not answer. You can go on marking: marks are kept here.";
+    pause = 1500;
+  }
+  trouble();
+  setTimeout(look, pause);
+}
+
+function news(before) {
+  const { status } = state;
+  const first = !before;
+  if (first) {
+    find("who").placeholder = state.user;
+    detail.modality = state.modality;
+    detail.frames = state.frames;
+    gallery.shape(state.modality, state.frames);
+  }
+  const share = !status.total ? "" : status.stage === "learning" ? ` ${status.done} %` : ` ${status.done} of ${status.total}`;
+  const ready = state.ranking ? `${state.ranking.scored} of ${state.samples} ranked${state.above === undefined ? "" : `, ${state.above} above the threshold`}` : `${state.samples} samples`;
+  find("stage").textContent = status.busy ? `${STAGES[status.stage]}${share}` : ready;
+  find("progress").hidden = !status.busy;
+  if (status.total) find("progress").value = status.done / status.total;
+  else find("progress").removeAttribute("value");
+  const c = state.counts;
+  find("counts").textContent = `${c.defect} defect, ${c.other} other, ${c.normal} normal${c.conflict ? `, ${c.conflict} in conflict` : ""}`;
+  find("advice").textContent = state.advice;
+  find("promise").textContent = state.promise ?? "There is no model yet.";
+  find("refit").disabled = !state.ranking && status.busy;
+  const newRanking = before?.ranking?.number !== state.ranking?.number;
+  if (newRanking || before?.place !== state.place || first) {
+    const sent = new Set(queue.waiting().map((entry) => entry.mark.sample));
+    for (const id of mine.keys()) if (!sent.has(id)) mine.delete(id); // the server knows by now
+    ranking.stale();
+    gallery.draw();
+    if (!ranking.total) ranking.load(0);
+    if (view === "map" && newRanking) loadMap();
+  }
+  if (newRanking && before?.ranking) {
+    const last = state.curve[state.curve.length - 1];
+    const kept = last?.kept === null || last?.kept === undefined ? "" : `; ${Math.round(100 * (1 - last.kept))} % of the top 50 are new`;
+    say(`new ranking${kept}`);
+    if (view === "gallery" && find("show").value !== "all") ranking.view(find("show").value, find("by").value);
+  }
+  if (view === "curve") drawCurve(state);
+  lists();
+}
+
+function lists() {
+  const fresh = state.suggestions.filter((one) => !mine.get(one.id));
+  const key = JSON.stringify([fresh.map((one) => [one.id, one.reason]), state.conflicts?.map((one) => [one.id, one.people])]);
+  if (key === lists.key) return;
+  lists.key = key;
+  const pictures = state.modality === "image" || state.frames > 0;
+  find("suggestions").replaceChildren(
+    ...fresh.map((one) =>
+      make("li", {}, make("button", { type: "button", click: () => choose([one.row]) },
+        pictures && one.id ? make("img", { src: `/picture/${one.id}`, alt: "", class: state.frames ? "clip" : null }) : null,
+        make("span", {}, one.key, make("small", {}, `${one.kind}: ${one.reason}`))))),
+  );
+  const conflicts = state.conflicts ?? [];
+  find("conflicts-box").hidden = !conflicts.length;
+  find("conflicts").replaceChildren(
+    ...conflicts.map((one) =>
+      make("li", {}, make("button", { type: "button", click: () => choose([one.row]) },
+        make("span", {}, one.key, make("small", {}, Object.entries(one.people).map(([name, label]) => `${name}: ${label}`).join(" · ")))))),
+  );
+}
+
+async function refit() {
+  marksSinceRefit = 0;
+  await queue.flush();
+  try {
+    await post("/api/refit", {});
+    say("refitting");
+    state = { ...state, status: { ...state.status, busy: true } };
+    find("stage").textContent = "learning";
+  } catch (error) {
+    trouble(error instanceof Refused ? error.message : "The server does not answer; refit when it is back.");
+  }
+}
+
+async function cut() {
+  try {
+    const answer = await post("/api/threshold", { target: find("target").value, value: Number(find("value").value) });
+    find("promise").textContent = answer.promise;
+  } catch (error) {
+    find("promise").textContent = error instanceof Refused ? error.message : "The server does not answer.";
+  }
+}
+
+function nextSuggestion() {
+  const fresh = (state?.suggestions ?? []).filter((one) => !mine.get(one.id) && one.id !== current?.id);
+  if (fresh.length) choose([fresh[0].row]);
+}
+
+// Keys ----------------------------------------------------------------------------------------------------------------
+
+const STEPS = {
+  ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: () => -gallery.columns, ArrowDown: () => gallery.columns,
+  PageUp: () => -gallery.perPage, PageDown: () => gallery.perPage, Home: () => -Infinity, End: () => Infinity,
+};
+const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const KEYS = {
+  u: undo, r: refit, s: nextSuggestion, g: () => show("gallery"), m: () => show("map"), l: () => show("curve"), "?": () => find("help").showModal(),
+};
+
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const at = event.target;
+  if (at.matches("input, select, textarea")) return;
+  if (at.matches("button, a") && (event.key === " " || event.key === "Enter")) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (at.matches('[role="tab"]') && (key === "ArrowLeft" || key === "ArrowRight")) {
+    const next = VIEWS[(VIEWS.indexOf(view) + (key === "ArrowRight" ? 1 : 2)) % 3];
+    show(next);
+    find(`tab-${next}`).focus();
+  } else if (WORDS[key]) markCurrent(WORDS[key]);
+  else if (KEYS[key]) KEYS[key]();
+  else if (key === " ") detail.space();
+  else if (view === "map" && DIRECTIONS[key]) {
+    const row = chart.neighbour(...DIRECTIONS[key]);
+    if (row !== null) choose([row]);
+  } else if (view === "gallery" && STEPS[key]) move(gallery.cursor + STEPS[key]());
+  else return;
+  event.preventDefault();
+}
+
+// Beginning -----------------------------------------------------------------------------------------------------------
+
+function remember(name, value) {
+  try {
+    localStorage.setItem(`blemish.${name}`, value);
+  } catch {
+    // then it is asked again next time
+  }
+}
+
+function setTheme(name) {
+  if (name === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  chart.repaint();
+}
+
+find("who").value = localStorage.getItem("blemish.who") ?? "";
+find("who").addEventListener("change", () => remember("who", find("who").value.trim()));
+find("theme").value = localStorage.getItem("blemish.theme") ?? "auto";
+find("theme").addEventListener("change", () => {
+  remember("theme", find("theme").value);
+  setTheme(find("theme").value);
+});
+setTheme(find("theme").value);
+for (const name of VIEWS) find(`tab-${name}`).addEventListener("click", () => show(name));
+for (const button of document.querySelectorAll("[data-mark]")) button.addEventListener("click", () => markCurrent(button.dataset.mark));
+for (const [id, act] of Object.entries({ undo, refit, cut, unselect, "help-open": () => find("help").showModal(), "more-open": () => find("more").showModal() }))
+  find(id).addEventListener("click", act);
+for (const id of ["show", "by"])
+  find(id).addEventListener("change", async () => {
+    await ranking.view(find("show").value, find("by").value);
+    move(0);
+  });
+addEventListener("keydown", pressed);
+find("gallery").focus();
+unsaved();
+queue.flush();
+look();

@@ -1,0 +1,47 @@
+"""Features of pictures are made once, and scores stay the same bits."""
+
+import numpy as np
+import torch
+
+from blemish import DefectDetector
+from blemish.memory import Memory, current, remembering
+
+
+def test_scores_in_one_pass_equal_the_single_ones(table_detector, table_split):
+    found = table_detector.assess(table_split.X_test)
+    assert np.array_equal(found.outlier, table_detector.outlier_score(table_split.X_test))
+    assert np.array_equal(found.defect, table_detector.defect_score(table_split.X_test))
+    assert np.array_equal(found.probabilities, table_detector.predict_proba(table_split.X_test))
+    assert np.array_equal(found.codes, table_detector.encode(table_split.X_test))
+
+
+def test_a_refit_with_memory_gives_the_same_bits_and_makes_no_feature_again(image_split, monkeypatch):
+    X, y = image_split.X_train[-24:], image_split.y_train[-24:]
+    asked = []
+    with remembering(Memory(2**30)) as memory:
+        det = DefectDetector(epochs=1, random_state=0).fit(X)
+        assert memory.n_bytes > 0
+        kind = type(det.fitted_.model.modality)
+        make = kind.features
+        monkeypatch.setattr(kind, "features", lambda self, x: asked.append(len(x)) or make(self, x))
+        again = det.refit(X, y).assess(X)
+    assert asked == []
+    assert current() is None
+    plain = det.assess(X)
+    assert sum(asked) == 24
+    for name in ("outlier", "defect", "probabilities", "codes"):
+        assert np.array_equal(getattr(plain, name), getattr(again, name))
+
+
+def test_memory_has_an_end_and_forgets_for_another_owner():
+    memory, asked = Memory(8), []
+
+    def make(x):
+        asked.append(len(x))
+        return {"sum": x.sum(dim=(1, 2, 3))[:, None]}
+
+    x = torch.arange(4.0)[:, None, None, None]
+    for owner, expected in [(1, [4]), (1, [4, 2]), (2, [4, 2, 4])]:  # two rows of four bytes are kept
+        assert memory.features(owner, make, x)["sum"].flatten().tolist() == [0, 1, 2, 3]
+        assert asked == expected
+        assert memory.n_bytes == 8
