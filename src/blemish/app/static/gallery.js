@@ -16,7 +16,7 @@ export class Gallery {
     this.cells = [];
     this.cursor = 0;
     this.columns = 1;
-    this.wide = false;
+    this.wide = true; // until the kind of data is known: what is no picture must not be asked for one
     this.clip = 0;
     this.top = 0;
     this.at = 0;
