@@ -13,7 +13,7 @@ ROWS = [
     ["errors", "version"],
     ["labels", "output", "functional", "nn", "parts", "threads", "presets", "sparse", "store", "texts"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],
-    ["autoencoder"],
+    ["autoencoder", "adam"],
     ["training", "scoring", "explain", "occlusion", "drift", "metrics", "modalities", "datasets", "sources"],
     ["choices", "rows", "file_labels"],
     ["model"],

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.output import Block
+from blemish.output import Batch, Block
 
 
 def is_learnt(group: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
@@ -31,6 +31,18 @@ def mean_where(values: Float[Tensor, " batch"], mask: Bool[Tensor, " batch"]) ->
         tensor(1.5000)
     """
     return torch.where(mask, values, 0).sum() / mask.sum().clamp_min(1)
+
+
+def learnt_mean(values: Float[Tensor, " batch"], batch: Batch) -> Float[Tensor, ""]:
+    """Mean over the unlabelled and normal rows of a batch; 0 without any.
+
+    Example:
+        >>> learnt_mean(torch.tensor([1.0, 2.0, 9.0]), Batch(torch.zeros(3, 1), torch.tensor([0, 1, 3])))
+        tensor(1.5000)
+    """
+    if batch.learnt == len(values) > 0:
+        return values.mean()
+    return mean_where(values, is_learnt(batch.group))
 
 
 def sample_mean(element: Float[Tensor, "batch *element"]) -> Float[Tensor, " batch"]:

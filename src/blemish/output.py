@@ -23,15 +23,20 @@ class Batch:
         x: The clean samples, shape (batch, *sample).
         group: Shape (batch,), codes of `blemish.labels`.
         blocks: The columns of a table; empty for other modalities.
+        learnt: How many of the first rows, and no others, are unlabelled or normal; None: the groups say which.
     """
 
     x: Float[Tensor, "batch *sample"]
     group: Int[Tensor, " batch"]
     blocks: tuple[Block, ...] = ()
+    learnt: int | None = None
 
     def first(self, n: int) -> "Batch":
         """The first n rows."""
-        return Batch(self.x[:n], self.group[:n], self.blocks)
+        learnt = None if self.learnt is None else min(n, self.learnt)
+        if n == len(self.group):
+            return self
+        return Batch(self.x[:n], self.group[:n], self.blocks, learnt)
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class Output:
 
     def first(self, n: int) -> "Output":
         """The first n rows."""
+        if n == len(self.z) == len(self.x_hat):
+            return self
         mu, logvar = (None if field is None else field[:n] for field in (self.mu, self.logvar))
         return Output(self.x_hat[:n], self.h[:n], self.z[:n], mu, logvar, self.basis, self.vectors)
 
