@@ -3,8 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from blemish.explain import Explanation, nearest, regions, those_that_matter
 from blemish.fitted import (
     HELD_OUT,
     LEAST_HELD_OUT,
+    Fitted,
     explain_scores,
     from_stored,
     hold_out,
@@ -46,6 +47,7 @@ from blemish.sparse import TensorRows
 from blemish.training import EpochRecord
 from blemish.version import __version__
 
+Arrays = tuple[np.ndarray, ...]
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
 
 
@@ -278,8 +280,8 @@ class DefectDetector(BaseEstimator):
             that look at no label, else the reconstruction error in scaled units. A pandas frame
             gives a pandas Series with its index; a path that cannot be decoded gives NaN.
         """
-        rows, evidence = self._evidence(X)
-        return rows.spread(self.fitted_.outlier_score(evidence), "outlier_score")
+        rows, (scores,) = self._asked(X, lambda fitted, evidence: (fitted.outlier_score(evidence),))
+        return rows.spread(scores, "outlier_score")
 
     def defect_score(self, X: Any) -> Any:
         """Is it *my* defect?
@@ -292,8 +294,8 @@ class DefectDetector(BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         self._need_defects("defect_score")
-        rows, evidence = self._evidence(X)
-        return rows.spread(self.fitted_.defect_score(evidence), "defect_score")
+        rows, (scores,) = self._asked(X, lambda fitted, evidence: (fitted.defect_score(evidence),))
+        return rows.spread(scores, "defect_score")
 
     def decision_function(self, X: Any) -> Any:
         """The score that `predict` cuts, minus `threshold_`: positive = reported.
@@ -308,21 +310,33 @@ class DefectDetector(BaseEstimator):
 
         'defect' above `threshold_`; of the rest, 'other' where the outlier score is above `outlier_threshold_`.
         """
-        rows, evidence = self._evidence(X)
-        unusual = self.fitted_.outlier_score(evidence) > self.outlier_threshold_
-        words = np.where(unusual, "other", "normal")
-        if self.fitted_.n_defects:
-            mine = self.fitted_.defect_score(evidence) > self.threshold_
-            words = np.where(mine, "defect", words)
-        return rows.spread(words, "label")
+        rows, (outlier, defect, _) = self._asked(X, _together)
+        return rows.spread(self._words(outlier, defect), "label")
+
+    def _words(self, outlier: np.ndarray, defect: np.ndarray) -> np.ndarray:
+        words = np.where(outlier > self.outlier_threshold_, "other", "normal")
+        return np.where(defect > self.threshold_, "defect", words) if self.fitted_.n_defects else words
 
     def predict_proba(self, X: Any) -> Any:
         """Probabilities of normal, other and defect, shape (row, 3); rows sum to 1.
 
         They assume the shares in `blemish.scoring.clouds.PRIOR`: labelled defects are no random sample.
         """
-        rows, evidence = self._evidence(X)
-        return rows.spread(self.fitted_.probabilities(evidence), list(CLASSES))
+        rows, (chances,) = self._asked(X, lambda fitted, evidence: (fitted.probabilities(evidence),))
+        return rows.spread(chances, list(CLASSES))
+
+    def scores(self, X: Any) -> dict[str, np.ndarray]:
+        """All of the above at once, for the price of the dearest.
+
+        Returns:
+            'outlier_score', 'defect_score' (NaN without labelled defects), 'p_normal', 'p_other', 'p_defect' and
+            'label', each of shape (row,).
+        """
+        rows, (outlier, defect, chances) = self._asked(X, _together)
+        found = {"outlier_score": outlier, "defect_score": defect}
+        found |= {f"p_{word}": column for word, column in zip(CLASSES, chances.T, strict=True)}
+        found["label"] = self._words(outlier, defect)
+        return {name: replace(rows, index=None).spread(values, name) for name, values in found.items()}
 
     def p_values(self, X: Any) -> Any:
         """Conformal p-value of each row, in (0, 1]: small = no ordinary row scores so high.
@@ -351,12 +365,9 @@ class DefectDetector(BaseEstimator):
             raise DataError(
                 f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows"
             )
-        rows, evidence = self._evidence(X)
-        if self.fitted_.n_defects:
-            scores, calibration = self.fitted_.defect_score(evidence), self.fitted_.calibration["defect"]
-        else:
-            scores, calibration = self.fitted_.outlier_score(evidence), self.fitted_.calibration["outlier"]
-        return rows, conformal_p_values(calibration, scores)
+        labelled = self.fitted_.n_defects > 0
+        rows, (scores,) = self._asked(X, lambda f, e: (f.defect_score(e) if labelled else f.outlier_score(e),))
+        return rows, conformal_p_values(self.fitted_.calibration["defect" if labelled else "outlier"], scores)
 
     def set_threshold(
         self,
@@ -407,8 +418,8 @@ class DefectDetector(BaseEstimator):
 
     def encode(self, X: Any) -> Any:
         """Codes, shape (row, latent), float64."""
-        rows, evidence = self._evidence(X)
-        return rows.spread(evidence.z, [f"z{i}" for i in range(evidence.z.shape[1])])
+        rows, (z,) = self._asked(X, lambda _, evidence: (evidence.z,))
+        return rows.spread(z, [f"z{i}" for i in range(z.shape[1])])
 
     def decode(self, Z: ArrayLike) -> Any:
         """What codes (row, latent) decode to, in the units and form of the training data.
@@ -619,9 +630,11 @@ class DefectDetector(BaseEstimator):
         rows = to_rows(X, self.fitted_.model.choices.modality.name, n_frames, self._modality_option("column"))
         return rows, self.fitted_.model.to_tensor(rows.X)
 
-    def _evidence(self, X: Any) -> tuple[Rows, Evidence]:
+    def _asked(self, X: Any, ask: Callable[[Fitted, Evidence], Arrays]) -> tuple[Rows, Arrays]:
+        """Ask about some rows at a time: what is known of each row is many times its size."""
         rows, x = self._tensor(X)
-        return rows, self.fitted_.model.evidence(x)
+        found = [ask(self.fitted_, evidence) for evidence in self.fitted_.model.evidences(x)]
+        return rows, tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn may assume: missing values and categories are fine, features need not be positive."""
@@ -648,6 +661,12 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> DefectDetector:
         ArtifactError: If the file is missing, truncated, foreign, damaged or from a newer version.
     """
     return DefectDetector._from_file(path, device)
+
+
+def _together(fitted: Fitted, evidence: Evidence) -> Arrays:
+    scores = fitted.scores(evidence)
+    defect = np.full(len(evidence), np.nan) if scores.defect is None else scores.defect
+    return scores.outlier, defect, scores.probabilities
 
 
 def _seed(random_state: Any) -> int:

@@ -22,7 +22,8 @@ from blemish.occlusion import (
     without_columns,
     without_words,
 )
-from blemish.scoring import Evidence, Scorer
+from blemish.scoring import Evidence, Scorer, Scores
+from blemish.scoring.evidence import all_scores
 from blemish.scoring.promise import Promise, promise
 from blemish.scoring.thresholds import (
     for_budget,
@@ -81,6 +82,10 @@ class Fitted:
     def probabilities(self, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
         """Of normal, other and defect."""
         return self.scorer.probabilities(self.scorer_state, evidence)
+
+    def scores(self, evidence: Evidence) -> Scores:
+        """All of these at once, at the price of the dearest."""
+        return all_scores(self.scorer, self.scorer_state, evidence, labelled=self.n_defects > 0)
 
     def promise(self, target: str, value: float | int) -> Promise:
         """The cut on the decision score that reaches a target, and what it promises; see `blemish.scoring.promise`.

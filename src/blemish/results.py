@@ -33,20 +33,12 @@ def score_table(det: DefectDetector, X: Any, keys: list[Any], key_name: str) -> 
         Columns: the key, outlier_score, defect_score (null without labelled defects), p_normal, p_other, p_defect,
         label.
     """
-    outlier = np.asarray(det.outlier_score(X))
-    defect = np.asarray(det.defect_score(X)) if det.fitted_.n_defects else np.full(len(outlier), np.nan)
-    proba = np.asarray(det.predict_proba(X))
-    return pa.table(
-        {
-            key_name: pa.array(keys),
-            "outlier_score": pa.array(outlier),
-            "defect_score": pa.array(defect, mask=np.isnan(defect)),
-            "p_normal": pa.array(proba[:, 0]),
-            "p_other": pa.array(proba[:, 1]),
-            "p_defect": pa.array(proba[:, 2]),
-            "label": pa.array([str(word) for word in np.asarray(det.predict(X))]),
-        }
-    )
+    found = det.scores(X)
+    defect = found["defect_score"]
+    columns = {name: pa.array(values) for name, values in found.items() if name not in ("defect_score", "label")}
+    columns["defect_score"] = pa.array(defect, mask=np.isnan(defect))
+    columns["label"] = pa.array([str(word) for word in found["label"]])
+    return pa.table({key_name: pa.array(keys), **{name: columns[name] for name in found}})
 
 
 def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
