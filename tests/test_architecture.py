@@ -11,17 +11,17 @@ ROOT = Path(__file__).resolve().parents[1] / "src" / "blemish"
 
 ROWS = [
     ["errors", "version"],
-    ["labels", "output", "functional", "nn", "parts", "threads", "presets", "sparse", "store", "texts"],
+    ["labels", "output", "functional", "nn", "parts", "threads", "presets", "shards", "sparse", "store", "texts"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],
     ["autoencoder", "adam"],
     ["training", "scoring", "explain", "occlusion", "drift", "metrics", "modalities", "datasets", "sources"],
-    ["choices", "rows", "file_labels"],
+    ["choices", "rows", "file_labels", "streams"],
     ["model"],
     ["fitted", "fitting"],
     ["detector"],
     ["config", "report", "lightning"],
     ["results", "demo", "inputs"],
-    ["overview"],
+    ["overview", "scoring_file", "fitting_file"],
     ["cli"],
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}

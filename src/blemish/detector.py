@@ -202,7 +202,7 @@ class DefectDetector(BaseEstimator):
         )
         rows = to_rows(X, wanted, self._n_frames(warm_start), self._modality_option("column"))
         group = self._groups(y, rows)
-        seed = _seed(self.random_state)
+        seed = seed_of(self.random_state)
         rng = np.random.default_rng(seed)
         arguments = self.get_params(deep=False)
         model = self.fitted_.model.copy() if warm_start else build_model(arguments, rows, seed)
@@ -480,7 +480,7 @@ class DefectDetector(BaseEstimator):
             random_state: None, an integer, or a NumPy generator.
         """
         check_is_fitted(self, "threshold_")
-        rng = np.random.default_rng(_seed(random_state))
+        rng = np.random.default_rng(seed_of(random_state))
         codes = self.fitted_.known["normal"]
         shape = (whole_number("n", n), codes.shape[1])
         if "mu" in self.fitted_.model.network.fills:
@@ -602,7 +602,7 @@ class DefectDetector(BaseEstimator):
             det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, where)
             for name in _STORED:
                 setattr(det, name, facts[name])
-            det.promise_ = Promise(**facts["promise_"])
+            det.promise_, det.classes_ = Promise(**facts["promise_"]), np.array(CLASSES)
             det.seed_ = int(facts["arguments"]["random_state"])
             det.history_ = [EpochRecord(**record) for record in facts["history_"]]
             if facts["n_features_in_"] is not None:
@@ -669,7 +669,8 @@ def _together(fitted: Fitted, evidence: Evidence) -> Arrays:
     return scores.outlier, defect, scores.probabilities
 
 
-def _seed(random_state: Any) -> int:
+def seed_of(random_state: Any) -> int:
+    """The seed that a `random_state` stands for; a new one for None."""
     if random_state is None:
         return int(np.random.SeedSequence().entropy % 2**62)  # pyright: ignore[reportOperatorIssue]
     if isinstance(random_state, np.random.Generator):

@@ -1,10 +1,11 @@
 """THE training loop: a generator that yields one `EpochRecord` an epoch."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, inf, isfinite
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -16,6 +17,7 @@ from blemish.functional import is_defect, is_learnt, is_other
 from blemish.labels import OTHER
 from blemish.output import Batch, Block, LossTerm, Output, OwnStep
 from blemish.schedules import OneCycle, Schedule
+from blemish.shards import ShardedRows
 from blemish.sparse import SparseRows
 from blemish.threads import fitting_threads
 
@@ -48,19 +50,19 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Rows in memory.
+    """Rows to train on.
 
     Attributes:
-        x: Shape (row, *sample), dense or sparse; batches are dense.
+        x: Shape (row, *sample), dense, sparse or on disk; batches are dense.
         group: Shape (row,), codes of `blemish.labels`.
         blocks: The columns of a table.
         held_out: Samples for the validation loss, (row, *sample), all unlabelled or normal; may be None.
     """
 
-    x: Float[Tensor, "row *sample"] | SparseRows
+    x: Float[Tensor, "row *sample"] | SparseRows | ShardedRows
     group: Int[Tensor, " row"]
     blocks: tuple[Block, ...] = ()
-    held_out: Float[Tensor, "held_out *sample"] | SparseRows | None = None
+    held_out: Float[Tensor, "held_out *sample"] | SparseRows | ShardedRows | None = None
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,24 @@ class Run:
     def lr(self) -> float:
         """The learning rate."""
         return self.optimisers[0].lr
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that the next epochs depend on, by name; between two epochs."""
+        moments = {f"{i}.{name}": x for i, o in enumerate(self.optimisers) for name, x in o.arrays().items()}
+        sources = {"order": self.task.generator.get_state(), "noise": self.noise.get_state()}
+        return {name: x.cpu().numpy() for name, x in {"weight": self.weights.weight, **moments, **sources}.items()}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], epoch: int) -> None:
+        """Go on from what `arrays` gave after so many epochs of a run of the same task."""
+        self.epoch = epoch
+        state = {name: torch.from_numpy(x.copy()) for name, x in arrays.items()}
+        self.weights.weight.copy_(state["weight"])
+        for i, optimiser in enumerate(self.optimisers):
+            optimiser.seek(epoch * self.task.sampler.n_batches)
+            for name, x in optimiser.arrays().items():
+                x.copy_(state[f"{i}.{name}"])
+        self.task.generator.set_state(state["order"])
+        self.noise.set_state(state["noise"])
 
     def step(self, batch: Batch) -> list[Float[Tensor, ""]]:
         """One step of every stage on a batch; every term before its weight."""
@@ -334,16 +354,33 @@ class Sampler:
     def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
         """All rows once, in random order."""
         x, group = self.data.x, self.data.group
+        if isinstance(x, ShardedRows):
+            yield from self._from_disk(x, generator)
+            return
         order = self.base[torch.randperm(len(self.base), generator=generator)]
-        pieces = []
-        for chunk in order.tensor_split(self.n_batches):
-            drawn = [self._draw(rows, generator) for rows in (self.defects, self.others) if len(rows)]
-            pieces.append(torch.cat([chunk, *drawn]))
+        pieces = [torch.cat([chunk, *self._drawn(generator)]) for chunk in order.tensor_split(self.n_batches)]
         for some in _in_gathers(pieces):
             sizes = [len(piece) for piece in some]
             index = torch.cat(some).to(x.device)
             for rows, groups in zip(x[index].split(sizes), group[index].split(sizes), strict=True):
                 yield self._with_synthetic(rows, groups, generator)
+
+    def _from_disk(self, x: ShardedRows, generator: torch.Generator) -> Iterator[Batch]:
+        group, labelled = self.data.group, torch.cat([self.defects, self.others])
+        kept = x[labelled]  # few, and wanted in every batch
+        place_of = {int(row): place for place, row in enumerate(labelled)}
+        wanted = torch.zeros(len(x), dtype=torch.bool)
+        wanted[self.base] = True
+        shortest, longer = divmod(len(self.base), self.n_batches)
+        sizes = [shortest + 1] * longer + [shortest] * (self.n_batches - longer)
+        for rows, numbers in x.shuffled(wanted.numpy(), sizes, generator):
+            drawn = torch.cat([*self._drawn(generator), labelled[:0]])
+            places = torch.tensor([place_of[int(row)] for row in drawn], dtype=torch.long, device=rows.device)
+            groups = group[torch.cat([numbers, drawn]).to(group.device)]
+            yield self._with_synthetic(torch.cat([rows, kept[places]]), groups, generator)
+
+    def _drawn(self, generator: torch.Generator) -> list[Tensor]:
+        return [self._draw(rows, generator) for rows in (self.defects, self.others) if len(rows)]
 
     def _draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Every labelled row once where they fit, random ones (with replacement) where not or to fill up."""
