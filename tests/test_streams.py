@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,7 @@ KINDS = ("t.parquet", "t.arrow", "t.csv", "t.csv.gz")
 
 def table(n=1200):
     rng = np.random.default_rng(0)
-    columns = {f"c{i}": rng.standard_normal(n) for i in range(4)}
+    columns: dict[str, Any] = {f"c{i}": rng.standard_normal(n) for i in range(4)}
     columns["c0"][:6] += 6
     columns["kind"] = rng.choice(["a", "b"], n)
     columns["late"] = np.where(np.arange(n) < n - 5, np.nan, 2.5)
@@ -70,6 +71,7 @@ def model(files, tmp_path_factory):
 @pytest.mark.parametrize("kind", KINDS)
 def test_chunks_hold_the_table(files, kind):
     stream = open_stream(files / kind, take_out=["id"])
+    assert stream is not None
     chunks = list(stream.chunks())
     whole = sources.read(files / kind, take_out=["id"])
     assert len(chunks) > 3

@@ -242,6 +242,7 @@ class _Labels:
             values = list(self._number_of)
             of_value = Samples(None, list(range(len(values))), "tabular", columns={self._run.labels: values})
             group = to_groups(labels_for(of_value, self._run), len(values))[np.concatenate(self._numbers)]
+        group = group.astype(np.int8)  # eight bytes a row would be many times that before the end
         return group if self._run.limit_labels is None else _limited(group, self._run)
 
 

@@ -143,7 +143,7 @@ def _facts_of_parquet(path: Path) -> tuple[int, pa.Schema]:
 
 
 def _parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, pre_buffer=False) as file:  # else PyArrow keeps all that was read until the end
         yield from file.iter_batches(batch_size=CHUNK_ROWS)
 
 

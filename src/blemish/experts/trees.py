@@ -74,7 +74,7 @@ def _compiled(
     n_features: int, feature: np.ndarray, threshold: np.ndarray, children: np.ndarray, value: np.ndarray
 ) -> Any:
     """One of scikit-learn's trees from our arrays; None where its inner form is not the one that we know."""
-    nodes = np.zeros(len(feature), dtype=NODE_DTYPE)
+    nodes: Any = np.zeros(len(feature), dtype=NODE_DTYPE)
     leaf = feature < 0
     try:
         nodes["left_child"] = np.where(leaf, -1, children[:, 0])
