@@ -220,4 +220,5 @@ def test_equal_rows_have_no_distance_and_no_gradient():
     found = functional.distances_to_many(a, torch.cat([a.detach(), -a.detach()]))
     assert found[0, 0] < 0.01
     found[0, 0].backward()
+    assert a.grad is not None
     assert a.grad.abs().max() == 0

@@ -53,7 +53,7 @@ def _write(path: Path, n: int) -> None:
         for start in range(0, n, GROUP):
             rows = min(GROUP, n - start)
             columns = list(rng.standard_normal((WIDTH, rows), dtype=np.float32))
-            label = np.where(np.arange(start, start + rows) < 8, "defect", None)
+            label = ["defect" if row < 8 else None for row in range(start, start + rows)]
             file.write_table(pa.table([*map(pa.array, columns), pa.array(label, pa.string())], schema=schema))
 
 
