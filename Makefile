@@ -1,5 +1,5 @@
 # Each target is one plain line: copy it into a shell where there is no make.
-.PHONY: setup demo test test-all fix docs
+.PHONY: setup demo test test-all fix docs bench
 setup:
 	sh scripts/setup.sh report,video
 demo:
@@ -12,3 +12,5 @@ fix:
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 docs:
 	.venv/bin/python docs/generate.py
+bench:
+	sh scripts/setup.sh report,video,test && .venv/bin/python benchmarks/speed.py

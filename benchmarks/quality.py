@@ -172,7 +172,8 @@ def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.
     start = perf_counter()
     det = DefectDetector(random_state=seed).fit(task.X_train, task.y_train)
     yield "blemish", np.asarray(det.defect_score(task.X_test)), perf_counter() - start
-    _, evidence = det._evidence(task.X_test)
+    model = det.fitted_.model
+    evidence = model.evidence(det._tensor(task.X_test)[1])
     yield "reconstruction error", evidence.error, np.nan
     yield "outlier score", det.fitted_.outlier_score(evidence), np.nan
     scorer, state = det.fitted_.scorer, det.fitted_.scorer_state

@@ -334,3 +334,21 @@ def test_random_labels_are_noticed_by_a_detector():
     scorer = {"name": "ensemble", "experts": {"plain": ["linear", "isolation"]}, "free_share": 1e-9}
     with pytest.warns(QualityWarning, match="the labels do not pay yet"):
         DefectDetector(epochs=1, random_state=0, scorer=scorer).fit(x, y)
+
+
+@pytest.mark.parametrize("name", ["trees", "forest", "isolation"])
+def test_the_walk_in_numpy_gives_the_bits_of_the_compiled_one(name, monkeypatch):
+    from blemish.experts import trees
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 5)).astype(np.float32)
+    x[:6, 0] += 4
+    is_defect = np.arange(400) < 6
+    expert = EXPERTS[name]()
+    state = expert.fit(x, is_defect, np.ones(400), 0)
+    compiled = expert.score(state, x)
+    monkeypatch.setattr(trees, "NODE_DTYPE", np.dtype([("another", "i4")]))  # of some other scikit-learn
+    np.testing.assert_array_equal(expert.score(state, x), compiled)
+    monkeypatch.setattr(trees, "walk", None)
+    with pytest.raises(TypeError):
+        expert.score(state, x)

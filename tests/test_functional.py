@@ -199,3 +199,26 @@ def test_a_missing_number_is_scaled_to_zero_and_marked():
     scaled = Tabular().fit(values[:, None]).to_tensor(values[:, None])
     np.testing.assert_allclose(scaled[:, 0], reference.asinh_scaled(values), rtol=1e-6)
     assert scaled[:, 1].tolist() == [0, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_distances_by_a_product_keep_their_digits_far_from_the_origin(offset):
+    generator = torch.Generator().manual_seed(0)
+    a = (torch.randn(16, 64, generator=generator) + offset).requires_grad_()
+    b = (torch.randn(1024, 64, generator=generator) + offset).requires_grad_()
+    exact_a, exact_b = (x.detach().double().requires_grad_() for x in (a, b))
+    ours, exact = functional.distances_to_many(a, b), functional.distances(exact_a, exact_b)
+    assert ((ours - exact).abs() / exact).max() < 1e-6
+    ours.sum().backward()
+    exact.sum().backward()
+    for x, true in ((a, exact_a), (b, exact_b)):
+        assert (x.grad - true.grad).abs().max() < 1e-5 * true.grad.abs().max()
+
+
+def test_equal_rows_have_no_distance_and_no_gradient():
+    a = torch.full((1, 4), 3.0, requires_grad=True)
+    found = functional.distances_to_many(a, torch.cat([a.detach(), -a.detach()]))
+    assert found[0, 0] < 0.01
+    found[0, 0].backward()
+    assert a.grad is not None
+    assert a.grad.abs().max() == 0

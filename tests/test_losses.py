@@ -62,7 +62,9 @@ def example(group, *, kind="table", seed=0, dtype=torch.float64, device="cpu"):
         torch.tensor(x, dtype=dtype, device=device),
         torch.tensor(group, device=device),
         BLOCKS if kind == "table" else (),
-        torch.tensor(np.where(np.arange(n) % 3 == 1, np.nan, rng.normal(1, 1, size=n)), dtype=dtype, device=device),
+        pace=torch.tensor(
+            np.where(np.arange(n) % 3 == 1, np.nan, rng.normal(1, 1, size=n)), dtype=dtype, device=device
+        ),
     )
     return batch, Output(**made)  # pyright: ignore[reportArgumentType]
 
@@ -232,7 +234,7 @@ def test_order_of_the_rows_does_not_matter(name):
     order = torch.tensor([3, 0, 6, 2, 5, 1, 4])
     rows = {f.name: getattr(out, f.name)[order] for f in filled(out) if f.name != "basis"}
     assert batch.pace is not None
-    shuffled = Batch(batch.x[order], batch.group[order], batch.blocks, batch.pace[order])
+    shuffled = Batch(batch.x[order], batch.group[order], batch.blocks, pace=batch.pace[order])
     torch.testing.assert_close(LOSSES[name]()(shuffled, replace(out, **rows)), LOSSES[name]()(batch, out))
 
 

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from blemish.detector import DefectDetector, load
     from blemish.errors import BlemishError
     from blemish.explain import Explanation
+    from blemish.fitting_file import fit_file
     from blemish.metrics import evaluate
     from blemish.modalities.image import Image
     from blemish.modalities.tabular import Tabular
     from blemish.modalities.video import Video
     from blemish.presets import PRESETS
+    from blemish.scoring_file import score_file
     from blemish.sources import read
     from blemish.training import EpochRecord
     from blemish.version import __version__
@@ -33,13 +35,15 @@ _HOME = {
     "Video": "modalities.video",
     "__version__": "version",
     "evaluate": "metrics",
+    "fit_file": "fitting_file",
     "load": "detector",
     "read": "sources",
+    "score_file": "scoring_file",
 }
 
 __all__ = [
     "PRESETS", "BlemishError", "DefectDetector", "EarlyStopping", "EpochRecord", "Explanation", "Image", "Tabular",
-    "Video", "__version__", "evaluate", "load", "read",
+    "Video", "__version__", "evaluate", "fit_file", "load", "read", "score_file",
 ]  # fmt: skip
 
 

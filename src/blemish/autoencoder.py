@@ -31,6 +31,8 @@ class Autoencoder(nn.Module):
         self.bottleneck = bottleneck
         self.latent_dim = int(bottleneck.latent_dim)  # pyright: ignore[reportArgumentType]
         self.fills: tuple[str, ...] = tuple(bottleneck.fills)  # pyright: ignore[reportArgumentType]
+        # in a tuple, so that PyTorch does not count the module twice
+        self._embeddings = tuple(m for m in self.encoder.children() if isinstance(m, CategoryEmbedding) and m.blocks)
 
     def forward(
         self, x: Float[Tensor, "batch *sample"], generator: torch.Generator | None = None, n_decoded: int | None = None
@@ -48,13 +50,13 @@ class Autoencoder(nn.Module):
         """
         h = self.encoder(x)
         code = self.bottleneck(h, generator)
-        return Output(x_hat=self.decoder(code["z"][:n_decoded]), h=h, **code, vectors=self.vectors)
+        z = code["z"] if n_decoded in (None, len(x)) else code["z"][:n_decoded]
+        return Output(x_hat=self.decoder(z), h=h, **code, vectors=self.vectors)
 
     @property
     def vectors(self) -> tuple[Tensor, ...] | None:
         """The learnt vectors of each categorical column, (category, width); None without such columns."""
-        embeddings = (module for module in self.encoder.children() if isinstance(module, CategoryEmbedding))
-        return next((tuple(embedding.weights) for embedding in embeddings if len(embedding.weights)), None)
+        return tuple(self._embeddings[0].weights) if self._embeddings else None
 
     def encode(self, x: Float[Tensor, "batch *sample"]) -> Float[Tensor, "batch latent"]:
         """Code of each sample without noise, shape (batch, latent)."""

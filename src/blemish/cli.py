@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,13 +13,11 @@ import typer
 from blemish.errors import BlemishError, ConfigError, DataError, DataWarning, LabelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from blemish.config import RunConfig
     from blemish.detector import DefectDetector
     from blemish.sources import Samples
-
-LEAST_FOR_DRIFT = 20  # rows: fewer say nothing of a whole
 
 app = typer.Typer(
     help="Finds the defects you care about: ranks defect > other outlier > normal.",
@@ -126,6 +125,15 @@ def fit(
     lr: Annotated[str | None, typer.Option(help="Learning rate, or a schedule.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random state.", min=0)] = None,
     device: Annotated[str | None, typer.Option(help="'auto', 'cpu' or 'cuda'.")] = None,
+    out_of_core: Annotated[
+        bool | None,
+        typer.Option(
+            "--out-of-core/--in-memory",
+            help="Read a table or a folder of images a chunk at a time and keep what is done in OUTPUT.fit; the "
+            "default for data of more than 256 MB on disk.",
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted fit in OUTPUT.fit.")] = False,
 ) -> None:
     """Fit a detector and write it to one file."""
     import yaml
@@ -148,24 +156,48 @@ def fit(
         "bottleneck": parsed(bottleneck), "losses": [parsed(term) for term in loss] if loss else None,
         "corruption": parsed(corruption), "scorer": parsed(scorer), "latent_dim": latent_dim, "epochs": epochs,
         "batch_size": batch_size, "lr": parsed(lr), "random_state": seed, "device": device,
+        "out_of_core": out_of_core,
     }  # fmt: skip
     base = {} if config is None else read_config(config).given()
     run = RunConfig.check({**base, **{k: v for k, v in options.items() if v is not None}}, "the command line")
     if run.data is None or run.output is None:
         raise typer.BadParameter("DATA and --output (-o) are needed, on the command line or in the config file")
-    _fit(run)
-
-
-def _fit(run: "RunConfig") -> None:
     from blemish.catalogue import check_names, of_preset
 
     output = Path(str(run.output))
     arguments = of_preset(run.preset or "default", run.detector_arguments())
     check_names(arguments)
-    from blemish.inputs import labels_for, limited, name_known, samples_to_fit
-
     if not output.resolve().parent.is_dir():
         raise DataError(f"the folder of {output} does not exist; make it first")
+    from blemish.inputs import is_large
+
+    if resume or (is_large(run) if run.out_of_core is None else run.out_of_core):
+        _fit_out_of_core(run, arguments, output, resume=resume)
+    else:
+        _fit(run, arguments, output)
+
+
+def _fit_out_of_core(run: "RunConfig", arguments: dict[str, Any], output: Path, *, resume: bool) -> None:
+    from blemish.inputs import stream_to_fit
+
+    with _told(), _progress(output.name) as advance:
+        stream = stream_to_fit(run)
+        from blemish.detector import DefectDetector
+        from blemish.fitting_file import iter_fit_stream
+
+        det = DefectDetector(**arguments)
+        if isinstance(det.modality, str):
+            det.set_params(modality=stream.modality)
+        for record in iter_fit_stream(det, stream, run, Path(f"{output}.fit"), output, resume=resume):
+            advance(record)
+    _say_fitted(det, sum(det.training_["rows"].values()), stream.modality)
+    _say_skipped(det.notes_["skipped"])
+    typer.echo(f"wrote {output}")
+
+
+def _fit(run: "RunConfig", arguments: dict[str, Any], output: Path) -> None:
+    from blemish.inputs import labels_for, limited, name_known, samples_to_fit
+
     with _told():
         samples = samples_to_fit(run)
         from blemish.detector import DefectDetector
@@ -183,10 +215,14 @@ def _fit(run: "RunConfig") -> None:
         name_known(det, samples.keys)
     det.notes_ = {"run": run.given(), "taken_out": sorted(samples.columns)}
     det.save(output)
-    counts = ", ".join(f"{n} {word}" for word, n in det.training_["rows"].items() if n)
-    typer.echo(f"fitted on {len(samples)} {samples.modality} samples ({counts}) in {det.training_['seconds']:.1f} s")
-    _say_skipped(samples)
+    _say_fitted(det, len(samples), samples.modality)
+    _say_skipped(samples.skipped)
     typer.echo(f"wrote {output}")
+
+
+def _say_fitted(det: "DefectDetector", n: int, modality: str) -> None:
+    counts = ", ".join(f"{n} {word}" for word, n in det.training_["rows"].items() if n)
+    typer.echo(f"fitted on {n} {modality} samples ({counts}) in {det.training_['seconds']:.1f} s")
 
 
 @app.command()
@@ -205,35 +241,30 @@ def score(
     from blemish.store import need_file
 
     need_file(model)
-    from blemish.inputs import keys_of, open_both, open_exported
-    from blemish.results import score_table, table_of, write_table
+    from blemish.inputs import keys_of, open_exported, stream_to_score
+    from blemish.results import table_of, write_table
 
-    det = None
     with _told():
         if model.suffix.lower() == ".onnx":
             runtime, samples = open_exported(model, data, glob=glob, names=names, key=key)
-            found = runtime.scores(samples.X)
-            table = table_of(found, *keys_of(samples, key))
+            table = table_of(runtime.scores(samples.X), *keys_of(samples, key))
+            write_table(table, output)
+            labels, n, skipped, drift = Counter(table["label"].to_pylist()), len(samples), samples.skipped, None
         else:
-            det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
-            table = score_table(det, samples.X, *keys_of(samples, key))
-    write_table(table, output)
-    if det is not None:
-        _say_drift(det, samples.X)
-    words = table["label"].to_pylist()
-    counts = ", ".join(f"{words.count(word)} {word}" for word in ("defect", "other", "normal"))
-    typer.echo(f"scored {len(samples)} samples: {counts}")
-    _say_skipped(samples)
+            from blemish.detector import load
+            from blemish.scoring_file import score_stream
+
+            det = load(model, device=device)
+            stream = stream_to_score(det, data, glob=glob, names=names, key=key)
+            with _counted(stream.n_rows) as advance:
+                found = score_stream(det, stream, output, key=key, advance=advance)
+            labels, n, skipped, drift = found.labels, found.n, found.skipped, found.drift
+    if drift is not None and drift.found:
+        typer.echo(f"note: {drift.text}", err=True)
+    counts = ", ".join(f"{labels[word]} {word}" for word in ("defect", "other", "normal"))
+    typer.echo(f"scored {n} samples: {counts}")
+    _say_skipped(skipped)
     typer.echo(f"wrote {output}")
-
-
-def _say_drift(det: "DefectDetector", X: "Any") -> None:
-    if len(det.fitted_.held_out) and len(X) >= LEAST_FOR_DRIFT:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they were said when the rows were scored
-            drift = det.drift(X)
-        if drift.found:
-            typer.echo(f"note: {drift.text}", err=True)
 
 
 @app.command()
@@ -428,7 +459,7 @@ def report(
             det, samples.X, keys_of(samples, key)[0], words=words, skipped=samples.skipped, command=command, top=top
         )
     write_page(output, page)
-    _say_skipped(samples)
+    _say_skipped(samples.skipped)
     typer.echo(f"wrote {output}: one file, it opens without a network")
 
 
@@ -582,10 +613,10 @@ def _as_in_training(det: "DefectDetector", options: dict[str, Any]) -> dict[str,
 # Output of the verbs ---------------------------------------------------------------------------------------------
 
 
-def _say_skipped(samples: "Samples") -> None:
-    if samples.skipped:
-        names = ", ".join(samples.skipped[:5]) + (" …" if len(samples.skipped) > 5 else "")
-        typer.echo(f"skipped {len(samples.skipped)} that cannot be used: {names}", err=True)
+def _say_skipped(skipped: "Sequence[str]") -> None:
+    if skipped:
+        names = ", ".join(skipped[:5]) + (" …" if len(skipped) > 5 else "")
+        typer.echo(f"skipped {len(skipped)} that cannot be used: {names}", err=True)
 
 
 def _short(value: Any, width: int = 24) -> str:
@@ -623,6 +654,17 @@ def _progress(title: str) -> "Iterator[Any]":
         yield advance
 
 
+@contextmanager
+def _counted(n: int) -> "Iterator[Callable[[int], None]]":
+    """A bar on stderr of rows done; call what is given with how many more."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("rows", total=n)
+        yield lambda more: progress.update(task, advance=more)
+
+
 def main() -> None:
     """Run the command line: 0 done, 1 the work failed, 2 wrong usage; errors are one line on stderr."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
@@ -636,7 +678,7 @@ def main() -> None:
     except (BlemishError, MemoryError) as error:
         _fail(str(error) or "out of memory", 1)
     except KeyboardInterrupt:
-        _fail("interrupted; nothing was written", 1)
+        _fail("interrupted; no file was changed (an out-of-core fit goes on with --resume)", 1)
     except Exception as error:  # a traceback is for developers: --debug shows it
         _fail(f"{type(error).__name__}: {error} (a bug: run again with --debug for the traceback)", 1)
 

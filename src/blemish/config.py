@@ -27,6 +27,7 @@ class RunConfig(BaseModel):
     names: list[str] | str | None = None
     key: str | None = None
     drop: list[str] | None = None
+    out_of_core: bool | None = None
 
     labels: str | None = None
     defect: list[str] | None = None

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from blemish.fitted import (
     HELD_OUT,
     LEAST_HELD_OUT,
     Assessment,
+    Fitted,
     explain_scores,
     from_stored,
     hold_out,
@@ -51,6 +52,7 @@ from blemish.sparse import TensorRows
 from blemish.training import EpochRecord
 from blemish.version import __version__
 
+Arrays = tuple[np.ndarray, ...]
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
 
 
@@ -204,7 +206,7 @@ class DefectDetector(BaseEstimator):
         )
         rows = to_rows(X, wanted, self._n_frames(warm_start), self._modality_option("column"))
         group = self._groups(y, rows)
-        seed = _seed(self.random_state)
+        seed = seed_of(self.random_state)
         rng = np.random.default_rng(seed)
         arguments = self.get_params(deep=False)
         model = self.fitted_.model.copy() if warm_start else build_model(arguments, rows, seed)
@@ -282,8 +284,8 @@ class DefectDetector(BaseEstimator):
             that look at no label, else the reconstruction error in scaled units. A pandas frame
             gives a pandas Series with its index; a path that cannot be decoded gives NaN.
         """
-        rows, evidence = self._evidence(X)
-        return rows.spread(self.fitted_.outlier_score(evidence), "outlier_score")
+        rows, (scores,) = self._asked(X, lambda fitted, evidence: (fitted.outlier_score(evidence),))
+        return rows.spread(scores, "outlier_score")
 
     def defect_score(self, X: Any) -> Any:
         """Is it *my* defect?
@@ -296,8 +298,8 @@ class DefectDetector(BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         self._need_defects("defect_score")
-        rows, evidence = self._evidence(X)
-        return rows.spread(self.fitted_.defect_score(evidence), "defect_score")
+        rows, (scores,) = self._asked(X, lambda fitted, evidence: (fitted.defect_score(evidence),))
+        return rows.spread(scores, "defect_score")
 
     def decision_function(self, X: Any) -> Any:
         """The score that `predict` cuts, minus `threshold_`: positive = reported.
@@ -312,13 +314,17 @@ class DefectDetector(BaseEstimator):
 
         'defect' above `threshold_`; of the rest, 'other' where the outlier score is above `outlier_threshold_`.
         """
-        rows, evidence = self._evidence(X)
-        unusual = self.fitted_.outlier_score(evidence) > self.outlier_threshold_
-        words = np.where(unusual, "other", "normal")
-        if self.fitted_.n_defects:
-            mine = self.fitted_.defect_score(evidence) > self.threshold_
-            words = np.where(mine, "defect", words)
-        return rows.spread(words, "label")
+        rows, (outlier, defect, _) = self._asked(X, self._together)
+        return rows.spread(self._words(outlier, defect), "label")
+
+    def _together(self, fitted: Fitted, evidence: Evidence) -> Arrays:
+        scores = fitted.scores(evidence, self.prior_)
+        defect = np.full(len(evidence), np.nan) if scores.defect is None else scores.defect
+        return scores.outlier, defect, scores.probabilities
+
+    def _words(self, outlier: np.ndarray, defect: np.ndarray) -> np.ndarray:
+        words = np.where(outlier > self.outlier_threshold_, "other", "normal")
+        return np.where(defect > self.threshold_, "defect", words) if self.fitted_.n_defects else words
 
     def predict_proba(self, X: Any) -> Any:
         """Probabilities of normal, other and defect, shape (row, 3); rows sum to 1.
@@ -326,8 +332,8 @@ class DefectDetector(BaseEstimator):
         With two labelled defects or more, that of the defect is calibrated on their blind scores and on held-out rows.
         Labelled defects are no random sample, so the shares of the groups are assumed: `prior_`, see `set_prior`.
         """
-        rows, evidence = self._evidence(X)
-        return rows.spread(self.fitted_.probabilities(evidence, self.prior_), list(CLASSES))
+        rows, (chances,) = self._asked(X, lambda fitted, evidence: (fitted.probabilities(evidence, self.prior_),))
+        return rows.spread(chances, list(CLASSES))
 
     def set_prior(self, *, defect: float, other: float | None = None) -> "DefectDetector":
         """Say which share of the rows to score are defects and other outliers; nothing is refitted.
@@ -347,15 +353,29 @@ class DefectDetector(BaseEstimator):
 
     def assess(self, X: Any) -> Assessment:
         """All scores, probabilities and codes in one pass over the rows, as plain arrays."""
-        rows, evidence = self._evidence(X)
-        found = self.fitted_.assess(evidence, self.prior_)
+        rows, (outlier, defect, chances, codes) = self._asked(
+            X, lambda fitted, evidence: (*self._together(fitted, evidence), evidence.z)
+        )
         spread = replace(rows, index=None).spread
         return Assessment(
-            outlier=spread(found.outlier, "outlier"),
-            defect=None if found.defect is None else spread(found.defect, "defect"),
-            probabilities=spread(found.probabilities, "probabilities"),
-            codes=spread(found.codes, "codes"),
+            outlier=spread(outlier, "outlier"),
+            defect=spread(defect, "defect") if self.fitted_.n_defects else None,
+            probabilities=spread(chances, "probabilities"),
+            codes=spread(codes, "codes"),
         )
+
+    def scores(self, X: Any) -> dict[str, np.ndarray]:
+        """All of the above at once, for the price of the dearest.
+
+        Returns:
+            'outlier_score', 'defect_score' (NaN without labelled defects), 'p_normal', 'p_other', 'p_defect' and
+            'label', each of shape (row,).
+        """
+        rows, (outlier, defect, chances) = self._asked(X, self._together)
+        found = {"outlier_score": outlier, "defect_score": defect}
+        found |= {f"p_{word}": column for word, column in zip(CLASSES, chances.T, strict=True)}
+        found["label"] = self._words(outlier, defect)
+        return {name: replace(rows, index=None).spread(values, name) for name, values in found.items()}
 
     def p_values(self, X: Any) -> Any:
         """Conformal p-value of each row, in (0, 1]: small = no ordinary row scores so high.
@@ -384,12 +404,9 @@ class DefectDetector(BaseEstimator):
             raise DataError(
                 f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows"
             )
-        rows, evidence = self._evidence(X)
-        if self.fitted_.n_defects:
-            scores, calibration = self.fitted_.defect_score(evidence), self.fitted_.calibration["defect"]
-        else:
-            scores, calibration = self.fitted_.outlier_score(evidence), self.fitted_.calibration["outlier"]
-        return rows, conformal_p_values(calibration, scores)
+        labelled = self.fitted_.n_defects > 0
+        rows, (scores,) = self._asked(X, lambda f, e: (f.defect_score(e) if labelled else f.outlier_score(e),))
+        return rows, conformal_p_values(self.fitted_.calibration["defect" if labelled else "outlier"], scores)
 
     def set_threshold(
         self,
@@ -463,8 +480,8 @@ class DefectDetector(BaseEstimator):
 
     def encode(self, X: Any) -> Any:
         """Codes, shape (row, latent), float64."""
-        rows, evidence = self._evidence(X)
-        return rows.spread(evidence.z, [f"z{i}" for i in range(evidence.z.shape[1])])
+        rows, (z,) = self._asked(X, lambda _, evidence: (evidence.z,))
+        return rows.spread(z, [f"z{i}" for i in range(z.shape[1])])
 
     def decode(self, Z: ArrayLike) -> Any:
         """What codes (row, latent) decode to, in the units and form of the training data.
@@ -525,7 +542,7 @@ class DefectDetector(BaseEstimator):
             random_state: None, an integer, or a NumPy generator.
         """
         check_is_fitted(self, "threshold_")
-        rng = np.random.default_rng(_seed(random_state))
+        rng = np.random.default_rng(seed_of(random_state))
         codes = self.fitted_.known["normal"]
         shape = (whole_number("n", n), codes.shape[1])
         if "mu" in self.fitted_.model.network.fills:
@@ -673,7 +690,7 @@ class DefectDetector(BaseEstimator):
             for name in _STORED:
                 setattr(det, name, facts[name])
             det.prior_ = {name: facts["prior_"][name] for name in CLASSES}  # a file does not keep the order
-            det.promise_ = Promise(**facts["promise_"])
+            det.promise_, det.classes_ = Promise(**facts["promise_"]), np.array(CLASSES)
             det.seed_ = int(facts["arguments"]["random_state"])
             det.history_ = [EpochRecord(**record) for record in facts["history_"]]
             if facts["n_features_in_"] is not None:
@@ -710,9 +727,11 @@ class DefectDetector(BaseEstimator):
         rows = to_rows(X, self.fitted_.model.choices.modality.name, n_frames, self._modality_option("column"))
         return rows, self.fitted_.model.to_tensor(rows.X)
 
-    def _evidence(self, X: Any) -> tuple[Rows, Evidence]:
+    def _asked(self, X: Any, ask: Callable[[Fitted, Evidence], Arrays]) -> tuple[Rows, Arrays]:
+        """Ask about some rows at a time: what is known of each row is many times its size."""
         rows, x = self._tensor(X)
-        return rows, self.fitted_.model.evidence(x)
+        found = [ask(self.fitted_, evidence) for evidence in self.fitted_.model.evidences(x)]
+        return rows, tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn may assume: missing values and categories are fine, features need not be positive."""
@@ -741,7 +760,8 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> DefectDetector:
     return DefectDetector._from_file(path, device)
 
 
-def _seed(random_state: Any) -> int:
+def seed_of(random_state: Any) -> int:
+    """The seed that a `random_state` stands for; a new one for None."""
     if random_state is None:
         return int(np.random.SeedSequence().entropy % 2**62)  # pyright: ignore[reportOperatorIssue]
     if isinstance(random_state, np.random.Generator):

@@ -25,10 +25,11 @@ from blemish.occlusion import (
     without_columns,
     without_words,
 )
-from blemish.scoring import Evidence, Scorer
+from blemish.scoring import Evidence, Scorer, Scores
 from blemish.scoring.calibration import LEAST_KNOWN, chance_of_defect
 from blemish.scoring.clouds import PRIOR
 from blemish.scoring.conflicts import conflicts
+from blemish.scoring.evidence import all_scores
 from blemish.scoring.learning_curve import Learnt, learning_curve, sample_of
 from blemish.scoring.prior import reweighed
 from blemish.scoring.promise import Promise, promise
@@ -117,15 +118,20 @@ class Fitted:
             evidence: The rows.
             shares: Expected shares of the groups among them.
         """
-        assumed = reweighed(self.scorer.probabilities(self.scorer_state, evidence), PRIOR, shares)
+        return self.scores(evidence, shares).probabilities
+
+    def scores(self, evidence: Evidence, shares: Mapping[str, float] = PRIOR) -> Scores:
+        """All of these at once, at the price of the dearest."""
+        found = all_scores(self.scorer, self.scorer_state, evidence, labelled=self.n_defects > 0)
+        assumed = reweighed(found.probabilities, PRIOR, shares)
         known = self.calibration.get("known", np.empty(0))
-        if len(known) < LEAST_KNOWN:
-            return assumed
-        scores = self.defect_score(evidence)
-        mine = chance_of_defect(known, self.calibration["defect"], scores, shares["defect"])
+        if found.defect is None or len(known) < LEAST_KNOWN:
+            return replace(found, probabilities=assumed)
+        mine = chance_of_defect(known, self.calibration["defect"], found.defect, shares["defect"])
         rest = assumed[:, :2].sum(axis=1, keepdims=True)
         normal = np.where(rest > 0, assumed[:, :1] / np.where(rest > 0, rest, 1.0), 0.5)
-        return np.column_stack([np.hstack([normal, 1 - normal]) * (1 - mine[:, None]), mine])
+        calibrated = np.column_stack([np.hstack([normal, 1 - normal]) * (1 - mine[:, None]), mine])
+        return replace(found, probabilities=calibrated)
 
     def with_curve(self, seed: int) -> "Fitted":
         """The same with the learning curve drawn, where there is something to draw it from."""
@@ -173,11 +179,6 @@ class Fitted:
         return label_report(
             self.calibration, self.labels, self.known_names, self.n_defects, share, whole_number("budget", budget)
         )
-
-    def assess(self, evidence: Evidence, prior: Mapping[str, float] = PRIOR) -> Assessment:
-        """All of the above."""
-        defect = self.defect_score(evidence) if self.n_defects else None
-        return Assessment(self.outlier_score(evidence), defect, self.probabilities(evidence, prior), evidence.z)
 
     def promise(self, target: str, value: float | int) -> Promise:
         """The cut on the decision score that reaches a target, and what it promises; see `blemish.scoring.promise`.

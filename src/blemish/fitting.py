@@ -1,6 +1,6 @@
 """From a detector's arguments to a trained model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,14 @@ from jaxtyping import Int
 
 from blemish.choices import batch_size_for, choose_modality, choose_parts, epochs_for, whole_number
 from blemish.labels import NORMAL, UNLABELLED
+from blemish.modalities import FittedModality
 from blemish.model import Model, build, device_for
+from blemish.parts import Part
 from blemish.rows import Rows
+from blemish.shards import ShardedRows
 from blemish.sparse import TensorRows
 from blemish.synthetic import SYNTHETIC
-from blemish.training import EpochRecord, Plan, Task, TrainingData, run, stops_early
+from blemish.training import EpochRecord, Plan, Run, Task, TrainingData, run, stops_early
 from blemish.views import VIEWS
 
 REFIT_SHARE = 0.25  # of the epochs of a first fit
@@ -34,9 +37,22 @@ def build_model(arguments: Mapping[str, Any], rows: Rows, seed: int) -> Model:
         DataError: If the data cannot be used.
     """
     part = choose_modality(arguments["modality"], rows.modality)
-    choices = choose_parts(arguments, part)
-    spec = part.make()
-    modality = spec.fit(rows.X)
+    return assemble(arguments, part, part.make().fit(rows.X), seed)
+
+
+def assemble(arguments: Mapping[str, Any], part: Part, modality: FittedModality, seed: int) -> Model:
+    """`build_model` from where the scaling is learnt.
+
+    Args:
+        arguments: `DefectDetector`'s, by name.
+        part: The kind of data.
+        modality: What was learnt of it.
+        seed: For the weights.
+
+    Raises:
+        ConfigError: If parts are unknown or do not fit.
+    """
+    choices, spec = choose_parts(arguments, part), part.make()
     latent_dim = arguments["latent_dim"]
     latent_dim = (
         spec.latent_dim(modality.sample_shape) if latent_dim == "auto" else whole_number("latent_dim", latent_dim)
@@ -79,7 +95,7 @@ class Job:
 
 def plan_task(
     model: Model,
-    x: TensorRows,
+    x: TensorRows | ShardedRows,
     group: Int[np.ndarray, " row"],
     held_out: Int[np.ndarray, " held_out"],
     arguments: Mapping[str, Any],
@@ -101,12 +117,12 @@ def plan_task(
     modality = model.choices.modality
     batch_size = batch_size_for(arguments["batch_size"], modality.name)
     epochs, patience = epochs_for(arguments["epochs"], len(x), batch_size)
-    rows = np.setdiff1d(np.arange(len(x)), held_out)
+    rows = _without(np.arange(len(x)), held_out, len(x))
     apart = rows[:0]
     if patience is not None:
         learnt = rng.permutation(rows[(group[rows] == UNLABELLED) | (group[rows] == NORMAL)])
         apart = learnt[: int(VALIDATION_SHARE * len(learnt))]
-        rows = np.setdiff1d(rows, apart)
+        rows = _without(rows, apart, len(x))
     corruption = model.choices.corruption
     plan = Plan(
         epochs=max(1, round(epochs * REFIT_SHARE)) if warm_start else epochs,
@@ -117,23 +133,41 @@ def plan_task(
         view=VIEWS[modality.factory.view],
     )
     data = TrainingData(
-        x=x[torch.from_numpy(rows)],
+        x=_some(x, rows),
         group=torch.from_numpy(group[rows]).to(x.device),
         blocks=model.modality.blocks,
-        held_out=x[torch.from_numpy(apart)] if len(apart) else None,
+        held_out=_some(x, np.sort(apart)) if len(apart) else None,
     )
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     return Task(model.network, data, model.losses, plan, generator), patience
 
 
-def run_job(job: Job) -> Iterator[EpochRecord]:
+def _without(rows: Int[np.ndarray, " row"], taken: Int[np.ndarray, " taken"], n: int) -> Int[np.ndarray, " left"]:
+    kept = np.zeros(n, dtype=bool)
+    kept[rows] = True
+    kept[taken] = False
+    return np.flatnonzero(kept)
+
+
+def _some(x: TensorRows | ShardedRows, rows: Int[np.ndarray, " some"]) -> TensorRows | ShardedRows:
+    return x.only(rows) if isinstance(x, ShardedRows) else x[torch.from_numpy(rows)]
+
+
+def run_job(job: Job, under_way: Run | None = None, history: Sequence[EpochRecord] = ()) -> Iterator[EpochRecord]:
     """Train in place with our own loop, until early stopping ends it where it was asked for.
+
+    Args:
+        job: A fit that has begun.
+        under_way: A run of its task to go on with; None: a new one.
+        history: The epochs that it has behind it.
 
     Yields:
         An `EpochRecord` an epoch.
     """
-    seen: list[EpochRecord] = []
-    for record in run(job.task):
+    seen = list(history)
+    if job.patience is not None and stops_early(seen, job.patience):
+        return
+    for record in run(job.task, under_way):
         seen.append(record)
         yield record
         if job.patience is not None and stops_early(seen, job.patience):

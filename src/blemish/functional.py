@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.output import Block
+from blemish.output import Batch, Block
 
 
 def is_learnt(group: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
@@ -31,6 +31,18 @@ def mean_where(values: Float[Tensor, " batch"], mask: Bool[Tensor, " batch"]) ->
         tensor(1.5000)
     """
     return torch.where(mask, values, 0).sum() / mask.sum().clamp_min(1)
+
+
+def learnt_mean(values: Float[Tensor, " batch"], batch: Batch) -> Float[Tensor, ""]:
+    """Mean over the unlabelled and normal rows of a batch; 0 without any.
+
+    Example:
+        >>> learnt_mean(torch.tensor([1.0, 2.0, 9.0]), Batch(torch.zeros(3, 1), torch.tensor([0, 1, 3])))
+        tensor(1.5000)
+    """
+    if batch.learnt == len(values) > 0:
+        return values.mean()
+    return mean_where(values, is_learnt(batch.group))
 
 
 def sample_mean(element: Float[Tensor, "batch *element"]) -> Float[Tensor, " batch"]:
@@ -64,6 +76,34 @@ def squared_distances(
 def distances(a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]) -> Float[Tensor, "first second"]:
     """Euclidean distance of every pair, shape (first, second); its gradient at distance 0 is 0."""
     return squared_distances(a, b).clamp_min(1e-12).sqrt()
+
+
+def distances_to_many(
+    a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]
+) -> Float[Tensor, "first second"]:
+    r"""`distances` by one matrix product, for when one side has many rows; shape (first, second).
+
+    .. math:: \lVert a_i - b_j \rVert^2 = \lVert a_i \rVert^2 + \lVert b_j \rVert^2 - 2 a_i \cdot b_j
+
+    from the detached mean of b, so that an offset of all codes costs no digits. What is nothing but rounding counts as
+    distance 0, and has no gradient.
+
+    Example:
+        >>> distances_to_many(torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
+        tensor([[4.4721, 5.6569]])
+    """
+    if not len(b):
+        return distances(a, b)
+    centre = b.detach().mean(0)
+    a, b = a - centre, b - centre
+    lengths = a.square().sum(1, keepdim=True) + b.square().sum(1)
+    rounding = 8 * torch.finfo(a.dtype).eps * lengths.detach() + 1e-12
+    return torch.maximum(lengths - 2 * a @ b.T, rounding).sqrt()
+
+
+def rows_where(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, "some latent"]:
+    """The masked rows; as `z[mask]`, whose gradient takes ten times as long."""
+    return z.index_select(0, mask.nonzero().squeeze(1))
 
 
 def pair_mean(values: Float[Tensor, "rows rows"]) -> Float[Tensor, ""]:

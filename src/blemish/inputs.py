@@ -14,11 +14,13 @@ from blemish.labels import translate
 from blemish.runtime import Runtime
 from blemish.sources import Samples, read
 from blemish.store import need_file
+from blemish.streams import Stream, one_chunk, open_stream
 
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
 
 Groups = dict[str, tuple[str, ...]]
+IN_MEMORY_BYTES = 2**28  # on disk; in memory it may be ten times as much
 
 
 def samples_to_fit(run: RunConfig) -> Samples:
@@ -57,6 +59,44 @@ def training_rows(det: "DefectDetector") -> tuple[Any, list[Any]] | None:
     if y is None:
         return None
     return samples.X, y if run.limit_labels is None else limited(y, run.limit_labels, run.random_state)
+
+
+def is_large(run: RunConfig) -> bool:
+    """Whether a run's data are of a kind and size that should not be read at once."""
+    path = Path(str(run.data))
+    files = path.rglob(run.glob or "*") if path.is_dir() else [path]
+    if sum(file.stat().st_size for file in files if file.is_file()) <= IN_MEMORY_BYTES:
+        return False
+    try:
+        stream_to_fit(run)
+    except DataError:
+        return False  # reading it at once says what is wrong
+    return True
+
+
+def stream_to_fit(run: RunConfig) -> Stream:
+    """`samples_to_fit` a chunk at a time.
+
+    Raises:
+        DataError: If the data cannot be read, or are of a kind that has to be in memory.
+    """
+    options: dict[str, Any] = run.modality if isinstance(run.modality, dict) else {"name": run.modality or "auto"}
+    columns = [name for name in (run.labels, run.key, *(run.drop or [])) if name]
+    found = open_stream(
+        str(run.data),
+        modality=str(options.get("name", "auto")),
+        glob=run.glob or "*",
+        names=column_names(run.names),
+        take_out=columns,
+    )
+    if found is None:
+        raise DataError(
+            f"{run.data} cannot be read a chunk at a time; tables (CSV, Parquet, Arrow) and folders of images can"
+        )
+    absent = [name for name in columns if not found.files and name not in found.types]
+    if absent:
+        raise DataError(f"{run.data} has no column {absent[0]!r}; it has {', '.join(found.types)}")
+    return found
 
 
 def samples_to_score(
@@ -139,6 +179,25 @@ def reading_options(det: "DefectDetector") -> dict[str, Any]:
         "frames": getattr(det.fitted_.model.modality, "n_frames", None),
         "column": spec.get("column"),
     }
+
+
+def stream_to_score(
+    det: "DefectDetector", data: str, *, glob: str | None = None, names: str | None = None, key: str | None = None
+) -> Stream:
+    """`samples_to_score` a chunk at a time, or in one chunk where the kind of data needs that."""
+    run, apart = det.notes_.get("run", {}), [key] if key else []
+    found = open_stream(
+        data,
+        modality=det.fitted_.model.choices.modality.name,
+        glob=glob or run.get("glob") or "*",
+        names=column_names(names or run.get("names")),
+        take_out=[*apart, *det.notes_.get("taken_out", [])],
+    )
+    if found is None:
+        return one_chunk(samples_to_score(det, data, glob=glob, names=names, apart=(key,)))
+    if key and key not in found.types:
+        raise DataError(f"{data} has no column {key!r}; it has {', '.join(found.types) or 'none'}")
+    return found
 
 
 def open_both(

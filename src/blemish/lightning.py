@@ -67,6 +67,7 @@ class DefectModule(LightningModule):
         self.epochs = self._task.plan.epochs
         self._generator: torch.Generator | None = None
         self._stages: list[Stage] = []
+        self._schedulers: list[Any] = []
         self._of_epoch: list[Tensor] = []
         self._history: list[EpochRecord] = []
         self._since = 0.0
@@ -92,8 +93,16 @@ class DefectModule(LightningModule):
             raise ConfigError(
                 "the Trainer has no end, and the learning rate needs one; give it max_epochs=module.epochs"
             )
-        self._stages = self._task.stages(int(steps))
-        return [stage.optimiser for stage in self._stages]
+        self._stages, network = self._task.stages(), self._task.model
+        optimisers = []
+        for stage in self._stages:
+            moved = [weight for part in stage.trains for weight in getattr(network, part).parameters()]
+            chosen = stage.schedule
+            optimisers.append(
+                torch.optim.AdamW(moved, lr=chosen.lr, weight_decay=chosen.weight_decay, eps=chosen.eps, fused=True)
+            )
+        self._schedulers = [s.schedule.build(o, int(steps)) for s, o in zip(self._stages, optimisers, strict=True)]
+        return optimisers
 
     def on_train_start(self) -> None:
         """Input noise is drawn where the network is."""
@@ -107,20 +116,20 @@ class DefectModule(LightningModule):
         """Every step on one batch: of the weighted sum of the terms, then of each term with a step of its own."""
         assert self._generator is not None
         task, (x, group, pace) = self._task, batch
-        rows = Batch(x, group, self._task.data.blocks, pace)
+        rows = Batch(x, group, self._task.data.blocks, pace=pace)
         seen = task.seen(rows, self._generator)
         of_trainer: Any = self.optimizers()
         optimisers = of_trainer if isinstance(of_trainer, list) else [of_trainer]
         found = []
-        for stage, optimiser in zip(self._stages, optimisers, strict=True):
+        for stage, optimiser, scheduler in zip(self._stages, optimisers, self._schedulers, strict=True):
             total, of_stage = task.losses(stage, rows, seen, self._generator)
             self.network.zero_grad(set_to_none=True)
             self.manual_backward(total)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), task.plan.clip_norm)
             optimiser.step()
-            stage.scheduler.step()
-            found.append(of_stage.detach())
-        values = torch.cat(found)
+            scheduler.step()
+            found += [value.detach() for value in of_stage]
+        values = torch.stack(found)
         self._of_epoch.append(values)
         check_finite(values.tolist(), task.terms, self.current_epoch + 1)
         terms = {type(term).__name__: value for term, value in zip(task.terms, values, strict=True)}
@@ -136,7 +145,7 @@ class DefectModule(LightningModule):
         means = torch.stack(self._of_epoch).mean(dim=0).tolist()
         terms = {type(term).__name__: mean for term, mean in zip(self._task.terms, means, strict=True)}
         total = sum(term.weight * mean for term, mean in zip(self._task.terms, means, strict=True))
-        lr = float(self._stages[0].optimiser.param_groups[0]["lr"])
+        lr = float(self._schedulers[0].get_last_lr()[0])
         seconds = time.perf_counter() - self._since
         self._history.append(EpochRecord(self.current_epoch + 1, total, terms, validation, lr, seconds))
 

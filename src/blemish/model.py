@@ -22,6 +22,7 @@ from blemish.scoring import Evidence
 from blemish.sparse import SparseRows, TensorRows
 from blemish.threads import fitting_threads
 
+JUDGED_ROWS = 16_384  # rows at a time whose evidence is held: 1,000 bytes a row of a table, far more a row of pixels
 SCORING_ROWS = 1024  # rows at a time: fits the cache, see docs/log.md
 
 
@@ -84,6 +85,12 @@ class Model:
         if memory is None or chunk.ndim < 4 or not len(chunk):  # only of pictures are they dear
             return self.modality.features(chunk)
         return memory.features(self.modality, self.modality.features, chunk)
+
+    def evidences(self, x: TensorRows) -> Iterator[Evidence]:
+        """The evidence of some rows at a time, in order."""
+        for start in range(0, len(x), JUDGED_ROWS):
+            stop = min(start + JUDGED_ROWS, len(x))
+            yield self.evidence(x[start:stop] if isinstance(x, Tensor) else x[torch.arange(start, stop)])
 
     def error_map(self, x: TensorRows) -> Float[np.ndarray, "row *element"]:
         """Error of every column or pixel; a column of several features has their mean."""

@@ -51,6 +51,8 @@ class CategoryEmbedding(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch embedded"]:
         """Replace every one-hot block by its vector."""
+        if not self.blocks:
+            return x
         columns = [x[:, b.start : b.stop] @ w for b, w in zip(self.blocks, self.weights, strict=True)]
         return torch.cat([x[:, self.passed], *columns], dim=1)
 

@@ -23,6 +23,7 @@ class Batch:
         x: The clean samples, shape (batch, *sample).
         group: Shape (batch,), codes of `blemish.labels`.
         blocks: The columns of a table; empty for other modalities.
+        learnt: How many of the first rows, and no others, are unlabelled or normal; None: the groups say which.
         pace: How fast each clip is played, shape (batch,), as a multiple of the ordinary: 1 as it came, NaN where
             nobody knows; None where there is no time.
     """
@@ -30,11 +31,16 @@ class Batch:
     x: Float[Tensor, "batch *sample"]
     group: Int[Tensor, " batch"]
     blocks: tuple[Block, ...] = ()
+    learnt: int | None = None
     pace: Float[Tensor, " batch"] | None = None
 
     def first(self, n: int) -> "Batch":
         """The first n rows."""
-        return Batch(self.x[:n], self.group[:n], self.blocks, None if self.pace is None else self.pace[:n])
+        if n == len(self.group):
+            return self
+        learnt = None if self.learnt is None else min(n, self.learnt)
+        pace = None if self.pace is None else self.pace[:n]
+        return Batch(self.x[:n], self.group[:n], self.blocks, learnt, pace)
 
 
 class SelfMade(NamedTuple):
@@ -69,6 +75,8 @@ class Output:
 
     def first(self, n: int) -> "Output":
         """The first n rows."""
+        if n == len(self.z) == len(self.x_hat):
+            return self
         mu, logvar = (None if field is None else field[:n] for field in (self.mu, self.logvar))
         return Output(self.x_hat[:n], self.h[:n], self.z[:n], mu, logvar, self.basis, self.vectors)
 

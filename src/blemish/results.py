@@ -1,9 +1,9 @@
 """What the command line and the report show of a model and its scores, as plain values."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from blemish.config import RunConfig
 from blemish.errors import LabelError
 from blemish.metrics import evaluate
 from blemish.rows import take
-from blemish.store import write_atomically
+from blemish.store import replacing
 
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def score_table(det: "DefectDetector", X: Any, keys: list[Any], key_name: str) -> pa.Table:
+def score_table(
+    det: "DefectDetector", X: Any, keys: list[Any], key_name: str, key_type: pa.DataType | None = None
+) -> pa.Table:
     """All scores of each row.
 
     Args:
@@ -31,30 +33,33 @@ def score_table(det: "DefectDetector", X: Any, keys: list[Any], key_name: str) -
         X: Samples.
         keys: A name for each.
         key_name: The name of their column.
+        key_type: Its type; None: what the names are.
 
     Returns:
         Columns: the key, outlier_score, defect_score (null without labelled defects), p_normal, p_other, p_defect,
         label.
     """
-    found = {"outlier_score": np.asarray(det.outlier_score(X)), "probabilities": np.asarray(det.predict_proba(X))}
-    if det.fitted_.n_defects:
-        found["defect_score"] = np.asarray(det.defect_score(X))
-    return table_of({**found, "label": np.asarray(det.predict(X))}, keys, key_name)
+    found = det.scores(X)
+    chances = np.column_stack([found[name] for name in ("p_normal", "p_other", "p_defect")])
+    return table_of({**found, "probabilities": chances}, keys, key_name, key_type)
 
 
-def table_of(found: Mapping[str, np.ndarray], keys: list[Any], key_name: str) -> pa.Table:
+def table_of(
+    found: Mapping[str, np.ndarray], keys: list[Any], key_name: str, key_type: pa.DataType | None = None
+) -> pa.Table:
     """The table that `score_table` describes.
 
     Args:
         found: 'outlier_score', 'probabilities', 'label' and, if defects were labelled, 'defect_score' of each row.
         keys: A name for each.
         key_name: The name of their column.
+        key_type: Its type; None: what the names are.
     """
     outlier, proba = found["outlier_score"], found["probabilities"]
     defect = found.get("defect_score", np.full(len(outlier), np.nan))
     return pa.table(
         {
-            key_name: pa.array(keys),
+            key_name: pa.array(keys, type=key_type),
             "outlier_score": pa.array(outlier),
             "defect_score": pa.array(defect, mask=np.isnan(defect)),
             "p_normal": pa.array(proba[:, 0]),
@@ -66,21 +71,40 @@ def table_of(found: Mapping[str, np.ndarray], keys: list[Any], key_name: str) ->
 
 
 def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
-    """Write a table as CSV or Parquet, by the name's ending, whole or not at all.
+    """Write a table as CSV or Parquet, by the name's ending, whole or not at all; see `table_writer`."""
+    with table_writer(path) as write:
+        write(table)
 
+
+@contextmanager
+def table_writer(path: str | os.PathLike[str]) -> Iterator[Callable[[pa.Table], None]]:
+    """A table that grows: call what is given with some rows at a time.
+
+    CSV or Parquet, by the name's ending. The file takes its name when the block ends well; until then an old one stays.
     Text cells and headings of a CSV that a spreadsheet would run as a formula get a leading apostrophe.
     """
-    sink = BytesIO()
-    if Path(path).suffix.lower() == ".parquet":
-        parquet.write_table(table, sink)
-    else:
-        for i, column in enumerate(table.columns):
-            if pa.types.is_string(column.type):
-                safe = [f"'{cell}" if cell and cell.startswith(FORMULA_STARTS) else cell for cell in column.to_pylist()]
-                table = table.set_column(i, table.column_names[i], pa.array(safe, pa.string()))
-        heads = [f"'{name}" if name.startswith(FORMULA_STARTS) else name for name in table.column_names]
-        csv.write_csv(table.rename_columns(heads), sink)
-    write_atomically(path, sink.getvalue())
+    as_csv = Path(path).suffix.lower() != ".parquet"
+    with replacing(path) as temporary, ExitStack() as files:
+        writers: list[Any] = []
+
+        def write(table: pa.Table) -> None:
+            rows = _without_formulas(table) if as_csv else table
+            if not writers:
+                kind = csv.CSVWriter if as_csv else parquet.ParquetWriter
+                writers.append(files.enter_context(kind(str(temporary), rows.schema)))
+            writers[0].write_table(rows)
+
+        yield write
+
+
+def _without_formulas(table: pa.Table) -> pa.Table:
+    for i, column in enumerate(table.columns):
+        if pa.types.is_string(column.type):
+            safe = [f"'{cell}" if cell and cell.startswith(FORMULA_STARTS) else cell for cell in column.to_pylist()]
+            table = table.set_column(i, table.column_names[i], pa.array(safe, pa.string()))
+    return table.rename_columns(
+        [f"'{name}" if name.startswith(FORMULA_STARTS) else name for name in table.column_names]
+    )
 
 
 def evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: list[str]) -> dict[str, Any]:

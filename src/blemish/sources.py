@@ -3,7 +3,7 @@
 import os
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from csv import Error as CsvError
 from csv import reader as csv_rows
 from dataclasses import dataclass, field
@@ -86,7 +86,7 @@ def read(
         raise DataError(f"there is no file or folder {str(path)!r}")
     if path.is_dir():
         return _read_folder(path, modality, glob, frames)
-    kind = _table_suffix(path)
+    kind = table_suffix(path)
     if kind is None:
         raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
     if kind == ".npz":
@@ -94,10 +94,10 @@ def read(
     if (
         path.suffix.lower() == ".txt"
         and names is None
-        and (modality == "text" or (modality == "auto" and not _is_table(path)))
+        and (modality == "text" or (modality == "auto" and not looks_like_a_table(path)))
     ):
         return _read_lines(path)
-    return _from_table(read_table(path, names), take_out, modality, column)
+    return from_table(read_table(path, names), take_out, modality, column)
 
 
 def read_table(path: PathLike, names: Sequence[str] | None = None) -> pa.Table:
@@ -109,45 +109,67 @@ def read_table(path: PathLike, names: Sequence[str] | None = None) -> pa.Table:
     path = Path(path)
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r}")
-    kind = _table_suffix(path)
+    kind = table_suffix(path)
     try:
         if kind == ".parquet":
             table = parquet.read_table(path)
         elif kind in (".arrow", ".feather"):
             table = feather.read_table(path)
         else:
-            delimiter = "\t" if kind == ".tsv" else ","
-            table = csv.read_csv(
-                path,
-                read_options=csv.ReadOptions(column_names=list(names) if names else None),
-                parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                convert_options=csv.ConvertOptions(strings_can_be_null=True),
-            )
+            table = csv.read_csv(path, **csv_options(path, names))
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path} cannot be read as a table: {reason}") from None
     if table.num_rows == 0:
         raise DataError(f"{path} has no rows")
-    clean = [name.lstrip("\ufeff").strip() for name in table.column_names]
+    return table.rename_columns(clean_names(path, table.column_names))
+
+
+def clean_names(path: PathLike, names: Sequence[str]) -> list[str]:
+    """Column names without what a spreadsheet leaves around them; DataError where two are the same."""
+    clean = [name.lstrip("\ufeff").strip() for name in names]
     if len(set(clean)) < len(clean):
         twice = next(name for name in clean if clean.count(name) > 1)
         raise DataError(f"{path} has two columns named {twice!r}; rename one")
-    return table.rename_columns(clean)
+    return clean
 
 
-def _table_suffix(path: Path) -> str | None:
+def csv_options(
+    path: Path, names: Sequence[str] | None, types: Mapping[str, pa.DataType] | None = None, block: int | None = None
+) -> dict[str, Any]:
+    """How a CSV file is read: its delimiter by its ending, empty cells missing.
+
+    Args:
+        path: The file.
+        names: Column names where it has no header.
+        types: Of columns whose type is known.
+        block: Bytes read at a time; None: PyArrow's default.
+    """
+    delimiter = "\t" if table_suffix(path) == ".tsv" else ","
+    return {
+        "read_options": csv.ReadOptions(column_names=list(names) if names else None, block_size=block),
+        "parse_options": csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        "convert_options": csv.ConvertOptions(strings_can_be_null=True, column_types=dict(types or {})),
+    }
+
+
+def table_suffix(path: Path) -> str | None:
+    """Which of `TABLES` a file is, compressed or not."""
     suffixes = [s.lower() for s in path.suffixes]
     if suffixes and suffixes[-1] in (".gz", ".bz2", ".zst", ".lz4"):
         suffixes.pop()
     return suffixes[-1] if suffixes and suffixes[-1] in TABLES else None
 
 
-def _from_table(table: pa.Table, take_out: Sequence[str], modality: str, column: str | None) -> Samples:
+def from_table(
+    table: pa.Table, take_out: Sequence[str], modality: str, column: str | None = None, start: int = 0
+) -> Samples:
+    """A table as samples, the first of which is number `start`; see `read`."""
     apart = {name: table[name].to_pylist() for name in take_out if name in table.column_names}
     features = table.drop_columns(list(apart))
     if not features.num_columns:
         raise DataError(f"no feature is left of the columns {', '.join(table.column_names)}")
-    keys = list(range(table.num_rows))
+    keys = list(range(start, start + table.num_rows))
     if modality == "text" or (modality == "auto" and holds_only_texts(features)):
         return Samples(texts_of(features, column), keys, "text", columns=apart)
     return Samples(features, keys, "tabular", columns=apart)
@@ -216,17 +238,23 @@ def read_images(paths: Iterable[PathLike]) -> tuple[list[np.ndarray], list[str]]
     Raises:
         DataError: If no file decodes.
     """
+    images, skipped = decode_images(paths)
+    if not images:
+        raise DataError(
+            f"none of the {len(skipped)} images can be decoded, the first is {skipped[0] if skipped else ''}"
+        )
+    return images, skipped
+
+
+def decode_images(paths: Iterable[PathLike]) -> tuple[list[np.ndarray], list[str]]:
+    """`read_images` where it is no error that no file decodes."""
     images, skipped = [], []
     for path in paths:
         try:
             images.append(_decode(path))
         except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
             skipped.append(str(path))
-            warnings.warn(f"skipped {path}: it cannot be decoded ({error})", DataWarning, stacklevel=2)
-    if not images:
-        raise DataError(
-            f"none of the {len(skipped)} images can be decoded, the first is {skipped[0] if skipped else ''}"
-        )
+            warnings.warn(f"skipped {path}: it cannot be decoded ({error})", DataWarning, stacklevel=3)
     return images, skipped
 
 
@@ -367,7 +395,7 @@ def _cut(recordings: list[tuple[str, np.ndarray]], frames: int | None, skipped: 
     return Samples(clips, keys, "video", skipped, files=True)
 
 
-def _is_table(path: Path) -> bool:
+def looks_like_a_table(path: Path) -> bool:
     """Whether the lines of a file look like rows of one table: equally many cells, at least two; or one number each."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:

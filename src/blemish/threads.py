@@ -11,8 +11,7 @@ from torch import nn
 def fitting_threads(network: nn.Module) -> Iterator[None]:
     """Use one thread inside the block unless the network has convolutions; the old number comes back afterwards."""
     before = torch.get_num_threads()
-    large = any(isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) for module in network.modules())
-    if large or before == 1:
+    if before == 1 or any(isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) for module in network.modules()):
         yield
         return
     torch.set_num_threads(1)

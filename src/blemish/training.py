@@ -1,25 +1,28 @@
 """THE training loop: a generator that yields one `EpochRecord` an epoch."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, inf, isfinite
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.optim.lr_scheduler import LRScheduler
 
+from blemish.adam import FlatAdam, FlatWeights
 from blemish.autoencoder import Autoencoder
 from blemish.errors import ConfigError, DataError, TrainingError
 from blemish.functional import is_defect, is_learnt, is_other
 from blemish.labels import OTHER
 from blemish.output import Batch, Block, LossTerm, Output, OwnStep, SelfMade
-from blemish.schedules import Constant, CosineWarmRestarts, OneCycle
+from blemish.schedules import OneCycle, Schedule
+from blemish.shards import ShardedRows
 from blemish.sparse import SparseRows
 from blemish.threads import fitting_threads
 
 VALIDATION_ROWS = 1024  # at a time
+GATHERED_ROWS = 32_768  # at a time
 
 Noise = Callable[[Tensor, torch.Generator, tuple[Block, ...]], Tensor]
 Synthesis = Callable[[Tensor, torch.Generator, tuple[Block, ...]], SelfMade]
@@ -48,19 +51,19 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Rows in memory.
+    """Rows to train on.
 
     Attributes:
-        x: Shape (row, *sample), dense or sparse; batches are dense.
+        x: Shape (row, *sample), dense, sparse or on disk; batches are dense.
         group: Shape (row,), codes of `blemish.labels`.
         blocks: The columns of a table.
         held_out: Samples for the validation loss, (row, *sample), all unlabelled or normal; may be None.
     """
 
-    x: Float[Tensor, "row *sample"] | SparseRows
+    x: Float[Tensor, "row *sample"] | SparseRows | ShardedRows
     group: Int[Tensor, " row"]
     blocks: tuple[Block, ...] = ()
-    held_out: Float[Tensor, "held_out *sample"] | SparseRows | None = None
+    held_out: Float[Tensor, "held_out *sample"] | SparseRows | ShardedRows | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Plan:
 
     epochs: int = 50
     batch_size: int = 128
-    schedule: Constant | OneCycle | CosineWarmRestarts = field(default_factory=OneCycle)
+    schedule: Schedule = field(default_factory=OneCycle)
     labelled_share: float = 0.25
     synthetic_share: float = 1.0
     clip_norm: float = 1.0
@@ -114,30 +117,38 @@ def train(
     yield from run(Task(model, data, terms, plan, generator))
 
 
-def run(task: "Task") -> Iterator[EpochRecord]:
-    """`train` for a task that was put together before."""
-    terms, n_batches = task.terms, task.sampler.n_batches
-    stages = task.stages(task.plan.epochs * n_batches)
-    generator = task.noise_generator()
-    for epoch in range(1, task.plan.epochs + 1):
-        start = time.perf_counter()
-        task.model.train()
-        sums = torch.zeros(len(terms), device=task.data.x.device)
-        with fitting_threads(task.model):
-            for batch in task.batches():
-                seen = task.seen(batch, generator)
-                sums += torch.cat([_step(task, stage, batch, seen, generator) for stage in stages])
-            validation = task.validate()
-        means = [value / n_batches for value in sums.tolist()]
-        check_finite(means, terms, epoch)
-        yield EpochRecord(
-            epoch=epoch,
-            total=sum(term.weight * mean for term, mean in zip(terms, means, strict=True)),
-            terms={type(term).__name__: mean for term, mean in zip(terms, means, strict=True)},
-            validation=validation,
-            lr=float(stages[0].optimiser.param_groups[0]["lr"]),
-            seconds=time.perf_counter() - start,
-        )
+def run(task: "Task", under_way: "Run | None" = None) -> Iterator[EpochRecord]:
+    """`train` for a task that was put together before.
+
+    Args:
+        task: What to train.
+        under_way: A run of this task to go on with; None: a new one.
+    """
+    going = Run(task) if under_way is None else under_way
+    n_batches, terms = task.sampler.n_batches, task.terms
+    try:
+        while going.epoch < task.plan.epochs:
+            start = time.perf_counter()
+            task.model.train()
+            sums = [torch.zeros((), device=task.data.x.device) for _ in terms]
+            with fitting_threads(task.model):
+                for batch in task.batches():
+                    for total, value in zip(sums, going.step(batch), strict=True):
+                        total += value
+                validation = task.validate()
+            going.epoch += 1
+            means = [float(value) / n_batches for value in sums]
+            check_finite(means, terms, going.epoch)
+            yield EpochRecord(
+                epoch=going.epoch,
+                total=sum(term.weight * mean for term, mean in zip(terms, means, strict=True)),
+                terms={type(term).__name__: mean for term, mean in zip(terms, means, strict=True)},
+                validation=validation,
+                lr=going.lr,
+                seconds=time.perf_counter() - start,
+            )
+    finally:
+        going.weights.release()
 
 
 @dataclass(frozen=True)
@@ -146,15 +157,73 @@ class Stage:
 
     Attributes:
         terms: Whose weighted sum is minimised.
-        optimiser: Moves the parts that the stage trains.
-        scheduler: Stepped after every batch.
-        decodes: Whether the terms look at reconstructions.
+        trains: The parts of the network that are moved.
+        schedule: Learning rate over time and the optimiser's settings.
     """
 
     terms: Sequence[LossTerm]
-    optimiser: torch.optim.Optimizer
-    scheduler: LRScheduler
-    decodes: bool
+    trains: Sequence[str]
+    schedule: Schedule
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the terms look at reconstructions."""
+        return "decoder" in self.trains
+
+
+class Run:
+    """A training under way: all that changes from step to step.
+
+    Attributes:
+        task: What is trained.
+        epoch: Epochs done.
+        weights: Of the network.
+        noise: Source of the input noise and of a stochastic bottleneck's.
+    """
+
+    def __init__(self, task: "Task") -> None:
+        """Lay the weights out, and start every stage's optimiser."""
+        self.task, self.epoch = task, 0
+        self.weights, self.noise = FlatWeights(task.model), task.noise_generator()
+        self._stages, total, clip = task.stages(), task.plan.epochs * task.sampler.n_batches, task.plan.clip_norm
+        self.optimisers = [
+            FlatAdam(self.weights, [getattr(task.model, part) for part in stage.trains], stage.schedule, total, clip)
+            for stage in self._stages
+        ]
+
+    @property
+    def lr(self) -> float:
+        """The learning rate."""
+        return self.optimisers[0].lr
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that the next epochs depend on, by name; between two epochs."""
+        moments = {f"{i}.{name}": x for i, o in enumerate(self.optimisers) for name, x in o.arrays().items()}
+        sources = {"order": self.task.generator.get_state(), "noise": self.noise.get_state()}
+        return {name: x.cpu().numpy() for name, x in {"weight": self.weights.weight, **moments, **sources}.items()}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], epoch: int) -> None:
+        """Go on from what `arrays` gave after so many epochs of a run of the same task."""
+        self.epoch = epoch
+        state = {name: torch.from_numpy(x.copy()) for name, x in arrays.items()}
+        self.weights.weight.copy_(state["weight"])
+        for i, optimiser in enumerate(self.optimisers):
+            optimiser.seek(epoch * self.task.sampler.n_batches)
+            for name, x in optimiser.arrays().items():
+                x.copy_(state[f"{i}.{name}"])
+        self.task.generator.set_state(state["order"])
+        self.noise.set_state(state["noise"])
+
+    def step(self, batch: Batch) -> list[Float[Tensor, ""]]:
+        """One step of every stage on a batch; every term before its weight."""
+        seen, found = self.task.seen(batch, self.noise), []
+        for stage, optimiser in zip(self._stages, self.optimisers, strict=True):
+            total, values = self.task.losses(stage, batch, seen, self.noise)
+            self.weights.gradient.zero_()
+            total.backward()
+            optimiser.step()
+            found += [value.detach() for value in values]
+        return found
 
 
 class Task:
@@ -202,23 +271,16 @@ class Task:
         """Source of the input noise and of a stochastic bottleneck's; None: where the rows are."""
         return torch.Generator(device or self.data.x.device).manual_seed(self._noise_seed)
 
-    def stages(self, total_steps: int) -> list[Stage]:
+    def stages(self) -> list[Stage]:
         """The sum of terms that moves the whole network, then a stage for each term with a step of its own."""
         summed = [term for term in self.terms if not isinstance(term, OwnStep)]
+        schedule = self.plan.schedule
         alone = [
-            self._stage([term], term.trains, term.lr_factor, total_steps)
+            Stage([term], term.trains, replace(schedule, lr=term.lr_factor * schedule.lr))
             for term in self.terms
             if isinstance(term, OwnStep)
         ]
-        return [self._stage(summed, ("encoder", "decoder", "bottleneck"), 1.0, total_steps), *alone]
-
-    def _stage(self, terms: Sequence[LossTerm], trains: Sequence[str], lr_factor: float, total_steps: int) -> Stage:
-        schedule = replace(self.plan.schedule, lr=lr_factor * self.plan.schedule.lr)
-        moved = [parameter for part in trains for parameter in getattr(self.model, part).parameters()]
-        optimiser = torch.optim.AdamW(
-            moved, lr=schedule.lr, weight_decay=schedule.weight_decay, eps=schedule.eps, fused=True
-        )
-        return Stage(terms, optimiser, schedule.build(optimiser, total_steps), "decoder" in trains)
+        return [Stage(summed, ("encoder", "decoder", "bottleneck"), schedule), *alone]
 
     def seen(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "batch *sample"]:
         """The rows as the network sees them: with noise, or through a view."""
@@ -226,14 +288,14 @@ class Task:
 
     def losses(
         self, stage: Stage, batch: Batch, seen: Float[Tensor, "batch *sample"], generator: torch.Generator
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, " term"]]:
+    ) -> tuple[Float[Tensor, ""], list[Float[Tensor, ""]]]:
         """The weighted sum of a stage's terms, and every term before its weight."""
-        n = int(is_learnt(batch.group).sum())  # these rows come first
+        n = int(is_learnt(batch.group).sum()) if batch.learnt is None else batch.learnt  # these rows come first
         out: Output = self.model(seen, generator, n if stage.decodes else 0)
         learnt = batch.first(n), out.first(n)
-        values = torch.stack([term(batch, out) if term.needs_defects else term(*learnt) for term in stage.terms])
-        weights = values.new_tensor([term.weight for term in stage.terms])
-        return (weights * values).sum(), values
+        values = [term(batch, out) if term.needs_defects else term(*learnt) for term in stage.terms]
+        weighted = [v if t.weight == 1 else t.weight * v for t, v in zip(stage.terms, values, strict=True)]
+        return (weighted[0] if len(weighted) == 1 else torch.stack(weighted).sum()), values
 
     def validate(self) -> float | None:
         """Weighted sum of the terms that need no defects on the held-out rows; None without such rows."""
@@ -280,7 +342,7 @@ def stops_early(history: Sequence[EpochRecord], patience: int, min_gain: float =
 
 
 class Sampler:
-    """Batches as views of one gather an epoch; labelled rows are drawn anew for every batch."""
+    """Batches as views of large gathers; labelled rows are drawn anew for every batch."""
 
     def __init__(self, data: TrainingData, plan: Plan, *, contrasts: bool, outliers: bool) -> None:
         self.data, self.plan = data, plan
@@ -298,15 +360,33 @@ class Sampler:
     def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
         """All rows once, in random order."""
         x, group = self.data.x, self.data.group
+        if isinstance(x, ShardedRows):
+            yield from self._from_disk(x, generator)
+            return
         order = self.base[torch.randperm(len(self.base), generator=generator)]
-        pieces = []
-        for chunk in order.tensor_split(self.n_batches):
-            drawn = [self._draw(rows, generator) for rows in (self.defects, self.others) if len(rows)]
-            pieces.append(torch.cat([chunk, *drawn]))
-        sizes = [len(piece) for piece in pieces]
-        index = torch.cat(pieces).to(x.device)
-        for rows, groups in zip(x[index].split(sizes), group[index].split(sizes), strict=True):
-            yield self._with_synthetic(rows, groups, generator)
+        pieces = [torch.cat([chunk, *self._drawn(generator)]) for chunk in order.tensor_split(self.n_batches)]
+        for some in _in_gathers(pieces):
+            sizes = [len(piece) for piece in some]
+            index = torch.cat(some).to(x.device)
+            for rows, groups in zip(x[index].split(sizes), group[index].split(sizes), strict=True):
+                yield self._with_synthetic(rows, groups, generator)
+
+    def _from_disk(self, x: ShardedRows, generator: torch.Generator) -> Iterator[Batch]:
+        group, labelled = self.data.group, torch.cat([self.defects, self.others])
+        kept = x[labelled]  # few, and wanted in every batch
+        place_of = {int(row): place for place, row in enumerate(labelled)}
+        wanted = torch.zeros(len(x), dtype=torch.bool)
+        wanted[self.base] = True
+        shortest, longer = divmod(len(self.base), self.n_batches)
+        sizes = [shortest + 1] * longer + [shortest] * (self.n_batches - longer)
+        for rows, numbers in x.shuffled(wanted.numpy(), sizes, generator):
+            drawn = torch.cat([*self._drawn(generator), labelled[:0]])
+            places = torch.tensor([place_of[int(row)] for row in drawn], dtype=torch.long, device=rows.device)
+            groups = group[torch.cat([numbers, drawn]).to(group.device)]
+            yield self._with_synthetic(torch.cat([rows, kept[places]]), groups, generator)
+
+    def _drawn(self, generator: torch.Generator) -> list[Tensor]:
+        return [self._draw(rows, generator) for rows in (self.defects, self.others) if len(rows)]
 
     def _draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Every labelled row once where they fit, random ones (with replacement) where not or to fill up."""
@@ -317,8 +397,8 @@ class Sampler:
         return torch.cat([rows, rows[extra]])
 
     def _with_synthetic(self, x: Tensor, group: Tensor, generator: torch.Generator) -> Batch:
+        n_base = len(group) - sum(self.n_labelled for rows in (self.defects, self.others) if len(rows))
         if self.synthesise is not None:
-            n_base = len(group) - sum(self.n_labelled for rows in (self.defects, self.others) if len(rows))
             n_made = min(n_base, ceil(self.plan.synthetic_share * self.plan.batch_size))
             made, pace = self.synthesise(x[:n_made], generator, self.data.blocks)
             if pace is not None:
@@ -326,20 +406,15 @@ class Sampler:
                 pace = torch.cat([as_it_came.to(pace.dtype), pace])
             x = torch.cat([x, made])
             group = torch.cat([group, group.new_full((len(made),), OTHER)])
-            return Batch(x, group, self.data.blocks, pace)
-        return Batch(x, group, self.data.blocks)
+            return Batch(x, group, self.data.blocks, n_base, pace)
+        return Batch(x, group, self.data.blocks, n_base)
 
 
-def _step(
-    task: Task, stage: Stage, batch: Batch, seen: Float[Tensor, "batch *sample"], generator: torch.Generator
-) -> Tensor:
-    total, values = task.losses(stage, batch, seen, generator)
-    task.model.zero_grad(set_to_none=True)
-    total.backward()
-    torch.nn.utils.clip_grad_norm_(task.model.parameters(), task.plan.clip_norm)
-    stage.optimiser.step()
-    stage.scheduler.step()
-    return values.detach()
+def _in_gathers(pieces: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Some batches' rows at a time: fetched together, but not all of an epoch, which would be a second copy."""
+    at_once = max(1, GATHERED_ROWS // max(1, len(pieces[0])))
+    for start in range(0, len(pieces), at_once):
+        yield pieces[start : start + at_once]
 
 
 def check_finite(means: Sequence[float], terms: Sequence[LossTerm], epoch: int) -> None:

@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.ensemble._forest import ForestClassifier
+from sklearn.tree._tree import NODE_DTYPE, Tree  # pyright: ignore[reportMissingModuleSource]
 
 from blemish.experts.protocol import State
 from blemish.graph import ML, Node, onnx_package
-
-CHUNK = 4096  # rows at a time: a chunk's node numbers stay in the cache
 
 
 def trees_score(
@@ -25,6 +24,8 @@ def trees_score(
 ) -> Float[np.ndarray, " row"]:
     """Mean over the trees of the value of the leaf that each row falls into.
 
+    Scikit-learn's compiled walk where it takes our arrays, else `walk` in NumPy; both give the same bits.
+
     Args:
         x: Features; they are compared in float32.
         roots: Number of each tree's first node.
@@ -34,18 +35,12 @@ def trees_score(
         value: What a leaf is worth.
     """
     x = np.ascontiguousarray(x, dtype=np.float32)
-    total = np.zeros(len(x))
-    for start in range(0, len(x), CHUNK):
-        rows = x[start : start + CHUNK]
-        for root in roots:
-            node = np.full(len(rows), root)
-            going = np.arange(len(rows))
-            while len(going):
-                here = node[going]
-                going, here = going[feature[here] >= 0], here[feature[here] >= 0]
-                right = rows[going, feature[here]] > threshold[here]
-                node[going] = children[here, right.astype(np.intp)]
-            total[start : start + CHUNK] += value[node]
+    total, ends = np.zeros(len(x)), [*roots[1:].tolist(), len(feature)]
+    for start, end in zip(roots.tolist(), ends, strict=True):
+        here = slice(start, end)
+        tree = feature[here], threshold[here], children[here] - start, value[here]
+        compiled = _compiled(x.shape[1], *tree)
+        total += walk(x, *tree) if compiled is None else compiled.predict(x)[:, 0]
     return total / len(roots)
 
 
@@ -86,6 +81,51 @@ def trees_graph(state: State, x: Node) -> Node:
         )
         .reduce("Sum", 1)
     ) / float(len(roots))
+
+
+def walk(
+    x: Float[np.ndarray, "row feature"],
+    feature: Int[np.ndarray, " node"],
+    threshold: Float[np.ndarray, " node"],
+    children: Int[np.ndarray, "node 2"],
+    value: Float[np.ndarray, " node"],
+) -> Float[np.ndarray, " row"]:
+    """The value of the leaf of one tree that each row falls into: each node parts the rows that reach it.
+
+    Args:
+        x: Features, float32.
+        feature: See `trees_score`.
+        threshold: See `trees_score`.
+        children: See `trees_score`.
+        value: See `trees_score`.
+    """
+    found, waiting = np.empty(len(x)), [(0, np.arange(len(x)))]
+    while waiting:
+        node, here = waiting.pop()
+        if feature[node] < 0:
+            found[here] = value[node]
+        elif len(here):
+            above = x[here, feature[node]].astype(np.float64) > threshold[node]
+            waiting += [(children[node, 1], here[above]), (children[node, 0], here[~above])]
+    return found
+
+
+def _compiled(
+    n_features: int, feature: np.ndarray, threshold: np.ndarray, children: np.ndarray, value: np.ndarray
+) -> Any:
+    """One of scikit-learn's trees from our arrays; None where its inner form is not the one that we know."""
+    nodes: Any = np.zeros(len(feature), dtype=NODE_DTYPE)
+    leaf = feature < 0
+    try:
+        nodes["left_child"] = np.where(leaf, -1, children[:, 0])
+        nodes["right_child"] = np.where(leaf, -1, children[:, 1])
+        nodes["feature"], nodes["threshold"] = np.where(leaf, -2, feature), threshold
+        tree = Tree(n_features, np.ones(1, dtype=np.intp), 1)
+        state = {"max_depth": 0, "node_count": len(nodes), "nodes": nodes, "values": value.reshape(-1, 1, 1).copy()}
+        tree.__setstate__(state)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return tree
 
 
 def as_arrays(trees: Sequence[Any], values: Sequence[np.ndarray]) -> State:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.functional import is_learnt, mean_where, sample_mean
+from blemish.functional import learnt_mean, sample_mean
 from blemish.losses.huber import huber_error
 from blemish.output import Batch, Block, Output
 
@@ -76,4 +76,4 @@ class Embedded:
         else:
             x, x_hat = (embed(rows, out.vectors, batch.blocks) for rows in (batch.x, out.x_hat))
             errors = sample_mean(huber_error(x, x_hat))
-        return mean_where(errors, is_learnt(batch.group))
+        return learnt_mean(errors, batch)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
-from blemish.functional import is_learnt, mean_where, sample_mean
+from blemish.functional import learnt_mean, sample_mean
 from blemish.output import Batch, Block, Output
 
 
@@ -68,4 +68,4 @@ class Huber:
 
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean over the unlabelled and normal rows."""
-        return mean_where(self.sample_error(batch.x, out.x_hat, batch.blocks), is_learnt(batch.group))
+        return learnt_mean(self.sample_error(batch.x, out.x_hat, batch.blocks), batch)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.functional import is_learnt, mean_where
+from blemish.functional import learnt_mean
 from blemish.output import Batch, Output
 
 
@@ -51,4 +51,4 @@ class Kl:
         """Mean over the unlabelled and normal rows."""
         assert out.mu is not None
         assert out.logvar is not None
-        return mean_where(kl_divergence(out.mu, out.logvar), is_learnt(batch.group))
+        return learnt_mean(kl_divergence(out.mu, out.logvar), batch)

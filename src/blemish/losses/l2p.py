@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.functional import is_learnt, mean_where
+from blemish.functional import learnt_mean
 from blemish.output import Batch, Block, Output
 
 
@@ -76,4 +76,4 @@ class L2p:
 
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean over the unlabelled and normal rows."""
-        return mean_where(self.sample_error(batch.x, out.x_hat, batch.blocks), is_learnt(batch.group))
+        return learnt_mean(self.sample_error(batch.x, out.x_hat, batch.blocks), batch)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.functional import distances, is_defect, is_learnt
+from blemish.functional import distances_to_many, is_defect, is_learnt, rows_where
 from blemish.output import Batch, Output
 
 
@@ -37,9 +37,9 @@ def mean_distance(
     Reference:
         github.com/Stancoo/contrastive_loss at 5c59272, `Temporal_EncDec.forward`. We add the cap.
     """
-    normal, defect = z[is_learnt(group)], z[is_defect(group)]
+    normal, defect = rows_where(z, is_learnt(group)), rows_where(z, is_defect(group))
     n = normal.shape[0]
-    apart = distances(normal, defect)
+    apart = distances_to_many(defect, normal).T
     if cap is not None:
         apart = apart.clamp_max(cap)
     together = torch.pdist(normal).sum() / max(n * (n - 1) / 2, 1)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.functional import is_learnt, mean_where
+from blemish.functional import learnt_mean
 from blemish.output import Batch, Output
 
 
@@ -73,5 +73,5 @@ class RsrLoss:
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Weighted sum of both, distances over the unlabelled and normal rows."""
         assert out.basis is not None
-        distance = mean_where(subspace_distance(out.h, out.basis, self.q), is_learnt(batch.group))
+        distance = learnt_mean(subspace_distance(out.h, out.basis, self.q), batch)
         return self.distance_weight * distance + self.orthogonality_weight * orthogonality_error(out.basis)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.functional import is_learnt, mean_where
+from blemish.functional import learnt_mean
 from blemish.losses.rsr import subspace_distance
 from blemish.output import Batch, Output
 
@@ -40,4 +40,4 @@ class Subspace:
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean distance over the unlabelled and normal rows."""
         assert out.basis is not None
-        return mean_where(subspace_distance(out.h, out.basis, self.q), is_learnt(batch.group))
+        return learnt_mean(subspace_distance(out.h, out.basis, self.q), batch)

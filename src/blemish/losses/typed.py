@@ -1,13 +1,14 @@
 """A fitting error for every column of a mixed table."""
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.functional import categorical_error, is_learnt, mean_where, sample_mean
+from blemish.functional import categorical_error, learnt_mean, sample_mean
 from blemish.losses.bce import binary_cross_entropy
 from blemish.losses.huber import huber_error
 from blemish.output import Batch, Block, Output
@@ -26,18 +27,19 @@ def column_errors(
     Returns:
         Shape (batch, column), >= 0: nats for categories, halves of squared scaled units for numbers.
     """
-    of_kind = {"numeric": huber_error, "binary": binary_cross_entropy}
-    errors: list[Tensor] = [x.new_empty(0)] * len(blocks)
-    for kind, error in of_kind.items():
-        columns = [i for i, b in enumerate(blocks) if b.kind == kind]
-        features = [blocks[i].start for i in columns]
-        if columns:
-            for i, column in zip(columns, error(x[:, features], x_hat[:, features]).unbind(1), strict=True):
-                errors[i] = column
-    for i, b in enumerate(blocks):
-        if b.kind == "categorical":
-            errors[i] = categorical_error(x[:, b.start : b.stop], x_hat[:, b.start : b.stop])
-    return torch.stack(errors, dim=1)
+    pieces = []
+    for kind, run in groupby(blocks, key=lambda block: block.kind):
+        columns = list(run)
+        if kind == "categorical":
+            errors = [categorical_error(x[:, b.start : b.stop], x_hat[:, b.start : b.stop]) for b in columns]
+            pieces.append(torch.stack(errors, dim=1))
+        else:  # each such column is one feature
+            features = slice(columns[0].start, columns[-1].stop)
+            pieces.append(_OF_KIND[kind](x[:, features], x_hat[:, features]))
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
+
+
+_OF_KIND = {"numeric": huber_error, "binary": binary_cross_entropy}
 
 
 def activate_columns(
@@ -91,4 +93,4 @@ class Typed:
 
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean over the unlabelled and normal rows."""
-        return mean_where(self.sample_error(batch.x, out.x_hat, batch.blocks), is_learnt(batch.group))
+        return learnt_mean(self.sample_error(batch.x, out.x_hat, batch.blocks), batch)

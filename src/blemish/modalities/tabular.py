@@ -22,6 +22,7 @@ from blemish.output import Block
 MISSING = "(missing)"
 MANY_TREES = {"name": "trees", "n_trees": 300}  # a hundred tell too few of the rows at the very top apart
 UNSEEN = "(not seen in training)"
+ENCODED_ROWS = 4096  # at a time: their features stay in the cache until all columns are beside each other
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,17 @@ class FittedTabular:
             DataError: If a column is missing or a number is none; row and column are named.
         """
         columns = self._matching(raw)
-        return np.hstack([c.encode(columns[c.name]) for c in self.columns]).astype(np.float32)
+        for c in self.columns:
+            if c.kind != "categorical":
+                columns[c.name] = to_numbers(columns[c.name], c.name)
+        n_rows = len(columns[self.columns[0].name])
+        x = np.empty((n_rows, *self.sample_shape), dtype=np.float32)
+        for start in range(0, n_rows, ENCODED_ROWS):
+            rows = slice(start, start + ENCODED_ROWS)
+            for c, place in zip(self.columns, self._starts(), strict=True):
+                features = c.encode(columns[c.name][rows])
+                x[rows, place : place + features.shape[1]] = features
+        return x
 
     def features(self, x: Float[Tensor, "row feature"]) -> dict[str, Float[Tensor, "row feature"]]:
         """'scaled': what the network sees; 'plain': numbers without the asinh, which hides how far out they are."""

@@ -1,7 +1,7 @@
 """From codes and errors to scores, probabilities, thresholds and p-values."""
 
 from blemish.scoring.ensemble import Ensemble
-from blemish.scoring.evidence import Evidence, Scorer
+from blemish.scoring.evidence import Evidence, Scorer, Scores
 from blemish.scoring.latent import Latent
 from blemish.scoring.reconstruction import ReconstructionOnly
 
@@ -11,4 +11,4 @@ SCORERS = {
     "reconstruction": ReconstructionOnly,
 }
 
-__all__ = ["SCORERS", "Evidence", "Scorer"]
+__all__ = ["SCORERS", "Evidence", "Scorer", "Scores"]

@@ -22,12 +22,15 @@ from blemish.scoring.clouds import (
     whitened,
     whitened_graph,
 )
-from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State
+from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, Scores, State
 from blemish.scoring.tail import fit_tail, tail_rank, tail_rank_graph
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MOST_ROWS = 10_000  # ordinary rows that an expert learns from: more cost time and change little
 SLOPES = (0.1, 3.0)  # of the log-odds in the defect score
+
+Heard = list[tuple[Expert, str, Float[np.ndarray, " row"]]]
+"""Experts, their views, and the tail rank of every row by each."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,21 @@ class Ensemble:
         A row that is more unusual than all that was seen in training is nobody's defect: what is beyond the level
         known from there is subtracted.
         """
-        heard = state["weights"] @ np.stack(list(self.opinions(state, evidence).values()))
-        return heard - np.maximum(self._level(state, evidence) - state["known_level"], 0)
+        return self._mine(state, self._heard(state, evidence, labelled=True))
+
+    def scores(self, state: State, evidence: Evidence) -> Scores:
+        """All of them, asking each expert once; see `Scorer`."""
+        heard = self._heard(state, evidence, labelled="weights" in state)
+        outlier = self._level_of(heard, len(evidence))
+        if "weights" not in state:
+            return Scores(outlier, None, self._shares(state, evidence, None))
+        mine = self._mine(state, heard)
+        return Scores(outlier, mine, self._shares(state, evidence, mine))
+
+    def _mine(self, state: State, heard: "Heard") -> Float[np.ndarray, " row"]:
+        capped = np.minimum(np.stack([opinion for *_, opinion in heard]), state["most"][:, None])
+        level = self._level_of(heard, capped.shape[1])
+        return state["weights"] @ capped - np.maximum(level - state["known_level"], 0)
 
     def opinions(
         self, state: State, evidence: Evidence, *, labelled: bool = True
@@ -127,28 +143,41 @@ class Ensemble:
             evidence: The rows.
             labelled: Ask those that learnt from labels, too.
         """
-        found = {}
+        heard = self._heard(state, evidence, labelled=labelled)
+        return {
+            f"{i} {expert_name(expert)} of {view}": np.minimum(opinion, state["most"][i]) if labelled else opinion
+            for i, (expert, view, opinion) in enumerate(heard)
+        }
+
+    def _heard(self, state: State, evidence: Evidence, *, labelled: bool) -> "Heard":
+        """What every expert says, not cut; those that look at no label come first."""
+        found = []
         for i, (expert, view) in enumerate(self._asked(labelled=labelled)):
             own = {name.removeprefix(f"{i}."): x for name, x in state.items() if name.startswith(f"{i}.")}
-            opinion = tail_rank(own, expert.score(own, evidence.view(view)))
-            found[f"{i} {expert_name(expert)} of {view}"] = (
-                np.minimum(opinion, state["most"][i]) if labelled else opinion
-            )
+            found.append((expert, view, tail_rank(own, expert.score(own, evidence.view(view)))))
         return found
 
     def _level(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """The outlier score; 0 where no expert goes without labels."""
-        heard = list(self.opinions(state, evidence, labelled=False).values())
-        return np.mean(heard, axis=0) if heard else np.zeros(len(evidence))
+        return self._level_of(self._heard(state, evidence, labelled=False), len(evidence))
+
+    def _level_of(self, heard: "Heard", n: int) -> Float[np.ndarray, " row"]:
+        free = [opinion for expert, _, opinion in heard if not expert.uses_labels]
+        return np.mean(free, axis=0) if free else np.zeros(n)
 
     def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
         """Of the defect by logistic regression on blind scores; the rest is shared by how unusual the error is."""
+        return self._shares(state, evidence, self.defect_score(state, evidence) if "weights" in state else None)
+
+    def _shares(
+        self, state: State, evidence: Evidence, mine: Float[np.ndarray, " row"] | None
+    ) -> Float[np.ndarray, "row 3"]:
         u = whitened(state, evidence.view("error"))
         rest = softmax(log_joint(u, u[:0], u[:0], 1.0)[:, :2], axis=1)
-        if "weights" not in state:
+        if mine is None:
             return np.column_stack([rest, np.zeros(len(rest))])
-        mine = expit(state["slope"] * self.defect_score(state, evidence) + state["intercept"])
-        return np.column_stack([rest * (1 - mine[:, None]), mine])
+        chance = expit(state["slope"] * mine + state["intercept"])
+        return np.column_stack([rest * (1 - chance[:, None]), chance])
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """All scores as part of an ONNX graph; see `Scorer`."""

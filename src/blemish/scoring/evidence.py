@@ -102,6 +102,21 @@ class ScoreNodes:
     probabilities: Node
 
 
+@dataclass(frozen=True)
+class Scores:
+    """All that a scorer says of some rows.
+
+    Attributes:
+        outlier: How unusual, shape (row,).
+        defect: How much like the labelled defects, shape (row,); None where none was labelled.
+        probabilities: Of normal, other and defect, shape (row, 3).
+    """
+
+    outlier: Float[np.ndarray, " row"]
+    defect: Float[np.ndarray, " row"] | None
+    probabilities: Float[np.ndarray, "row 3"]
+
+
 @runtime_checkable
 class Scorer(Protocol):
     """Pure functions of evidence and of what `fit` learnt; a frozen dataclass of choices.
@@ -162,3 +177,19 @@ def leave_one_out(scorer: Scorer, evidence: Evidence, group: Int[np.ndarray, " r
         state = scorer.fit(evidence[rest], group[rest])
         scores.append(scorer.defect_score(state, evidence[np.array([row])])[0])
     return np.array(scores)
+
+
+def all_scores(scorer: Scorer, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
+    """All scores of some rows, by a scorer's own `scores` where it shares work between them.
+
+    Args:
+        scorer: Any.
+        state: What it learnt.
+        evidence: The rows.
+        labelled: Whether it learnt from defects.
+    """
+    together = getattr(scorer, "scores", None)
+    if together is not None:
+        return together(state, evidence)
+    defect = scorer.defect_score(state, evidence) if labelled else None
+    return Scores(scorer.outlier_score(state, evidence), defect, scorer.probabilities(state, evidence))
