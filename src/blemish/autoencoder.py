@@ -50,7 +50,7 @@ class Autoencoder(nn.Module):
         """
         h = self.encoder(x)
         code = self.bottleneck(h, generator)
-        z = code["z"] if n_decoded in (None, len(x)) else code["z"][:n_decoded]
+        z = code["z"] if n_decoded is None or n_decoded == len(x) else code["z"][:n_decoded]
         return Output(x_hat=self.decoder(z), h=h, **code, vectors=self.vectors)
 
     @property

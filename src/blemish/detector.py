@@ -676,7 +676,7 @@ class DefectDetector(BaseEstimator):
         n_frames = getattr(self.fitted_.model.modality, "n_frames", None)
         name = self.fitted_.model.choices.modality.name
         samples = None if X is None else to_rows(X, name, n_frames, notes["column"]).X
-        return write_onnx(path, self.fitted_, thresholds, {"notes": notes}, samples)
+        return write_onnx(path, self.fitted_, thresholds, self.prior_, {"notes": notes}, samples)
 
     @classmethod
     def _from_file(cls, path: str | os.PathLike[str], device: str) -> "DefectDetector":

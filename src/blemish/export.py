@@ -18,10 +18,13 @@ from torch import Tensor, nn
 from blemish.errors import ExportError, missing_extra
 from blemish.fitted import Fitted
 from blemish.graph import OPSET, Graph, Node, onnx_package
+from blemish.labels import CLASSES
 from blemish.model import Model
 from blemish.runtime import KEY, SCHEMA, Runtime
 from blemish.scoring import Evidence
-from blemish.scoring.evidence import EvidenceNodes
+from blemish.scoring.calibration import LEAST_KNOWN, log_ratio
+from blemish.scoring.clouds import PRIOR
+from blemish.scoring.evidence import EvidenceNodes, ScoreNodes
 from blemish.store import write_atomically
 from blemish.version import __version__
 
@@ -29,6 +32,8 @@ TOLERANCE = 1e-5
 """Largest drift that an export may have; see `Parity`."""
 MOST_BEYOND = 0.01
 """Share of rows in which float32 itself may drift further; see `Parity`."""
+TIE = 1e-9
+"""A threshold is often the score of a row: that row is not above it, though the last digits of its score may be."""
 DOUBLE = 11
 """ONNX' number for float64."""
 STRETCH = 3.0
@@ -89,6 +94,7 @@ def write_onnx(
     path: str | os.PathLike[str],
     fitted: Fitted,
     thresholds: Mapping[str, float],
+    shares: Mapping[str, float],
     facts: Mapping[str, Any],
     samples: Any = None,
 ) -> Parity:
@@ -98,6 +104,7 @@ def write_onnx(
         path: Where to.
         fitted: What scores.
         thresholds: 'threshold' of the decision score and 'outlier_threshold'.
+        shares: Of the groups, which the probabilities assume.
         facts: More to store, as JSON values.
         samples: Raw samples to compare on; None: what the codes kept in the model decode to, and codes far out, and for
             tables the held-out rows kept there.
@@ -110,14 +117,13 @@ def write_onnx(
     evidence = _evidence_nodes(graph, fitted.model)
     labelled = fitted.n_defects > 0
     made = fitted.scorer.graph(fitted.scorer_state, evidence, labelled=labelled)
-    label = _either(
-        made.outlier > thresholds["outlier_threshold"], graph.constant(["other"]), graph.constant(["normal"])
-    )
+    above = {name: at + TIE * max(1.0, abs(at)) for name, at in thresholds.items()}
+    label = _either(made.outlier > above["outlier_threshold"], graph.constant(["other"]), graph.constant(["normal"]))
     graph.output("outlier_score", made.outlier, np.float64, ["row"])
     if made.defect is not None:
         graph.output("defect_score", made.defect, np.float64, ["row"])
-        label = _either(made.defect > thresholds["threshold"], graph.constant(["defect"]), label)
-    graph.output("probabilities", made.probabilities, np.float64, ["row", 3])
+        label = _either(made.defect > above["threshold"], graph.constant(["defect"]), label)
+    graph.output("probabilities", _probabilities(fitted, made, shares), np.float64, ["row", 3])
     graph.output("label", label, np.str_, ["row"])
     known = {
         **facts,
@@ -133,11 +139,29 @@ def write_onnx(
     samples = kept_samples(fitted) if samples is None else samples
     also = {evidence.z: 2, evidence.error: 1, **dict.fromkeys(evidence.features.values(), 2)}
     trial = graph.model({KEY: json.dumps(known)}, also).SerializeToString()
-    parity = compare(Runtime(trial), fitted, samples, source, [node.name for node in also], list(evidence.features))
+    names = [node.name for node in also]
+    parity = compare(Runtime(trial), fitted, shares, samples, source, names, list(evidence.features))
     _accept(parity)
     finished = graph.model({KEY: json.dumps({**known, "parity": asdict(parity)}, allow_nan=False)})
     write_atomically(path, finished.SerializeToString())
     return parity
+
+
+def _probabilities(fitted: Fitted, made: ScoreNodes, shares: Mapping[str, float]) -> Node:
+    """`Fitted.probabilities` as part of the graph."""
+    assumed = made.probabilities * np.array([shares[name] / PRIOR[name] for name in CLASSES])
+    assumed = assumed / assumed.reduce("Sum", 1, keepdims=True)
+    known = fitted.calibration.get("known", np.empty(0))
+    if made.defect is None or len(known) < LEAST_KNOWN:
+        return assumed
+    graph, (slope, intercept) = assumed.graph, log_ratio(known, fitted.calibration["defect"])
+    share = float(np.log(shares["defect"] / (1 - shares["defect"])))
+    mine = (made.defect * slope + (intercept + share)).op("Sigmoid").expand_dims(1)
+    rest = assumed.take(np.array([0, 1]), axis=1).reduce("Sum", 1, keepdims=True)
+    normal = assumed.take(np.array([0]), axis=1) / rest.op("Max", 1e-300)
+    normal = _either(rest > 0.0, normal, graph.constant(0.5))
+    left = graph.constant(1.0) - mine
+    return graph.concat([normal * left, (graph.constant(1.0) - normal) * left, mine], axis=1)
 
 
 def _either(condition: Node, yes: Node, no: Node) -> Node:
@@ -226,12 +250,21 @@ def kept_samples(fitted: Fitted) -> Any:
     return fitted.model.modality.to_raw(x)
 
 
-def compare(runtime: Runtime, fitted: Fitted, samples: Any, source: str, names: list[str], views: list[str]) -> Parity:
+def compare(
+    runtime: Runtime,
+    fitted: Fitted,
+    shares: Mapping[str, float],
+    samples: Any,
+    source: str,
+    names: list[str],
+    views: list[str],
+) -> Parity:
     """Run both on raw samples.
 
     Args:
         runtime: The export, with its evidence among the outputs.
         fitted: The original.
+        shares: Of the groups, which the probabilities assume.
         samples: Raw samples.
         source: Where they came from.
         names: Outputs that hold the evidence: code, error, views.
@@ -241,7 +274,7 @@ def compare(runtime: Runtime, fitted: Fitted, samples: Any, source: str, names: 
     z, error, *features = (found[name] for name in names)
     seen = Evidence(z, error, dict(zip(views, features, strict=True)))
     own = fitted.model.evidence(fitted.model.to_tensor(samples))
-    of_seen, of_own = _scores(fitted, seen), _scores(fitted, own)
+    of_seen, of_own = (_scores(fitted, one, shares) for one in (seen, own))
     whole = _drift(fitted, found, of_own)
     beyond = ~(whole <= TOLERANCE)
     return Parity(
@@ -254,9 +287,10 @@ def compare(runtime: Runtime, fitted: Fitted, samples: Any, source: str, names: 
     )
 
 
-def _scores(fitted: Fitted, evidence: Evidence) -> dict[str, np.ndarray]:
-    found = {"outlier_score": fitted.outlier_score(evidence), "probabilities": fitted.probabilities(evidence)}
-    return {**found, "defect_score": fitted.defect_score(evidence)} if fitted.n_defects else found
+def _scores(fitted: Fitted, evidence: Evidence, shares: Mapping[str, float]) -> dict[str, np.ndarray]:
+    scores = fitted.scores(evidence, shares)
+    found = {"outlier_score": scores.outlier, "probabilities": scores.probabilities}
+    return found if scores.defect is None else {**found, "defect_score": scores.defect}
 
 
 def _parts(evidence: Evidence, views: list[str]) -> list[np.ndarray]:

@@ -42,12 +42,17 @@ def chance_of_defect(
         Platt, "Probabilistic outputs for support vector machines", 1999; the prior as in King and Zeng, "Logistic
         regression in rare events data", 2001, section 4.1.
     """
+    slope, intercept = log_ratio(known, ordinary)
+    return expit(logit(share) + slope * scores + intercept)
+
+
+def log_ratio(known: Float[np.ndarray, " defect"], ordinary: Float[np.ndarray, " held_out"]) -> tuple[float, float]:
+    """Slope a and intercept b of `chance_of_defect`; both 0 where the score speaks against defects."""
     x, y = np.concatenate([known, ordinary])[:, None], np.repeat([1, 0], [len(known), len(ordinary)])
-    middle, spread = x.mean(), x.std() or 1.0
+    middle, spread = float(x.mean()), float(x.std()) or 1.0
     model = LogisticRegression(class_weight="balanced").fit((x - middle) / spread, y)
-    slope = float(model.coef_[0, 0])
-    ratio = slope * (scores - middle) / spread + float(model.intercept_[0]) if slope > 0 else np.zeros(len(scores))
-    return expit(logit(share) + ratio)
+    slope = float(model.coef_[0, 0]) / spread
+    return (slope, float(model.intercept_[0]) - slope * middle) if slope > 0 else (0.0, 0.0)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def outlook(p_values: Float[np.ndarray, " defect"], share: float, reported: floa
     Example:
         >>> found = outlook(np.array([0.001, 0.001, 0.5]), share=0.1, reported=0.1)
         >>> round(found.precision, 2), round(found.recall, 2)
-        (0.67, 0.67)
+        (0.69, 0.69)
     """
     for name, value in (("share", share), ("reported", reported)):
         if not 0 < value < 1:
