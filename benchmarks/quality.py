@@ -74,15 +74,21 @@ class Fit:
     figures: dict[str, float]
 
 
+def load_protocol(folder: Path) -> Any:
+    """The module `protocol` of a folder."""
+    spec = importlib.util.spec_from_file_location("protocol", folder / "protocol.py")
+    assert spec is not None
+    assert spec.loader is not None
+    protocol = sys.modules["protocol"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(protocol)
+    return protocol
+
+
 def tasks_in(folder: Path, labels: str, normal: str, suite: str, n_labelled: int = N_LABELLED) -> list[Task]:
     """All tasks that a folder holds, with so many labelled defects where there are as many."""
     if (folder / "protocol.py").exists():
-        spec = importlib.util.spec_from_file_location("protocol", folder / "protocol.py")
-        assert spec is not None
-        assert spec.loader is not None
-        protocol = sys.modules["protocol"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(protocol)
-        protocol.N_LABELLED = n_labelled  # pyright: ignore[reportAttributeAccessIssue]
+        protocol = load_protocol(folder)
+        protocol.N_LABELLED = n_labelled
         of_suite = {name: task for name, task in protocol.TASKS.items() if name.startswith(f"{suite}/")}
         return [Task(name, task.load, partial(_protocol_group, task.load)) for name, task in of_suite.items()]
     tasks = []
