@@ -173,6 +173,21 @@ def figures(group: np.ndarray, scores: np.ndarray, unseen: np.ndarray | None = N
     }
 
 
+def features(model: Any, *samples: Any) -> list[np.ndarray]:
+    """What the peers are given, as in the protocol.
+
+    Tables: numbers as they are beside one-hot categories; pictures: pixels; both standardised on the first samples and
+    clipped. Texts: singular directions.
+    """
+    tensors = [model.to_tensor(rows).to_dense() for rows in samples]
+    views = [model.modality.features(x) if x.ndim == 2 else {"plain": x} for x in tensors]
+    if "topics" in views[0]:
+        return [view["topics"].cpu().numpy() for view in views]
+    plain = [view["plain"].flatten(1).cpu().numpy() for view in views]
+    scale = StandardScaler().fit(plain[0])
+    return [np.clip(scale.transform(x), -10, 10) for x in plain]
+
+
 def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.ndarray, float]]:
     """Name, scores of the test rows and seconds for each way of ranking."""
     start = perf_counter()
@@ -190,10 +205,7 @@ def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.
             yield f"{name} alone", heard[i], np.nan
             yield f"without {name}", softmax(np.delete(pull, i)) @ np.delete(heard, i, axis=0), np.nan
         yield "all alike, not weighed", heard.mean(axis=0), np.nan
-    model = det.fitted_.model
-    both = [model.to_tensor(rows).to_dense().flatten(1).cpu().numpy() for rows in (task.X_train, task.X_test)]
-    scale = StandardScaler().fit(both[0])
-    x_train, x_test = (np.clip(scale.transform(x), -10, 10) for x in both)
+    x_train, x_test = features(model, task.X_train, task.X_test)
     is_defect = np.asarray(task.y_train == "defect")
     for name, peer in {
         "extremely randomised trees": ExtraTreesClassifier(

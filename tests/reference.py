@@ -138,17 +138,19 @@ def mean_of_elements(error_map):
     return [sum(row.reshape(-1).tolist()) / row.size for row in error_map]
 
 
-def l2p_errors(x, x_hat, p, relative):
-    """Lai et al. 2019, (4): the Euclidean norm of each row's error, by a power of its length, to the power p."""
+def l2p_errors(x, x_hat, p, relative_to):
+    """Lai et al. 2019, (4): the Euclidean norm of each row's error, by its distance from a value, to the power p."""
     norms = [sqrt(squared_distance(a.reshape(-1), b.reshape(-1))) for a, b in zip(x, x_hat, strict=True)]
-    lengths = [sqrt(sum(value**2 for value in a.reshape(-1))) for a in x]
-    return [(norm / length**relative) ** p for norm, length in zip(norms, lengths, strict=True)]
+    if relative_to is None:
+        return [norm**p for norm in norms]
+    lengths = [sqrt(sum((value - relative_to) ** 2 for value in a.reshape(-1))) for a in x]
+    return [(norm / length) ** p for norm, length in zip(norms, lengths, strict=True)]
 
 
 def sample_errors(name, term, x, x_hat, blocks):
     """One error a row."""
     if name == "l2p":
-        return l2p_errors(x, x_hat, term.p, term.relative)
+        return l2p_errors(x, x_hat, term.p, term.relative_to)
     return mean_of_elements(ERROR_MAPS[name](term, x, x_hat, blocks))
 
 

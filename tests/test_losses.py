@@ -98,7 +98,7 @@ def other_values(option):
         return [option.default + 1]
     if option.name == "miner":
         return [name for name in MINERS if name != option.default]
-    return [0.6 * option.default or 0.3]
+    return [0.6 * (option.default or 0.0) or 0.3]
 
 
 VARIANTS = [pytest.param(name, term, id=repr(term)) for name, cls in LOSSES.items() for term in variants(cls)]

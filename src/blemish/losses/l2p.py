@@ -11,14 +11,17 @@ from blemish.output import Batch, Block, Output
 
 
 def l2p_error(
-    x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], p: float = 1.0, relative: float = 0.0
+    x: Float[Tensor, "batch *sample"],
+    x_hat: Float[Tensor, "batch *sample"],
+    p: float = 1.0,
+    relative_to: float | None = None,
 ) -> Float[Tensor, " batch"]:
     r"""Each row's Euclidean error to the power p, shape (batch,), >= 0.
 
-    .. math:: e_i = \left( \lVert x_i - \hat x_i \rVert_2 / \lVert x_i \rVert_2^r \right)^p
+    .. math:: e_i = \left( \lVert x_i - \hat x_i \rVert_2 / \lVert x_i - c \rVert_2 \right)^p
 
     One norm a *row*. A popular PyTorch post takes one norm over the whole batch and loses the robustness that the
-    paper is about.
+    paper is about. Without `relative_to`, c, nothing is divided.
 
     Example:
         >>> import torch
@@ -26,8 +29,8 @@ def l2p_error(
         tensor([5.])
     """
     squared = (x - x_hat).flatten(1).square().sum(1).clamp_min(1e-12)
-    if relative:
-        squared = squared / x.flatten(1).square().sum(1).clamp_min(1e-12) ** relative
+    if relative_to is not None:
+        squared = squared / (x - relative_to).flatten(1).square().sum(1).clamp_min(1e-12)
     return squared ** (p / 2)
 
 
@@ -40,8 +43,9 @@ class L2p:
     Attributes:
         weight: Factor in the total.
         p: Power, in (0, 2]; 1 is robust, 2 the ordinary squared error.
-        relative: Power r of the row's own length that its error is divided by, >= 0; 1 makes long and short rows count
-            alike, as the authors' rows of length 1 do. Not for tables, whose ordinary rows are short.
+        relative_to: None, or a value c: errors count relative to the row's distance from it, as in the authors' code,
+            which brings rows to length 1. For pictures 0.5, the grey that is 0 in their pixels of -1 to 1: measured
+            from black, every dark picture would look badly reconstructed. Not for tables: ordinary rows lie near 0.
 
     Reference:
         Lai, Zou and Lerman, 2019, arXiv:1904.00152, eq. (4). We take the mean over rows, the paper the sum.
@@ -49,7 +53,7 @@ class L2p:
 
     weight: float = 1.0
     p: float = 1.0
-    relative: float = 0.0
+    relative_to: float | None = None
     needs: ClassVar[tuple[str, ...]] = ()
     wants_views: ClassVar[bool] = False
     wants_outliers: ClassVar[bool] = False
@@ -72,7 +76,7 @@ class L2p:
         self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
     ) -> Float[Tensor, " batch"]:
         """Error of every row, shape (batch,)."""
-        return l2p_error(x, x_hat, self.p, self.relative)
+        return l2p_error(x, x_hat, self.p, self.relative_to)
 
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean over the unlabelled and normal rows."""

@@ -60,7 +60,6 @@ class Text:
         "topics": [
             {"name": "linear", "strength": 0.1, "standardise": False},
             {"name": "kernel", "softness": 0.1, "standardise": False},
-            "trees",
         ],
         "words": ["direction"],
     }
