@@ -22,7 +22,7 @@ from blemish.scoring import Evidence
 from blemish.sparse import SparseRows, TensorRows
 from blemish.threads import fitting_threads, has_convolutions, in_order
 
-JUDGED_ROWS = 8192  # rows at a time whose evidence is held: 1,000 bytes a row of a table, far more a row of pixels
+JUDGED_ROWS = 16_384  # rows at a time whose evidence is held: 1,000 bytes a row of a table, far more a row of pixels
 SCORING_ROWS = 1024  # rows at a time: fits the cache, see docs/log.md
 
 

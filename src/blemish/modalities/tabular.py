@@ -266,11 +266,10 @@ class FittedTabular:
         plain = self.form == "numpy" and all(c.kind == "numeric" and c.name in place for c in self.columns)
         if not (plain and isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.dtype in NUMBERS):
             return None
-        if not len(raw) or raw.shape[1] != self.n_columns:
-            return None
-        if np.isinf(raw).any():
-            return None  # the longer way names the row and the column
-        return raw if len(place) == len(self.columns) else raw[:, [place[name] for name in self.names]]
+        if not len(raw) or raw.shape[1] != self.n_columns or np.isinf(raw).any():
+            return None  # the longer way says what is wrong
+        array = np.asarray(raw)
+        return array if len(place) == len(self.columns) else array[:, [place[name] for name in self.names]]
 
     def _numbers_and_texts(self, raw: Any) -> Columns:
         columns = self._matching(raw)
