@@ -88,9 +88,9 @@ def start_up(turns: int, *, quick: bool) -> Iterator[Result]:  # noqa: ARG001 (a
 
 
 def _process(code: str) -> float:
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command, quiet = [sys.executable, "-c", code], subprocess.DEVNULL
     start = time.perf_counter()
-    status = subprocess.run([sys.executable, "-c", code], check=False, **quiet).returncode
+    status = subprocess.run(command, check=False, stdout=quiet, stderr=quiet).returncode
     if status not in (0, 2):  # 2: wrong usage, as it should be
         raise RuntimeError(f"{code} failed with status {status}")
     return time.perf_counter() - start
