@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # both sides: a second thread doe
 
 import torch
 
-from speeds import scoring, streaming, training
+from speeds import coin, scoring, streaming, training
 from speeds.turns import Result
 
 ROWS: dict[str, Callable[..., Iterator[Result]]] = {
@@ -24,6 +24,7 @@ ROWS: dict[str, Callable[..., Iterator[Result]]] = {
     "fit": training.fit,
     "contrast": training.contrast,
     "distances": training.distances,
+    "coin": coin.coin,
     "throughput": scoring.throughput,
     "growth": streaming.growth,
     "growth_large": partial(streaming.growth, large=True),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import reference
 from blemish import functional
+from blemish.errors import DataError
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.modalities.tabular import Tabular
 from blemish.output import Block
@@ -222,3 +223,73 @@ def test_equal_rows_have_no_distance_and_no_gradient():
     found[0, 0].backward()
     assert a.grad is not None
     assert a.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("n", [2, 3, 130, 300])
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_the_sum_of_distances_equals_the_loops_and_so_does_its_gradient(n, offset):
+    z = (torch.randn(n, 5, generator=torch.Generator().manual_seed(n)) + offset).requires_grad_()
+    exact = z.detach().double().requires_grad_()
+    ours, true = functional.distance_sum(z), torch.pdist(exact).sum()
+    assert float(ours.detach()) == pytest.approx(float(true.detach()), rel=1e-6)
+    ours.backward()
+    true.backward()
+    assert z.grad is not None
+    assert exact.grad is not None
+    assert (z.grad - exact.grad).abs().max() < 1e-5 * exact.grad.abs().max()
+
+
+def test_gradients_of_distances_by_products_agree_with_differences():
+    z = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    assert torch.autograd.gradcheck(functional.distance_sum, (z,))
+    assert torch.autograd.gradcheck(functional.distances_to_many, (z[:2], z[2:]))
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_single_row_has_no_distances(n):
+    z = torch.ones(n, 3, requires_grad=True)
+    total = functional.distance_sum(z)
+    total.backward()
+    assert float(total.detach()) == 0
+    assert z.grad is not None
+    assert z.grad.abs().sum() == 0
+
+
+def test_equal_rows_do_not_move_by_their_distance_from_each_other():
+    z = torch.tensor([[1.0, 2.0]] * 3 + [[4.0, 6.0]], requires_grad=True)
+    total = functional.distance_sum(z)
+    total.backward()
+    assert float(total.detach()) == pytest.approx(15, rel=1e-3)
+    assert z.grad is not None
+    torch.testing.assert_close(z.grad, torch.tensor([[-0.6, -0.8]] * 3 + [[1.8, 2.4]]), rtol=1e-3, atol=1e-3)
+
+
+def test_numbers_are_scaled_alike_however_they_come():
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(2, size=(5000, 3)).astype(np.float32)
+    fitted = Tabular().fit(X)
+    scaled = fitted.to_tensor(X)
+    np.testing.assert_array_equal(fitted.to_tensor(X.astype(np.float64)), scaled)
+    np.testing.assert_array_equal(fitted.to_tensor({f"x{i}": X[:, i] for i in range(3)}), scaled)
+    np.testing.assert_array_equal(np.concatenate([fitted.to_tensor(row[None]) for row in X[:50]]), scaled[:50])
+    for i in range(3):
+        np.testing.assert_allclose(scaled[:, i], reference.asinh_scaled(X[:, i].astype(float)), rtol=1e-6)
+
+
+def test_numbers_beyond_a_float32_are_scaled_like_others():
+    X = np.array([[0.0], [1.0], [2.0], [3.0], [1e300], [-1e300], [np.nan]])
+    fitted = Tabular().fit(X[:4])
+    np.testing.assert_allclose(
+        fitted.to_tensor(X)[4:, 0], [*np.arcsinh((X[4:6, 0] - 1.5) / (1.5 / 1.349)), 0], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("with_a_gap", [False, True])
+def test_an_infinite_number_in_an_array_is_named(with_a_gap):
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    fitted = Tabular().fit(X)
+    X[7, 2] = np.inf
+    if with_a_gap:
+        X[5, 1] = np.nan
+    with pytest.raises(DataError, match="row 7, column 'x2' is infinity"):
+        fitted.to_tensor(X)

@@ -80,13 +80,17 @@ def floor(n: int) -> float:
 
 
 def start_up(turns: int, *, quick: bool) -> Iterator[Result]:  # noqa: ARG001 (as quick as it is)
-    """`blemish --help` in `python -c "import typer"`."""
-    code = "import sys; sys.argv = ['blemish', '--help']; from blemish.cli import main; main()"
-    variants = {"help": lambda: _process(code), "typer": lambda: _process("import typer")}
-    yield compare('blemish --help / python -c "import typer"', "<= 2", variants, turns)
+    """`blemish --help`, and errors of usage, in `python -c "import typer"`."""
+    for words in ("--help", "nonsense", "fit", "score"):
+        code = f"import sys; sys.argv = ['blemish', {words!r}]; from blemish.cli import main; main()"
+        variants = {"blemish": lambda code=code: _process(code), "typer": lambda: _process("import typer")}
+        yield compare(f'blemish {words} / python -c "import typer"', "<= 2", variants, turns)
 
 
 def _process(code: str) -> float:
+    command, quiet = [sys.executable, "-c", code], subprocess.DEVNULL
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+    status = subprocess.run(command, check=False, stdout=quiet, stderr=quiet).returncode
+    if status not in (0, 2):  # 2: wrong usage, as it should be
+        raise RuntimeError(f"{code} failed with status {status}")
     return time.perf_counter() - start

@@ -136,6 +136,8 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted fit in OUTPUT.fit.")] = False,
 ) -> None:
     """Fit a detector and write it to one file."""
+    if config is None:
+        _need_both(data, output)
     import yaml
 
     from blemish.config import RunConfig, read_config
@@ -160,8 +162,7 @@ def fit(
     }  # fmt: skip
     base = {} if config is None else read_config(config).given()
     run = RunConfig.check({**base, **{k: v for k, v in options.items() if v is not None}}, "the command line")
-    if run.data is None or run.output is None:
-        raise typer.BadParameter("DATA and --output (-o) are needed, on the command line or in the config file")
+    _need_both(run.data, run.output)
     from blemish.catalogue import check_names, of_preset
 
     output = Path(str(run.output))
@@ -175,6 +176,11 @@ def fit(
         _fit_out_of_core(run, arguments, output, resume=resume)
     else:
         _fit(run, arguments, output)
+
+
+def _need_both(data: object, output: object) -> None:
+    if data is None or output is None:
+        raise typer.BadParameter("DATA and --output (-o) are needed, on the command line or in the config file")
 
 
 def _fit_out_of_core(run: "RunConfig", arguments: dict[str, Any], output: Path, *, resume: bool) -> None:
@@ -665,14 +671,46 @@ def _counted(n: int) -> "Iterator[Callable[[int], None]]":
         yield lambda more: progress.update(task, advance=more)
 
 
+class _WhenGiven:
+    """Converts a parameter's value only where one was given: Typer imports pydantic, 0.25 s, even for None."""
+
+    def __init__(self, param: Any) -> None:
+        self._build = param.get_runtime_param
+        param.get_runtime_param = lambda: self
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value in the parameter's type."""
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        return value if value is param.default else self._build().coerce(value, param=param, ctx=ctx)
+
+
+def _sparing(command: Any) -> Any:
+    """A command, and those below it, whose parameters are converted only where they are given."""
+    params_of = command.get_params
+
+    def get_params(ctx: Any) -> list[Any]:
+        params = params_of(ctx)
+        for param in params:
+            if hasattr(param, "get_runtime_param") and "get_runtime_param" not in vars(param):
+                _WhenGiven(param)
+        return params
+
+    command.get_params = get_params
+    for below in getattr(command, "commands", {}).values():
+        _sparing(below)
+    return command
+
+
 def main() -> None:
     """Run the command line: 0 done, 1 the work failed, 2 wrong usage; errors are one line on stderr."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    command = _sparing(typer.main.get_command(app))
     if len(arguments) < len(sys.argv) - 1:
-        app(args=arguments)
+        command(args=arguments)
         return
     try:
-        app(args=arguments)
+        command(args=arguments)
     except ConfigError as error:
         _fail(str(error), 2)
     except (BlemishError, MemoryError) as error:

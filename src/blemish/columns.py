@@ -78,7 +78,7 @@ def _series(series: nw.Series[Any]) -> np.ndarray:
         whole = pa.chunked_array(series.to_arrow()).cast(pa.float64(), safe=False)
         return np.asarray(whole.to_numpy(), dtype=np.float64)
     if series.dtype.is_numeric():
-        return series.cast(nw.Float64).to_numpy().astype(np.float64)
+        return series.cast(nw.Float64).to_numpy().astype(np.float64, copy=False)
     if series.dtype.is_temporal() and series.dtype != nw.Time:
         unit = "timedelta64[us]" if series.dtype == nw.Duration else "datetime64[us]"
         return np.where(missing, np.nan, series.to_numpy().astype(unit).astype(np.int64) / 1e6)
@@ -90,7 +90,7 @@ def _series(series: nw.Series[Any]) -> np.ndarray:
 
 def _plain(column: np.ndarray) -> np.ndarray:
     if column.dtype.kind in "iuf":
-        return column.astype(np.float64)
+        return column.astype(np.float64, copy=False)
     if column.dtype.kind == "b":
         return column
     values = [None if v is None or v != v else v for v in column.tolist()]
@@ -129,13 +129,13 @@ def input_name(name: str) -> str:
 
 
 def to_numbers(column: np.ndarray, name: str) -> np.ndarray:
-    """A column as float64, NaN where missing.
+    """A column as float64, NaN where missing; the column itself where that is what it is.
 
     Raises:
         DataError: If a value is no finite number; its row and column are named.
     """
     if column.dtype.kind in "fb":
-        numbers = column.astype(np.float64)
+        numbers = column.astype(np.float64, copy=False)
     else:
         numbers = np.empty(len(column))
         for row, value in enumerate(column):

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from blemish.occlusion import (
     without_words,
 )
 from blemish.scoring import Evidence, Scorer, Scores
-from blemish.scoring.calibration import LEAST_KNOWN, chance_of_defect
+from blemish.scoring.calibration import LEAST_KNOWN, chance_at, log_ratio
 from blemish.scoring.clouds import PRIOR
 from blemish.scoring.conflicts import conflicts
 from blemish.scoring.evidence import all_scores
@@ -124,14 +125,19 @@ class Fitted:
         """All of these at once, at the price of the dearest."""
         found = all_scores(self.scorer, self.scorer_state, evidence, labelled=self.n_defects > 0)
         assumed = reweighed(found.probabilities, PRIOR, shares)
-        known = self.calibration.get("known", np.empty(0))
-        if found.defect is None or len(known) < LEAST_KNOWN:
+        if found.defect is None or self.log_ratio is None:
             return replace(found, probabilities=assumed)
-        mine = chance_of_defect(known, self.calibration["defect"], found.defect, shares["defect"])
-        rest = assumed[:, :2].sum(axis=1, keepdims=True)
-        normal = np.where(rest > 0, assumed[:, :1] / np.where(rest > 0, rest, 1.0), 0.5)
-        calibrated = np.column_stack([np.hstack([normal, 1 - normal]) * (1 - mine[:, None]), mine])
-        return replace(found, probabilities=calibrated)
+        mine = chance_at(found.defect, self.log_ratio, shares["defect"])
+        rest = assumed[:, 0] + assumed[:, 1]
+        normal = np.where(rest > 0, assumed[:, 0] / np.where(rest > 0, rest, 1.0), 0.5)
+        calibrated = np.stack([normal * (1 - mine), (1 - normal) * (1 - mine), mine])
+        return replace(found, probabilities=calibrated.T)
+
+    @cached_property
+    def log_ratio(self) -> tuple[float, float] | None:
+        """Slope and intercept of `blemish.scoring.calibration.log_ratio`; None with fewer than two labelled defects."""
+        known = self.calibration.get("known", np.empty(0))
+        return log_ratio(known, self.calibration["defect"]) if len(known) >= LEAST_KNOWN else None
 
     def with_curve(self, seed: int) -> "Fitted":
         """The same with the learning curve drawn, where there is something to draw it from."""

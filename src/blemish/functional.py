@@ -1,11 +1,16 @@
 """Pure tensor maths shared by losses and scorers."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.output import Batch, Block
+
+PAIRED_ROWS = 128  # whose distances from all later rows stay in the cache
 
 
 def is_learnt(group: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
@@ -92,13 +97,77 @@ def distances_to_many(
         >>> distances_to_many(torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
         tensor([[4.4721, 5.6569]])
     """
-    if not len(b):
+    if not len(a) or not len(b):
         return distances(a, b)
-    centre = b.detach().mean(0)
-    a, b = a - centre, b - centre
-    lengths = a.square().sum(1, keepdim=True) + b.square().sum(1)
-    rounding = 8 * torch.finfo(a.dtype).eps * lengths.detach() + 1e-12
-    return torch.maximum(lengths - 2 * a @ b.T, rounding).sqrt()
+    return _DistancesToMany.apply(a, b)  # pyright: ignore[reportReturnType]
+
+
+class _DistancesToMany(torch.autograd.Function):
+    """One node with six kernels each way: by PyTorch's own rules a contrast takes half as long again."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        centre = b.mean(0)
+        a, b = a - centre, b - centre
+        of_a, of_b = (torch.linalg.vector_norm(x, dim=1).square_() for x in (a, b))
+        lengths = of_a.unsqueeze(1) + of_b
+        squared = torch.addmm(lengths, a, b.T, alpha=-2)
+        rounding = lengths.mul_(8 * torch.finfo(a.dtype).eps).add_(1e-12)
+        found = torch.maximum(squared, rounding).sqrt_()
+        ctx.save_for_backward(a, b, found, squared > rounding)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        a, b, found, known = ctx.saved_tensors
+        pull = (gradient / found).mul_(known)
+        of_a = (a * pull.sum(1, keepdim=True)).addmm_(pull, b, alpha=-1)
+        return of_a, (b * pull.sum(0).unsqueeze(1)).addmm_(pull.T, a, alpha=-1)
+
+
+def distance_sum(z: Float[Tensor, "rows latent"]) -> Float[Tensor, ""]:
+    r"""Sum of the Euclidean distances over all unordered pairs of rows, \(\sum_{i<j} \lVert z_i - z_j \rVert\).
+
+    The distances come from matrix products, from the mean of all rows, and so does the gradient, from the same inverse
+    distances: a quarter of the time of `torch.pdist`. It can be differentiated once. Two equal rows count as
+    0.001 of the farthest row's distance from the mean, and do not move.
+
+    Example:
+        >>> distance_sum(torch.tensor([[0.0], [1.0], [3.0]]))
+        tensor(6.)
+    """
+    return _DistanceSum.apply(z)  # pyright: ignore[reportReturnType]
+
+
+class _DistanceSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Float[Tensor, "rows latent"]) -> Float[Tensor, ""]:
+        if len(z) < 2:
+            ctx.save_for_backward(torch.zeros_like(z))
+            return z.new_zeros(())
+        u = z - z.mean(0)
+        lengths, one = u.square().sum(1, keepdim=True), torch.ones_like(u[:, :1])
+        rounding = 8 * torch.finfo(z.dtype).eps * lengths.max() + torch.finfo(z.dtype).tiny
+        left, right = torch.cat([u, lengths, one], 1), torch.cat([-2 * u, one, lengths], 1).T.contiguous()
+        with_one = torch.cat([u, one], 1)
+        total, pulled = z.new_zeros(()), torch.zeros_like(with_one)
+        for start in range(0, len(u), PAIRED_ROWS):
+            rows = slice(start, start + PAIRED_ROWS)
+            squared = torch.mm(left[rows], right[:, start:]).clamp_min_(rounding)
+            inverse = squared.rsqrt()
+            inverse[:, : len(inverse)].triu_(1)  # two rows of this block are a pair once
+            total += torch.dot(squared.flatten(), inverse.flatten())
+            pulled[rows] += inverse @ with_one[start:]
+            pulled[start:].addmm_(inverse.T, with_one[rows])
+        ctx.save_for_backward(u * pulled[:, -1:] - pulled[:, :-1])
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Float[Tensor, ""]) -> Float[Tensor, "rows latent"]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (of_sum,) = ctx.saved_tensors
+        return gradient * of_sum
 
 
 def rows_where(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, "some latent"]:

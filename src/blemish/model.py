@@ -1,9 +1,9 @@
 """A fitted network with the modality that feeds it: raw samples in, codes and errors out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,10 +20,13 @@ from blemish.modalities import FittedModality
 from blemish.output import LossTerm, Output, Reconstruction
 from blemish.scoring import Evidence
 from blemish.sparse import SparseRows, TensorRows
-from blemish.threads import fitting_threads
+from blemish.threads import fitting_threads, has_convolutions, in_order
 
 JUDGED_ROWS = 16_384  # rows at a time whose evidence is held: 1,000 bytes a row of a table, far more a row of pixels
 SCORING_ROWS = 1024  # rows at a time: fits the cache, see docs/log.md
+
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,16 @@ class Model:
             return self.modality.features(chunk)
         return memory.features(self.modality, self.modality.features, chunk)
 
-    def evidences(self, x: TensorRows) -> Iterator[Evidence]:
-        """The evidence of some rows at a time, in order."""
-        for start in range(0, len(x), JUDGED_ROWS):
+    def judged(self, x: TensorRows, ask: Callable[[Evidence], Answer]) -> list[Answer]:
+        """What `ask` makes of the evidence of some rows at a time, in order; by as many threads as PyTorch may use."""
+
+        def judge(start: int) -> Answer:
             stop = min(start + JUDGED_ROWS, len(x))
-            yield self.evidence(x[start:stop] if isinstance(x, Tensor) else x[torch.arange(start, stop)])
+            return ask(self.evidence(x[start:stop] if isinstance(x, Tensor) else x[torch.arange(start, stop)]))
+
+        starts = range(0, len(x), JUDGED_ROWS)
+        alone = self.device.type != "cpu" or has_convolutions(self.network)
+        return list(in_order(judge, starts, 1 if alone else torch.get_num_threads()))
 
     def error_map(self, x: TensorRows) -> Float[np.ndarray, "row *element"]:
         """Error of every column or pixel; a column of several features has their mean."""

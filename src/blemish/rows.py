@@ -31,7 +31,7 @@ class Rows:
 
     X: Any
     modality: str
-    names_given: list[Any]
+    names_given: Sequence[Any]
     kept: Bool[np.ndarray, " row"]
     index: Any = None
 
@@ -109,13 +109,13 @@ def _read(X: Any, modality: str, frames: int | None, column: str | None) -> Rows
     if is_frame(X):
         index = X.index if nw.dependencies.is_pandas_dataframe(X) else None
         n = len(nw.from_native(X, eager_only=True))
-        names = list(range(n)) if index is None else list(index)
+        names = range(n) if index is None else list(index)
         return Rows(X, "tabular", names, np.ones(n, dtype=bool), index)
     if isinstance(X, np.ndarray):
         if X.ndim == 1 and len(X) and all(isinstance(item, str) for item in X):
             return _texts(X)
         kind = kind_of_array(X) if X.dtype != object or X.ndim == 2 else "image"
-        return Rows(X, kind, list(range(len(X))), np.ones(len(X), dtype=bool))
+        return Rows(X, kind, range(len(X)), np.ones(len(X), dtype=bool))
     if isinstance(X, Sequence) and len(X) and all(isinstance(item, (str, os.PathLike)) for item in X):
         if modality == "auto" and not any(_is_path(item) for item in X):
             return _texts(X)

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.functional import distances_to_many, is_defect, is_learnt, rows_where
+from blemish.functional import distance_sum, distances_to_many, is_defect, is_learnt, rows_where
 from blemish.output import Batch, Output
 
 
@@ -42,7 +41,7 @@ def mean_distance(
     apart = distances_to_many(defect, normal).T
     if cap is not None:
         apart = apart.clamp_max(cap)
-    together = torch.pdist(normal).sum() / max(n * (n - 1) / 2, 1)
+    together = distance_sum(normal) / max(n * (n - 1) / 2, 1)
     return 2 * together - apart.sum() / max(apart.numel(), 1)
 
 

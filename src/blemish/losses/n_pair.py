@@ -44,7 +44,6 @@ def n_pair_contrast(
     """
     defect, f = is_defect(group), from_normals(z, group)
     own, rest = rows_where(f, defect), rows_where(f, ~defect)
-    own, rest = rows_where(f, defect), rows_where(f, ~defect)
     together, apart = own @ own.T, own @ rest.T
     price = own.square().sum() / max(len(together), 1)
     return softmax_contrast(together, apart, mine(miner, apart, together)) + l2 * price

@@ -42,7 +42,12 @@ def chance_of_defect(
         Platt, "Probabilistic outputs for support vector machines", 1999; the prior as in King and Zeng, "Logistic
         regression in rare events data", 2001, section 4.1.
     """
-    slope, intercept = log_ratio(known, ordinary)
+    return chance_at(scores, log_ratio(known, ordinary), share)
+
+
+def chance_at(scores: Float[np.ndarray, " row"], ratio: tuple[float, float], share: float) -> Float[np.ndarray, " row"]:
+    """`chance_of_defect` for a slope and an intercept that are known."""
+    slope, intercept = ratio
     return expit(logit(share) + slope * scores + intercept)
 
 

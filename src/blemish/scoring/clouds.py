@@ -5,7 +5,6 @@ All densities live in *whitened* space, in which the normals have mean 0 and uni
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import logsumexp
 from sklearn.covariance import ledoit_wolf
 
 from blemish.graph import Node
@@ -46,12 +45,36 @@ def whitened(state: State, features: Float[np.ndarray, "row feature"]) -> Float[
     return (features - state["centre"]) @ state["whiten"]
 
 
+def squared_lengths(u: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
+    """Sum of the squares of each row; `sum(axis=1)` takes ten times as long where rows are short."""
+    return np.einsum("rf,rf->r", u, u)
+
+
+def log_sum_exp(parts: Float[np.ndarray, "part row"]) -> Float[np.ndarray, " row"]:
+    """Log of the sum of exponentials over the first axis; one part at least is no -inf.
+
+    Example:
+        >>> log_sum_exp(np.log([[1.0], [2.0]])).round(6) == np.log(3.0).round(6)
+        array([ True])
+    """
+    top = parts.max(axis=0)
+    return top + np.log(np.exp(parts - top).sum(axis=0))
+
+
+def posterior(joint: Float[np.ndarray, "row group"]) -> Float[np.ndarray, "row group"]:
+    """Joint log-densities as probabilities: rows sum to 1."""
+    parts = joint.T
+    chances = np.exp(parts - parts.max(axis=0))
+    chances /= chances.sum(axis=0)
+    return chances.T
+
+
 def log_normal(u: Float[np.ndarray, "row feature"], stdev: float = 1.0) -> Float[np.ndarray, " row"]:
     r"""Log-density of N(0, s²) in every direction, up to the constant that all clouds share.
 
     .. math:: -\lVert u \rVert^2 / 2 s^2 - D \log s
     """
-    return -0.5 * np.square(u / stdev).sum(1) - u.shape[1] * np.log(stdev)
+    return (-0.5 / stdev**2) * squared_lengths(u) - u.shape[1] * np.log(stdev)
 
 
 def log_kernels(
@@ -64,8 +87,9 @@ def log_kernels(
     Reference:
         Parzen, "On estimation of a probability density function and mode", 1962.
     """
-    squared = np.stack([np.square(u - point).sum(1) for point in points], axis=1)
-    return logsumexp(-0.5 * squared / bandwidth**2, axis=1) - np.log(len(points)) - u.shape[1] * np.log(bandwidth)
+    squared = np.stack([squared_lengths(u - point) for point in points])
+    kernels = log_sum_exp((-0.5 / bandwidth**2) * squared)
+    return kernels - np.log(len(points)) - u.shape[1] * np.log(bandwidth)
 
 
 def bandwidth_of(points: Float[np.ndarray, "point feature"], least: float) -> float:
@@ -93,9 +117,8 @@ def log_joint(
             log_normal(u) + np.log(PRIOR["normal"]),
             broad + np.log(PRIOR["other"]),
             like_defect + np.log(PRIOR["defect"]),
-        ],
-        axis=1,
-    )
+        ]
+    ).T
 
 
 def whitened_graph(state: State, features: Node) -> Node:

@@ -18,6 +18,7 @@ from blemish.scoring.clouds import (
     fit_whitening,
     log_joint,
     log_joint_graph,
+    posterior,
     posterior_graph,
     whitened,
     whitened_graph,
@@ -173,7 +174,7 @@ class Ensemble:
         self, state: State, evidence: Evidence, mine: Float[np.ndarray, " row"] | None
     ) -> Float[np.ndarray, "row 3"]:
         u = whitened(state, evidence.view("error"))
-        rest = softmax(log_joint(u, u[:0], u[:0], 1.0)[:, :2], axis=1)
+        rest = posterior(log_joint(u, u[:0], u[:0], 1.0)[:, :2])
         if mine is None:
             return np.column_stack([rest, np.zeros(len(rest))])
         chance = expit(state["slope"] * mine + state["intercept"])

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import logsumexp
 
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.scoring.clouds import (
@@ -13,6 +12,8 @@ from blemish.scoring.clouds import (
     fit_whitening,
     log_joint,
     log_joint_graph,
+    log_sum_exp,
+    posterior,
     posterior_graph,
     whitened,
     whitened_graph,
@@ -61,12 +62,12 @@ class Latent:
     def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """Log-odds of the defect cloud."""
         joint = self._log_joint(state, evidence)
-        return joint[:, 2] - logsumexp(joint[:, :2], axis=1)
+        return joint[:, 2] - log_sum_exp(joint.T[:2])
 
     def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
         """Posterior of the three clouds under the assumed shares."""
         joint = self._log_joint(state, evidence)
-        return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+        return posterior(joint)
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """All scores as part of an ONNX graph; see `Scorer`."""

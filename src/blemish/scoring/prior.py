@@ -55,6 +55,8 @@ def reweighed(
         Neural Computation 14, 2002, eq. (2.4).
     """
     ratio = np.array([after[name] / before[name] for name in CLASSES])
+    if (ratio == 1).all():
+        return probabilities
     weighed = probabilities * ratio
     total = weighed.sum(axis=1, keepdims=True)
     return np.where(total > 0, weighed / np.where(total > 0, total, 1.0), probabilities)

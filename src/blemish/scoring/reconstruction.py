@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import logsumexp
 
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.scoring.clouds import (
@@ -13,6 +12,7 @@ from blemish.scoring.clouds import (
     fit_whitening,
     log_joint,
     log_joint_graph,
+    posterior,
     posterior_graph,
     whitened,
     whitened_graph,
@@ -63,7 +63,7 @@ class ReconstructionOnly:
         """Posterior of the three clouds under the assumed shares."""
         u = whitened(state, np.log(evidence.error + 1e-12)[:, None])
         joint = log_joint(u, state["defects"], state["others"], float(state["bandwidth"]))
-        return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+        return posterior(joint)
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """All scores as part of an ONNX graph; see `Scorer`."""
