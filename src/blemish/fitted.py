@@ -108,6 +108,15 @@ class Fitted:
         """How much like the labelled defects, higher = more."""
         return self.scorer.defect_score(self.scorer_state, evidence)
 
+    def decision_score(self, evidence: Evidence) -> Float[np.ndarray, " row"]:
+        """The score that is cut: the defect score where defects are labelled, else the outlier score."""
+        return self.defect_score(evidence) if self.n_defects else self.outlier_score(evidence)
+
+    @property
+    def ordinary(self) -> Float[np.ndarray, " ordinary"]:
+        """That score of the ordinary rows that calibrate."""
+        return self.calibration["defect" if self.n_defects else "outlier"]
+
     def probabilities(self, evidence: Evidence, shares: Mapping[str, float] = PRIOR) -> Float[np.ndarray, "row 3"]:
         """Of normal, other and defect.
 
@@ -191,8 +200,8 @@ class Fitted:
             ConfigError: If the value makes no sense.
             DataError: If the labels or rows at hand cannot support it.
         """
-        calibration = {**self.calibration, "ordinary": self.calibration["defect" if self.n_defects else "outlier"]}
-        ordinary = calibration["ordinary"]
+        ordinary = self.ordinary
+        calibration = {**self.calibration, "ordinary": ordinary}
         if target == "recall":
             threshold = for_recall(calibration["known"], value)
         elif target == "precision":
@@ -358,10 +367,9 @@ def explain_scores(
         kept: Which elements are shown, shape (element,).
     """
     model = fitted.model
-    ask = fitted.defect_score if fitted.n_defects else fitted.outlier_score
 
     def score(some: torch.Tensor) -> Float[np.ndarray, " row"]:
-        return ask(model.evidence(some)) if len(some) else np.zeros(0)
+        return fitted.decision_score(model.evidence(some)) if len(some) else np.zeros(0)
 
     unusual = tail(fitted.calibration["outlier"], fitted.outlier_score(evidence))
     alike = tail(fitted.calibration["defect"], fitted.defect_score(evidence)) if fitted.n_defects else None
