@@ -19,6 +19,7 @@ from blemish.occlusion import (
     drivers,
     falls,
     holds,
+    named_together,
     tail,
     typical_row,
     without_cells,
@@ -358,7 +359,7 @@ def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray)
 def explain_scores(
     fitted: Fitted, x: Float[torch.Tensor, "row *sample"], evidence: Evidence, kept: np.ndarray
 ) -> dict[str, Any]:
-    """What makes the score of each row: 'fall', 'driver', 'unusual' and 'alike' of `blemish.explain.Explanation`.
+    """What makes the score of each row: fields of `blemish.explain.Explanation`, from 'fall' to 'together'.
 
     Args:
         fitted: A fit.
@@ -373,7 +374,7 @@ def explain_scores(
 
     unusual = tail(fitted.calibration["outlier"], fitted.outlier_score(evidence))
     alike = tail(fitted.calibration["defect"], fitted.defect_score(evidence)) if fitted.n_defects else None
-    facts = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
+    facts: dict[str, Any] = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
     blocks, n = model.modality.blocks, int(kept.sum())
     if model.choices.modality.name == "text":
         return {**facts, "fall": falls(score, x, without_words, lambda sample: holds(sample, kept), n)}
@@ -381,6 +382,7 @@ def explain_scores(
     if blocks:
         typical = typical_row(normals, blocks)
         fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)
+        facts["named"], facts["together"] = named_together(score, x, typical, blocks, fall)
     else:
         picture = normals.median(dim=0).values
         fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n, LEAST_CHANGE)
