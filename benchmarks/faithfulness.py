@@ -11,18 +11,16 @@ same way, and those that an explanation by reconstruction error names. The figur
 nats. The replacements are other ones than the explanation tries itself: it holds no training rows.
 """
 
-import argparse
 import re
 from collections.abc import Callable
-from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
 
 from blemish import DefectDetector
 from blemish.explain import Explanation
-from quality import Task, tasks_in
+from quality import Task, parser_of, tasks_of
 
 NAMED, TRIES, DRAWS = 3, 5, 5
 DEFAULT = (
@@ -109,7 +107,7 @@ def measure(task: Task, seed: int, hits: int, n_named: int) -> np.ndarray:
     """Falls of the defect score on one task by named, by badly reconstructed, and by random elements.
 
     Returns:
-        A row a hit: the three falls, the score, and the seconds that its explanation took.
+        A row a hit: the three falls, the score, and the processor seconds that its explanation took.
     """
     split = task.load(seed)
     det = DefectDetector(random_state=seed).fit(split.X_train, split.y_train)
@@ -121,9 +119,9 @@ def measure(task: Task, seed: int, hits: int, n_named: int) -> np.ndarray:
     mine = [one(split.X_test, int(row)) for row in defects]
     order = np.argsort(-ask(joined(mine)), kind="stable")[:hits]
     chosen = [mine[i] for i in order]
-    start = perf_counter()
+    start = process_time()
     by_score = det.explain(joined(chosen))
-    seconds = (perf_counter() - start) / len(chosen)
+    seconds = (process_time() - start) / len(chosen)
     by_error = det.explain(joined(chosen), by="error")
     rng = np.random.default_rng(seed)
     usual = np.flatnonzero(np.asarray([word is None or word != word for word in split.y_train]))
@@ -158,26 +156,18 @@ def summary(found: np.ndarray) -> dict[str, str]:
         "named - random": f"{gain.mean():.2f} ± {error:.2f}",
         "named above random": f"{(gain > 0).mean():.2f}",
         "score": f"{score.mean():.2f}",
-        "seconds a hit": f"{seconds.mean():.2f}",
+        "CPU seconds a hit": f"{seconds.mean():.2f}",
     }
 
 
 def main() -> None:
     """Print a table with a line for each task."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--labels", default="kind")
-    parser.add_argument("--normal", default="normal")
-    parser.add_argument("--suite", default="targeted")
-    parser.add_argument("--only", nargs="*", help="parts of task names; default: one or two of each kind of data")
+    parser = parser_of(__doc__ or "")
     parser.add_argument("--hits", type=int, default=10)
     parser.add_argument("--named", type=int, default=NAMED, help="elements to replace")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args()
-    tasks = tasks_in(given.folder, given.labels, given.normal, given.suite)
-    by_name = [t for t in tasks if any(p in t.name for p in (given.only or DEFAULT))]
     first = True
-    for task in by_name or tasks:
+    for task in tasks_of(parser, given, DEFAULT):
         found = summary(np.concatenate([measure(task, seed, given.hits, given.named) for seed in given.seeds]))
         if first:
             print("| task | " + " | ".join(found) + " |\n|---|" + "---:|" * len(found), flush=True)

@@ -9,10 +9,8 @@ test rows (`set_prior`), which a user has to guess. Then come, for the highest 3
 that of always saying the true share.
 """
 
-import argparse
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +18,7 @@ from blemish import DefectDetector
 from blemish.scoring.calibration import brier, chance_of_defect
 from blemish.scoring.conformal import conformal_p_values
 from blemish.scoring.outlook import outlook
-from quality import tasks_in
+from quality import parser_of, tasks_of
 
 REPORTED = 0.03
 
@@ -52,17 +50,10 @@ def figures(known: np.ndarray, ordinary: np.ndarray, scores: np.ndarray, defect:
 
 def main() -> None:
     """Print a table with a line for each task and seed, and the mean."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--labels", default="kind")
-    parser.add_argument("--normal", default="normal")
-    parser.add_argument("--suite", default="targeted")
-    parser.add_argument("--only", nargs="*", default=[""], help="parts of task names")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser = parser_of(__doc__ or "")
     given = parser.parse_args()
-    tasks = tasks_in(given.folder, given.labels, given.normal, given.suite)
     rows: list[list[float]] = []
-    for task in (task for task in tasks if any(part in task.name for part in given.only)):
+    for task in tasks_of(parser, given):
         for seed in given.seeds:
             split = task.load(seed)
             with warnings.catch_warnings():

@@ -17,7 +17,7 @@ import argparse
 import importlib.util
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -108,6 +108,40 @@ def tasks_in(folder: Path, labels: str, normal: str, suite: str, n_labelled: int
                 Task(f"{path.stem}/{defect}", partial(cut, rows), partial(_own_group, cut, kind, normal, defect))
             )
     return tasks
+
+
+def parser_of(text: str) -> argparse.ArgumentParser:
+    """The options by which other benchmarks choose tasks; `tasks_of` reads them.
+
+    Args:
+        text: What the benchmark is for.
+    """
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--labels", default="kind", help="column of a table that says what each row is")
+    parser.add_argument("--normal", default="normal", help="the kind that is no outlier")
+    parser.add_argument("--suite", default="targeted", help="of a folder that brings its own tasks")
+    parser.add_argument("--only", nargs="*", help="parts of task names")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    return parser
+
+
+def tasks_of(parser: argparse.ArgumentParser, given: argparse.Namespace, default: Sequence[str] = ()) -> list[Task]:
+    """The tasks that the options name.
+
+    Args:
+        parser: From `parser_of`; it ends the program with one line where there is no such folder or task.
+        given: What it read.
+        default: Parts of names without `--only`; where none is there, all tasks.
+    """
+    if not given.folder.is_dir():
+        parser.error(f"there is no folder {given.folder}")
+    tasks = tasks_in(given.folder, given.labels, given.normal, given.suite)
+    some = [task for task in tasks if any(part in task.name for part in given.only or default)]
+    if not some and given.only:
+        names = ", ".join(task.name for task in tasks) or "none: check --labels, --normal and --suite"
+        parser.error(f"no task has {' or '.join(map(repr, given.only))} in its name; there are {names}")
+    return some or tasks
 
 
 def _protocol_group(load: Any, seed: int) -> np.ndarray:

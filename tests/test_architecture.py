@@ -38,7 +38,7 @@ ROWS = [
     ["choices", "rows", "file_labels", "label_report", "report", "streams"],
     ["model"],
     ["fitted", "fitting", "fitted_card"],
-    ["export"],
+    ["export", "cross_fits"],
     ["detector"],
     ["config", "lightning"],
     ["results", "demo", "inputs", "trust"],

@@ -301,6 +301,10 @@ def test_wrong_usage_is_status_2(folder, model, blemish):
         ("score", model, data, "-o", folder / "x.xlsx"),
         ("score", model),
         ("threshold", model),
+        ("threshold", model, "--recall", "0.5", "--precision", "0.5"),
+        ("threshold", model, "--budget", "some"),
+        ("threshold", model, "--recall", "1.5"),
+        ("threshold", model, "--defect-share", "1"),
         ("nonsense",),
         ("info", model, "--nonsense"),
     ):
@@ -341,6 +345,7 @@ def test_failed_work_is_status_1_and_one_line(folder, model, blemish):
         (("evaluate", model, data), "say what is true: --truth COLUMN"),
         (("evaluate", model, data, "--truth", "kid"), "there is no label column 'kid'"),
         (("threshold", model, "--recall", "0.99"), "needs at least 99 labelled defects, there are 12"),
+        (("threshold", model, "--budget", "100000"), "budget=100000 must lie between 1 and"),
     ):
         status, printed, err = blemish(*arguments)
         errors = [line for line in err.splitlines() if line.startswith("error: ")]

@@ -768,7 +768,7 @@ def test_explanations_name_elements_and_neighbours(name, splits, fitted):
     assert len(frame) == 6
     assert list(frame.columns) == [
         "row", "rank", "element", "error", "share", "seen", "expected", "nearest_defect", "nearest_normal",
-        "fall", "chances", "driver",
+        "fall", "together", "chances", "driver",
     ]  # fmt: skip
     assert (frame["error"] >= 0).all()
     n_train = len(splits[name].X_train)

@@ -12,6 +12,7 @@ from blemish.occlusion import (
     cell_masks,
     drivers,
     falls,
+    named_together,
     tail,
     typical_row,
     without_cells,
@@ -108,6 +109,70 @@ def test_the_score_is_explained_by_the_column_that_makes_it(table_detector, tabl
     assert without(worst) < without(best)
     assert explanation.driver[0] in ("like your defect", "both", "unusual")
     np.testing.assert_array_equal(explanation.unusual, table_detector.explain(hit).unusual)
+
+
+def by_pairs(some):
+    """High while the first two columns agree and the third is high, so alone each of the two counts for little."""
+    a, b, c, d = some.numpy().T
+    return np.maximum(a, b) * 3 + c + 0.1 * d
+
+
+FOUR = tuple(Block(i, i + 1, "numeric") for i in range(4))
+
+
+def test_columns_that_repeat_each_other_are_named_together():
+    x, typical = torch.ones(2, 4, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
+    fall = falls(by_pairs, x, lambda s: without_columns(s, typical, FOUR), lambda _: [0, 1, 2, 3], 4)
+    assert fall[0].argsort()[::-1][:2].tolist() == [2, 3]  # one by one neither of the pair counts
+    order, together = named_together(by_pairs, x, typical, FOUR, fall)
+    assert order[0].tolist() == [2, 3, 0]
+    order, together = named_together(by_pairs, x, typical, FOUR, fall, 4)
+    assert set(order[0, 2:].tolist()) == {0, 1}
+    np.testing.assert_allclose(together[0], [1.0, 1.1, 1.1, 4.1])
+
+
+def test_a_set_of_columns_is_chosen_as_by_hand():
+    rng = np.random.default_rng(0)
+    x, typical = torch.from_numpy(rng.normal(size=(4, 4))), torch.from_numpy(rng.normal(size=4))
+    pairs = rng.normal(size=(4, 4))
+
+    def score(some):
+        values = some.numpy()
+        return np.tanh(np.einsum("ri,ij,rj->r", values, pairs, values))
+
+    fall = falls(score, x, lambda s: without_columns(s, typical, FOUR), lambda _: [0, 1, 2, 3], 4)
+    order, together = named_together(score, x, typical, FOUR, fall, 3)
+    for row in range(4):
+        chosen: list[int] = []
+        for at in range(3):
+            drops = {}
+            for column in set(range(4)) - set(chosen):
+                copy = x[row].clone()
+                copy[[*chosen, column]] = typical[[*chosen, column]]
+                drops[column] = float(score(x[row][None])[0] - score(copy[None])[0])
+            best = max(drops, key=lambda column: drops[column])
+            assert order[row, at] == best
+            assert together[row, at] == pytest.approx(drops[best])
+            chosen.append(best)
+
+
+def test_fewer_columns_than_a_set_holds_are_all_named():
+    x, one = torch.ones(1, 1), (Block(0, 1, "numeric"),)
+    order, together = named_together(lambda some: some.numpy()[:, 0], x, torch.zeros(1), one, np.array([[1.0]]))
+    assert (order.tolist(), together.tolist()) == ([[0]], [[1.0]])
+
+
+def test_a_set_comes_first_and_says_what_it_costs(table_detector, table_split):
+    explanation = table_detector.explain(table_split.X_test[-3:])
+    assert explanation.named is not None
+    frame = explanation.to_frame(top=5)
+    for row, lines in frame.groupby("row"):
+        first = [explanation.elements.index(name) for name in lines["element"][:2]]
+        assert first == explanation.named[row][: len(first)].tolist()
+        hit = table_split.X_test[-3:][[row]].copy()
+        before = float(table_detector.defect_score(hit)[0])
+        assert lines["together"].iloc[0] == pytest.approx(lines["fall"].iloc[0])
+        assert before - lines["together"].iloc[1] < before + 1e-9
 
 
 def test_explaining_by_error_asks_no_score(table_detector, table_split):

@@ -78,6 +78,7 @@ def test_the_report_says_why_and_how_far_to_trust_it(page):
     assert "the training data (" in html
     assert ('class="picture"' in html) == (name in ("image", "video"))
     assert ('class="quote"' in html) == (name == "text")
+    assert (" it falls by " in html) == (name == "tabular")
     if name == "tabular":
         assert "missing in 0." in html
         assert "constant" in html

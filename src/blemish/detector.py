@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from blemish import store
+from blemish import cross_fits, store
 from blemish.catalogue import of_preset
 from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_number
 from blemish.columns import frame_columns, is_frame
@@ -44,7 +44,7 @@ from blemish.model import device_for
 from blemish.rows import Rows, to_rows
 from blemish.scoring import Evidence
 from blemish.scoring.clouds import PRIOR
-from blemish.scoring.conformal import conformal_p_values, discoveries
+from blemish.scoring.conformal import conformal_p_values, cross_conformal_p_values, discoveries
 from blemish.scoring.prior import shares_of
 from blemish.scoring.promise import Promise
 from blemish.scoring.thresholds import for_share
@@ -82,6 +82,7 @@ class DefectDetector(BaseEstimator):
         prior_: Assumed shares of the groups, see `set_prior`.
         promise_: What that cut promises, see `blemish.scoring.promise.Promise`.
         fitted_: The model, its scorer and the calibration rows, see `blemish.fitted.Fitted`.
+        folds_: The same for each fold of `cross_fit`; empty without it.
         history_: An `EpochRecord` an epoch.
         seed_: The seed that was used, also when `random_state` is None.
         training_: Provenance: rows by group, seconds, versions.
@@ -226,7 +227,7 @@ class DefectDetector(BaseEstimator):
         """
         group = job.group
         self.fitted_ = learn_groups(job.model, job.x, group, job.held_out, job.names, int(job.rng.integers(2**31)))
-        self.seed_, self.history_ = job.seed, list(history)
+        self.seed_, self.history_, self.folds_ = job.seed, list(history), []
         self._remember_columns(job)
         self.classes_, self.notes_, self.prior_ = np.array(CLASSES), {}, dict(PRIOR)
         calibration = self.fitted_.calibration
@@ -379,8 +380,36 @@ class DefectDetector(BaseEstimator):
         found["label"] = self._words(outlier, defect)
         return {name: replace(rows, index=None).spread(values, name) for name, values in found.items()}
 
+    def cross_fit(self, X: Any, y: Any = None, *, folds: int = 5) -> "DefectDetector":
+        """Fit again without each fold of the ordinary rows, for `p_values` and `select` where few rows were fitted.
+
+        All ordinary rows calibrate then, and none is held out for good. Scores and thresholds stay as they are. It
+        takes `folds` times as long as the fit; the model file grows as much. See `cross_conformal_p_values` for what
+        is promised.
+
+        Args:
+            X: The rows of the fit.
+            y: Their labels.
+            folds: Parts of the ordinary rows, >= 2; at most their number.
+
+        Raises:
+            ConfigError: If there cannot be so many folds.
+            DataError: If X are not the rows of the fit.
+        """
+        rows = self._rows(X)
+        group = self._groups(y, rows)
+        found, fitted = ({word: int((group == code).sum()) for word, code in _WORDS.items()}, self.training_["rows"])
+        if found != fitted:
+            raise DataError(f"cross_fit needs the rows and labels of the fit: these are {found}, those were {fitted}")
+        model = self.fitted_.model
+        arguments = {**self.get_params(deep=False), **model.choices.spec(), "latent_dim": model.network.latent_dim}
+        self.folds_ = list(cross_fits.cross_fits(arguments, rows, group, folds, self.seed_))
+        return self
+
     def p_values(self, X: Any) -> Any:
         """Conformal p-value of each row, in (0, 1]: small = no ordinary row scores so high.
+
+        By the rows that were held out; after `cross_fit` by its folds.
 
         Raises:
             DataError: If too few rows were fitted to hold some out.
@@ -402,13 +431,18 @@ class DefectDetector(BaseEstimator):
 
     def _p_values(self, X: Any) -> tuple[Rows, np.ndarray]:
         check_is_fitted(self, "threshold_")
-        if not len(self.fitted_.held_out):
+        if not len(self.fitted_.held_out) and not self.folds_:
             raise DataError(
-                f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows"
+                f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows, or "
+                "call cross_fit with the rows of the fit"
             )
-        labelled = self.fitted_.n_defects > 0
-        rows, (scores,) = self._asked(X, lambda f, e: (f.defect_score(e) if labelled else f.outlier_score(e),))
-        return rows, conformal_p_values(self.fitted_.calibration["defect" if labelled else "outlier"], scores)
+        rows = self._rows(X)
+        scores = [
+            _answers(fitted, rows, lambda f, e: (f.decision_score(e),))[0] for fitted in self.folds_ or [self.fitted_]
+        ]
+        if self.folds_:
+            return rows, cross_conformal_p_values([fold.ordinary for fold in self.folds_], np.stack(scores))
+        return rows, conformal_p_values(self.fitted_.ordinary, scores[0])
 
     def set_threshold(
         self,
@@ -654,7 +688,9 @@ class DefectDetector(BaseEstimator):
             "n_features_in_": getattr(self, "n_features_in_", None),
             "feature_names_in_": [str(name) for name in getattr(self, "feature_names_in_", [])],
         }
-        store.write(path, self.fitted_.arrays(), {**self.fitted_.facts(), "detector": facts})
+        arrays, folds = cross_fits.to_stored(self.folds_)
+        manifest = {**self.fitted_.facts(), "folds": folds, "detector": facts}
+        store.write(path, {**self.fitted_.arrays(), **arrays}, manifest)
 
     def export(self, path: str | os.PathLike[str], X: Any = None) -> Parity:
         """Write one ONNX file that scores raw samples without PyTorch; see `blemish.runtime` and docs/export.md.
@@ -689,6 +725,8 @@ class DefectDetector(BaseEstimator):
             det = cls(**facts["arguments"])
             choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, "tabular"))
             det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, where)
+            folds = manifest.get("folds", [])
+            det.folds_ = cross_fits.from_stored(choices, det.latent_dim, arrays, folds, where)
             for name in _STORED:
                 setattr(det, name, facts[name])
             det.prior_ = {name: facts["prior_"][name] for name in CLASSES}  # a file does not keep the order
@@ -723,17 +761,18 @@ class DefectDetector(BaseEstimator):
                 "again, or use outlier_score"
             )
 
-    def _tensor(self, X: Any) -> tuple[Rows, TensorRows]:
+    def _rows(self, X: Any) -> Rows:
         check_is_fitted(self, "threshold_")
-        n_frames = getattr(self.fitted_.model.modality, "n_frames", None)
-        rows = to_rows(X, self.fitted_.model.choices.modality.name, n_frames, self._modality_option("column"))
+        name = self.fitted_.model.choices.modality.name
+        return to_rows(X, name, self._n_frames(warm=True), self._modality_option("column"))
+
+    def _tensor(self, X: Any) -> tuple[Rows, TensorRows]:
+        rows = self._rows(X)
         return rows, self.fitted_.model.to_tensor(rows.X)
 
     def _asked(self, X: Any, ask: Callable[[Fitted, Evidence], Arrays]) -> tuple[Rows, Arrays]:
-        """Ask about some rows at a time: what is known of each row is many times its size."""
-        rows, x = self._tensor(X)
-        found = self.fitted_.model.judged(x, lambda evidence: ask(self.fitted_, evidence))
-        return rows, tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+        rows = self._rows(X)
+        return rows, _answers(self.fitted_, rows, ask)
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn may assume: missing values and categories are fine, features need not be positive."""
@@ -760,6 +799,12 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> DefectDetector:
         ArtifactError: If the file is missing, truncated, foreign, damaged or from a newer version.
     """
     return DefectDetector._from_file(path, device)
+
+
+def _answers(fitted: Fitted, rows: Rows, ask: Callable[[Fitted, Evidence], Arrays]) -> Arrays:
+    """Ask about some rows at a time: what is known of each row is many times its size."""
+    found = fitted.model.judged(fitted.model.to_tensor(rows.X), lambda evidence: ask(fitted, evidence))
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
 def seed_of(random_state: Any) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from blemish.errors import DataError
 
@@ -35,6 +35,9 @@ class Explanation:
         alike: Share of ordinary rows that are as much like the labelled defects; None without any.
         chances: For columns of categories, by row and element: the three likeliest categories with their
             probabilities; None elsewhere.
+        named: For tables, columns that lower the score as a set, as numbers, in the order in which they were chosen,
+            shape (row, named); see `blemish.occlusion.named_together`.
+        together: How far the score falls when each and all named before it are replaced, shape (row, named).
     """
 
     index: list[Any]
@@ -51,13 +54,19 @@ class Explanation:
     unusual: Float[np.ndarray, " row"] | None = None
     alike: Float[np.ndarray, " row"] | None = None
     chances: list[list[dict[str, float] | None]] | None = None
+    named: Int[np.ndarray, "row named"] | None = None
+    together: Float[np.ndarray, "row named"] | None = None
 
     def worst(self, row: int, top: int) -> list[int]:
-        """The `top` elements of a row: those that lower the score, most first; then by error, without zeros."""
+        """The `top` elements of a row: those named as a set, those that lower the score, most first; then by error.
+
+        Elements with neither a fall nor an error are left out.
+        """
         error = self.error[row]
         fall = np.zeros_like(error) if self.fall is None else np.maximum(self.fall[row], 0)
-        order = np.lexsort((-error, -fall))[:top]
-        return [element for element in order.tolist() if error[element] > 0 or fall[element] > 0]
+        named = [] if self.named is None else self.named[row].tolist()
+        others = [element for element in np.lexsort((-error, -fall)).tolist() if element not in named]
+        return [element for element in [*named, *others] if error[element] > 0 or fall[element] > 0][:top]
 
     def to_frame(self, top: int = 5) -> Any:
         """A frame with one line for each of the `top` worst elements of each row; an Arrow table without pandas.
@@ -65,8 +74,9 @@ class Explanation:
         Elements without any error are left out.
 
         Columns: row, rank (from 1), element, error, share (of the row's error), seen, expected, nearest_defect,
-        nearest_normal; where the score was explained also fall (of the score, without this element), chances (of the
-        categories) and driver; the index of a frame repeats the row's name.
+        nearest_normal; where the score was explained also fall (of the score, without this element), together (without
+        this and those ranked before it; tables only, and the first three), chances (of the categories) and driver; the
+        index of a frame repeats the row's name.
         """
         share = self.error / np.maximum(self.total[:, None], 1e-12)
         lines = [
@@ -94,12 +104,15 @@ class Explanation:
         return pd.DataFrame(lines, index=pd.Index([self.index[line["row"]] for line in lines]))
 
     def of_score(self, row: int, element: int) -> dict[str, Any]:
-        """Fall, chances (as text) and driver of one element of a row; nothing where only errors were asked for."""
+        """Falls, chances (as text) and driver of one element of a row; nothing where only errors were asked for."""
         if self.fall is None:
             return {}
         chances = None if self.chances is None else self.chances[row][element]
         told = None if chances is None else ", ".join(f"{name} {chance:.0%}" for name, chance in chances.items())
-        return {"fall": float(self.fall[row, element]), "chances": told, "driver": self.driver[row]}
+        place = np.flatnonzero(self.named[row] == element) if self.named is not None else ()
+        together = float(self.together[row, place[0]]) if self.together is not None and len(place) else None
+        fall = float(self.fall[row, element])
+        return {"fall": fall, "together": together, "chances": told, "driver": self.driver[row]}
 
     def _repr_html_(self) -> str:
         """The frame, for notebooks; pandas escapes it."""

@@ -20,6 +20,7 @@ from blemish.occlusion import (
     drivers,
     falls,
     holds,
+    named_together,
     tail,
     typical_row,
     without_cells,
@@ -109,6 +110,15 @@ class Fitted:
         """How much like the labelled defects, higher = more."""
         return self.scorer.defect_score(self.scorer_state, evidence)
 
+    def decision_score(self, evidence: Evidence) -> Float[np.ndarray, " row"]:
+        """The score that is cut: the defect score where defects are labelled, else the outlier score."""
+        return self.defect_score(evidence) if self.n_defects else self.outlier_score(evidence)
+
+    @property
+    def ordinary(self) -> Float[np.ndarray, " ordinary"]:
+        """That score of the ordinary rows that calibrate."""
+        return self.calibration["defect" if self.n_defects else "outlier"]
+
     def probabilities(self, evidence: Evidence, shares: Mapping[str, float] = PRIOR) -> Float[np.ndarray, "row 3"]:
         """Of normal, other and defect.
 
@@ -197,8 +207,8 @@ class Fitted:
             ConfigError: If the value makes no sense.
             DataError: If the labels or rows at hand cannot support it.
         """
-        calibration = {**self.calibration, "ordinary": self.calibration["defect" if self.n_defects else "outlier"]}
-        ordinary = calibration["ordinary"]
+        ordinary = self.ordinary
+        calibration = {**self.calibration, "ordinary": ordinary}
         if target == "recall":
             threshold = for_recall(calibration["known"], value)
         elif target == "precision":
@@ -355,7 +365,7 @@ def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray)
 def explain_scores(
     fitted: Fitted, x: Float[torch.Tensor, "row *sample"], evidence: Evidence, kept: np.ndarray
 ) -> dict[str, Any]:
-    """What makes the score of each row: 'fall', 'driver', 'unusual' and 'alike' of `blemish.explain.Explanation`.
+    """What makes the score of each row: fields of `blemish.explain.Explanation`, from 'fall' to 'together'.
 
     Args:
         fitted: A fit.
@@ -364,14 +374,13 @@ def explain_scores(
         kept: Which elements are shown, shape (element,).
     """
     model = fitted.model
-    ask = fitted.defect_score if fitted.n_defects else fitted.outlier_score
 
     def score(some: torch.Tensor) -> Float[np.ndarray, " row"]:
-        return ask(model.evidence(some)) if len(some) else np.zeros(0)
+        return fitted.decision_score(model.evidence(some)) if len(some) else np.zeros(0)
 
     unusual = tail(fitted.calibration["outlier"], fitted.outlier_score(evidence))
     alike = tail(fitted.calibration["defect"], fitted.defect_score(evidence)) if fitted.n_defects else None
-    facts = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
+    facts: dict[str, Any] = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
     blocks, n = model.modality.blocks, int(kept.sum())
     if model.choices.modality.name == "text":
         return {**facts, "fall": falls(score, x, without_words, lambda sample: holds(sample, kept), n)}
@@ -379,6 +388,7 @@ def explain_scores(
     if blocks:
         typical = typical_row(normals, blocks)
         fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)
+        facts["named"], facts["together"] = named_together(score, x, typical, blocks, fall)
     else:
         picture = normals.median(dim=0).values
         fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n, LEAST_CHANGE)

@@ -5,13 +5,15 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, normalize
 
 from blemish.output import Block
 
 GRID = 8
+TOGETHER = 3
+"""Columns that are chosen as a set: each costs as many scorings as there are columns."""
 ROWS_AT_ONCE = 256
 LEAST_CHANGE = 1 / 255
 """Of a pixel: one level of an 8-bit picture."""
@@ -66,6 +68,55 @@ def falls(
                 ask()
     ask()
     return found
+
+
+def named_together(
+    score: Score,
+    x: Float[Tensor, "row feature"],
+    typical: Float[Tensor, " feature"],
+    blocks: Sequence[Block],
+    fall: Float[np.ndarray, "row element"],
+    n_named: int = TOGETHER,
+) -> tuple[Int[np.ndarray, "row named"], Float[np.ndarray, "row named"]]:
+    """Columns that lower the score as a set: first the one whose loss lowers it most, then what lowers it most besides.
+
+    Columns that repeat each other each look dear, or each look dispensable, as long as the others are there.
+
+    Args:
+        score: Of tensors, (row, feature) to (row,).
+        x: Rows to explain.
+        typical: Where normal values come from.
+        blocks: The columns, each an element.
+        fall: Of each element alone, from `falls`.
+        n_named: Columns of the set, at most all.
+
+    Returns:
+        The columns in the order in which they were chosen, and how far the score falls when each and all before it are
+        replaced; shape (row, named).
+
+    Reference:
+        Greedy as in Nemhauser, Wolsey and Fisher, "An analysis of approximations for maximizing submodular set
+        functions", 1978; the score is not submodular, so without their guarantee.
+    """
+    named = min(n_named, len(blocks))
+    order, together = np.argsort(-fall, axis=1, kind="stable")[:, :named].copy(), np.zeros((len(x), named))
+    whole = score(x)
+    if named:
+        together[:, 0] = np.take_along_axis(fall, order[:, :1], axis=1)[:, 0]
+    for row, sample in enumerate(x):
+        best_first = np.argsort(-fall[row], kind="stable").tolist()
+        for at in range(1, named):
+            before = order[row, :at].tolist()
+            left = [element for element in best_first if element not in before]
+            bare = sample.clone()
+            for element in before:
+                bare[blocks[element].start : blocks[element].stop] = typical[
+                    blocks[element].start : blocks[element].stop
+                ]
+            without = score(without_columns(bare, typical, [blocks[element] for element in left]))
+            order[row, at] = left[int(without.argmin())]
+            together[row, at] = whole[row] - without.min()
+    return order, together
 
 
 def without_columns(

@@ -100,7 +100,8 @@ def model_page(
         Section("Map", "Codes of the network on their two principal components; neighbours were seen as alike.",
                 _map(det, X, keys, groups, score, order)),
         Section("Top hits", "What makes each score: every element was replaced by its normal value, and the fall of "
-                "the score measured. Orange marks where.", _hits(det, X, keys, score, order[:top].tolist())),
+                "the score measured. Orange marks regions that count for more than most.",
+                _hits(det, X, keys, score, order[:top].tolist())),
         Section("Threshold", "", promise_body(det)),
         *_sections_on_labels(det),
         Section("Training", "Terms of the loss by epoch, and the loss on rows held out.", _training(det)),
@@ -218,21 +219,27 @@ def _hits(det: DefectDetector, X: Any, keys: Sequence[Any], score: np.ndarray, r
     found = det.explain(some)
     modality = det.fitted_.model.modality
     tensors = None if found.seen is not None else np.asarray(modality.to_tensor(some), dtype=np.float64)
-    return "".join(
-        _hit(found, at, f"{at + 1}. {keys[row]}", float(score[row]), some, tensors) for at, row in enumerate(rows)
-    )
+    return "".join(_hit(found, at, keys[row], float(score[row]), some, tensors) for at, row in enumerate(rows))
 
 
-def _hit(found: Explanation, at: int, name: str, score: float, some: Any, tensors: np.ndarray | None) -> str:
+def _hit(found: Explanation, at: int, key: Any, score: float, some: Any, tensors: np.ndarray | None) -> str:
     assert found.fall is not None
+    name = f"{at + 1}. {key}"
     worst = found.worst(at, NAMED_ELEMENTS)
     driven = (
         f"{DRIVEN[found.driver[at]]} {_share('as unusual', found.unusual, at)}{_share('as alike', found.alike, at)}"
     )
     near = [
-        f"Nearest labelled defects: {', '.join(map(str, found.nearest_defects[at])) or 'none'}.",
-        f"Nearest normals: {', '.join(map(str, found.nearest_normals[at])) or 'none'}.",
+        f"{what}: {', '.join('itself' if name == key else str(name) for name in names[at]) or 'none'}."
+        for what, names in (
+            ("Nearest labelled defects", found.nearest_defects),
+            ("Nearest normals", found.nearest_normals),
+        )
     ]
+    if found.named is not None and found.together is not None and len(found.named[at]) > 1:
+        most = int(found.together[at].argmax())
+        names = ", ".join(found.elements[element] for element in found.named[at, : most + 1])
+        near.insert(0, f"Without {names}{' together' if most else ''} it falls by {found.together[at, most]:.2f}.")
     shown = "" if tensors is None else _pictures(tensors[at], found.fall[at], name)
     if isinstance(some, list) and isinstance(some[at], str):
         text = some[at] if len(some[at]) <= QUOTED else some[at][:QUOTED] + " …"
@@ -272,7 +279,7 @@ def _pictures(sample: np.ndarray, fall: np.ndarray, name: str) -> str:
     frames = sample if sample.ndim == 4 else sample[None]
     height, width = frames.shape[-2:]
     rows, columns = min(GRID, height), min(GRID, width)
-    grids = np.maximum(fall, 0).reshape(len(frames), rows, columns)
+    grids = np.maximum(fall - max(np.median(fall), 0), 0).reshape(len(frames), rows, columns)
     tops, lefts = (np.linspace(0, side, n + 1).astype(int) for side, n in ((height, rows), (width, columns)))
     heat = np.repeat(np.repeat(grids, np.diff(tops), axis=1), np.diff(lefts), axis=2) / max(grids.max(), 1e-12)
     if sample.ndim == 3:

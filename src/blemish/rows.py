@@ -1,7 +1,7 @@
 """Whatever a user hands to a detector, as rows that a modality takes; results in the same form."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,10 +92,12 @@ def to_rows(X: Any, modality: str = "auto", frames: int | None = None, column: s
 
 
 def take(X: Any, rows: list[int]) -> Any:
-    """Some rows of a list, an array or an Arrow table."""
-    if isinstance(X, list):
-        return [X[i] for i in rows]
-    return X[rows] if isinstance(X, np.ndarray) else X.take(rows)
+    """Some rows of anything that `to_rows` gives as X."""
+    if is_frame(X):
+        return nw.from_native(X, eager_only=True)[rows].to_native()
+    if isinstance(X, Mapping):
+        return {name: np.asarray(column)[rows] for name, column in X.items()}
+    return X[rows] if isinstance(X, np.ndarray) else [X[i] for i in rows]
 
 
 def _read(X: Any, modality: str, frames: int | None, column: str | None) -> Rows:

@@ -1,0 +1,96 @@
+"""Fits that each leave out a fold of the ordinary rows: scores of all of them by fits that have not seen them."""
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from blemish import fitted
+from blemish.choices import Choices, choose_modality, whole_number
+from blemish.errors import ConfigError, DataWarning, QualityWarning
+from blemish.fitted import Fitted, learn_groups
+from blemish.fitting import Job, assemble, plan_task, run_job
+from blemish.labels import NORMAL, UNLABELLED
+from blemish.rows import Rows, take
+
+
+def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " held_out"]]:
+    """Unlabelled and normal rows dealt evenly to folds, at random.
+
+    Args:
+        group: Of each row.
+        n_folds: >= 2, at most the number of such rows.
+        seed: Of the deal.
+
+    Raises:
+        ConfigError: If there cannot be so many folds.
+    """
+    rows = np.flatnonzero((group == UNLABELLED) | (group == NORMAL))
+    if whole_number("folds", n_folds, least=2) > len(rows):
+        raise ConfigError(f"folds={n_folds} must be at most {len(rows)}, the unlabelled and normal rows")
+    dealt = np.random.default_rng(seed).permutation(rows)
+    return [np.sort(dealt[k::n_folds]) for k in range(int(n_folds))]
+
+
+def cross_fits(
+    arguments: Mapping[str, Any], rows: Rows, group: Int[np.ndarray, " row"], n_folds: Any, seed: int
+) -> Iterator[Fitted]:
+    """A whole fit for each fold, the scaling included, without that fold, which calibrates it.
+
+    Args:
+        arguments: `DefectDetector`'s, by name, with a number for `latent_dim`.
+        rows: The training data.
+        group: Their groups.
+        n_folds: See `deal_out`.
+        seed: Of the deal, the weights and the training.
+
+    Raises:
+        ConfigError: If there cannot be so many folds.
+        DataError: If the rows without a fold cannot be used.
+    """
+    part = choose_modality(arguments["modality"], rows.modality)
+    for k, held_out in enumerate(deal_out(group, n_folds, seed)):
+        rng = np.random.default_rng([seed, k])
+        seen = np.setdiff1d(np.arange(len(group)), held_out)
+        with warnings.catch_warnings():
+            for said in (QualityWarning, DataWarning):  # the fit of all rows has said it
+                warnings.simplefilter("ignore", said)
+            own = int(rng.integers(2**31))
+            model = assemble(arguments, part, part.make().fit(take(rows.X, seen.tolist())), own)
+            x = model.to_tensor(rows.X)
+            task, patience = plan_task(model, x, group, held_out, arguments, rng, warm_start=False)
+            job = Job(task, patience, model, x, group, rows.names, held_out, rng, time.perf_counter(), own, None)
+            for _ in run_job(job):
+                pass
+            yield replace(learn_groups(model, x, group, held_out, rows.names, own), learnt=None)
+
+
+def to_stored(folds: Sequence[Fitted]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    """Their arrays by name and their other facts, for a model file."""
+    arrays = {f"fold{k}.{name}": array for k, fold in enumerate(folds) for name, array in fold.arrays().items()}
+    return arrays, [fold.facts() for fold in folds]
+
+
+def from_stored(
+    choices: Choices,
+    latent_dim: int,
+    arrays: Mapping[str, np.ndarray],
+    facts: Sequence[dict[str, Any]],
+    device: torch.device,
+) -> list[Fitted]:
+    """The inverse of `to_stored`.
+
+    Raises:
+        ArtifactError: If weights do not fit the parts.
+        KeyError: If something is missing.
+    """
+    own = [
+        {name.removeprefix(f"fold{k}."): array for name, array in arrays.items() if name.startswith(f"fold{k}.")}
+        for k in range(len(facts))
+    ]
+    return [fitted.from_stored(choices, latent_dim, *stored, device) for stored in zip(own, facts, strict=True)]
