@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from blemish.app.catalogue import Catalogue
 from blemish.app.ledger import Ledger
+from blemish.app.mapped import mapped_array
 from blemish.app.marks import Mark, Opinions
 from blemish.app.ranking import CODES, TOP, Point, Ranking, best_first, places, point
 from blemish.app.suggestions import plane, suggest
@@ -86,7 +87,6 @@ class Review:
         self._seed, self._count, self._wanted = seed, 0, False
         self._fit_rows: list[int] = []
         self._X: Any = None
-        self._row_of_key: dict[str, int] | None = None
         self._lost: set[str] = set()
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._marking, self._asking = threading.RLock(), threading.Lock()
@@ -126,18 +126,16 @@ class Review:
         row = self.catalogue.row(sample)
         if row is not None:
             return row
-        if self._row_of_key is None:
-            self._row_of_key = {self.catalogue.title(row): row for row in range(len(self.catalogue))}
-        row = self._row_of_key.get(key)
+        row = self.catalogue.find(key)
         try:
             return row if row is not None and self.catalogue.digest(row) == sample else None
         except BlemishError:
             return None
 
-    def labels(self) -> list[str | None]:
-        """For each row 'defect', 'other', 'normal' or None; samples in conflict have none."""
+    def labels(self, rows: Sequence[int]) -> list[str | None]:
+        """For each of the rows 'defect', 'other', 'normal' or None; samples in conflict have none."""
         words = [None, "normal", "other", "defect", None]
-        return [words[code] for code in self.codes.tolist()]
+        return [words[code] for code in self.codes[list(rows)].tolist()]
 
     def marks(self) -> list[Mark]:
         """The mark that each person holds of each sample of this data set."""
@@ -246,7 +244,7 @@ class Review:
             self._X, self._fit_rows = _joined(self._X, X), [*self._fit_rows, *rows]
 
     def _fitted(self, det: DefectDetector, *, warm: bool) -> DefectDetector:
-        y = np.array(self.labels(), dtype=object)[self._fit_rows]
+        y = np.array(self.labels(self._fit_rows), dtype=object)
         job = det.begin_fit(self._X, y, warm_start=warm)
         history, start, patience = [], time.monotonic(), PATIENCE[warm]
         for record in run_job(job):
@@ -294,7 +292,7 @@ class Review:
                 if defect is not None:
                     defect[rows] = found.defect
                 if codes is None:
-                    codes = np.full((n, found.codes.shape[1]), np.nan, dtype=np.float32)
+                    codes = mapped_array((n, found.codes.shape[1]), np.float32)
                 codes[rows] = found.codes
                 where[rows], axes = plane(found.codes, axes)
             done += len(page)
@@ -357,22 +355,21 @@ class Review:
         det, ranking = self.det, self.ranking
         if det is None or ranking is None:
             raise BlemishError("there are no scores yet; wait for the first fit")
-        label = np.where(ranking.outlier > det.outlier_threshold_, "other", "normal").astype(object)
+        label = np.where(ranking.outlier > det.outlier_threshold_, 1, 0)
         if ranking.defect is not None:
-            label[ranking.defect > det.threshold_] = "defect"
-        label[np.isnan(ranking.outlier)] = None
-        run = self.catalogue.run
+            label[ranking.defect > det.threshold_] = 2
+        run, keys = self.catalogue.run, self.catalogue.keys
         name = run.get("key") or ("path" if self.catalogue.samples is None or self.catalogue.samples.files else "row")
         defect = np.full(len(label), np.nan) if ranking.defect is None else ranking.defect
         floats = {"outlier_score": ranking.outlier, "defect_score": defect}
         floats |= {f"p_{word}": ranking.probabilities[:, at] for at, word in enumerate(("normal", "other", "defect"))}
-        words = list(CODES)
+        words = pa.array(["normal", "other", "defect"])
         return pa.table(
             {
-                name: pa.array(list(self.catalogue.keys)),
+                name: pa.array(np.arange(len(keys)) if isinstance(keys, range) else list(keys)),
                 **{column: pa.array(values, mask=np.isnan(values)) for column, values in floats.items()},
-                "label": pa.array(label.tolist(), pa.string()),
-                "marked": pa.array([words[code] for code in self.codes.tolist()], pa.string()),
+                "label": words.take(pa.array(label, mask=np.isnan(ranking.outlier))),
+                "marked": pa.array([None, *map(str, list(CODES)[1:])], pa.string()).take(pa.array(self.codes)),
             }
         )
 
