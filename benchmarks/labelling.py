@@ -9,7 +9,8 @@ and 50 marks, for the rules 'page' (what the page suggests, in its order), 'top'
 and the next likeliest group closest) and 'random', all with our model; before the first defect 'top' and 'uncertain'
 take the most unusual. Beside them stands active anomaly discovery on trees (Das et al., 2017) as coniferest has it, on
 the same numbers, which marks the top of its own ranking: 'forest' with the package's defaults, 'forest, prior' with
-`prior_influence=1`. It lives in build/forest, an environment of its own that is made on first use.
+`prior_influence=1`. It lives in build/forest, an environment of its own that is made on first use. Marks are medians
+over the sessions, with means in brackets.
 """
 
 import argparse
@@ -174,7 +175,7 @@ def pool(X: Any, group: np.ndarray, n: int, seed: int) -> tuple[Any, np.ndarray]
     return quality.take(X, rows), group[rows]
 
 
-def reviewed(tool: Tool, group: np.ndarray, *, marks: int, batch: int) -> dict[str, float]:
+def reviewed(tool: Tool, group: np.ndarray, *, marks: int, batch: int, first: bool = False) -> dict[str, float]:
     """One reviewer's session, which ends when 95 % of the defects are marked and every count is reached.
 
     Args:
@@ -182,6 +183,7 @@ def reviewed(tool: Tool, group: np.ndarray, *, marks: int, batch: int) -> dict[s
         group: The truth.
         marks: How many marks at most.
         batch: Marks between two refits.
+        first: End with the first defect, and refit our model not before.
 
     Returns:
         'marks to the first', 'marks to n %' for each share (infinite: not reached), 'AP after n' for each count.
@@ -195,6 +197,10 @@ def reviewed(tool: Tool, group: np.ndarray, *, marks: int, batch: int) -> dict[s
             break
         order += rows
         y[rows] = group[rows]
+        if first and is_defect[order].any():
+            break
+        if first and isinstance(tool, Ours):
+            continue
         done = len(order) >= max(COUNTS) and is_defect[order].sum() >= max(SHARES) * is_defect.sum()
         if not done or len(order) in COUNTS:
             tool.learn(y)
@@ -203,7 +209,9 @@ def reviewed(tool: Tool, group: np.ndarray, *, marks: int, batch: int) -> dict[s
         if done:
             break
     hits = np.cumsum(is_defect[order])
-    wanted = {"marks to the first": 1, **{f"marks to {share:.0%}": share * is_defect.sum() for share in SHARES}}
+    wanted: dict[str, float] = {"marks to the first": 1}
+    if not first:
+        wanted |= {f"marks to {share:.0%}": share * is_defect.sum() for share in SHARES}
     enough = {name: np.flatnonzero(hits >= least) for name, least in wanted.items()}
     return {**{name: float(at[0] + 1) if len(at) else float("inf") for name, at in enough.items()}, **averages}
 
@@ -220,6 +228,7 @@ def main() -> int:
     parser.add_argument("--marks", type=int, default=100, help="marks of a session at most")
     parser.add_argument("--batch", type=int, default=5, help="marks between two refits")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--first", action="store_true", help="only until the first defect, which takes no refit")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -235,13 +244,14 @@ def main() -> int:
         for seed in arguments.seeds:
             split = task.load(seed)
             X, group = pool(split.X_test, np.asarray(split.group_test, dtype=object), arguments.rows, seed)
-            first = DefectDetector(random_state=seed).fit(X)
+            det = DefectDetector(random_state=seed).fit(X)
+            how = {"marks": arguments.marks, "batch": arguments.batch, "first": arguments.first}
             for name in arguments.rules:
-                with tool(name, X, first, seed) as one:
-                    session = reviewed(one, group, marks=arguments.marks, batch=arguments.batch)
+                with tool(name, X, det, seed) as one:
+                    session = reviewed(one, group, **how)
                 found[name].append(session)
-                print(f"{task.name}, seed {seed}, {(group == 'defect').sum()} defects in {len(group)}, {name}: {session}",
-                      file=sys.stderr, flush=True)  # fmt: skip
+                size = f"{(group == 'defect').sum()} defects in {len(group)}"
+                print(f"{task.name}, seed {seed}, {size}, {name}: {session}", file=sys.stderr, flush=True)
     print(f"`python benchmarks/labelling.py {' '.join(sys.argv[1:])}`, {date.today()}, {len(tasks)} task(s)\n")
     print(table(found))
     return 0
@@ -259,14 +269,16 @@ def tool(name: str, X: Any, first: DefectDetector, seed: int) -> Iterator[Tool]:
 
 
 def table(found: dict[str, list[dict[str, float]]]) -> str:
-    """Medians of marks, means of average precisions, and how often each rule needed fewest marks, as Markdown."""
+    """Medians (means) of marks, infinite where a session ended before, and means of precisions, as Markdown."""
     columns = list(next(iter(found.values()))[0])
     lines = [f"| rule | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, sessions in found.items():
         cells = []
         for column in columns:
             values = [session[column] for session in sessions if column in session]
-            cells.append(f"{np.mean(values):.3f}" if "AP" in column else f"{np.median(values):g}")
+            cells.append(
+                f"{np.mean(values):.3f}" if "AP" in column else f"{np.median(values):g} ({np.mean(values):.1f})"
+            )
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -125,7 +125,7 @@ def test_labels_follow_the_content_when_rows_move(review, table, model, tmp_path
 
 
 def test_a_first_fit_has_progress_and_stops_in_time(table, tmp_path, monkeypatch):
-    monkeypatch.setattr("blemish.app.review.PATIENCE", {False: 1e-9, True: 1e-9})
+    monkeypatch.setattr("blemish.app.review.PATIENCE", dict.fromkeys(("glance", "first", "refit"), 1e-9))
     seen = []
     monkeypatch.setattr(
         Review, "status", property(lambda self: seen[-1], lambda self, s: seen.append(s)), raising=False
@@ -139,11 +139,37 @@ def test_a_first_fit_has_progress_and_stops_in_time(table, tmp_path, monkeypatch
     review.stop()
 
 
+def test_of_pictures_a_glance_comes_before_the_first_fit(tmp_path, monkeypatch, image_split):
+    monkeypatch.setattr("blemish.app.review.PATIENCE", dict.fromkeys(("glance", "first", "refit"), 1e-9))
+    monkeypatch.setattr("blemish.app.review.MOST_FITTED", {"image": 20})
+    monkeypatch.setattr("blemish.app.review.LEAST_FITTED", 20)
+    for i, picture in enumerate(image_split.X_test[:24]):
+        Image.fromarray(np.asarray(picture).reshape(picture.shape[-2:])).save(tmp_path / f"{i}.png")
+    catalogue, seen = open_catalogue(tmp_path, glob="*.png", modality="image"), []
+    monkeypatch.setattr(
+        Review, "ranking", property(lambda self: seen[-1], lambda self, one: seen.append(one)), raising=False
+    )
+    ledger = Ledger(tmp_path / "labels.db")
+    digest = catalogue.digest(3)
+    ledger.write([Mark("mark-0001", digest, "3.png", "defect", None, "ann", NOW)])
+    review = Review(catalogue, ledger)
+    wait_ready(review)
+    glance, last = seen[1], seen[-1]  # the first is None
+    assert glance.model.startswith("glance 1 of")
+    assert (glance.scored, glance.defect) == (20, None)
+    assert last.model.startswith("fit ")
+    assert (last.scored, last.defect is None) == (24, False)
+    assert [one.marks for one in review.points] == [1]
+    assert review.det is not None
+    assert review.det.get_params()["scorer"] == DefectDetector().get_params()["scorer"]
+    review.stop()
+
+
 def test_many_samples_are_fitted_in_part_and_scored_page_by_page(table, tmp_path, monkeypatch):
     monkeypatch.setattr("blemish.app.review.MOST_FITTED", {"tabular": 20})
     monkeypatch.setattr("blemish.app.review.LEAST_FITTED", 20)
     monkeypatch.setattr("blemish.app.review.PAGE", {"tabular": 17})
-    monkeypatch.setattr("blemish.app.review.PATIENCE", {False: 1e-9, True: 1e-9})
+    monkeypatch.setattr("blemish.app.review.PATIENCE", dict.fromkeys(("glance", "first", "refit"), 1e-9))
     taken = []
     take = Catalogue.take
     monkeypatch.setattr(Catalogue, "take", lambda self, rows: taken.append(len(rows)) or take(self, rows))

@@ -137,4 +137,4 @@ def advice(marks: Sequence[Mark], points: Sequence[Point]) -> str:
     kept = points[-1].kept
     if lately <= FEW and kept is not None and kept >= STABLE:
         return f"Marking hardly pays any more: the last {LAST} marks found {lately}, and {kept:.0%} of the top stayed."
-    return f"Marking pays: the last {LAST} marks found {lately} defect(s)."
+    return f"Marking pays: the last {LAST} marks found {lately} defect{'' if lately == 1 else 's'}."

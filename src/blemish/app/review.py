@@ -34,8 +34,10 @@ MOST_BYTES = 2**30
 PAGE = {"image": 128, "video": 64, "text": 2000, "tabular": 20_000}
 PUBLISH = 4.0
 """Seconds between two looks at a ranking that is not finished."""
-PATIENCE = {False: 25.0, True: 10.0}
-"""Seconds after which the training of a first fit, and of a refit, ends with the epoch."""
+PATIENCE = {"glance": 5.0, "first": 25.0, "refit": 10.0}
+"""Seconds after which the training of a glance, of a first fit, and of a refit ends with the epoch."""
+GLANCED = ("image", "video")
+"""Kinds of data whose first fit takes so long that a glance comes before it."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,11 @@ class Review:
             return
         self._tell("reading")
         self._choose()
-        self.det = self._fitted(DefectDetector(modality=self.catalogue.modality, random_state=self._seed), warm=False)
+        kind: dict[str, Any] = {"modality": self.catalogue.modality, "random_state": self._seed}
+        if self.catalogue.modality in GLANCED:
+            self.det = self._fitted(DefectDetector(**kind, scorer="reconstruction"), "glance")
+            self._score(glance=True)
+        self.det = self._fitted(DefectDetector(**kind), "first")
         self._score()
 
     def _refit(self) -> None:
@@ -208,7 +214,7 @@ class Review:
             return
         self._tell("reading")
         self._choose()
-        self.det = self._fitted(copy.copy(self.det), warm=True)
+        self.det = self._fitted(copy.copy(self.det), "refit")
         self._score()
 
     def _match(self) -> None:
@@ -243,10 +249,10 @@ class Review:
             X, rows = self.catalogue.take(more)
             self._X, self._fit_rows = _joined(self._X, X), [*self._fit_rows, *rows]
 
-    def _fitted(self, det: DefectDetector, *, warm: bool) -> DefectDetector:
-        y = np.array(self.labels(self._fit_rows), dtype=object)
-        job = det.begin_fit(self._X, y, warm_start=warm)
-        history, start, patience = [], time.monotonic(), PATIENCE[warm]
+    def _fitted(self, det: DefectDetector, how: str) -> DefectDetector:
+        y = None if how == "glance" else np.array(self.labels(self._fit_rows), dtype=object)
+        job = det.begin_fit(self._X, y, warm_start=how == "refit")
+        history, start, patience = [], time.monotonic(), PATIENCE[how]
         for record in run_job(job):
             history.append(record)
             spent = (time.monotonic() - start) / patience
@@ -267,8 +273,12 @@ class Review:
                 self.target = {}
         return det
 
-    def _score(self) -> None:
-        """Score what was learnt from first, for it is there already, then the rest page by page."""
+    def _score(self, *, glance: bool = False) -> None:
+        """Score what was learnt from first, for it is there already, then the rest page by page.
+
+        A glance stops after what was learnt from; it is no point of the learning curve, and the next ranking is shown
+        as it grows like a first one.
+        """
         det, n = self.det, len(self.catalogue)
         assert det is not None
         marks = self.marks()
@@ -279,10 +289,12 @@ class Review:
         axes, rest, done, shown = None, np.setdiff1d(np.arange(n), self._fit_rows), 0, time.monotonic()
         pages = [self._fit_rows] if self._fit_rows else []
         size = PAGE[self.catalogue.modality]
-        pages += [rest[start : start + size].tolist() for start in range(0, len(rest), size)]
+        if not glance:
+            pages += [rest[start : start + size].tolist() for start in range(0, len(rest), size)]
         self._count += 1
-        model = f"fit {self._count} of {datetime.now(UTC).isoformat(timespec='seconds')} on {len(marks)} marks"
-        before = self.ranking
+        now, what = datetime.now(UTC).isoformat(timespec="seconds"), "glance" if glance else "fit"
+        model = f"{what} {self._count} of {now} on {0 if glance else len(marks)} marks"
+        before = self.ranking if self.points else None
         for at, page in enumerate(pages):
             self._tell("scoring", done, n)
             X, rows = (self._X, page) if page is self._fit_rows else self.catalogue.take(page)
@@ -318,7 +330,8 @@ class Review:
         if codes is None:
             raise BlemishError(f"none of the {n} samples in {self.catalogue.name} can be used with this model")
         assert self.ranking is not None
-        self.points.append(point(det, self.ranking, before, marks, TOP))
+        if not glance:
+            self.points.append(point(det, self.ranking, before, marks, TOP))
 
     # Questions ---------------------------------------------------------------------------------------------------
 

@@ -198,7 +198,7 @@ def _known(outlier: Float[np.ndarray, " row"], marked: Bool[np.ndarray, " row"],
 
 
 def _scaled(codes: Float[np.ndarray, "row latent"], rows: np.ndarray) -> Float[np.ndarray, "some latent"]:
-    """Some codes, each direction in units of its spread over all; all are looked at in parts, for they may lie on disk."""
+    """Some codes in units of the spread of all, which are looked at in parts, for they may lie on the disk."""
     sums, n = np.zeros((2, codes.shape[1])), 0
     for start in range(0, len(codes), 2**16):
         part = np.asarray(codes[start : start + 2**16], dtype=np.float64)
@@ -209,7 +209,9 @@ def _scaled(codes: Float[np.ndarray, "row latent"], rows: np.ndarray) -> Float[n
     return np.asarray(codes[rows], dtype=np.float64) / np.where(spread > 0, spread, 1)
 
 
-def _squares(a: Float[np.ndarray, "row latent"], b: Float[np.ndarray, "known latent"]) -> Float[np.ndarray, "row known"]:
+def _squares(
+    a: Float[np.ndarray, "row latent"], b: Float[np.ndarray, "known latent"]
+) -> Float[np.ndarray, "row known"]:
     """Squared distances."""
     return np.maximum(np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1) - 2 * a @ b.T, 0)
 
