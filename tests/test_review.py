@@ -14,7 +14,7 @@ from pyarrow import csv, feather, parquet
 from starlette.testclient import TestClient
 
 from blemish import DefectDetector, load
-from blemish.app import drawings
+from blemish.app import answers, drawings
 from blemish.app.catalogue import Catalogue, open_catalogue
 from blemish.app.launch import PORT, bind, serve
 from blemish.app.ledger import Ledger
@@ -99,6 +99,8 @@ def test_marks_and_a_refit_move_the_ranking(review):
     assert [one.marks for one in review.points] == [0, 6]
     assert "6 marks" in review.ranking.model
     assert not {one.row for one in review.ranking.suggestions} & set(rows)
+    others = {review.catalogue.title(row) for row in rows[1:3]}  # a defect is not its own neighbour
+    assert set(answers.detail(review, rows[0])["reasons"]["nearest_defects"]) == others
 
 
 def test_two_people_see_each_other_and_conflicts_teach_nothing(review, table, model):
@@ -156,7 +158,7 @@ def test_of_pictures_a_glance_comes_before_the_first_fit(tmp_path, monkeypatch, 
     wait_ready(review)
     glance, last = seen[1], seen[-1]  # the first is None
     assert glance.model.startswith("glance 1 of")
-    assert (glance.scored, glance.defect) == (20, None)
+    assert (glance.scored, glance.defect, glance.glance, last.glance) == (20, None, True, False)
     assert last.model.startswith("fit ")
     assert (last.scored, last.defect is None) == (24, False)
     assert [one.marks for one in review.points] == [1]
@@ -431,17 +433,22 @@ def test_suggestions_are_mostly_likely_some_uncertain_or_new_and_never_marked():
 
 def test_before_the_first_defect_the_typical_of_a_group_and_the_new_take_turns():
     rng = np.random.default_rng(0)
-    codes = np.concatenate([rng.normal(size=(60, 2)), rng.normal([12, 0], 0.1, (15, 2)), [[0, 40]]])
+    codes = np.concatenate([6 * rng.normal(size=(60, 2)), rng.normal([30, 0], 0.1, (15, 2)), [[0, 60]]])
     outlier = np.concatenate([rng.random(60), 1.5 + 0.1 * rng.random(15), [1.2]])
     p, marked = np.full((76, 3), 1 / 3), np.zeros(76, dtype=bool)
     found = suggest(outlier, None, p, codes, marked, most=4)
     assert [one.kind for one in found] == ["typical", "new", "typical", "new"]
-    assert 60 <= found[0].row < 75  # the group of fifteen, by one that stands for the fourteen others
-    assert found[0].reason == "stands for 14 much like it, none of them marked"
-    assert found[1].row == 75
-    marked[found[0].row] = True
+    assert [60 <= one.row < 75 for one in found] == [False, True, False, False]  # one of the fifteen, and only one
+    assert found[3].row == 75
+    marked[found[1].row] = True
     again = suggest(outlier, None, p, codes, marked, most=4)
     assert not any(60 <= one.row < 75 for one in again)  # that group has been asked about
+    outlier[60:75] = 0.99  # no longer the most unusual: it still stands for many
+    codes[60:75] = rng.normal([6, 0], 0.1, (15, 2))
+    marked[:] = False
+    first = suggest(outlier, None, p, codes, marked, most=1)[0]
+    assert 60 <= first.row < 75
+    assert first.reason.startswith("stands for ")
 
 
 def test_of_very_many_samples_the_suggestions_still_know_the_most_unusual():

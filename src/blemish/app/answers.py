@@ -14,6 +14,7 @@ from blemish.errors import BlemishError
 STRIP_SIDE, LARGE_SIDE = 128, 512
 MOST_POINTS = 20_000
 MOST_ELEMENTS = 8
+GLANCE = "This is a first glance, by reconstruction error alone; the whole model is being fitted. Marks count already."
 
 
 def shown(review: Review, show: str, by: str) -> Any:
@@ -79,7 +80,7 @@ def state(review: Review) -> dict[str, Any]:
         "suggestions": [],
         "curve": [asdict(one) for one in review.points],
         "found": found_by_mark(marks)[-2000:],
-        "advice": advice(marks, review.points),
+        "advice": GLANCE if ranking is not None and ranking.glance else advice(marks, review.points),
     }
     if ranking is not None and det is not None:
         known["ranking"] = {

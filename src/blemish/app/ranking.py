@@ -33,6 +33,7 @@ class Ranking:
         places: The place of each row in it, from 1.
         suggestions: What to mark next.
         scored: How many have a score.
+        glance: Whether the network alone made it, while the first model is fitted.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Ranking:
     places: Int[np.ndarray, " row"]
     suggestions: Sequence[Suggestion]
     scored: int
+    glance: bool = False
 
     @property
     def score(self) -> Float[np.ndarray, " row"]:

@@ -287,17 +287,17 @@ class Review:
         codes: np.ndarray | None = None
         where = np.full((n, 2), np.nan)
         axes, rest, done, shown = None, np.setdiff1d(np.arange(n), self._fit_rows), 0, time.monotonic()
-        pages = [self._fit_rows] if self._fit_rows else []
+        pages: list[Any] = [self._fit_rows] if self._fit_rows else []
         size = PAGE[self.catalogue.modality]
         if not glance:
-            pages += [rest[start : start + size].tolist() for start in range(0, len(rest), size)]
+            pages += [rest[start : start + size] for start in range(0, len(rest), size)]
         self._count += 1
         now, what = datetime.now(UTC).isoformat(timespec="seconds"), "glance" if glance else "fit"
         model = f"{what} {self._count} of {now} on {0 if glance else len(marks)} marks"
         before = self.ranking if self.points else None
         for at, page in enumerate(pages):
             self._tell("scoring", done, n)
-            X, rows = (self._X, page) if page is self._fit_rows else self.catalogue.take(page)
+            X, rows = (self._X, page) if page is self._fit_rows else self.catalogue.take(page.tolist())
             if rows:
                 found = det.assess(X)
                 outlier[rows], probabilities[rows] = found.outlier, found.probabilities
@@ -317,6 +317,7 @@ class Review:
                 self.ranking = Ranking(
                     number=self._count,
                     model=model,
+                    glance=glance,
                     outlier=parts[0],
                     defect=parts[1],
                     probabilities=parts[2],

@@ -12,7 +12,7 @@ UNUSUAL = 0.25
 """Share of the samples, the most unusual, among which the new ones are looked for."""
 MOST_COMPARED = 2000
 ALIKE = 20
-"""Samples within reach of a typical one are as near as its neighbour of this number is to most."""
+"""A typical sample stands for what is as near as the neighbour of this number is to most; of few samples, one in 30."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ def typical(
     known = _known(outlier, marked, taken)
     z = _scaled(codes, np.concatenate([order, known]))
     far = _squares(z[: len(order)], z[: len(order)])
-    reach = max(float(np.median(np.partition(far, min(ALIKE, len(order) - 1), axis=1)[:, min(ALIKE, len(order) - 1)])),
-                1e-12)  # fmt: skip
+    at = max(1, min(ALIKE, len(order) // 30)) if len(order) > 1 else 0
+    reach = max(float(np.median(np.partition(far, at, axis=1)[:, at])), 1e-12)
     alike = np.exp(-far / reach)
     covered = np.zeros(len(order))
     if len(known):
