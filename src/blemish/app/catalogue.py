@@ -233,15 +233,12 @@ def open_catalogue(
         return Catalogue(str(data), "image", keys, files=pictures, run=kept)
     columns = [name for name in (key, *drop) if name]
     known = column_names(names)
-    samples = mapped_table(path, modality=modality, names=known, take_out=[*columns, *apart]) or read(
-        path,
-        modality=modality,
-        glob=glob or "*",
-        names=known,
-        take_out=[*columns, *apart],
-        frames=frames,
-        column=column,
-    )
+    taken = [*columns, *apart]
+    samples = mapped_table(path, modality=modality, names=known, take_out=taken)
+    if samples is None:
+        samples = read(
+            path, modality=modality, glob=glob or "*", names=known, take_out=taken, frames=frames, column=column
+        )
     if not samples.files:
         absent = next((name for name in columns if name not in samples.columns), None)
         if absent is not None:
