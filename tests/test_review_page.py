@@ -407,7 +407,7 @@ def test_a_million_rows_can_be_scrolled_to_the_end(browser, table, tmp_path):
     }"""
     with served(review, tmp_path / "cache") as link, visit(browser, link, PHONE) as seen:
         page = seen.page
-        ranked(page)
+        page.locator(".cell[aria-label*='rank 1,']").wait_for(timeout=60_000)
         page.locator("#gallery").focus()
         page.keyboard.press("End")
         page.locator("#cell-999999[aria-label*='rank 1000000']").wait_for(timeout=20_000)

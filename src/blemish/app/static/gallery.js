@@ -242,7 +242,7 @@ export function summary(value) {
 /** What fits below a picture: the chance of a defect, and how unusual it is. */
 function brief(item) {
   if (item.outlier === null || item.outlier === undefined) return ["not scored", ""];
-  return item.defect === null ? ["", number(item.outlier)] : [percent(item.chance), number(item.outlier, 2)];
+  return item.defect === null ? ["unusual", number(item.outlier)] : [`${percent(item.chance)} defect`, number(item.outlier, 2)];
 }
 
 export function described(item) {

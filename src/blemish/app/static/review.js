@@ -241,7 +241,6 @@ function news(before) {
   else find("progress").removeAttribute("value");
   const c = state.counts;
   find("counts").textContent = `${c.defect} defect, ${c.other} other, ${c.normal} normal${c.conflict ? `, ${c.conflict} in conflict` : ""}`;
-  find("captions").textContent = gallery.wide || !state.ranking ? "" : `below: rank${state.ranking.defects ? ", chance of a defect" : ""}, how unusual`;
   find("advice").textContent = state.advice;
   find("promise").textContent = state.promise ?? "There is no model yet.";
   find("refit").disabled = !state.ranking && status.busy;
