@@ -690,6 +690,7 @@ def test_no_room_for_the_copy_of_a_table_is_said(always_mapped, tmp_path, monkey
 def test_a_review_of_a_mapped_table_ranks_like_one_in_memory(always_mapped, table, model, tmp_path):
     review = Review(open_catalogue(table, key="name"), Ledger(tmp_path / "labels.db"), load(model))
     wait_ready(review)
+    assert review.ranking is not None
     assert np.array_equal(review.ranking.outlier, load(model).outlier_score(csv.read_csv(table).drop_columns(["name"])))
     assert isinstance(review.ranking.suggestions[0].row, int)
     review.stop()
