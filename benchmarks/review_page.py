@@ -1,7 +1,7 @@
 """How smooth and how fast the review page is, and its pictures for the README.
 
-python benchmarks/review_page.py first --data ../shared/data/magnetic_tile --glob "*.jpg"
-python benchmarks/review_page.py large                                 # memory and seconds on a table of 1M rows
+python benchmarks/review_page.py first                  # until 1,000 pictures are ranked; --data FOLDER --glob '*.jpg'
+python benchmarks/review_page.py large                  # memory and seconds on a table of 1M rows
 python benchmarks/review_page.py scroll                 # frames a second over 10,000 pictures, and on the map
 python benchmarks/review_page.py screenshots docs/review
 
