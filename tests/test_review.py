@@ -682,8 +682,19 @@ def test_no_room_for_the_copy_of_a_table_is_said(always_mapped, tmp_path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("blemish.app.mapped.ipc.new_file", full)
-    with pytest.raises(DataError, match=r"no room to lay out .*t\.csv .*No space left on device.*XDG_CACHE_HOME"):
+    with pytest.raises(DataError, match=r"no room to lay out .*t\.csv .*disk is full.*XDG_CACHE_HOME"):
         open_catalogue(tmp_path / "t.csv")
+    assert list(always_mapped.iterdir()) == []
+
+
+def test_a_table_that_is_broken_further_down_is_said(always_mapped, tmp_path):
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"x": np.arange(5000.0) % 7, "y": np.arange(5000) % 3}), path, row_group_size=500)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 200] = b"\xff" * 200
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"t\.parquet cannot be read as a table"):
+        open_catalogue(path)
     assert list(always_mapped.iterdir()) == []
 
 

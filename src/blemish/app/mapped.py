@@ -1,6 +1,7 @@
 """Large tables without memory: laid out once in a file of numbers, of which the system holds what is looked at."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Sequence
@@ -61,10 +62,12 @@ def mapped_table(path: Path, *, modality: str, names: Sequence[str] | None, take
             assert writer is not None
             writer.close()
         table = ipc.open_file(pa.memory_map(name)).read_all()
-    except OSError as error:
+    except (pa.ArrowInvalid, OSError) as error:
+        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT):
+            raise DataError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from None
         raise DataError(
             f"there is no room to lay out {path} (about {stream.size / 1e6:.0f} MB) in {Path(name).parent} "
-            f"({error.strerror or error}); free some, or set XDG_CACHE_HOME to a folder with room"
+            "(the disk is full); free some, or set XDG_CACHE_HOME to a folder with room"
         ) from None
     finally:
         _forget(name)
