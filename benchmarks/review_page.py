@@ -1,24 +1,34 @@
-"""How smooth the review page is, and its pictures for the README. Needs chromium (sh scripts/browser.sh).
+"""How smooth and how fast the review page is, and its pictures for the README.
 
+python benchmarks/review_page.py first                  # until 1,000 pictures are ranked; --data FOLDER --glob '*.jpg'
+python benchmarks/review_page.py large                  # memory and seconds on a table of 1M rows
 python benchmarks/review_page.py scroll                 # frames a second over 10,000 pictures, and on the map
 python benchmarks/review_page.py screenshots docs/review
+
+The last two need chromium (sh scripts/browser.sh). `first` takes 1,000 pictures of a folder, or makes them.
 """
 
 import argparse
 import io
+import json
+import os
+import re
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import numpy as np
 import pyarrow as pa
 import torch
 from PIL import Image
-from pyarrow import csv
+from pyarrow import csv, parquet
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -29,8 +39,9 @@ from blemish.app.marks import Mark
 from blemish.app.ranking import Ranking, best_first, places
 from blemish.app.review import Review
 from blemish.datasets import tiles
+from blemish.sources import IMAGES
 from browser import PHONE, launched, visit  # pyright: ignore[reportMissingImports]
-from served import served, wait_ready  # pyright: ignore[reportMissingImports]
+from served import Program, served, wait_ready  # pyright: ignore[reportMissingImports]
 
 SCROLL = """step => new Promise(done => {
     const box = document.getElementById('gallery'), times = [];
@@ -174,15 +185,97 @@ def screenshots(out: Path) -> None:
     print(f"wrote gallery, map, learning and phone to {out}")
 
 
+def first(data: Path | None, glob: str, n: int) -> None:
+    """Seconds from the start of `blemish review` on n pictures to its link, the first ranking, and the last."""
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home, "pictures")
+        if data is None:
+            pictures(folder, n, 64)
+        else:
+            found = sorted(path for path in data.rglob(glob) if path.suffix.lower() in IMAGES)
+            folder.mkdir()
+            for at, path in enumerate(np.random.default_rng(0).permutation(np.array(found, dtype=object))[:n]):
+                shutil.copy(path, folder / f"{at:04d}-{path.parent.name}-{path.name}")
+        watched(Path(home), folder, f"{len(list(folder.iterdir()))} pictures of {data or 'ours'}")
+
+
+def large(rows: int) -> None:
+    """Memory and seconds of `blemish review` on a Parquet file of so many rows and 30 columns."""
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as home:
+        schema = pa.schema([(f"x{at}", pa.float64()) for at in range(30)])
+        with parquet.ParquetWriter(Path(home, "rows.parquet"), schema) as file:
+            for start in range(0, rows, 100_000):
+                n = min(100_000, rows - start)
+                file.write_table(pa.table({name: rng.normal(size=n) for name in schema.names}))
+        watched(Path(home), Path(home, "rows.parquet"), f"{rows} rows, {rows * 240 / 1e6:.0f} MB in memory")
+
+
+def watched(home: Path, data: Path, what: str) -> None:
+    """Print when a program says what it says, and what it took by then."""
+    start = time.perf_counter()
+    program = Program(home, data, "--port", 0)
+    try:
+        print(f"{what}, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        client = asker(program.link)
+        told_at("link", start, program.process.pid)
+        wanted = iter(["first ranking", "all ranked"])
+        word = next(wanted)
+        while True:
+            state = client()
+            if state["status"]["error"]:
+                raise SystemExit(f"error: {state['status']['error']}")
+            ranking = state["ranking"]
+            if word == "first ranking" and ranking is not None:
+                told_at(f"{word} ({ranking['scored']} of {state['samples']})", start, program.process.pid)
+                word = next(wanted)
+            if word == "all ranked" and ranking is not None and not state["status"]["busy"]:
+                told_at(f"{word} ({ranking['scored']} of {state['samples']})", start, program.process.pid)
+                return
+            time.sleep(0.2)
+    finally:
+        program.kill()
+
+
+def told_at(what: str, start: float, pid: int) -> None:
+    """Seconds since the start, and what a process has taken of the processor and of memory (Linux)."""
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    spent = (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+    sizes = dict(re.findall(r"(\w+):\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()))
+    own, most = (int(sizes[name]) / 1000 for name in ("RssAnon", "VmHWM"))
+    print(
+        f"{what}: {time.perf_counter() - start:.1f} s, {spent:.1f} s of processor; {own:.0f} MB of its own now, "
+        f"{most:.0f} MB at most with pages of files",
+        flush=True,
+    )
+
+
+def asker(link: str) -> Callable[[], dict[str, Any]]:
+    """Asks for the state, with the cookie that the link gives."""
+    jar = HTTPCookieProcessor()
+    opener = build_opener(jar)
+    opener.open(link).read()
+    address = urljoin(link, "/api/state")
+    return lambda: json.load(opener.open(address))
+
+
 def main() -> None:
     """Run one of the two."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["scroll", "screenshots"])
-    parser.add_argument("out", nargs="?", default="docs/review", type=Path)
-    parser.add_argument("--pictures", default=10_000, type=int)
-    arguments = parser.parse_args()
+    parser.add_argument("what", choices=["first", "large", "scroll", "screenshots"])
+    parser.add_argument("out", nargs="?", default="docs/review", type=Path, help="of screenshots")
+    parser.add_argument("--data", type=Path, help="folder of pictures for `first`")
+    parser.add_argument("--glob", default="*", help="which of its files")
+    parser.add_argument("--samples", type=int, help="default: 1,000 pictures for `first`, 1M rows, 10,000 pictures")
+    given = parser.parse_args()
     torch.set_num_threads(1)
-    scroll(arguments.pictures) if arguments.what == "scroll" else screenshots(arguments.out)
+    work: dict[str, Callable[[], None]] = {
+        "first": lambda: first(given.data, given.glob, given.samples or 1000),
+        "large": lambda: large(given.samples or 1_000_000),
+        "scroll": lambda: scroll(given.samples or 10_000),
+        "screenshots": lambda: screenshots(given.out),
+    }
+    work[given.what]()
 
 
 if __name__ == "__main__":

@@ -3,17 +3,18 @@
 import io
 import os
 import shutil
+import subprocess
 import sys
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
-from pyarrow import csv, parquet
+from pyarrow import csv, feather, parquet
 from starlette.testclient import TestClient
 
 from blemish import DefectDetector, load
-from blemish.app import drawings
+from blemish.app import answers, drawings
 from blemish.app.catalogue import Catalogue, open_catalogue
 from blemish.app.launch import PORT, bind, serve
 from blemish.app.ledger import Ledger
@@ -98,6 +99,8 @@ def test_marks_and_a_refit_move_the_ranking(review):
     assert [one.marks for one in review.points] == [0, 6]
     assert "6 marks" in review.ranking.model
     assert not {one.row for one in review.ranking.suggestions} & set(rows)
+    others = {review.catalogue.title(row) for row in rows[1:3]}  # a defect is not its own neighbour
+    assert set(answers.detail(review, rows[0])["reasons"]["nearest_defects"]) == others
 
 
 def test_two_people_see_each_other_and_conflicts_teach_nothing(review, table, model):
@@ -107,7 +110,7 @@ def test_two_people_see_each_other_and_conflicts_teach_nothing(review, table, mo
     other.write([mark(review, 3, "normal", "bob")])
     review.sync()
     assert review.counts() == other.counts() == {"normal": 1, "other": 0, "defect": 0, "conflict": 1}
-    assert review.labels()[3] is None
+    assert review.labels([3]) == [None]
     assert review.opinions.of(review.catalogue.digest(3)) == {"ann": "defect", "bob": "normal"}
     other.stop()
 
@@ -124,7 +127,7 @@ def test_labels_follow_the_content_when_rows_move(review, table, model, tmp_path
 
 
 def test_a_first_fit_has_progress_and_stops_in_time(table, tmp_path, monkeypatch):
-    monkeypatch.setattr("blemish.app.review.PATIENCE", {False: 1e-9, True: 1e-9})
+    monkeypatch.setattr("blemish.app.review.PATIENCE", dict.fromkeys(("glance", "first", "refit"), 1e-9))
     seen = []
     monkeypatch.setattr(
         Review, "status", property(lambda self: seen[-1], lambda self, s: seen.append(s)), raising=False
@@ -138,11 +141,37 @@ def test_a_first_fit_has_progress_and_stops_in_time(table, tmp_path, monkeypatch
     review.stop()
 
 
+def test_of_pictures_a_glance_comes_before_the_first_fit(tmp_path, monkeypatch, image_split):
+    monkeypatch.setattr("blemish.app.review.PATIENCE", dict.fromkeys(("glance", "first", "refit"), 1e-9))
+    monkeypatch.setattr("blemish.app.review.MOST_FITTED", {"image": 20})
+    monkeypatch.setattr("blemish.app.review.LEAST_FITTED", 20)
+    for i, picture in enumerate(image_split.X_test[:24]):
+        Image.fromarray(np.asarray(picture).reshape(picture.shape[-2:])).save(tmp_path / f"{i}.png")
+    catalogue, seen = open_catalogue(tmp_path, glob="*.png", modality="image"), []
+    monkeypatch.setattr(
+        Review, "ranking", property(lambda self: seen[-1], lambda self, one: seen.append(one)), raising=False
+    )
+    ledger = Ledger(tmp_path / "labels.db")
+    digest = catalogue.digest(3)
+    ledger.write([Mark("mark-0001", digest, "3.png", "defect", None, "ann", NOW)])
+    review = Review(catalogue, ledger)
+    wait_ready(review)
+    glance, last = seen[1], seen[-1]  # the first is None
+    assert glance.model.startswith("glance 1 of")
+    assert (glance.scored, glance.defect, glance.glance, last.glance) == (20, None, True, False)
+    assert last.model.startswith("fit ")
+    assert (last.scored, last.defect is None) == (24, False)
+    assert [one.marks for one in review.points] == [1]
+    assert review.det is not None
+    assert review.det.get_params()["scorer"] == DefectDetector().get_params()["scorer"]
+    review.stop()
+
+
 def test_many_samples_are_fitted_in_part_and_scored_page_by_page(table, tmp_path, monkeypatch):
     monkeypatch.setattr("blemish.app.review.MOST_FITTED", {"tabular": 20})
     monkeypatch.setattr("blemish.app.review.LEAST_FITTED", 20)
     monkeypatch.setattr("blemish.app.review.PAGE", {"tabular": 17})
-    monkeypatch.setattr("blemish.app.review.PATIENCE", {False: 1e-9, True: 1e-9})
+    monkeypatch.setattr("blemish.app.review.PATIENCE", dict.fromkeys(("glance", "first", "refit"), 1e-9))
     taken = []
     take = Catalogue.take
     monkeypatch.setattr(Catalogue, "take", lambda self, rows: taken.append(len(rows)) or take(self, rows))
@@ -378,36 +407,66 @@ def test_heat_is_transparent_where_nothing_is_wrong():
 # Pure functions ------------------------------------------------------------------------------------------------------
 
 
-def test_suggestions_are_likely_uncertain_and_new_and_never_marked():
+def test_suggestions_are_mostly_likely_some_uncertain_or_new_and_never_marked():
     rng = np.random.default_rng(0)
     n = 200
     outlier, defect, codes = rng.random(n), rng.random(n), rng.normal(size=(n, 3))
-    outlier[7], codes[7] = 2, [30, 0, 0]  # unusual, and far from all
+    outlier[7], codes[7], defect[7] = 2, [30, 0, 0], 0  # unusual, and far from all
     p = rng.dirichlet([5, 1, 1], n)
-    p[11] = [0.2, 0.4, 0.4]
+    p[11], defect[11] = [0.2, 0.4, 0.4], 0
     marked = np.zeros(n, dtype=bool)
     marked[np.argsort(-defect)[:3]] = True
     outlier[20], defect[20] = np.nan, np.nan
     found = suggest(outlier, defect, p, codes, marked)
     by = {kind: [one.row for one in found if one.kind == kind] for kind in ("likely", "uncertain", "new")}
     free = [row for row in np.argsort(-np.nan_to_num(defect, nan=-1)).tolist() if not marked[row]]
-    assert by["likely"] == free[:4]
-    assert by["uncertain"][0] == 11
-    assert by["new"][0] == 7
+    assert by == {"likely": free[:10], "uncertain": [11], "new": [7]}
     rows = [one.row for one in found]
     assert len(rows) == len(set(rows)) == 12
     assert not marked[rows].any()
     assert 20 not in rows
-    assert [one.kind for one in found[:3]] == ["likely", "uncertain", "new"]
-    assert "defect 40%, other 40%" in next(one.reason for one in found if one.row == 11)
+    assert [one.kind for one in found] == [*["likely"] * 5, "uncertain", *["likely"] * 5, "new"]
+    assert "defect 40%, other 40%" in found[5].reason
+    few = suggest(outlier, defect, p, codes, marked, most=5)
+    assert [one.kind for one in few] == ["likely"] * 4 + ["uncertain"]
 
 
-def test_without_defects_there_is_nothing_uncertain_and_with_everything_marked_nothing_at_all():
+def test_before_the_first_defect_the_typical_of_a_group_and_the_new_take_turns():
+    rng = np.random.default_rng(0)
+    codes = np.concatenate([6 * rng.normal(size=(60, 2)), rng.normal([30, 0], 0.1, (15, 2)), [[0, 60]]])
+    outlier = np.concatenate([rng.random(60), 1.5 + 0.1 * rng.random(15), [1.2]])
+    p, marked = np.full((76, 3), 1 / 3), np.zeros(76, dtype=bool)
+    found = suggest(outlier, None, p, codes, marked, most=4)
+    assert [one.kind for one in found] == ["typical", "new", "typical", "new"]
+    assert [60 <= one.row < 75 for one in found] == [False, True, False, False]  # one of the fifteen, and only one
+    assert found[3].row == 75
+    marked[found[1].row] = True
+    again = suggest(outlier, None, p, codes, marked, most=4)
+    assert not any(60 <= one.row < 75 for one in again)  # that group has been asked about
+    outlier[60:75] = 0.99  # no longer the most unusual: it still stands for many
+    codes[60:75] = rng.normal([6, 0], 0.1, (15, 2))
+    marked[:] = False
+    first = suggest(outlier, None, p, codes, marked, most=1)[0]
+    assert 60 <= first.row < 75
+    assert first.reason.startswith("stands for ")
+
+
+def test_of_very_many_samples_the_suggestions_still_know_the_most_unusual():
+    rng = np.random.default_rng(0)
+    codes, outlier = rng.normal(size=(30_000, 2)), rng.random(30_000)
+    codes[:20], outlier[:20] = [50, 50], 3
+    found = suggest(outlier, None, np.full((30_000, 3), 1 / 3), codes, np.zeros(30_000, dtype=bool), most=4)
+    assert sum(one.row < 20 for one in found) == 1
+
+
+def test_with_everything_marked_there_is_nothing_to_suggest():
     n = 30
     outlier, p, codes = np.arange(n, dtype=float), np.full((n, 3), 1 / 3), np.eye(n)
-    kinds = {one.kind for one in suggest(outlier, None, p, codes, np.zeros(n, dtype=bool))}
-    assert kinds == {"likely", "new"}
-    assert suggest(outlier, None, p, codes, np.ones(n, dtype=bool)) == []
+    marked = np.ones(n, dtype=bool)
+    assert suggest(outlier, None, p, codes, marked) == suggest(outlier, outlier, p, codes, marked) == []
+    marked[[3, 4]] = False
+    assert sorted(one.row for one in suggest(outlier, None, p, codes, marked)) == [3, 4]
+    assert sorted(one.row for one in suggest(outlier, outlier, p, codes, marked)) == [3, 4]
 
 
 def test_the_plane_is_that_of_the_principal_components():
@@ -574,3 +633,101 @@ def test_a_row_of_a_table_in_many_chunks_is_a_slice(tmp_path, monkeypatch):
     monkeypatch.setattr("blemish.app.catalogue.take", lambda X, rows: pytest.fail("copied"))
     assert found.whole(4321) == found.summary(4321) == {"a": 4321.0, "b": 2.0}
     assert len({found.digest(row) for row in range(100)}) == 100
+
+
+# Large tables --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def always_mapped(monkeypatch, tmp_path):
+    monkeypatch.setattr("blemish.app.mapped.LEAST_BYTES", 0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "blemish"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow"])
+def test_a_large_table_lies_on_the_disk_and_is_the_same(always_mapped, tmp_path, kind):
+    frame = pa.table({"id": [f"p{i}" for i in range(500)], "x": np.arange(500.0), "word": ["a", "b", None, "ä"] * 125})
+    path = tmp_path / f"t.{kind}"
+    if kind == "csv":
+        csv.write_csv(frame, path)
+    elif kind == "parquet":
+        parquet.write_table(frame, path, row_group_size=70)
+    else:
+        feather.write_feather(frame, path, chunksize=70)
+    before = pa.total_allocated_bytes()
+    found = open_catalogue(path, key="id")
+    assert found.samples is not None
+    assert pa.total_allocated_bytes() - before < 1000  # not in memory
+    assert list(always_mapped.iterdir()) == []  # no name is left
+    assert found.samples.X.to_pydict() == frame.drop_columns(["id"]).to_pydict()
+    assert list(found.keys) == frame["id"].to_pylist()
+    X, rows = found.take([499, 3, 250])
+    assert rows == [499, 3, 250]
+    assert X["x"].to_pylist() == [499, 3, 250]
+    assert found.whole(3) == {"x": 3.0, "word": "ä"}
+
+
+def test_rows_without_a_key_are_found_by_their_number(always_mapped, tmp_path):
+    csv.write_csv(pa.table({"x": np.arange(50.0), "y": np.arange(50)}), tmp_path / "t.csv")
+    found = open_catalogue(tmp_path / "t.csv")
+    assert [found.find(found.title(row)) for row in (0, 49)] == [0, 49]
+    assert found.find("row 50") is found.find("row -1") is found.find("part 1") is None
+
+
+def test_no_room_for_the_copy_of_a_table_is_said(always_mapped, tmp_path, monkeypatch):
+    csv.write_csv(pa.table({"x": np.arange(50.0), "y": np.arange(50)}), tmp_path / "t.csv")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("blemish.app.mapped.ipc.new_file", full)
+    with pytest.raises(DataError, match=r"no room to lay out .*t\.csv .*disk is full.*XDG_CACHE_HOME"):
+        open_catalogue(tmp_path / "t.csv")
+    assert list(always_mapped.iterdir()) == []
+
+
+def test_a_table_that_is_broken_further_down_is_said(always_mapped, tmp_path):
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"x": np.arange(5000.0) % 7, "y": np.arange(5000) % 3}), path, row_group_size=500)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 200] = b"\xff" * 200
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"t\.parquet cannot be read as a table"):
+        open_catalogue(path)
+    assert list(always_mapped.iterdir()) == []
+
+
+def test_a_review_of_a_mapped_table_ranks_like_one_in_memory(always_mapped, table, model, tmp_path):
+    review = Review(open_catalogue(table, key="name"), Ledger(tmp_path / "labels.db"), load(model))
+    wait_ready(review)
+    assert review.ranking is not None
+    assert np.array_equal(review.ranking.outlier, load(model).outlier_score(csv.read_csv(table).drop_columns(["name"])))
+    assert isinstance(review.ranking.suggestions[0].row, int)
+    review.stop()
+
+
+@pytest.mark.slow
+def test_a_million_rows_are_open_in_far_less_than_they_take(tmp_path):
+    schema = pa.schema([(f"x{at}", pa.float64()) for at in range(30)])
+    with parquet.ParquetWriter(tmp_path / "rows.parquet", schema) as file:
+        for seed in range(10):
+            rng = np.random.default_rng(seed)
+            file.write_table(pa.table({name: rng.normal(size=100_000) for name in schema.names}))
+    program = """
+import sys
+from pathlib import Path
+from blemish.app.catalogue import open_catalogue
+def own():
+    return int(Path("/proc/self/status").read_text().partition("RssAnon:")[2].split()[0]) / 1000
+before = own()
+found = open_catalogue(sys.argv[1])
+taken = [found.take(range(start, start + 20_000))[0].num_rows for start in range(0, len(found), 20_000)]
+found.digest(999_999)
+print(len(found), sum(taken), own() - before)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "rows.parquet"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert told[:2] == ["1000000", "1000000"]
+    assert float(told[2]) < 100  # MB; the table takes 240

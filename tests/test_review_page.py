@@ -14,10 +14,12 @@ from pyarrow import csv
 
 from blemish import DefectDetector, load
 from blemish.app import drawings
-from blemish.app.catalogue import open_catalogue
-from blemish.app.ledger import Ledger
+from blemish.app.catalogue import Catalogue, open_catalogue
+from blemish.app.ledger import Ledger, Unsaved
+from blemish.app.ranking import Ranking, places
 from blemish.app.review import Review
 from blemish.datasets import ring
+from blemish.sources import Samples
 from browser import PHONE, visit
 from served import Program, served, wait_ready
 
@@ -187,6 +189,52 @@ def test_ten_marks_during_an_outage_and_ten_during_a_restart_are_durable(browser
     assert [mark.label for mark in said[10:]] == ["defect"] * 10
 
 
+def test_a_disk_that_fills_up_is_said_and_the_marks_wait(browser, table, tmp_path, monkeypatch):
+    data, model = table
+    review = Review(open_catalogue(data, key="name"), Ledger(tmp_path / "l.db"), load(model))
+
+    def full(marks):
+        raise Unsaved("the disk that holds l.db is full; make room, nothing that was saved is lost", full=True)
+
+    with served(review, tmp_path / "cache") as link, visit(browser, link) as seen:
+        page = seen.page
+        ranked(page)
+        page.keyboard.press("d")
+        text_of(page, "unsaved", "all saved")
+        monkeypatch.setattr(review, "write", full)
+        page.keyboard.press("o")
+        page.keyboard.press("n")
+        text_of(page, "unsaved", "2 unsaved")
+        text_of(page, "trouble", "is full; make room")
+        assert page.locator("#cell-2").get_attribute("data-label") == "normal"
+        monkeypatch.undo()
+        text_of(page, "unsaved", "all saved")
+        page.locator("#trouble").wait_for(state="hidden", timeout=20_000)
+    assert [mark.label for mark in labels_in(tmp_path / "l.db")] == ["defect", "other", "normal"]
+
+
+def test_suggestions_by_key_and_a_refit_after_five_marks(browser, table, tmp_path):
+    data, model = table
+    review = Review(open_catalogue(data, key="name"), Ledger(tmp_path / "l.db"), load(model))
+    with served(review, tmp_path / "cache") as link, visit(browser, link) as seen:
+        page = seen.page
+        ranked(page)
+        first = page.locator("#suggestions button").first
+        first.wait_for(timeout=10_000)
+        assert first.locator("small").text_content().startswith("typical: ")
+        page.keyboard.press("s")
+        name = review.catalogue.title(review.suggestions()[0].row)
+        text_of(page, "sample-name", name)
+        page.locator("#after").select_option("5")
+        page.locator("#gallery").focus()
+        for key in "dodon":
+            page.keyboard.press(key)
+        text_of(page, "said", "new ranking", 120)
+        assert review.points[-1].marks == 5
+        page.locator("#suggestions small", has_text="like your defects").first.wait_for(timeout=10_000)
+        assert seen.problems == []
+
+
 def test_two_people_see_each_other_and_their_conflict(browser, table, tmp_path):
     data, model = table
     review = Review(open_catalogue(data, key="name"), Ledger(tmp_path / "l.db"), load(model))
@@ -343,6 +391,37 @@ def test_ten_thousand_rows_are_a_few_cells(browser, table, tmp_path):
         assert page.locator(".cell").count() < 100
         page.keyboard.press("Home")
         assert page.locator("#gallery").get_attribute("aria-activedescendant") == "cell-0"
+        assert seen.problems == []
+
+
+def test_a_million_rows_can_be_scrolled_to_the_end(browser, table, tmp_path):
+    n = 1_000_000
+    X = pa.table(dict.fromkeys([f"x{i}" for i in range(8)], pa.array(np.arange(float(n)) / n)))
+    catalogue = Catalogue("rows", "tabular", range(n), samples=Samples(X, [], "tabular"))
+    review, order = Review(catalogue, Ledger(tmp_path / "l.db"), load(table[1]), start=False), np.arange(n)
+    score, flat = np.linspace(1, 0, n), np.zeros((n, 2))
+    review.ranking = Ranking(1, "m", score, None, np.full((n, 3), 1 / 3), flat, order, places(order), [], n)
+    in_window = """id => {
+        const cell = document.getElementById(id).getBoundingClientRect();
+        const box = document.getElementById('gallery').getBoundingClientRect();
+        return cell.top >= box.top - 2 && cell.bottom <= box.bottom + 2;
+    }"""
+    with served(review, tmp_path / "cache") as link, visit(browser, link, PHONE) as seen:
+        page = seen.page
+        page.locator(".cell[aria-label*='rank 1,']").wait_for(timeout=60_000)
+        page.locator("#gallery").focus()
+        page.keyboard.press("End")
+        page.locator("#cell-999999[aria-label*='rank 1000000']").wait_for(timeout=20_000)
+        assert page.evaluate(in_window, "cell-999999")
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_timeout(200)
+        assert page.evaluate(in_window, "cell-999998")
+        page.evaluate("document.getElementById('gallery').scrollTop *= 0.5")
+        page.locator(".cell[aria-label*='rank 5000']").first.wait_for(timeout=20_000)
+        page.evaluate("document.getElementById('gallery').scrollTop = 1e9")
+        page.locator("#cell-999999[aria-label*='rank 1000000']").wait_for(timeout=20_000)
+        assert page.evaluate(in_window, "cell-999999")
+        assert page.locator(".cell").count() < 100
         assert seen.problems == []
 
 

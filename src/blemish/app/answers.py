@@ -14,6 +14,7 @@ from blemish.errors import BlemishError
 STRIP_SIDE, LARGE_SIDE = 128, 512
 MOST_POINTS = 20_000
 MOST_ELEMENTS = 8
+GLANCE = "This is a first glance, by reconstruction error alone; the whole model is being fitted. Marks count already."
 
 
 def shown(review: Review, show: str, by: str) -> Any:
@@ -79,7 +80,7 @@ def state(review: Review) -> dict[str, Any]:
         "suggestions": [],
         "curve": [asdict(one) for one in review.points],
         "found": found_by_mark(marks)[-2000:],
-        "advice": advice(marks, review.points),
+        "advice": GLANCE if ranking is not None and ranking.glance else advice(marks, review.points),
     }
     if ranking is not None and det is not None:
         known["ranking"] = {
@@ -134,12 +135,14 @@ def detail(review: Review, row: int) -> dict[str, Any]:
         "people": review.opinions.of(digest),
         "history": history,
         "chances": odds,
-        "reasons": review.ask(_reasons, row) if not known["error"] else None,
+        "reasons": review.ask(lambda det, X: _reasons(det, X, str(review.catalogue.keys[row])), row)
+        if not known["error"]
+        else None,
     }
 
 
-def _reasons(det: Any, X: Any) -> dict[str, Any]:
-    """Which elements are odd, and what the sample is like."""
+def _reasons(det: Any, X: Any, key: str) -> dict[str, Any]:
+    """Which elements are odd, and which others the sample is like."""
     pictures = det.fitted_.model.choices.modality.name in ("image", "video")
     explanation = det.explain(X, by="error" if pictures else "score")
     share = explanation.error[0] / max(float(explanation.total[0]), 1e-12)
@@ -154,7 +157,8 @@ def _reasons(det: Any, X: Any) -> dict[str, Any]:
         for at in explanation.worst(0, MOST_ELEMENTS)
     ]
     near = {"nearest_defects": explanation.nearest_defects[0], "nearest_normals": explanation.nearest_normals[0]}
-    return {"elements": elements, **{name: [str(key) for key in keys] for name, keys in near.items()}}
+    others = {name: [str(one) for one in keys if str(one) != key] for name, keys in near.items()}
+    return {"elements": elements, **others}
 
 
 def _plain(value: Any) -> Any:

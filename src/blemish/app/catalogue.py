@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from blemish.app import drawings
+from blemish.app.mapped import mapped_table
 from blemish.errors import DataError
 from blemish.inputs import column_names
 from blemish.rows import take
@@ -24,14 +25,14 @@ MOST_CELLS = 6  # of a row in the gallery
 
 @dataclass
 class Catalogue:
-    """A data set that is read a page at a time where it is a folder of pictures.
+    """A data set; folders of pictures and large tables are read a page at a time.
 
     Attributes:
         name: File or folder, as given.
         modality: 'tabular', 'image', 'video' or 'text'.
         keys: A name for each sample.
         files: Paths of pictures that stay on the disk, or None.
-        samples: Everything in memory (an Arrow table, clips, texts, an array), where it is not pictures.
+        samples: What is not pictures: an Arrow table (a large one on the disk), or clips, texts, an array in memory.
         run: Options that reading took, for the exported model.
     """
 
@@ -43,6 +44,7 @@ class Catalogue:
     run: dict[str, Any] = field(default_factory=dict)
     _digests: dict[int, str] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
+    _titles: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -50,8 +52,20 @@ class Catalogue:
 
     def title(self, row: int) -> str:
         """A sample's name for people: its key; 'row 7' where that is only a number that we gave."""
-        ours = self.files is None and self.samples is not None and not self.samples.files and "key" not in self.run
-        return f"row {self.keys[row]}" if ours else str(self.keys[row])
+        return f"row {self.keys[row]}" if self._numbered else str(self.keys[row])
+
+    def find(self, title: str) -> int | None:
+        """The row with that title; the last of several."""
+        if self._numbered:
+            number = title.removeprefix("row ")
+            return int(number) if number.isdecimal() and int(number) < len(self) else None
+        if not self._titles:
+            self._titles.update((self.title(row), row) for row in range(len(self)))
+        return self._titles.get(title)
+
+    @property
+    def _numbered(self) -> bool:
+        return self.files is None and self.samples is not None and not self.samples.files and "key" not in self.run
 
     def take(self, rows: Sequence[int]) -> tuple[Any, list[int]]:
         """The samples of some rows as `DefectDetector` takes them, and which of the rows these are.
@@ -60,7 +74,7 @@ class Catalogue:
         """
         if self.files is None:
             assert self.samples is not None
-            return take(self.samples.X, list(rows)), list(rows)
+            return part(self.samples.X, list(rows)), list(rows)
         try:
             images, bad = read_images([self.files[row] for row in rows])
         except DataError:
@@ -154,6 +168,14 @@ class Catalogue:
         return f"{array.dtype}{array.shape}".encode() + array.tobytes()
 
 
+def part(X: Any, rows: list[int]) -> Any:
+    """Some samples of several; of an Arrow table no more is looked at than what lies between the first and the last."""
+    if not hasattr(X, "slice") or not rows:
+        return take(X, rows)
+    low = min(rows)
+    return X.slice(low, max(rows) - low + 1).take([row - low for row in rows])
+
+
 def one(X: Any, row: int) -> Any:
     """One sample of several; of an Arrow table a slice, for `take` would copy all of its chunks."""
     return X.slice(row, 1) if hasattr(X, "slice") else take(X, [row])
@@ -210,20 +232,19 @@ def open_catalogue(
         keys = [picture.relative_to(path).as_posix() for picture in pictures]
         return Catalogue(str(data), "image", keys, files=pictures, run=kept)
     columns = [name for name in (key, *drop) if name]
-    samples = read(
-        path,
-        modality=modality,
-        glob=glob or "*",
-        names=column_names(names),
-        take_out=[*columns, *apart],
-        frames=frames,
-        column=column,
-    )
+    known = column_names(names)
+    taken = [*columns, *apart]
+    samples = mapped_table(path, modality=modality, names=known, take_out=taken)
+    if samples is None:
+        samples = read(
+            path, modality=modality, glob=glob or "*", names=known, take_out=taken, frames=frames, column=column
+        )
     if not samples.files:
         absent = next((name for name in columns if name not in samples.columns), None)
         if absent is not None:
             raise DataError(f"{data} has no column {absent!r}; it has {', '.join(_columns(samples))}")
-    keys = samples.columns[key] if key else samples.keys
+    numbers = range(getattr(samples.X, "num_rows", 0))
+    keys = samples.columns[key] if key else samples.keys or numbers
     return Catalogue(str(data), samples.modality, keys, samples=samples, run=kept)
 
 

@@ -1,7 +1,6 @@
 """Samples as pictures that a page may show: small JPEG and PNG files made by us, never a user's file as it is."""
 
 import io
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 from PIL import Image as Pillow
+
+from blemish.app.mapped import cache_folder
 
 HEAT = (230, 159, 0)
 """Orange of Okabe and Ito, which colour-blind people tell from grey."""
@@ -95,8 +96,7 @@ class Thumbnails:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        self.folder = folder or home / "blemish" / "thumbnails"
+        self.folder = folder or cache_folder() / "thumbnails"
 
     def get(self, digest: str, side: int, make: Callable[[], bytes]) -> bytes:
         """The picture of a content hash, made if it is not there; a cache that cannot be written is done without."""

@@ -53,10 +53,9 @@ def _report(review: Review, path: Path) -> None:
         drawn = np.random.default_rng(0).permutation(np.arange(MOST_REPORTED // 2, len(rows)))[: MOST_REPORTED // 2]
         rows = np.concatenate([rows[: MOST_REPORTED // 2], rows[np.sort(drawn)]])
     X, kept = review.catalogue.take(rows.tolist())
-    words = np.array(review.labels(), dtype=object)[kept]
     keys = [review.catalogue.keys[row] for row in kept]
     command = f"blemish review {review.catalogue.name}"
-    write_page(path, model_page(review.det, X, keys, words=words.tolist(), command=command))
+    write_page(path, model_page(review.det, X, keys, words=review.labels(kept), command=command))
 
 
 def _history(review: Review, path: Path) -> None:

@@ -33,6 +33,7 @@ class Ranking:
         places: The place of each row in it, from 1.
         suggestions: What to mark next.
         scored: How many have a score.
+        glance: Whether the network alone made it, while the first model is fitted.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Ranking:
     places: Int[np.ndarray, " row"]
     suggestions: Sequence[Suggestion]
     scored: int
+    glance: bool = False
 
     @property
     def score(self) -> Float[np.ndarray, " row"]:
@@ -137,4 +139,4 @@ def advice(marks: Sequence[Mark], points: Sequence[Point]) -> str:
     kept = points[-1].kept
     if lately <= FEW and kept is not None and kept >= STABLE:
         return f"Marking hardly pays any more: the last {LAST} marks found {lately}, and {kept:.0%} of the top stayed."
-    return f"Marking pays: the last {LAST} marks found {lately} defect(s)."
+    return f"Marking pays: the last {LAST} marks found {lately} defect{'' if lately == 1 else 's'}."

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from blemish.app.catalogue import Catalogue
 from blemish.app.ledger import Ledger
+from blemish.app.mapped import mapped_array
 from blemish.app.marks import Mark, Opinions
 from blemish.app.ranking import CODES, TOP, Point, Ranking, best_first, places, point
 from blemish.app.suggestions import plane, suggest
@@ -33,8 +34,10 @@ MOST_BYTES = 2**30
 PAGE = {"image": 128, "video": 64, "text": 2000, "tabular": 20_000}
 PUBLISH = 4.0
 """Seconds between two looks at a ranking that is not finished."""
-PATIENCE = {False: 25.0, True: 10.0}
-"""Seconds after which the training of a first fit, and of a refit, ends with the epoch."""
+PATIENCE = {"glance": 5.0, "first": 25.0, "refit": 10.0}
+"""Seconds after which the training of a glance, of a first fit, and of a refit ends with the epoch."""
+GLANCED = ("image", "video")
+"""Kinds of data whose first fit takes so long that a glance comes before it."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,6 @@ class Review:
         self._seed, self._count, self._wanted = seed, 0, False
         self._fit_rows: list[int] = []
         self._X: Any = None
-        self._row_of_key: dict[str, int] | None = None
         self._lost: set[str] = set()
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._marking, self._asking = threading.RLock(), threading.Lock()
@@ -126,18 +128,16 @@ class Review:
         row = self.catalogue.row(sample)
         if row is not None:
             return row
-        if self._row_of_key is None:
-            self._row_of_key = {self.catalogue.title(row): row for row in range(len(self.catalogue))}
-        row = self._row_of_key.get(key)
+        row = self.catalogue.find(key)
         try:
             return row if row is not None and self.catalogue.digest(row) == sample else None
         except BlemishError:
             return None
 
-    def labels(self) -> list[str | None]:
-        """For each row 'defect', 'other', 'normal' or None; samples in conflict have none."""
+    def labels(self, rows: Sequence[int]) -> list[str | None]:
+        """For each of the rows 'defect', 'other', 'normal' or None; samples in conflict have none."""
         words = [None, "normal", "other", "defect", None]
-        return [words[code] for code in self.codes.tolist()]
+        return [words[code] for code in self.codes[list(rows)].tolist()]
 
     def marks(self) -> list[Mark]:
         """The mark that each person holds of each sample of this data set."""
@@ -199,7 +199,11 @@ class Review:
             return
         self._tell("reading")
         self._choose()
-        self.det = self._fitted(DefectDetector(modality=self.catalogue.modality, random_state=self._seed), warm=False)
+        kind: dict[str, Any] = {"modality": self.catalogue.modality, "random_state": self._seed}
+        if self.catalogue.modality in GLANCED:
+            self.det = self._fitted(DefectDetector(**kind, scorer="reconstruction"), "glance")
+            self._score(glance=True)
+        self.det = self._fitted(DefectDetector(**kind), "first")
         self._score()
 
     def _refit(self) -> None:
@@ -210,7 +214,7 @@ class Review:
             return
         self._tell("reading")
         self._choose()
-        self.det = self._fitted(copy.copy(self.det), warm=True)
+        self.det = self._fitted(copy.copy(self.det), "refit")
         self._score()
 
     def _match(self) -> None:
@@ -245,10 +249,10 @@ class Review:
             X, rows = self.catalogue.take(more)
             self._X, self._fit_rows = _joined(self._X, X), [*self._fit_rows, *rows]
 
-    def _fitted(self, det: DefectDetector, *, warm: bool) -> DefectDetector:
-        y = np.array(self.labels(), dtype=object)[self._fit_rows]
-        job = det.begin_fit(self._X, y, warm_start=warm)
-        history, start, patience = [], time.monotonic(), PATIENCE[warm]
+    def _fitted(self, det: DefectDetector, how: str) -> DefectDetector:
+        y = None if how == "glance" else np.array(self.labels(self._fit_rows), dtype=object)
+        job = det.begin_fit(self._X, y, warm_start=how == "refit")
+        history, start, patience = [], time.monotonic(), PATIENCE[how]
         for record in run_job(job):
             history.append(record)
             spent = (time.monotonic() - start) / patience
@@ -269,8 +273,12 @@ class Review:
                 self.target = {}
         return det
 
-    def _score(self) -> None:
-        """Score what was learnt from first, for it is there already, then the rest page by page."""
+    def _score(self, *, glance: bool = False) -> None:
+        """Score what was learnt from first, for it is there already, then the rest page by page.
+
+        A glance stops after what was learnt from; it is no point of the learning curve, and the next ranking is shown
+        as it grows like a first one.
+        """
         det, n = self.det, len(self.catalogue)
         assert det is not None
         marks = self.marks()
@@ -279,22 +287,24 @@ class Review:
         codes: np.ndarray | None = None
         where = np.full((n, 2), np.nan)
         axes, rest, done, shown = None, np.setdiff1d(np.arange(n), self._fit_rows), 0, time.monotonic()
-        pages = [self._fit_rows] if self._fit_rows else []
+        pages: list[Any] = [self._fit_rows] if self._fit_rows else []
         size = PAGE[self.catalogue.modality]
-        pages += [rest[start : start + size].tolist() for start in range(0, len(rest), size)]
+        if not glance:
+            pages += [rest[start : start + size] for start in range(0, len(rest), size)]
         self._count += 1
-        model = f"fit {self._count} of {datetime.now(UTC).isoformat(timespec='seconds')} on {len(marks)} marks"
-        before = self.ranking
+        now, what = datetime.now(UTC).isoformat(timespec="seconds"), "glance" if glance else "fit"
+        model = f"{what} {self._count} of {now} on {0 if glance else len(marks)} marks"
+        before = self.ranking if self.points else None
         for at, page in enumerate(pages):
             self._tell("scoring", done, n)
-            X, rows = (self._X, page) if page is self._fit_rows else self.catalogue.take(page)
+            X, rows = (self._X, page) if page is self._fit_rows else self.catalogue.take(page.tolist())
             if rows:
                 found = det.assess(X)
                 outlier[rows], probabilities[rows] = found.outlier, found.probabilities
                 if defect is not None:
                     defect[rows] = found.defect
                 if codes is None:
-                    codes = np.full((n, found.codes.shape[1]), np.nan, dtype=np.float32)
+                    codes = mapped_array((n, found.codes.shape[1]), np.float32)
                 codes[rows] = found.codes
                 where[rows], axes = plane(found.codes, axes)
             done += len(page)
@@ -307,6 +317,7 @@ class Review:
                 self.ranking = Ranking(
                     number=self._count,
                     model=model,
+                    glance=glance,
                     outlier=parts[0],
                     defect=parts[1],
                     probabilities=parts[2],
@@ -320,7 +331,8 @@ class Review:
         if codes is None:
             raise BlemishError(f"none of the {n} samples in {self.catalogue.name} can be used with this model")
         assert self.ranking is not None
-        self.points.append(point(det, self.ranking, before, marks, TOP))
+        if not glance:
+            self.points.append(point(det, self.ranking, before, marks, TOP))
 
     # Questions ---------------------------------------------------------------------------------------------------
 
@@ -357,22 +369,21 @@ class Review:
         det, ranking = self.det, self.ranking
         if det is None or ranking is None:
             raise BlemishError("there are no scores yet; wait for the first fit")
-        label = np.where(ranking.outlier > det.outlier_threshold_, "other", "normal").astype(object)
+        label = np.where(ranking.outlier > det.outlier_threshold_, 1, 0)
         if ranking.defect is not None:
-            label[ranking.defect > det.threshold_] = "defect"
-        label[np.isnan(ranking.outlier)] = None
-        run = self.catalogue.run
+            label[ranking.defect > det.threshold_] = 2
+        run, keys = self.catalogue.run, self.catalogue.keys
         name = run.get("key") or ("path" if self.catalogue.samples is None or self.catalogue.samples.files else "row")
         defect = np.full(len(label), np.nan) if ranking.defect is None else ranking.defect
         floats = {"outlier_score": ranking.outlier, "defect_score": defect}
         floats |= {f"p_{word}": ranking.probabilities[:, at] for at, word in enumerate(("normal", "other", "defect"))}
-        words = list(CODES)
+        words = pa.array(["normal", "other", "defect"])
         return pa.table(
             {
-                name: pa.array(list(self.catalogue.keys)),
+                name: pa.array(np.arange(len(keys)) if isinstance(keys, range) else list(keys)),
                 **{column: pa.array(values, mask=np.isnan(values)) for column, values in floats.items()},
-                "label": pa.array(label.tolist(), pa.string()),
-                "marked": pa.array([words[code] for code in self.codes.tolist()], pa.string()),
+                "label": words.take(pa.array(label, mask=np.isnan(ranking.outlier))),
+                "marked": pa.array([None, *map(str, list(CODES)[1:])], pa.string()).take(pa.array(self.codes)),
             }
         )
 

@@ -1,15 +1,18 @@
 """What to mark next, and why: likely defects, the uncertain, and the new. Pure functions over scores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-EACH = 4
-"""Suggestions of each kind."""
-UNUSUAL = 0.1
+MOST = 12
+"""Suggestions at a time."""
+UNUSUAL = 0.25
 """Share of the samples, the most unusual, among which the new ones are looked for."""
 MOST_COMPARED = 2000
+ALIKE = 20
+"""A typical sample stands for what is as near as the neighbour of this number is to most; of few samples, one in 30."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Suggestion:
 
     Attributes:
         row: Which.
-        kind: 'conflict', 'likely', 'uncertain' or 'new'.
+        kind: 'likely', 'uncertain', 'new' or 'typical'.
         reason: One sentence.
     """
 
@@ -33,9 +36,13 @@ def suggest(
     probabilities: Float[np.ndarray, "row 3"],
     codes: Float[np.ndarray, "row latent"],
     marked: Bool[np.ndarray, " row"],
-    each: int = EACH,
+    most: int = MOST,
 ) -> list[Suggestion]:
-    """Samples to mark next, the kinds in turn, no sample twice.
+    """Samples to mark next, the best first, no sample twice.
+
+    Until a defect is known, what is asked is which *kind* of outlier is meant: samples that are unlike all marked ones
+    take turns with ones that stand for many. Then mostly the likeliest, with some that are uncertain or new. Measured
+    by `benchmarks/labelling.py`.
 
     Args:
         outlier: How unusual; NaN: not scored, never suggested.
@@ -43,19 +50,32 @@ def suggest(
         probabilities: Of normal, other and defect.
         codes: Latent codes.
         marked: What has a label already.
-        each: Suggestions of each kind.
-
-    Returns:
-        Likely, uncertain, new, likely, …; without labelled defects there are no uncertain ones.
+        most: How many at most.
     """
     free = ~marked & ~np.isnan(outlier)
     taken: set[int] = set()
-    kinds = [
-        likely(outlier, defect, free, each, taken),
-        uncertain(probabilities, free, each, taken) if defect is not None else [],
-        new(outlier, codes, free, marked, each, taken),
-    ]
-    longest = max(map(len, kinds))
+    if defect is None:
+        halves = -(-most // 2)
+        far, many = (kind(outlier, codes, free, marked, halves, taken) for kind in (new, typical))
+        return in_turn([many, far])[:most]
+    few = most // 5
+    first = likely(outlier, defect, free, most - few, taken)
+    doubtful = uncertain(probabilities, free, few - few // 2, taken)
+    rest = in_turn([doubtful, new(outlier, codes, free, marked, few // 2, taken)])
+    quarter = -(-len(first) // max(1, len(rest)))
+    mixed = [first[at * quarter : (at + 1) * quarter] + rest[at : at + 1] for at in range(max(1, len(rest)))]
+    return [one for part in mixed for one in part][:most]
+
+
+def in_turn(kinds: Sequence[Sequence[Suggestion]]) -> list[Suggestion]:
+    """The first of each, then the second of each, and so on.
+
+    Example:
+        >>> one, two, three = (Suggestion(row, "new", "") for row in (1, 2, 3))
+        >>> [found.row for found in in_turn([[one, two], [three]])]
+        [1, 3, 2]
+    """
+    longest = max(map(len, kinds), default=0)
     return [kind[turn] for turn in range(longest) for kind in kinds if turn < len(kind)]
 
 
@@ -105,30 +125,95 @@ def new(
 ) -> list[Suggestion]:
     """Unusual samples far in latent space from all that is marked and from each other: what nobody has looked at.
 
-    Greedy farthest-first traversal (Gonzalez, 1985), over the most unusual tenth.
+    Greedy farthest-first traversal (Gonzalez, 1985), over the most unusual quarter.
     """
     order = np.argsort(-np.where(free, outlier, -np.inf), kind="stable")[: int(free.sum())]
     order = order[~np.isin(order, list(taken))]
     few: Int[np.ndarray, " candidate"] = order[: min(max(n, round(UNUSUAL * len(order))), MOST_COMPARED)]
     if not len(few):
         return []
-    scale = np.nanstd(codes, axis=0)
-    z = codes / np.where(scale > 0, scale, 1)
-    known = [*np.flatnonzero(marked & ~np.isnan(outlier)).tolist(), *taken][:MOST_COMPARED]
-    nearest = _distance(z[few], z[known]) if known else np.full(len(few), np.inf)
+    known = _known(outlier, marked, taken)
+    z = _scaled(codes, np.concatenate([few, known]))
+    z, z_known = z[: len(few)], z[len(few) :]
+    nearest = _squares(z, z_known).min(axis=1) if len(known) else np.full(len(few), np.inf)
     found = []
     for _ in range(min(n, len(few))):
         best = int(np.argmax(nearest))
         found.append(int(few[best]))
-        nearest = np.minimum(nearest, np.linalg.norm(z[few] - z[few[best]], axis=1))
+        nearest = np.minimum(nearest, _squares(z, z[best : best + 1])[:, 0])
         nearest[best] = -np.inf
     taken |= set(found)
     return [Suggestion(row, "new", "unusual, and unlike anything that is marked") for row in found]
 
 
-def _distance(a: Float[np.ndarray, "row latent"], b: Float[np.ndarray, "known latent"]) -> Float[np.ndarray, " row"]:
-    """From each row to the nearest known one."""
-    return np.min([np.linalg.norm(a - one, axis=1) for one in b], axis=0)
+def typical(
+    outlier: Float[np.ndarray, " row"],
+    codes: Float[np.ndarray, "row latent"],
+    free: Bool[np.ndarray, " row"],
+    marked: Bool[np.ndarray, " row"],
+    n: int,
+    taken: set[int],
+) -> list[Suggestion]:
+    """Samples that stand for many unusual ones, none of which is like a marked one.
+
+    Greedy facility location (Nemhauser, Wolsey and Fisher, 1978) with a Gaussian of the distance of codes, weighed by
+    the square of how unusual a sample is by rank. Of many samples the most unusual and evenly some of the rest count.
+    """
+    order = np.argsort(-np.where(np.isnan(outlier), -np.inf, outlier), kind="stable")[: int((~np.isnan(outlier)).sum())]
+    weight = (1 - np.arange(len(order)) / max(len(order), 1)) ** 2
+    if len(order) > MOST_COMPARED:
+        half = MOST_COMPARED // 2
+        kept = np.concatenate([np.arange(half), np.linspace(half, len(order) - 1, half).round().astype(int)])
+        order, weight = order[kept], weight[kept]
+    if not free[order].any():
+        return []
+    known = _known(outlier, marked, taken)
+    z = _scaled(codes, np.concatenate([order, known]))
+    far = _squares(z[: len(order)], z[: len(order)])
+    at = max(1, min(ALIKE, len(order) // 30)) if len(order) > 1 else 0
+    reach = max(float(np.median(np.partition(far, at, axis=1)[:, at])), 1e-12)
+    alike = np.exp(-far / reach)
+    covered = np.zeros(len(order))
+    if len(known):
+        covered = np.exp(-_squares(z[: len(order)], z[len(order) :]).min(axis=1) / reach)
+    able = free[order] & ~np.isin(order, list(taken))
+    found = []
+    for _ in range(min(n, int(able.sum()))):
+        gain = np.where(able, weight @ np.maximum(alike - covered[:, None], 0), -np.inf)
+        best = int(np.argmax(gain))
+        found.append(Suggestion(int(order[best]), "typical", _stands_for(int((alike[:, best] > 0.5).sum()) - 1)))
+        covered = np.maximum(covered, alike[:, best])
+        able[best] = False
+    taken |= {one.row for one in found}
+    return found
+
+
+def _stands_for(n: int) -> str:
+    return f"stands for {n} much like it, none of them marked" if n else "unlike the others, and not marked"
+
+
+def _known(outlier: Float[np.ndarray, " row"], marked: Bool[np.ndarray, " row"], taken: set[int]) -> np.ndarray:
+    """Rows that are marked or suggested already, at most so many."""
+    return np.array([*np.flatnonzero(marked & ~np.isnan(outlier)).tolist(), *taken][:MOST_COMPARED], dtype=np.int64)
+
+
+def _scaled(codes: Float[np.ndarray, "row latent"], rows: np.ndarray) -> Float[np.ndarray, "some latent"]:
+    """Some codes in units of the spread of all, which are looked at in parts, for they may lie on the disk."""
+    sums, n = np.zeros((2, codes.shape[1])), 0
+    for start in range(0, len(codes), 2**16):
+        part = np.asarray(codes[start : start + 2**16], dtype=np.float64)
+        part = part[~np.isnan(part[:, 0])]
+        n += len(part)
+        sums += part.sum(axis=0), np.square(part).sum(axis=0)
+    spread = np.sqrt(np.maximum(sums[1] / max(n, 1) - (sums[0] / max(n, 1)) ** 2, 0))
+    return np.asarray(codes[rows], dtype=np.float64) / np.where(spread > 0, spread, 1)
+
+
+def _squares(
+    a: Float[np.ndarray, "row latent"], b: Float[np.ndarray, "known latent"]
+) -> Float[np.ndarray, "row known"]:
+    """Squared distances."""
+    return np.maximum(np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1) - 2 * a @ b.T, 0)
 
 
 def plane(

@@ -22,7 +22,7 @@ export function drawCurve(state) {
     words(String(most), { x: WIDTH - 16, y: HEIGHT - 16, "text-anchor": "end" }),
     words("marks", { x: WIDTH / 2, y: HEIGHT - 8, "text-anchor": "middle" }),
     words(String(top), { x: LEFT - 8, y: 22, "text-anchor": "end" }),
-    words("dashed: every mark a defect", { x: WIDTH - 16, y: 22, "text-anchor": "end" }),
+    words("dashed: every mark a defect", { x: WIDTH - 24, y: HEIGHT - LOW - 10, "text-anchor": "end" }),
   );
   const last = found.length ? found[found.length - 1] : [0, 0];
   find("found").setAttribute("aria-label", `Learning curve: ${last[1]} defects found by ${last[0]} marks`);

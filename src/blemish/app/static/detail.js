@@ -97,7 +97,8 @@ export class Detail {
       const withValues = found.elements.some((one) => one.expected !== null);
       const falls = found.elements.some((one) => one.fall !== undefined);
       const heads = ["what is odd", ...(withValues ? ["seen", "expected"] : []), falls ? "score falls by" : "share of error"];
-      const rows = found.elements.map((one) =>
+      const pictures = this.modality === "image" || this.frames > 0; // there the places are drawn, too
+      const rows = found.elements.slice(0, pictures ? 4 : undefined).map((one) =>
         make("tr", {}, make("th", { scope: "row" }, one.element),
           ...(withValues ? [make("td", {}, number(one.seen)), make("td", {}, one.chances ?? number(one.expected))] : []),
           make("td", { class: "number" }, falls ? number(one.fall, 2) : percent(one.share))));

@@ -5,6 +5,7 @@ const WIDTH = 148;
 const SPARE = 2; // rows above and below the window
 const CALM = 90; // milliseconds without scrolling before pictures are asked for, when it goes fast
 const FAST = 2.5; // pixels a millisecond
+const TALLEST = 12e6; // pixels; browsers cut elements off at 17 to 33 million
 
 export class Gallery {
   /** `source` gives `total`, `item(index)` and `want(from, to)`; `chosen(index)` is told of a click. */
@@ -18,8 +19,11 @@ export class Gallery {
     this.columns = 1;
     this.wide = true; // until the kind of data is known: what is no picture must not be asked for one
     this.clip = 0;
-    this.top = 0;
+    this.top = 0; // pixels from the start of the list, as long as it really is
     this.at = 0;
+    this.squeeze = 1; // real pixels of the list for one of the scroll bar
+    this.shift = 0;
+    this.placed = -2; // where the scroll bar was last put by us
     this.box.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.box.addEventListener("click", (event) => {
       const cell = event.target.closest(".cell");
@@ -66,17 +70,21 @@ export class Gallery {
     const caption = make("div", { class: "caption" });
     const rank = make("b");
     const score = make("span");
-    caption.append(rank, score);
+    const unusual = make("span", { class: "right" });
+    caption.append(rank, score, unusual);
     const box = make("div", { class: "cell", role: "option", "aria-selected": "false" }, image, text, caption);
     this.sheet.append(box);
-    return { box, image, text, rank, score, index: -1, shown: "", item: null };
+    return { box, image, text, rank, score, unusual, index: -1, shown: "", item: null };
   }
 
   scrolled() {
     if (this.waiting) return;
     this.waiting = requestAnimationFrame((now) => {
       this.waiting = 0;
-      const top = this.box.scrollTop;
+      const place = this.box.scrollTop;
+      // our own scrolling is rounded by the browser; where a list is squeezed that would be a row off
+      const top = Math.abs(place - this.placed) < 1 ? this.top : place * this.squeeze;
+      this.placed = -2;
       this.speed = Math.abs(top - this.top) / Math.max(1, now - this.at);
       this.top = top;
       this.at = now;
@@ -101,10 +109,15 @@ export class Gallery {
     if (!this.rowHeight) return;
     const total = this.source.total;
     const height = Math.ceil(total / this.columns) * this.rowHeight;
-    if (height !== this.sheetHeight) {
+    if (height !== this.sheetHeight || this.height !== this.windowHeight) {
       this.sheetHeight = height;
-      this.sheet.style.height = `${height}px`;
+      this.windowHeight = this.height;
+      const shown = Math.min(height, TALLEST);
+      this.squeeze = height > shown ? (height - this.height) / (shown - this.height) : 1;
+      this.sheet.style.height = `${shown}px`;
     }
+    // where a list is squeezed, cells lie as far from the top of the window as they would without
+    this.shift = this.squeeze === 1 ? 0 : this.top - this.top / this.squeeze;
     const first = Math.max(0, Math.floor(this.top / this.rowHeight) - SPARE);
     const from = first * this.columns;
     const to = Math.min(total, from + this.cells.length);
@@ -125,15 +138,19 @@ export class Gallery {
     const fast = this.speed > FAST;
     if (cell.index !== index) {
       cell.index = index;
-      const x = (index % this.columns) * this.cellWidth + 8;
-      const y = Math.floor(index / this.columns) * this.rowHeight;
-      cell.box.style.transform = `translate(${x}px,${y}px)`;
+      cell.shift = null;
       cell.box.dataset.index = index;
       cell.box.id = `cell-${index}`;
       cell.box.setAttribute("aria-posinset", index + 1);
       cell.box.setAttribute("aria-setsize", this.source.total);
       cell.item = undefined;
       if (cell.box.hidden) cell.box.hidden = false;
+    }
+    if (cell.shift !== this.shift) {
+      cell.shift = this.shift;
+      const x = (index % this.columns) * this.cellWidth + 8;
+      const y = Math.floor(index / this.columns) * this.rowHeight - this.shift;
+      cell.box.style.transform = `translate(${x}px,${y}px)`;
     }
     const chosen = String(index === this.cursor);
     if (cell.selected !== chosen) {
@@ -167,7 +184,9 @@ export class Gallery {
       cell.image.hidden = asText;
     }
     cell.rank.textContent = item ? (item.rank ?? cell.index + 1) : "";
-    cell.score.textContent = item ? described(item) : "";
+    const [chance, unusual] = item && !this.wide ? brief(item) : [item ? described(item) : "", ""];
+    cell.score.textContent = chance;
+    cell.unusual.textContent = unusual;
     const label = item?.label ?? "";
     if (cell.label !== label) {
       cell.label = label;
@@ -187,8 +206,9 @@ export class Gallery {
     if (y < top) top = y;
     else if (y + this.rowHeight > top + this.height) top = y + this.rowHeight - this.height;
     if (top !== this.top) {
-      this.box.scrollTop = top;
       this.top = top;
+      this.placed = top / this.squeeze;
+      this.box.scrollTop = this.placed;
       this.speed = 0;
     }
     this.draw();
@@ -217,6 +237,12 @@ export function summary(value) {
   return Object.entries(value)
     .map(([name, cell]) => `${name}: ${typeof cell === "number" ? number(cell, 4) : (cell ?? "–")}`)
     .join("\n");
+}
+
+/** What fits below a picture: the chance of a defect, and how unusual it is. */
+function brief(item) {
+  if (item.outlier === null || item.outlier === undefined) return ["not scored", ""];
+  return item.defect === null ? ["unusual", number(item.outlier)] : [`${percent(item.chance)} defect`, number(item.outlier, 2)];
 }
 
 export function described(item) {

@@ -109,10 +109,11 @@ export class Chart {
     const context = this.base.getContext("2d");
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
+    const more = this.length > 3000 ? 0 : 2; // a few points may be larger without covering each other
     const bands = [
-      [0, 0.8, this.palette.soft, 0.22, 2],
-      [0.8, 0.95, this.palette.accent, 0.4, 3],
-      [0.95, 1.01, this.palette.accent, 0.9, 4],
+      [0, 0.8, this.palette.soft, more ? 0.45 : 0.22, 2 + more],
+      [0.8, 0.95, this.palette.accent, 0.4, 3 + more],
+      [0.95, 1.01, this.palette.accent, 0.9, 4 + more],
     ];
     for (const [from, to, colour, alpha, size] of bands) {
       context.globalAlpha = alpha;
