@@ -1,7 +1,7 @@
 """Do explanations name what makes the score? Replace what they name by normal values, and see how far the score falls.
 
     python benchmarks/faithfulness.py ../shared/bench
-    python benchmarks/faithfulness.py FOLDER --labels kind --normal normal --only leak --seeds 1 2 --named 1
+    python benchmarks/faithfulness.py FOLDER --labels kind --normal normal --tasks leak --seeds 1 2 --named 1
     python benchmarks/faithfulness.py ../shared/bench --suite coin
 
 FOLDER as for quality.py. For each task the true defects with the highest defect scores are explained. The elements that
@@ -162,7 +162,7 @@ def summary(found: np.ndarray) -> dict[str, str]:
 
 def main() -> None:
     """Print a table with a line for each task."""
-    parser = parser_of(__doc__ or "")
+    parser = parser_of(__doc__)
     parser.add_argument("--hits", type=int, default=10)
     parser.add_argument("--named", type=int, default=NAMED, help="elements to replace")
     given = parser.parse_args()

@@ -8,7 +8,6 @@ their rows; labels grow by adding to the fewer ones. "rejected" marks the first 
 rows that are no defects, as a person would: `other` where they are outliers, `normal` where not, and fits once more.
 """
 
-import argparse
 import sys
 import warnings
 from dataclasses import replace
@@ -70,22 +69,12 @@ def table(curves: list[dict[str, dict[int, float]]]) -> str:
 
 def main() -> int:
     """Run, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--labels", default="kind", help="column of a table that says what each row is")
-    parser.add_argument("--normal", default="normal", help="the kind that is no outlier")
-    parser.add_argument("--tasks", default="", help="only tasks whose name contains this")
+    parser = quality.parser_of(__doc__, seeds=(0, 1))
     parser.add_argument("--counts", nargs="+", type=int, default=list(COUNTS), help="numbers of labelled defects")
     parser.add_argument("--rejected", type=int, default=N_REJECTED, help="top hits to reject; 0 for none")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--out", type=Path, help="file to write the table to")
     given = parser.parse_args()
-    if not given.folder.is_dir():
-        parser.error(f"there is no folder {given.folder}")
-    tasks = quality.tasks_in(given.folder, given.labels, given.normal, "targeted", n_labelled=max(given.counts))
-    tasks = [task for task in tasks if given.tasks in task.name]
-    if not tasks:
-        parser.error(f"{given.folder} holds no task: check --labels, --normal and --tasks")
+    tasks = quality.tasks_of(parser, given, n_labelled=max(given.counts))
     warnings.filterwarnings("ignore")
     curves = []
     for task in tasks:

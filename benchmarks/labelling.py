@@ -13,7 +13,6 @@ the same numbers, which marks the top of its own ranking: 'forest' with the pack
 over the sessions, with means in brackets.
 """
 
-import argparse
 import copy
 import json
 import subprocess
@@ -218,27 +217,16 @@ def reviewed(tool: Tool, group: np.ndarray, *, marks: int, batch: int, first: bo
 
 def main() -> int:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--labels", default="kind", help="column of a table that says what each row is")
-    parser.add_argument("--normal", default="normal", help="the kind that is no outlier")
-    parser.add_argument("--tasks", nargs="+", default=[""], help="only tasks whose name contains one of these")
+    parser = quality.parser_of(__doc__, seeds=(0, 1))
     parser.add_argument("--rules", nargs="+", default=[*RULES, *PRIORS], choices=[*RULES, *PRIORS])
     parser.add_argument("--rows", type=int, default=1000, help="size of the pool")
     parser.add_argument("--marks", type=int, default=100, help="marks of a session at most")
     parser.add_argument("--batch", type=int, default=5, help="marks between two refits")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--first", action="store_true", help="only until the first defect, which takes no refit")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    tasks = [
-        task
-        for task in quality.tasks_in(arguments.folder, arguments.labels, arguments.normal, "targeted")
-        if any(part in task.name for part in arguments.tasks)
-    ]
-    if not tasks:
-        raise SystemExit(f"error: {arguments.folder} holds no task named {' or '.join(arguments.tasks)!r}")
+    tasks = quality.tasks_of(parser, arguments)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.rules}
     for task in tasks:
         for seed in arguments.seeds:

@@ -1,7 +1,7 @@
 """Do probabilities and expected precisions come true? What a fit says of rows that it has not seen, beside the truth.
 
     python benchmarks/promises.py ../shared/bench
-    python benchmarks/promises.py FOLDER --labels kind --normal normal --only leak --seeds 0 1
+    python benchmarks/promises.py FOLDER --labels kind --normal normal --tasks leak --seeds 0 1
 
 FOLDER as for quality.py. Each task is fitted with 8 labelled defects; it is told the true share of defects among the
 test rows (`set_prior`), which a user has to guess. Then come, for the highest 3 % of the test rows, the precision that
@@ -50,7 +50,7 @@ def figures(known: np.ndarray, ordinary: np.ndarray, scores: np.ndarray, defect:
 
 def main() -> None:
     """Print a table with a line for each task and seed, and the mean."""
-    parser = parser_of(__doc__ or "")
+    parser = parser_of(__doc__)
     given = parser.parse_args()
     rows: list[list[float]] = []
     for task in tasks_of(parser, given):

@@ -110,37 +110,46 @@ def tasks_in(folder: Path, labels: str, normal: str, suite: str, n_labelled: int
     return tasks
 
 
-def parser_of(text: str) -> argparse.ArgumentParser:
-    """The options by which other benchmarks choose tasks; `tasks_of` reads them.
+def parser_of(text: str | None, seeds: Sequence[int] = (0,)) -> argparse.ArgumentParser:
+    """The options by which all benchmarks of tasks choose them; `tasks_of` reads them.
 
     Args:
         text: What the benchmark is for.
+        seeds: Unless told otherwise.
     """
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--labels", default="kind", help="column of a table that says what each row is")
     parser.add_argument("--normal", default="normal", help="the kind that is no outlier")
-    parser.add_argument("--suite", default="targeted", help="of a folder that brings its own tasks")
-    parser.add_argument("--only", nargs="*", help="parts of task names")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--suite", default="targeted", help="of a folder with a protocol.py")
+    parser.add_argument("--tasks", nargs="+", default=[], help="parts of task names")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
     return parser
 
 
-def tasks_of(parser: argparse.ArgumentParser, given: argparse.Namespace, default: Sequence[str] = ()) -> list[Task]:
+def tasks_of(
+    parser: argparse.ArgumentParser,
+    given: argparse.Namespace,
+    default: Sequence[str] = (),
+    n_labelled: int = N_LABELLED,
+) -> list[Task]:
     """The tasks that the options name.
 
     Args:
         parser: From `parser_of`; it ends the program with one line where there is no such folder or task.
         given: What it read.
-        default: Parts of names without `--only`; where none is there, all tasks.
+        default: Parts of names without `--tasks`; where none is there, all tasks.
+        n_labelled: Labelled defects of each task, where there are as many.
     """
     if not given.folder.is_dir():
         parser.error(f"there is no folder {given.folder}")
-    tasks = tasks_in(given.folder, given.labels, given.normal, given.suite)
-    some = [task for task in tasks if any(part in task.name for part in given.only or default)]
-    if not some and given.only:
-        names = ", ".join(task.name for task in tasks) or "none: check --labels, --normal and --suite"
-        parser.error(f"no task has {' or '.join(map(repr, given.only))} in its name; there are {names}")
+    tasks = tasks_in(given.folder, given.labels, given.normal, given.suite, n_labelled)
+    if not tasks:
+        parser.error(f"{given.folder} holds no task: check --labels, --normal and --suite")
+    some = [task for task in tasks if any(part in task.name for part in given.tasks or default)]
+    if not some and given.tasks:
+        there = ", ".join(task.name for task in tasks)
+        parser.error(f"no task has {' or '.join(map(repr, given.tasks))} in its name; there are {there}")
     return some or tasks
 
 
@@ -288,21 +297,11 @@ def remarks(fits: list[Fit]) -> str:
 
 def main() -> int:
     """Run, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--labels", default="kind", help="column of a table that says what each row is")
-    parser.add_argument("--normal", default="normal", help="the kind that is no outlier")
-    parser.add_argument("--suite", default="targeted", help="of a folder with a protocol.py")
-    parser.add_argument("--tasks", default="", help="only tasks whose name contains this")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser = parser_of(__doc__, seeds=(0, 1))
     parser.add_argument("--ablation", action="store_true")
     parser.add_argument("--out", type=Path, help="file to write the table to")
     given = parser.parse_args()
-    if not given.folder.is_dir():
-        parser.error(f"there is no folder {given.folder}")
-    tasks = [t for t in tasks_in(given.folder, given.labels, given.normal, given.suite) if given.tasks in t.name]
-    if not tasks:
-        parser.error(f"{given.folder} holds no task: check --labels, --normal and --tasks")
+    tasks = tasks_of(parser, given)
     warnings.filterwarnings("ignore")
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
     fits: list[Fit] = []

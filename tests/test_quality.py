@@ -44,7 +44,7 @@ def test_a_folder_of_tables_and_pictures_becomes_a_table(tmp_path):
 
 def test_what_is_missing_is_said(tmp_path):
     assert "there is no folder" in run(tmp_path / "no").stderr
-    assert "holds no task: check --labels, --normal and --tasks" in run(tmp_path).stderr
+    assert "holds no task: check --labels, --normal and --suite" in run(tmp_path).stderr
 
 
 def test_label_efficiency_counts_labels_and_rejected_hits(tmp_path):
