@@ -24,6 +24,7 @@ ROWS: dict[str, Callable[..., Iterator[Result]]] = {
     "fit": training.fit,
     "contrast": training.contrast,
     "distances": training.distances,
+    "bf16": training.bf16,
     "coin": coin.coin,
     "throughput": scoring.throughput,
     "growth": streaming.growth,

@@ -58,7 +58,7 @@ class SpatioTemporal(nn.Module):
             nn.Conv3d(128, 64, 5, (3, 2, 2)), nn.ReLU(),
             nn.Conv3d(64, 64, (5, 11, 11), 2), nn.ReLU(),
         )  # fmt: skip
-        self.cells = nn.ModuleList([ConvLstmCell(64, 64), ConvLstmCell(64, 32), ConvLstmCell(32, 64)])
+        self.narrow, self.narrower, self.wide = ConvLstmCell(64, 64), ConvLstmCell(64, 32), ConvLstmCell(32, 64)
         self.decoder = nn.Sequential(
             nn.ConvTranspose3d(64, 64, (5, 11, 11), 2), nn.ReLU(),
             nn.ConvTranspose3d(64, 128, 5, (4, 2, 2)), nn.ReLU(),
@@ -68,7 +68,7 @@ class SpatioTemporal(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Reconstruction, and the code after the second cell; the clip is one step long by then."""
         states = [self.encoder(x).squeeze(2)]
-        for cell in self.cells:
+        for cell in (self.narrow, self.narrower, self.wide):
             states.append(cell(states[-1], cell.zero_state(states[-1]))[0])
         return self.decoder(states[-1].unsqueeze(2)), states[2].flatten(1)
 

@@ -120,6 +120,29 @@ def contrast(turns: int, *, quick: bool) -> Iterator[Result]:
         yield compare(f"step with contrast {name} / without, n = 1024, 16 defects", "<= 1.3", variants, turns)
 
 
+def bf16(turns: int, *, quick: bool) -> Iterator[Result]:
+    """A step forth and back under bf16 autocast in the same in float32, by CPU time."""
+    shapes = {"mlp": [(128, 30), (2048, 30)], "conv": [(32, 21, 1, 20, 20), (32, 3, 64, 64)]}
+    for name, batches in shapes.items():
+        for shape in batches:
+            network = Autoencoder(BACKBONES[name](shape[1:], 32, 32, ()), BOTTLENECKS["plain"](32))
+            x = torch.randn(*shape)
+
+            def step(*, enabled: bool, network: Autoencoder = network, x: torch.Tensor = x) -> float:
+                start = time.process_time()
+                for _ in range(1 if quick else 5):
+                    with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+                        x_hat = network(x).x_hat
+                    (x_hat.float() - x).square().mean().backward()
+                return time.process_time() - start
+
+            variants = {
+                "bf16": lambda step=step: step(enabled=True),
+                "float32": lambda step=step: step(enabled=False),
+            }
+            yield compare(f"bf16 autocast / float32, {name}, batch {shape}, CPU time", "< 1", variants, turns)
+
+
 def distances(turns: int, *, quick: bool) -> Iterator[Result]:
     """Float32 error of the closed forms against float64, far from the origin, too; and how they grow."""
     for offset in (0.0, 1000.0):
