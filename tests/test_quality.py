@@ -47,6 +47,19 @@ def test_what_is_missing_is_said(tmp_path):
     assert "holds no task: check --labels, --normal and --suite" in run(tmp_path).stderr
 
 
+def test_a_task_that_is_not_there_is_said(tmp_path):
+    rng = np.random.default_rng(0)
+    kind = np.repeat(["normal", "crack"], [60, 40])
+    pd.DataFrame(rng.normal(size=(100, 2))).assign(kind=kind).rename(columns=str).to_csv(tmp_path / "parts.csv")
+    for arguments, message in (
+        ((tmp_path / "none",), "there is no folder"),
+        ((tmp_path, "--only", "dent"), "no task has 'dent' in its name; there are parts/crack"),
+    ):
+        done = run(*arguments, script="promises.py")
+        assert done.returncode == 2
+        assert message in done.stderr
+
+
 def test_label_efficiency_counts_labels_and_rejected_hits(tmp_path):
     rng = np.random.default_rng(0)
     kind = np.repeat(["fine", "crack", "dent"], [120, 40, 12])

@@ -110,7 +110,7 @@ class Explanation:
         chances = None if self.chances is None else self.chances[row][element]
         told = None if chances is None else ", ".join(f"{name} {chance:.0%}" for name, chance in chances.items())
         place = [] if self.named is None else np.flatnonzero(self.named[row] == element).tolist()
-        together = float(self.together[row, place[0]]) if self.together is not None and len(place) else None
+        together = float(self.together[row, place[0]]) if self.together is not None and place else None
         fall = float(self.fall[row, element])
         return {"fall": fall, "together": together, "chances": told, "driver": self.driver[row]}
 
