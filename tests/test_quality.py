@@ -53,7 +53,7 @@ def test_a_task_that_is_not_there_is_said(tmp_path):
     pd.DataFrame(rng.normal(size=(100, 2))).assign(kind=kind).rename(columns=str).to_csv(tmp_path / "parts.csv")
     for arguments, message in (
         ((tmp_path / "none",), "there is no folder"),
-        ((tmp_path, "--only", "dent"), "no task has 'dent' in its name; there are parts/crack"),
+        ((tmp_path, "--tasks", "dent"), "no task has 'dent' in its name; there are parts/crack"),
     ):
         done = run(*arguments, script="promises.py")
         assert done.returncode == 2
