@@ -19,7 +19,7 @@ from blemish.labels import NORMAL, UNLABELLED
 from blemish.rows import Rows, take
 
 
-def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " held_out"]]:
+def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " _"]]:
     """Unlabelled and normal rows dealt evenly to folds, at random.
 
     Args:

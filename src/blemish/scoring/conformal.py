@@ -45,7 +45,7 @@ def _as_high(calibration: Float[np.ndarray, " held_out"], scores: Float[np.ndarr
 
 
 def cross_conformal_p_values(
-    folds: Sequence[Float[np.ndarray, " held_out"]], scores: Float[np.ndarray, "fold row"]
+    folds: Sequence[Float[np.ndarray, " _"]], scores: Float[np.ndarray, "fold row"]
 ) -> Float[np.ndarray, " row"]:
     r"""The same where no row is held out for good: each fold of the rows is scored by a fit without that fold.
 
