@@ -289,6 +289,19 @@ def test_bad_data_are_refused_before_any_training(files, tmp_path, monkeypatch):
         fit_file(DefectDetector(), files / "t.parquet", tmp_path / "none" / "m")
 
 
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_a_file_that_is_damaged_inside_is_said_to_be_and_an_old_output_stays(files, model, tmp_path, kind):
+    damaged, output = tmp_path / f"damaged.{kind}", tmp_path / "scores.csv"
+    content = bytearray((files / f"t.{kind}").read_bytes())
+    start = 4 if kind == "parquet" else content.index(b"ARROW1") + 8 + 600
+    content[start : start + 400] = np.random.default_rng(0).bytes(400)
+    damaged.write_bytes(content)
+    output.write_text("old")
+    with pytest.raises(DataError, match="damaged.* is damaged, a part of it cannot be read|cannot be read as a table"):
+        score_file(model, damaged, output)
+    assert output.read_text() == "old"
+
+
 def test_a_folder_of_images_is_fitted_and_scored_in_chunks(tmp_path):
     rng = np.random.default_rng(0)
     for i in range(40):

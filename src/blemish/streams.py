@@ -1,7 +1,7 @@
 """Data on disk, read a chunk at a time: tables and folders of images that are larger than memory."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,15 +117,15 @@ def _table(path: Path, kind: str, modality: str, names: Sequence[str] | None, ta
             n_rows, schema = settled(path, names)
             types = {column.name: column.type for column in schema}
             batches = lambda: csv.open_csv(path, **csv_options(path, names, types, CSV_BLOCK))  # noqa: E731
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from None
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read as a table: {_said(error)}") from None
     if not n_rows:
         raise DataError(f"{path} has no rows")
     clean = clean_names(path, schema.names)
 
     def chunks() -> Iterator[Samples]:
         start = 0
-        for batch in batches():
+        for batch in _to_the_end(path, batches):
             if batch.num_rows:
                 table = pa.Table.from_batches([batch]).rename_columns(clean)
                 yield from_table(table, take_out, "tabular", start=start)
@@ -135,6 +135,18 @@ def _table(path: Path, kind: str, modality: str, names: Sequence[str] | None, ta
         return None
     types = dict(zip(clean, schema.types, strict=True))
     return Stream(n_rows, "tabular", chunks, n_rows * len(clean) * CELL_BYTES, types)
+
+
+def _to_the_end(path: Path, batches: Callable[[], Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+    """The batches; one that is damaged has passed the checks of the file's head and foot."""
+    try:
+        yield from batches()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is damaged, a part of it cannot be read: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 def _facts_of_parquet(path: Path) -> tuple[int, pa.Schema]:
