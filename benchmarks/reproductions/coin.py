@@ -68,7 +68,7 @@ def _sequences(seed: int, *, quick: bool) -> Split:
     return rotating_coin(*((24, 8, 4) if quick else (N_NORMAL, N_DEFECTS, N_TEST)), random_state=seed)
 
 
-def _detector(seed: int, epochs: int, preset: str = "default", *, quick: bool) -> DefectDetector:
+def _detector(seed: int, epochs: int, preset: str, *, quick: bool) -> DefectDetector:
     video = {"name": "video", "size": [SIZE, SIZE]}
     return DefectDetector.from_preset(preset, modality=video, epochs=1 if quick else epochs, random_state=seed)
 
@@ -92,8 +92,9 @@ def _jointly(preset: str, seed: int, *, quick: bool) -> Found:
 
 
 def _ours(seed: int, *, quick: bool) -> Found:
+    """The defaults, the size of the pictures included."""
     split = _sequences(seed, quick=quick)
-    det = _detector(seed, 2 * AFTER, quick=quick).fit(split.X_train, split.y_train)
+    det = DefectDetector(epochs=1 if quick else "auto", random_state=seed).fit(split.X_train, split.y_train)
     found = {f"default: {score}": _figures(det, split, score) for score in ("outlier_score", "defect_score")}
     return {of: {_ABOVE: of_score[_ABOVE], _NORMALS: of_score[_NORMALS]} for of, of_score in found.items()}
 

@@ -30,6 +30,7 @@ def mean_distance(
         A number >= -cap, in units of `z`. Memory and time are quadratic in the batch.
 
     Example:
+        >>> import torch
         >>> mean_distance(torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([0, 0, 3]))
         tensor(-0.5000)
 
