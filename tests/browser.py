@@ -67,6 +67,7 @@ def visit(browser, address, viewport=DESKTOP, dark=False, **options):
         options: More of Playwright's for the profile.
     """
     context = browser.new_context(viewport=viewport, color_scheme="dark" if dark else "light", **options)
+    context.set_default_timeout(120_000)  # a slow, shared machine is no failure
     try:
         seen = Visit(context.new_page())
         page = seen.page

@@ -698,7 +698,7 @@ def test_a_table_that_is_broken_further_down_is_said(always_mapped, tmp_path, pl
     at = int(place * len(content))
     content[at : at + 80_000] = b"\xff" * 80_000  # the head of a row group among them
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"t\.parquet cannot be read as a table"):
+    with pytest.raises(DataError, match=r"t\.parquet is damaged, a part of it cannot be read"):
         open_catalogue(path)
     assert not always_mapped.exists() or list(always_mapped.iterdir()) == []
 

@@ -46,10 +46,7 @@ def mapped_table(path: Path, *, modality: str, names: Sequence[str] | None, take
         return None
     if kind not in (".parquet", ".arrow", ".feather") and path.stat().st_size < LEAST_BYTES // 2:
         return None
-    try:
-        stream = open_stream(path, modality=modality, names=names, take_out=take_out)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _unreadable(path, error) from None
+    stream = open_stream(path, modality=modality, names=names, take_out=take_out)
     if stream is None or stream.size < LEAST_BYTES or any(map(pa.types.is_dictionary, stream.types.values())):
         return None
     columns: dict[str, list[Any]] = {name: [] for name in take_out if name in stream.types}
@@ -65,9 +62,9 @@ def mapped_table(path: Path, *, modality: str, names: Sequence[str] | None, take
             assert writer is not None
             writer.close()
         table = ipc.open_file(pa.memory_map(name)).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT):
-            raise _unreadable(path, error) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise DataError(f"cannot lay out {path} in {Path(name).parent}: {error}") from None
         raise DataError(
             f"there is no room to lay out {path} (about {stream.size / 1e6:.0f} MB) in {Path(name).parent} "
             "(the disk is full); free some, or set XDG_CACHE_HOME to a folder with room"
@@ -75,10 +72,6 @@ def mapped_table(path: Path, *, modality: str, names: Sequence[str] | None, take
     finally:
         _forget(name)
     return Samples(table, [], "tabular", columns=columns)
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}")
 
 
 def mapped_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
