@@ -39,7 +39,7 @@ def agrees(det, path, X):
         close = np.isclose(found[name], scores, rtol=TOLERANCE, atol=TOLERANCE * max(1.0, scores.std()))
         apart |= ~close.reshape(len(X), -1).all(axis=1)
     apart |= found["label"] != np.asarray(det.predict(X))
-    assert apart.sum() <= max(1, 0.02 * len(X)), {name: np.asarray(values)[apart] for name, values in found.items()}
+    assert apart.mean() <= 0.02
     return found
 
 

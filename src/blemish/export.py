@@ -32,7 +32,7 @@ TOLERANCE = 1e-5
 """Largest drift that an export may have; see `Parity`."""
 MOST_BEYOND = 0.01
 """Share of rows in which float32 itself may drift further; see `Parity`."""
-TIE = 1e-9
+TIE = TOLERANCE
 """A threshold is often the score of a row: that row is not above it, though the last digits of its score may be."""
 DOUBLE = 11
 """ONNX' number for float64."""
