@@ -465,15 +465,19 @@ def same_depthwise(picture, kernels, bias, stride):
     return found
 
 
-def oddest_patches(patches, centre, directions, n):
-    """Mean whitened patch and mean length of the n longest whitened patches of one picture."""
+def oddest_patches(patches, centre, directions, usual, n):
+    """Mean whitened patch and mean distance of the n whitened patches of one picture furthest from all usual ones."""
     white = [
         [sum((p - m) * d for p, m, d in zip(patch, centre, column, strict=True)) for column in directions.T]
         for patch in patches
     ]
-    white = sorted(white, key=lambda w: -sqrt(sum(v * v for v in w)))[:n]
+
+    def distance(w):
+        return min(sqrt(sum((v - u) ** 2 for v, u in zip(w, one, strict=True))) for one in usual)
+
+    white = sorted(white, key=lambda w: -distance(w))[:n]
     means = [sum(column) / n for column in zip(*white, strict=True)]
-    return [*means, sum(sqrt(sum(v * v for v in w)) for w in white) / n]
+    return [*means, sum(distance(w) for w in white) / n]
 
 
 # Scores
@@ -650,6 +654,19 @@ def neighbour_distance(row, points, n):
     """Mean Euclidean distance to the n nearest points."""
     distances = sorted(sqrt(sum((u - v) ** 2 for u, v in zip(row, point, strict=True))) for point in points)
     return sum(distances[:n]) / n
+
+
+def shrunk_discriminant(defects, rest):
+    """Fisher 1936 with the covariance of Ledoit and Wolf 2004, section 3: row by row, all rows alike."""
+    centre = rest.mean(axis=0)
+    n, p = rest.shape
+    outer = [np.outer(row - centre, row - centre) for row in rest]
+    scatter = sum(outer) / n
+    mean = np.trace(scatter) / p
+    spread = np.sum((scatter - mean * np.eye(p)) ** 2) / p
+    doubt = min(spread, sum(np.sum((one - scatter) ** 2) for one in outer) / p / n**2)
+    shrunk = (1 - doubt / spread) * scatter + doubt / spread * mean * np.eye(p)
+    return np.linalg.inv(shrunk) @ (defects.mean(axis=0) - centre)
 
 
 def concentration_step(x, direction, share):

@@ -27,7 +27,7 @@ def test_patches_are_those_of_the_published_network():
     """Figures of the package efficientnet-lite-pytorch 0.1.0 with the same weights, blocks 4 and 8."""
     down, across = np.mgrid[0:64, 0:64] / 64
     picture = torch.from_numpy((0.5 + 0.5 * np.sin(12 * across + 5 * down**2)).astype(np.float32))
-    found = patches(picture[None, None])[0]
+    found = patches(picture[None, None], side=128)[0]
     assert found.shape == (256, WIDTH)
     places = [(0, 0), (0, 151), (17, 3), (100, 40), (137, 39), (200, 90), (255, 120), (255, 7)]
     published = [-1.03573, -1.79715, 3.89703, -2.20990, -1.86653, 0.02128, 2.91009, -0.98049]
@@ -36,35 +36,43 @@ def test_patches_are_those_of_the_published_network():
 
 
 @pytest.mark.parametrize(
-    ("shape", "n"), [((1, 28, 28), 256), ((3, 64, 20), 64), ((4, 3, 200), 32), ((2, 1, 1), 256)], ids=str
+    ("shape", "n"), [((1, 28, 28), 400), ((3, 64, 20), 120), ((4, 3, 200), 40), ((2, 1, 1), 400)], ids=str
 )
 def test_pictures_of_any_shape_have_patches(shape, n):
-    found = patches(torch.rand(2, *shape))
+    found = patches(torch.rand(2, *shape), side=160)
     assert found.shape == (2, n, WIDTH)
     assert found.isfinite().all()
 
 
 def test_pooled_is_the_mean_of_the_most_unusual_patches():
     rng = np.random.default_rng(0)
-    centre, directions = rng.normal(size=WIDTH), rng.normal(size=(WIDTH, 3))
+    centre, directions, usual = rng.normal(size=WIDTH), rng.normal(size=(WIDTH, 3)), 9 * rng.normal(size=(20, 3))
     x = torch.rand(2, 1, 16, 16)
-    oddities = Oddities(centre.astype(np.float32), directions.astype(np.float32))
-    few, all_of_them = oddities.pooled(x, (0.02, 1.0))
-    for row, found in enumerate(patches(x).double().numpy()):
-        np.testing.assert_allclose(few[row], reference.oddest_patches(found, centre, directions, 5), rtol=2e-3)
-        np.testing.assert_allclose(
-            all_of_them[row], reference.oddest_patches(found, centre, directions, 256), rtol=2e-3
-        )
+    learnt = [one.astype(np.float32) for one in (centre, directions, usual)]
+    for share, n in ((0.02, 5), (1.0, 256)):
+        pooled = Oddities(128, share, *learnt).pooled(x)
+        for row, found in enumerate(patches(x, side=128).double().numpy()):
+            expected = reference.oddest_patches(found, centre, directions, usual, n)
+            np.testing.assert_allclose(pooled[row], expected, rtol=2e-3)
 
 
 def test_usual_patches_have_unit_spread_and_few_pictures_will_do():
     x = torch.rand(4, 1, 32, 32)
-    learnt = fit_oddities(x)
+    learnt = fit_oddities(x, 96, 0.04)
     assert learnt.directions.shape == (WIDTH, COMPONENTS)
-    white = (patches(x).flatten(0, 1).numpy() - learnt.centre) @ learnt.directions
+    white = (patches(x, 96).flatten(0, 1).numpy() - learnt.centre) @ learnt.directions
     np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(white.std(axis=0), 1, atol=0.02)
-    assert np.isfinite(fit_oddities(torch.zeros(1, 3, 2, 2)).directions).all()
+    flat = fit_oddities(torch.zeros(1, 3, 2, 2), 96, 0.5)
+    assert np.isfinite(flat.directions).all()
+    assert flat.pooled(torch.zeros(1, 3, 2, 2)).isfinite().all()
+
+
+def test_what_was_stored_pools_alike():
+    x = torch.rand(3, 1, 32, 32)
+    learnt = fit_oddities(x, 96, 0.04)
+    again = Oddities.from_state(learnt.state())
+    assert torch.equal(learnt.pooled(x), again.pooled(x))
 
 
 def test_a_mark_is_seen_wherever_it_lies():
@@ -75,7 +83,7 @@ def test_a_mark_is_seen_wherever_it_lies():
         down, across = rng.integers(4, 58, size=2)
         x[row, 0, down : down + 2, across : across + 2] = 0
     pictures = torch.from_numpy(x)
-    (marks,) = fit_oddities(pictures[:40]).pooled(pictures, (0.04,))
+    marks = fit_oddities(pictures[:40], 160, 0.04).pooled(pictures)
     assert marks[40:, -1].min() > marks[:40, -1].max()
 
 

@@ -1,6 +1,7 @@
 """Experts: simple classifiers, each with an opinion from one view of the data."""
 
 from blemish.experts.direction import Direction
+from blemish.experts.discriminant import Discriminant
 from blemish.experts.forest import Forest
 from blemish.experts.isolation import Isolation
 from blemish.experts.kernel import Kernel
@@ -13,6 +14,7 @@ from blemish.experts.value import Value
 
 EXPERTS = {
     "linear": Linear,
+    "discriminant": Discriminant,
     "kernel": Kernel,
     "trees": Trees,
     "forest": Forest,

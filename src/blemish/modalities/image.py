@@ -20,8 +20,8 @@ from blemish.planes import PICTURE_AXES, check_pictures
 SMALL_SIDE = 32  # pixels a side of the small copy
 TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the cache
 PATCHES_OF = 200  # pictures whose patches are looked at to learn which are usual
-SHARES = {"marks": 0.04, "surface": 0.4}
-"""Of the patches that a view is the mean of, the most unusual first: 10 and 102 of 256."""
+LOOKS: dict[str, dict[str, Any]] = {"marks": {"side": 160, "share": 0.04}, "surface": {"side": 96, "share": 0.4}}
+"""Views of the most unusual patches: few of them, seen from near; many, seen from further away. See `Oddities`."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Image:
     experts: ClassVar[Mapping[str, list[Any]]] = {
         "texture": ["linear", "kernel", "trees"],
         "pixels": ["linear", "kernel", "trees"],
-        "marks": ["linear", "kernel", "trees"],
-        "surface": ["linear", "kernel", "trees"],
+        "marks": ["discriminant", "trees"],
+        "surface": ["discriminant", "trees"],
         "texture+pixels": ["student"],
     }
 
@@ -62,7 +62,8 @@ class Image:
         pixels = fit_pixels(pictures, self.size)
         some = np.linspace(0, len(pictures) - 1, min(len(pictures), PATCHES_OF)).astype(int)
         sample = np.stack([pixels.encode(pictures[i]) for i in some])
-        return FittedImage(pixels, fit_oddities(torch.from_numpy(sample)))
+        looks = {view: fit_oddities(torch.from_numpy(sample), **look) for view, look in LOOKS.items()}
+        return FittedImage(pixels, looks)
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
         """32, whatever the picture."""
@@ -72,9 +73,9 @@ class Image:
 class FittedImage:
     """How pictures become tensors (batch, channel, height, width) in [0, 1]."""
 
-    def __init__(self, pixels: Pixels, oddities: Oddities) -> None:
+    def __init__(self, pixels: Pixels, looks: Mapping[str, Oddities]) -> None:
         """Keep what was learnt."""
-        self.pixels, self.oddities = pixels, oddities
+        self.pixels, self.looks = pixels, looks
         self.sample_shape = (pixels.channels, *pixels.size)
         self.blocks: tuple[Block, ...] = ()
         self.elements: tuple[str, ...] = ()
@@ -110,7 +111,7 @@ class FittedImage:
         """
         textures = [texture(chunk) for chunk in chunks(x, TEXTURE_ROWS)]
         small = adaptive_avg_pool2d(x, (min(x.shape[-2], SMALL_SIDE), min(x.shape[-1], SMALL_SIDE)))
-        odd = dict(zip(SHARES, self.oddities.pooled(x, SHARES.values()), strict=True))
+        odd = {view: look.pooled(x) for view, look in self.looks.items()}
         return {"texture": torch.cat(textures), "pixels": small.flatten(1), **odd}
 
     def graph(self, graph: Graph) -> Node:
@@ -124,13 +125,14 @@ class FittedImage:
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""
-        return {**asdict(self.pixels), **self.oddities.state()}
+        return {**asdict(self.pixels), "looks": {view: look.state() for view, look in self.looks.items()}}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "FittedImage":
         """The inverse of `state`."""
-        own = {name: value for name, value in state.items() if name != "patches"}
-        return cls(Pixels(**{**own, "size": tuple(state["size"])}), Oddities.from_state(state))
+        own = {name: value for name, value in state.items() if name != "looks"}
+        looks = {view: Oddities.from_state(look) for view, look in state["looks"].items()}
+        return cls(Pixels(**{**own, "size": tuple(state["size"])}), looks)
 
 
 Image.fitted = FittedImage

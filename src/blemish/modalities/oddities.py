@@ -1,7 +1,6 @@
 """The most unusual patches of a picture: what is wrong with it, wherever in it."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,72 +15,97 @@ from blemish.modalities.pretrained import WIDTH, patches
 
 COMPONENTS = 96
 MOST_PATCHES = 20_000  # that the components are learnt from
+MOST_USUAL = 512  # patches that stand for all that is usual
 LEAST_SPREAD = 1e-3  # of a component: what hardly varies must not outweigh all others
-ROWS = 8  # pictures at a time: their patches stay in the cache
+ROWS = 4  # pictures at a time: their patches stay in the cache
 
 
 @dataclass(frozen=True)
 class Oddities:
-    """Patches in units of their own spread.
+    """The most unusual patches at one scale: in units of the patches' own spread, and how far from the usual ones.
 
     Attributes:
+        side: Pixels of the longer side that a picture is brought to first: a larger one shows smaller things.
+        share: Of a picture's patches, in (0, 1], that count. With a small one a pinhole is not averaged away, with a
+            large one the picture as a whole is seen.
         centre: Mean patch.
         directions: Principal components, each divided by its standard deviation.
+        usual: Patches of ordinary pictures, in those units.
     """
 
+    side: int
+    share: float
     centre: Float[np.ndarray, " feature"]
     directions: Float[np.ndarray, "feature component"]
+    usual: Float[np.ndarray, "patch component"]
 
-    def pooled(
-        self, x: Float[Tensor, "row channel height width"], shares: Iterable[float]
-    ) -> list[Float[Tensor, "row feature"]]:
-        """The mean of the most unusual patches of every picture, for each share of the patches.
+    def pooled(self, x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row feature"]:
+        """The mean of the most unusual patches of every picture.
 
-        A patch is the more unusual the longer it is. With a small share a pinhole is not averaged away, with a large
-        one the picture as a whole is seen.
+        A patch is the more unusual the further it is from the nearest usual one.
 
         Args:
             x: Pictures in [0, 1].
-            shares: Of the patches, in (0, 1].
 
         Returns:
-            A view a share: the mean whitened patch and the mean length, shape (row, component + 1).
+            The mean whitened patch and the mean distance, shape (row, component + 1).
         """
-        found = [self._pooled(chunk, shares) for chunk in chunks(x, ROWS)]
-        return [torch.cat(views) for views in zip(*found, strict=True)]
+        return torch.cat([self._pooled(chunk) for chunk in chunks(x, ROWS)])
 
-    def _pooled(self, x: Tensor, shares: Iterable[float]) -> list[Tensor]:
-        centre, directions = (torch.from_numpy(a).to(x.device) for a in (self.centre, self.directions))
-        found = (patches(x) - centre) @ directions
-        length = found.norm(dim=2, keepdim=True)
-        order = length.argsort(dim=1, descending=True, stable=True)
-        ranked = torch.cat([found, length], dim=2).gather(1, order.expand(-1, -1, found.shape[2] + 1))
-        return [ranked[:, : max(1, round(share * ranked.shape[1]))].mean(dim=1) for share in shares]
+    def _pooled(self, x: Tensor) -> Tensor:
+        centre, directions, usual = (
+            torch.from_numpy(a).to(x.device) for a in (self.centre, self.directions, self.usual)
+        )
+        found = (patches(x, self.side) - centre) @ directions
+        squared = found.square().sum(dim=2, keepdim=True) - 2 * found @ usual.T + usual.square().sum(dim=1)
+        distance = squared.amin(dim=2, keepdim=True).clamp(min=0).sqrt()
+        n_kept = max(1, round(self.share * distance.shape[1]))
+        kept = distance.argsort(dim=1, descending=True, stable=True)[:, :n_kept]
+        return torch.cat([found, distance], dim=2).gather(1, kept.expand(-1, -1, found.shape[2] + 1)).mean(dim=1)
 
     def state(self) -> dict[str, Any]:
-        """Both arrays (packed), as JSON values."""
-        packed = np.ascontiguousarray(np.vstack([self.centre, self.directions.T]), dtype="<f4").tobytes()
-        return {"patches": b64encode(packed).decode("ascii")}
+        """All of it as JSON values, arrays packed."""
+        patches_ = _packed(np.vstack([self.centre, self.directions.T]))
+        return {"side": self.side, "share": self.share, "patches": patches_, "usual": _packed(self.usual)}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Oddities":
         """The inverse of `state`."""
-        rows = np.frombuffer(b64decode(state["patches"], validate=True), dtype="<f4").reshape(-1, WIDTH)
-        return cls(rows[0].copy(), rows[1:].T.copy())
+        rows = _unpacked(state["patches"]).reshape(-1, WIDTH)
+        usual = _unpacked(state["usual"]).reshape(-1, len(rows) - 1)
+        return cls(state["side"], state["share"], rows[0].copy(), rows[1:].T.copy(), usual.copy())
 
 
-def fit_oddities(x: Float[Tensor, "row channel height width"]) -> Oddities:
+def _packed(x: np.ndarray) -> str:
+    return b64encode(np.ascontiguousarray(x, dtype="<f4").tobytes()).decode("ascii")
+
+
+def _unpacked(text: str) -> np.ndarray:
+    return np.frombuffer(b64decode(text, validate=True), dtype="<f4")
+
+
+def fit_oddities(x: Float[Tensor, "row channel height width"], side: int, share: float) -> Oddities:
     """Learn which patches are usual.
 
     Args:
         x: Pictures in [0, 1], at least one; an even sample of their patches is used.
+        side: See `Oddities`.
+        share: See `Oddities`.
 
     Reference:
-        Mahalanobis, "On the generalised distance in statistics", 1936; on patches of a pretrained network Defard et
-        al., "PaDiM", 2021 (there a distribution for each position, here one for all).
+        Units after Defard et al., "PaDiM", 2021 (there a distribution for each position, here one for all); distance
+        to the nearest of the usual patches after Roth et al., "Towards total recall in industrial anomaly detection",
+        2022 (PatchCore; there a greedily chosen subset, here an even one).
     """
-    seen = torch.cat([patches(chunk).flatten(0, 1) for chunk in x.split(ROWS)])
-    seen = seen[torch.linspace(0, len(seen) - 1, min(len(seen), MOST_PATCHES)).long()].cpu().numpy()
+    seen = torch.cat([patches(chunk, side).flatten(0, 1) for chunk in x.split(ROWS)])
+    seen = seen[_evenly(len(seen), MOST_PATCHES)].cpu().numpy()
     learnt = PCA(min(COMPONENTS, *seen.shape), svd_solver="full").fit(seen)
     spread = np.sqrt(learnt.explained_variance_) + LEAST_SPREAD
-    return Oddities(learnt.mean_.astype(np.float32), (learnt.components_ / spread[:, None]).T.astype(np.float32))
+    centre, directions = learnt.mean_.astype(np.float32), (learnt.components_ / spread[:, None]).T.astype(np.float32)
+    usual = (seen[_evenly(len(seen), MOST_USUAL)] - centre) @ directions
+    return Oddities(side, share, centre, directions, usual)
+
+
+def _evenly(n: int, most: int) -> Tensor:
+    """At most so many of n places, as evenly spread as can be."""
+    return torch.linspace(0, n - 1, min(n, most)).long()

@@ -20,8 +20,6 @@ TAPS = (4, 8)
 WIDTH = 152
 STEP = 8
 """Pixels, of the enlarged picture, between neighbouring patches."""
-SIDE = 128
-"""Pixels of the longer side that a picture is brought to."""
 MIDDLE, SPREAD = 0.498, 0.502
 """Of the pixels that the network was trained on, 127 and 128 of 255."""
 
@@ -47,20 +45,21 @@ Block = tuple[Convolution | None, Convolution, Convolution]
 """Widen (the first block does not), filter each channel, narrow."""
 
 
-def patches(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row patch feature"]:
+def patches(x: Float[Tensor, "row channel height width"], side: int) -> Float[Tensor, "row patch feature"]:
     """What the network says of each patch: a grid of overlapping neighbourhoods, row by row.
 
     Args:
         x: Pictures in [0, 1]; the first three channels are colours, fewer are grey.
+        side: Pixels of the longer side that they are brought to.
 
     Returns:
-        `WIDTH` numbers a patch; 256 patches of a square picture.
+        `WIDTH` numbers a patch; (side / `STEP`)² patches of a square picture.
 
     Reference:
         Tan and Le, "EfficientNet", 2019, and its "Lite" variant without squeeze and excitation; two depths side by
         side after Roth et al., "Towards total recall in industrial anomaly detection", 2022 (PatchCore), section 3.1.
     """
-    height, width = (max(2 * STEP, round(SIDE / max(x.shape[-2:]) * side / 16) * 16) for side in x.shape[-2:])
+    height, width = (max(2 * STEP, round(side / max(x.shape[-2:]) * one / 16) * 16) for one in x.shape[-2:])
     colours = x[:, :3] if x.shape[1] >= 3 else x[:, :1].expand(-1, 3, -1, -1)
     larger = interpolate(colours, size=(height, width), mode="bilinear", align_corners=False)
     stem, blocks = _network(str(x.device))

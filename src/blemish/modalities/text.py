@@ -57,10 +57,7 @@ class Text:
     pretext: ClassVar[tuple[str, ...]] = ()
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {
-        "topics": [
-            {"name": "linear", "strength": 0.1, "standardise": False},
-            {"name": "kernel", "softness": 0.1, "standardise": False},
-        ],
+        "topics": ["discriminant", {"name": "kernel", "softness": 0.1, "standardise": False}],
         "words": ["direction"],
     }
 
