@@ -1,6 +1,6 @@
 """Images of one size or of many."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -20,8 +20,11 @@ from blemish.planes import PICTURE_AXES, check_pictures
 SMALL_SIDE = 32  # pixels a side of the small copy
 TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the cache
 PATCHES_OF = 200  # pictures whose patches are looked at to learn which are usual
-LOOKS: dict[str, dict[str, Any]] = {"marks": {"side": 160, "share": 0.04}, "surface": {"side": 96, "share": 0.4}}
-"""Views of the most unusual patches: few of them, seen from near; many, seen from further away. See `Oddities`."""
+LOOKS: tuple[dict[str, Any], ...] = (
+    {"side": 160, "shares": {"marks": 0.04, "surface": 0.4}},
+    {"side": 96, "shares": {"blots": 0.04}},
+)
+"""Views of the most unusual patches: few (16 of 400) and many, seen from near, and few from further away."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Image:
         "texture": ["linear", "kernel", "trees"],
         "pixels": ["linear", "kernel", "trees"],
         "marks": ["discriminant", "trees"],
+        "blots": ["discriminant", "trees"],
         "surface": ["discriminant", "trees"],
         "texture+pixels": ["student"],
     }
@@ -62,8 +66,7 @@ class Image:
         pixels = fit_pixels(pictures, self.size)
         some = np.linspace(0, len(pictures) - 1, min(len(pictures), PATCHES_OF)).astype(int)
         sample = np.stack([pixels.encode(pictures[i]) for i in some])
-        looks = {view: fit_oddities(torch.from_numpy(sample), **look) for view, look in LOOKS.items()}
-        return FittedImage(pixels, looks)
+        return FittedImage(pixels, [fit_oddities(torch.from_numpy(sample), **look) for look in LOOKS])
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
         """32, whatever the picture."""
@@ -73,7 +76,7 @@ class Image:
 class FittedImage:
     """How pictures become tensors (batch, channel, height, width) in [0, 1]."""
 
-    def __init__(self, pixels: Pixels, looks: Mapping[str, Oddities]) -> None:
+    def __init__(self, pixels: Pixels, looks: Sequence[Oddities]) -> None:
         """Keep what was learnt."""
         self.pixels, self.looks = pixels, looks
         self.sample_shape = (pixels.channels, *pixels.size)
@@ -104,14 +107,15 @@ class FittedImage:
         return np.stack(filled).reshape(raw.shape) if isinstance(raw, np.ndarray) and raw.dtype != object else filled
 
     def features(self, x: Float[Tensor, "row channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
-        """Four views.
+        """Five views.
 
-        'texture': local statistics, wherever they are; 'pixels': a small copy, so it matters where things are; 'marks'
-        and 'surface': the most unusual patches, few and many, as a pretrained network sees them.
+        'texture': local statistics, wherever they are; 'pixels': a small copy, so it matters where things are; 'marks',
+        'blots' and 'surface': the most unusual patches, few small, few larger and many, as a pretrained network sees
+        them.
         """
         textures = [texture(chunk) for chunk in chunks(x, TEXTURE_ROWS)]
         small = adaptive_avg_pool2d(x, (min(x.shape[-2], SMALL_SIDE), min(x.shape[-1], SMALL_SIDE)))
-        odd = {view: look.pooled(x) for view, look in self.looks.items()}
+        odd = {view: pooled for look in self.looks for view, pooled in look.pooled(x).items()}
         return {"texture": torch.cat(textures), "pixels": small.flatten(1), **odd}
 
     def graph(self, graph: Graph) -> Node:
@@ -125,13 +129,13 @@ class FittedImage:
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""
-        return {**asdict(self.pixels), "looks": {view: look.state() for view, look in self.looks.items()}}
+        return {**asdict(self.pixels), "looks": [look.state() for look in self.looks]}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "FittedImage":
         """The inverse of `state`."""
         own = {name: value for name, value in state.items() if name != "looks"}
-        looks = {view: Oddities.from_state(look) for view, look in state["looks"].items()}
+        looks = [Oddities.from_state(look) for look in state["looks"]]
         return cls(Pixels(**{**own, "size": tuple(state["size"])}), looks)
 
 
