@@ -184,7 +184,7 @@ def test_scaling_has_unit_spread_and_a_limit():
 
 @pytest.mark.parametrize("n", [60, 2000])
 def test_tail_rank_is_its_definition_and_keeps_the_order_far_out(n):
-    """Of few rows, at least five make the tail."""
+    """Of few rows, at least ten make the tail."""
     ordinary = np.random.default_rng(0).exponential(size=n)
     share = max(TAIL, LEAST_ROWS / n)
     state = fit_tail(ordinary, ordinary[:0])

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from blemish.graph import Node
 from blemish.scoring.evidence import State
 
-TAIL, LEAST_ROWS = 0.02, 5
+TAIL, LEAST_ROWS = 0.02, 10
 """Share of the ordinary rows that the exponential tail is fitted to, and how many rows at least."""
 N_LEVELS = 200
 GRID = 1e-6
