@@ -10,7 +10,8 @@ trains: the normals, a few of the other kinds (half of the kinds not at all), 1 
 8 labelled defects. The other half is ranked. A folder with a `protocol.py` (names → loaders of splits) brings its own
 tasks. Beside Blemish stand a linear model, extremely randomised trees (both on the raw features, labelled against
 all unlabelled) and the autoencoder's reconstruction error; `--ablation` takes each ingredient out in turn.
-Below the table: how much the seed matters, and whether any task was ranked worse with labels than without.
+Below the table: how much the seed matters, and whether any task was ranked worse with labels than without;
+`--without-labels` fits each task once more without any, to tell what the labels did to the outlier score.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from blemish import DefectDetector
 from blemish.sources import read
 
 N_LABELLED, OTHER_SHARE, HIDDEN_SHARE, LEAST_TEST = 8, 0.05, 0.01, 10
+UNTOLD = "outlier score of a fit without labels"
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,7 @@ def figures(group: np.ndarray, scores: np.ndarray, unseen: np.ndarray | None = N
         "AUROC above other": above(group == "other"),
         "AUROC above unseen": above(np.zeros(len(group), dtype=bool) if unseen is None else unseen),
         "AUROC above normal": above(group == "normal"),
+        "AUROC of all outliers": float(roc_auc_score(group != "normal", scores)),
         "recall at 1 %": float(np.mean(scores[defect] > rest[int(0.01 * len(rest))])),
     }
 
@@ -231,7 +234,9 @@ def features(model: Any, *samples: Any) -> list[np.ndarray]:
     return [np.clip(scale.transform(x), -10, 10) for x in plain]
 
 
-def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.ndarray, float]]:
+def rankings(
+    task: Any, seed: int, *, ablation: bool, without_labels: bool = False
+) -> Iterator[tuple[str, np.ndarray, float]]:
     """Name, scores of the test rows and seconds for each way of ranking."""
     start = perf_counter()
     det = DefectDetector(random_state=seed).fit(task.X_train, task.y_train)
@@ -240,6 +245,8 @@ def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.
     evidence = model.evidence(det._tensor(task.X_test)[1])
     yield "reconstruction error", evidence.error, np.nan
     yield "outlier score", det.fitted_.outlier_score(evidence), np.nan
+    if without_labels:
+        yield UNTOLD, np.asarray(DefectDetector(random_state=seed).fit(task.X_train).outlier_score(task.X_test)), np.nan
     scorer, state = det.fitted_.scorer, det.fitted_.scorer_state
     if ablation and hasattr(scorer, "opinions"):
         opinions: Mapping[str, np.ndarray] = scorer.opinions(state, evidence)  # pyright: ignore[reportAttributeAccessIssue]
@@ -285,6 +292,18 @@ def remarks(fits: list[Fit]) -> str:
     pairs = [(ap, aps["outlier score", task, seed]) for (way, task, seed), ap in aps.items() if way == "blemish"]
     worse = sum(with_labels < without for with_labels, without in pairs)
     lines = [f"AP with labels below that of the outlier score: {worse} of {len(pairs)} fits."]
+    all_outliers = {(fit.way, fit.task, fit.seed): fit.figures["AUROC of all outliers"] for fit in fits}
+    drops = {
+        (task, seed): untold - all_outliers["outlier score", task, seed]
+        for (way, task, seed), untold in all_outliers.items()
+        if way == UNTOLD
+    }
+    if drops:
+        task, seed = max(drops, key=lambda key: drops[key])
+        lines.append(
+            f"AUROC of the outlier score, all outliers above normals, without labels minus with: mean "
+            f"{np.mean(list(drops.values())):.4f}, at most {drops[task, seed]:.4f} ({task}, seed {seed})."
+        )
     for way in dict.fromkeys(fit.way for fit in fits):
         by_task = [
             [ap for (w, t, _), ap in aps.items() if (w, t) == (way, task)] for task in {fit.task for fit in fits}
@@ -299,6 +318,7 @@ def main() -> int:
     """Run, print and write."""
     parser = parser_of(__doc__, seeds=(0, 1))
     parser.add_argument("--ablation", action="store_true")
+    parser.add_argument("--without-labels", action="store_true", help="what labels do to the outlier score")
     parser.add_argument("--out", type=Path, help="file to write the table to")
     given = parser.parse_args()
     tasks = tasks_of(parser, given)
@@ -309,7 +329,8 @@ def main() -> int:
         group = task.name.split("/")[-2]
         for seed in given.seeds:
             one = task.load(seed)
-            for name, scores, seconds in rankings(one, seed, ablation=given.ablation):
+            ways = rankings(one, seed, ablation=given.ablation, without_labels=given.without_labels)
+            for name, scores, seconds in ways:
                 row = {**figures(one.group_test, scores, one.unseen_test), "seconds": seconds}
                 found.setdefault(name, {}).setdefault(group, []).append(row)
                 fits.append(Fit(name, task.name, seed, row))

@@ -31,7 +31,8 @@ def test_a_folder_of_tables_and_pictures_becomes_a_table(tmp_path):
             if name == "spot":
                 picture[4:7, rng.integers(8)] = 250
             Image.fromarray(picture).save(tmp_path / "photos" / name / f"{i}.png")
-    done = run(tmp_path, "--labels", "what", "--normal", "fine", "--seeds", 0, "--ablation", "--out", tmp_path / "q.md")
+    options = ("--labels", "what", "--normal", "fine", "--seeds", 0, "--ablation", "--without-labels")
+    done = run(tmp_path, *options, "--out", tmp_path / "q.md")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "parts/crack, seed 0: AP" in done.stderr
     lines = (tmp_path / "q.md").read_text().splitlines()
@@ -39,7 +40,10 @@ def test_a_folder_of_tables_and_pictures_becomes_a_table(tmp_path):
     found = {line.split(" | ")[0].strip("| "): line for line in lines[4:]}
     assert {"blemish", "outlier score", "extremely randomised trees", "without 0 value of error"} <= set(found)
     assert float(found["blemish"].split("**")[1]) > 0.8
-    assert re.fullmatch(r"AP with labels below that of the outlier score: [012] of 2 fits\.", lines[-1])
+    assert re.fullmatch(r"AP with labels below that of the outlier score: [012] of 2 fits\.", lines[-2])
+    drop = re.search(r"without labels minus with: mean (\S+), at most (\S+) \(p\S+, seed 0\)\.", lines[-1])
+    assert drop
+    assert -1 < float(drop[1]) <= float(drop[2]) < 0.5
 
 
 def test_what_is_missing_is_said(tmp_path):
