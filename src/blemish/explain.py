@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float, Int
 from blemish.errors import DataError
 
 GRID = 8
+SAME_CODE = 1e-10
+"""Squared distance, relative to a code's squared length, below which two codes differ by rounding: 1e-5 in length."""
 
 
 @dataclass(frozen=True)
@@ -236,9 +238,18 @@ def those_that_matter(
 def nearest(
     z: Float[np.ndarray, "row latent"], known: Float[np.ndarray, "known latent"], names: list[Any], k: int = 3
 ) -> list[list[Any]]:
-    """Names of the k nearest known codes of each row, nearest first; empty lists where nothing is known."""
-    if not len(known):
-        return [[] for _ in z]
-    squared = np.stack([np.square(known - code).sum(1) for code in z]) if len(z) else np.empty((0, len(known)))
-    order = np.argsort(squared, axis=1, kind="stable")[:, :k]
-    return [[names[i] for i in row] for row in order.tolist()]
+    """Names of the k nearest known codes of each row, nearest first; empty lists where nothing is known.
+
+    A known code that is the row's own, but for rounding, is the same sample, and says nothing.
+
+    Example:
+        >>> nearest(np.array([[0.0]]), np.array([[0.0], [2.0], [1.0]]), ["same", "far", "near"])
+        [['near', 'far']]
+    """
+    found = []
+    for code in z:
+        squared = np.square(known - code).sum(axis=1)
+        order = np.argsort(squared, kind="stable")
+        order = order[squared[order] > SAME_CODE * max(1.0, float(np.square(code).sum()))]
+        found.append([names[i] for i in order[:k].tolist()])
+    return found

@@ -230,7 +230,7 @@ def _hit(found: Explanation, at: int, key: Any, score: float, some: Any, tensors
         f"{DRIVEN[found.driver[at]]} {_share('as unusual', found.unusual, at)}{_share('as alike', found.alike, at)}"
     )
     near = [
-        f"{what}: {', '.join('itself' if name == key else str(name) for name in names[at]) or 'none'}."
+        f"{what}: {', '.join(map(str, names[at])) or 'none'}."
         for what, names in (
             ("Nearest labelled defects", found.nearest_defects),
             ("Nearest normals", found.nearest_normals),
