@@ -3,6 +3,8 @@
     python benchmarks/few_clips.py ../shared/bench --counts 1 2 8 --seeds 0
 
 FOLDER holds a `protocol.py` with a suite of video tasks. All labels but the first few are taken away, rows and all.
+`--damaged` puts outliers of another nature beside the protocol's: its normal clips dimmed, blurred, scratched (the
+scratch turns with the coin), and another coin at the normal pace. None of them is in training.
 """
 
 import argparse
@@ -13,19 +15,54 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from jaxtyping import Float
+from PIL import Image, ImageDraw
+from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 
 from blemish import DefectDetector
+from blemish.datasets import NORMAL_STEP, coin_sequences, coin_table
 from quality import load_protocol
 
+Clips = Float[np.ndarray, "row frame channel height width"]
 
-def above_kinds(one: object, count: int, seed: int) -> dict[str, float]:
+
+def damaged(clips: Clips, seed: int) -> dict[str, Clips]:
+    """Outliers of another nature than a wrong pace, as many of each as there are clips.
+
+    Args:
+        clips: Coins that turn as normal ones do, in [0, 1].
+        seed: Of scratches and of the other coin.
+    """
+    rng = np.random.default_rng(seed)
+    scratched = clips.copy()
+    for clip, start in zip(scratched, rng.uniform(0, 360, len(clips)), strict=True):
+        for number, frame in enumerate(clip):
+            frame[:] = np.maximum(frame, scratch(frame.shape[-1], start + NORMAL_STEP * number))
+    another = coin_sequences(coin_table(), NORMAL_STEP, len(clips), rng)
+    return {
+        "dimmed": clips * np.float32(0.6),
+        "blurred": gaussian_filter(clips, (0, 0, 0, 2, 2)),
+        "scratched": scratched,
+        "another coin": another.astype(np.float32) / 255,
+    }
+
+
+def scratch(side: int, degrees: float) -> Float[np.ndarray, "height width"]:
+    """A bright line from near the middle outwards, turned about the middle."""
+    picture = Image.new("L", (side, side), 0)
+    ImageDraw.Draw(picture).line((0.55 * side, 0.45 * side, 0.75 * side, 0.3 * side), fill=255, width=2)
+    return np.asarray(picture.rotate(degrees, Image.Resampling.BILINEAR), dtype=np.float32) / 255
+
+
+def above_kinds(one: object, count: int, seed: int, *, with_damaged: bool = False) -> dict[str, float]:
     """AUROC above every kind of row that is no defect.
 
     Args:
         one: A split of the protocol.
         count: Labelled defects that stay.
         seed: Of the detector.
+        with_damaged: And above those of `damaged`.
     """
     X, y = one.X_train, one.y_train  # pyright: ignore[reportAttributeAccessIssue]
     kind, group = one.kind_test, one.group_test  # pyright: ignore[reportAttributeAccessIssue]
@@ -37,6 +74,11 @@ def above_kinds(one: object, count: int, seed: int) -> dict[str, float]:
     for name in sorted(set(kind[~defect])):
         either = defect | (kind == name)
         found[str(name)] = float(roc_auc_score(defect[either], score[either]))
+    normals = one.X_test[group == "normal"]  # pyright: ignore[reportAttributeAccessIssue]
+    for name, clips in (damaged(normals, seed) if with_damaged else {}).items():
+        other = np.asarray(det.defect_score(clips))
+        truth = np.repeat([True, False], [defect.sum(), len(other)])
+        found[name] = float(roc_auc_score(truth, np.concatenate([score[defect], other])))
     return found
 
 
@@ -47,6 +89,7 @@ def main() -> int:
     parser.add_argument("--suite", default="coin")
     parser.add_argument("--counts", nargs="+", type=int, default=[1, 2, 4, 8], help="numbers of labelled defects")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--damaged", action="store_true", help="outliers of another nature, too")
     given = parser.parse_args()
     if not (given.folder / "protocol.py").exists():
         parser.error(f"{given.folder} holds no protocol.py")
@@ -60,7 +103,7 @@ def main() -> int:
             one = task.load(seed)
             for count in given.counts:
                 start = perf_counter()
-                found = above_kinds(one, count, seed)
+                found = above_kinds(one, count, seed, with_damaged=given.damaged)
                 kinds = ", ".join(f"{kind} {auroc:.4f}" for kind, auroc in found.items())
                 seconds = perf_counter() - start
                 sys.stdout.write(f"{name}, seed {seed}, {count} label(s), {seconds:.0f} s: {kinds}\n")

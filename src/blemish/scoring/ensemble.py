@@ -88,7 +88,7 @@ class Ensemble:
         n_defects = int(is_defect.sum())
         known = n_defects > 1  # how well an expert does on defects that it has not seen
         informed = np.array([expert.uses_labels for expert, _ in self._asked(labelled=True)])
-        state["most"] = np.minimum(most, np.max(most, where=informed, initial=0.0) or np.inf)
+        state["most"] = np.minimum(most, np.median(np.array(most)[informed]) if informed.any() else np.inf)
         trust = np.where(informed, 1.0, self.free_share / np.sqrt(n_defects))
         weights = softmax(np.log(trust) + np.array(far_out) * np.sqrt(n_defects) / self.temperature * known)
         scores = weights @ np.minimum(np.stack(unseen), state["most"][:, None])
@@ -125,7 +125,7 @@ class Ensemble:
         mine = self._mine(state, heard)
         return Scores(outlier, mine, self._shares(state, evidence, mine))
 
-    def _mine(self, state: State, heard: "Heard") -> Float[np.ndarray, " row"]:
+    def _mine(self, state: State, heard: Heard) -> Float[np.ndarray, " row"]:
         capped = np.minimum(np.stack([opinion for *_, opinion in heard]), state["most"][:, None])
         level = self._level_of(heard, capped.shape[1])
         return state["weights"] @ capped - np.maximum(level - state["known_level"], 0)
@@ -137,7 +137,8 @@ class Ensemble:
 
         With labels, no row counts as more like the defects than the labelled defects do: what lies beyond them is
         unknown (the far side of a linear expert's plane), and other outliers are found there, too. No label-free expert
-        is heard beyond what it said in training, or beyond the loudest of the others.
+        is heard beyond what it said in training, and none at all beyond the median of the others' limits: how far out
+        an expert puts what it has learnt by heart says little.
 
         Args:
             state: What `fit` learnt.
@@ -150,7 +151,7 @@ class Ensemble:
             for i, (expert, view, opinion) in enumerate(heard)
         }
 
-    def _heard(self, state: State, evidence: Evidence, *, labelled: bool) -> "Heard":
+    def _heard(self, state: State, evidence: Evidence, *, labelled: bool) -> Heard:
         """What every expert says, not cut; those that look at no label come first."""
         found = []
         for i, (expert, view) in enumerate(self._asked(labelled=labelled)):
@@ -162,7 +163,7 @@ class Ensemble:
         """The outlier score; 0 where no expert goes without labels."""
         return self._level_of(self._heard(state, evidence, labelled=False), len(evidence))
 
-    def _level_of(self, heard: "Heard", n: int) -> Float[np.ndarray, " row"]:
+    def _level_of(self, heard: Heard, n: int) -> Float[np.ndarray, " row"]:
         free = [opinion for expert, _, opinion in heard if not expert.uses_labels]
         return np.mean(free, axis=0) if free else np.zeros(n)
 
