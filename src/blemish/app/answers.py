@@ -34,16 +34,18 @@ def shown(review: Review, show: str, by: str) -> Any:
 def item(review: Review, row: int) -> dict[str, Any]:
     """What the gallery knows of a sample."""
     ranking = review.ranking
+    digest = summary = None
+    error = ""
     try:
-        digest, error = review.catalogue.digest(row), ""
+        digest, summary = review.catalogue.digest(row), review.catalogue.summary(row)
     except BlemishError as gone:
-        digest, error = None, str(gone)
+        error = str(gone)
     found: dict[str, Any] = {
         "row": row,
         "id": digest,
         "key": review.catalogue.title(row),
         "label": None if digest is None else review.opinions.label(digest),
-        "summary": review.catalogue.summary(row),
+        "summary": summary,
         "error": error,
     }
     if ranking is not None:
@@ -131,7 +133,7 @@ def detail(review: Review, row: int) -> dict[str, Any]:
         odds = dict(zip(("normal", "other", "defect"), map(_number, ranking.probabilities[row]), strict=True))
     return {
         **known,
-        "whole": review.catalogue.whole(row),
+        "whole": None if known["error"] else review.catalogue.whole(row),
         "people": review.opinions.of(digest),
         "history": history,
         "chances": odds,
