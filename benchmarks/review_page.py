@@ -110,7 +110,7 @@ def scroll(n: int) -> None:
         score = rng.random(rows)
         order = best_first(score)
         plane = rng.normal(size=(rows, 2))
-        ranking = Ranking(1, "m", score, None, rng.dirichlet([1, 1, 1], rows), plane, order, places(order), [], rows)
+        ranking = Ranking(1, "m", score, None, rng.dirichlet([1, 1, 1], rows), plane, order, places(order), None, rows)
         review.ranking = ranking
         review.det = DefectDetector(epochs=1, random_state=0).fit(rng.normal(size=(100, 2)))
         with served(review, Path(home, "cache")) as link, visit(browser, link) as seen:

@@ -400,7 +400,7 @@ def test_a_million_rows_can_be_scrolled_to_the_end(browser, table, tmp_path):
     catalogue = Catalogue("rows", "tabular", range(n), samples=Samples(X, [], "tabular"))
     review, order = Review(catalogue, Ledger(tmp_path / "l.db"), load(table[1]), start=False), np.arange(n)
     score, flat = np.linspace(1, 0, n), np.zeros((n, 2))
-    review.ranking = Ranking(1, "m", score, None, np.full((n, 3), 1 / 3), flat, order, places(order), [], n)
+    review.ranking = Ranking(1, "m", score, None, np.full((n, 3), 1 / 3), flat, order, places(order), None, n)
     in_window = """id => {
         const cell = document.getElementById(id).getBoundingClientRect();
         const box = document.getElementById('gallery').getBoundingClientRect();

@@ -56,7 +56,11 @@ class Catalogue:
 
     def title(self, row: int) -> str:
         """A sample's name for people: its key; 'row 7' where that is only a number that we gave."""
-        return f"row {self.keys[row]}" if self._numbered else str(self.keys[row])
+        return self.titled(self.keys[row])
+
+    def titled(self, key: Any) -> str:
+        """The title of the sample with that key."""
+        return f"row {key}" if self._numbered else str(key)
 
     def find(self, title: str) -> int | None:
         """The row with that title; the last of several."""
