@@ -102,7 +102,7 @@ export class Detail {
       const rows = found.elements.slice(0, pictures ? 4 : undefined).map((one) =>
         make("tr", {}, make("th", { scope: "row" }, one.element),
           ...(withValues ? [make("td", {}, number(one.seen)), make("td", {}, one.chances ?? number(one.expected))] : []),
-          make("td", { class: "number" }, falls ? number(one.fall, 2) : percent(one.share))));
+          make("td", { class: "number" }, falls ? number(one.fall, 2) : one.share < 0.005 ? "< 1 %" : percent(one.share))));
       box.append(make("table", {}, make("caption", {}, "Why"), make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...rows)));
     }
     const near = found.nearest_defects.length ? found.nearest_defects : found.nearest_normals;
