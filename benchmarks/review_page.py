@@ -88,13 +88,16 @@ def told(name: str, times: list[float]) -> None:
     )
 
 
-def worked(page: Any) -> float:
-    """Seconds of processor that a page's main thread has taken so far: unlike frames, no matter what else runs."""
+def work_of(page: Any) -> Callable[[], float]:
+    """Tells seconds of processor that a page's main thread has taken: unlike frames, no matter what else runs."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
-    session.detach()
-    return float(metrics["TaskDuration"])
+
+    def told_now() -> float:
+        metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+        return float(metrics["TaskDuration"])
+
+    return told_now
 
 
 def scroll(n: int) -> None:
@@ -105,12 +108,13 @@ def scroll(n: int) -> None:
         with served(review, Path(home, "cache")) as link, visit(browser, link) as seen:
             seen.page.locator(".cell[aria-label*='tile']").first.wait_for()
             seen.page.wait_for_timeout(1500)
+            work = work_of(seen.page)
             for step in (400, 40):
                 for turn in ("cold", "warm"):
-                    before = worked(seen.page)
+                    before = work()
                     times = seen.page.evaluate(SCROLL, step)
                     told(f"{n} pictures, {step} pixels a frame, {turn}", times)
-                    print(f"  the page's own work: {1000 * (worked(seen.page) - before) / len(times):.1f} ms a frame")
+                    print(f"  the page's own work: {1000 * (work() - before) / len(times):.1f} ms a frame")
             start = time.perf_counter()
             seen.page.keyboard.press("End")
             seen.page.locator(f"#cell-{n - 1}[aria-label*='tile']").wait_for()
