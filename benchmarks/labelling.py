@@ -1,16 +1,18 @@
 """How many marks does it take? A simulated reviewer marks what a rule suggests, refits, and goes on.
 
-    python benchmarks/labelling.py ../shared/bench --tasks nsl_kdd cwru ai4i --rows 600 --seeds 0
+    python benchmarks/labelling.py ../shared/bench --tasks nsl_kdd cwru ai4i --rows 400 --seeds 0 1 --out marks.jsonl
 
-Tasks are those of `quality.py`; the rows to rank are the pool: nothing is labelled, the reviewer answers truthfully.
-Every `--batch` marks the model is refitted warm, as on the review page. Printed are the marks until the first defect
-and until 50, 80 and 95 % of the pool's defects were marked, and the average precision over the whole pool after 10, 20
-and 50 marks, for the rules 'page' (what the page suggests, in its order), 'top' (highest score), 'uncertain' (defect
-and the next likeliest group closest) and 'random', all with our model; before the first defect 'top' and 'uncertain'
-take the most unusual. Beside them stands active anomaly discovery on trees (Das et al., 2017) as coniferest has it, on
-the same numbers, which marks the top of its own ranking: 'forest' with the package's defaults, 'forest, prior' with
-`prior_influence=1`. It lives in build/forest, an environment of its own that is made on first use. Marks are medians
-over the sessions, with means in brackets.
+Tasks are those of `quality.py`; the rows to rank are the pool: nothing is labelled, the reviewer answers truthfully,
+and asks for the next row after each mark. Every `--batch` marks the model is refitted warm, as on the review page.
+Printed are the marks until the first defect and until 50, 80 and 95 % of the pool's defects were marked, and the
+average precision over the whole pool after 10, 20 and 50 marks, for the rules 'page' (what the page suggests first),
+'top' (highest score), 'uncertain' (defect and the next likeliest group closest) and 'random', all with our model;
+before the first defect 'top' and 'uncertain' take the most unusual. Beside them stands active anomaly discovery on
+trees (Das et al., 2017) as coniferest has it, on the same numbers, which marks the top of its own ranking: 'forest'
+with the package's defaults, refitted as often as our model, 'forest, at once' refitted after every mark, 'forest,
+prior' with `prior_influence=1`. It lives in build/forest, an environment of its own that is made on first use. Marks
+are medians over the sessions, with how many sessions got there; a table for all tasks and one for each kind of data.
+With `--out`, sessions are kept in a file as they come, and those that are there are not played again.
 """
 
 import copy
@@ -31,51 +33,66 @@ from sklearn.metrics import average_precision_score
 
 import quality
 from blemish import DefectDetector
-from blemish.app.suggestions import likely, suggest, uncertain
+from blemish.app.marks import CODES
+from blemish.app.suggestions import View, misses, suggest
+from blemish.memory import Memory, remembering
 
 SHARES, COUNTS = (0.5, 0.8, 0.95), (10, 20, 50)
 FOREST = "coniferest==0.2.2"
-BUILD = Path("build", "forest")
-Rule = Callable[[Any, np.ndarray, int, np.random.Generator], list[int]]
+BUILD, MOST_REMEMBERED = Path("build", "forest"), 2**31
+Rule = Callable[[View, np.ndarray, list[str], np.random.Generator], int | None]
 
 
-def page(scores: Any, y: np.ndarray, n: int, _: np.random.Generator) -> list[int]:
-    """What the review page suggests, the first n."""
-    found = suggest(scores.outlier, scores.defect, scores.probabilities, scores.codes, marked(y), most=n)
-    return [one.row for one in found][:n]
+def page(view: View, labels: np.ndarray, said: list[str], _: np.random.Generator) -> int | None:
+    """What the review page suggests first."""
+    found = suggest(view, labels, misses(said), most=1)
+    return found[0].row if found else None
 
 
-def top(scores: Any, y: np.ndarray, n: int, _: np.random.Generator) -> list[int]:
-    """The highest scores."""
-    return [one.row for one in likely(scores.outlier, scores.defect, ~marked(y), n, set())]
+def top(view: View, labels: np.ndarray, _: list[str], __: np.random.Generator) -> int | None:
+    """The highest score."""
+    score = view.outlier if view.defect is None else view.defect
+    return _first(np.argsort(-score, kind="stable"), labels)
 
 
-def doubt(scores: Any, y: np.ndarray, n: int, rng: np.random.Generator) -> list[int]:
+def doubt(view: View, labels: np.ndarray, said: list[str], rng: np.random.Generator) -> int | None:
     """The most uncertain."""
-    if scores.defect is None:
-        return top(scores, y, n, rng)
-    return [one.row for one in uncertain(scores.probabilities, ~marked(y), n, set())]
+    if view.defect is None:
+        return top(view, labels, said, rng)
+    doubts = np.abs(view.probabilities[:, 2] - view.probabilities[:, :2].max(axis=1))
+    return _first(np.argsort(doubts, kind="stable"), labels)
 
 
-def chance(_: Any, y: np.ndarray, n: int, rng: np.random.Generator) -> list[int]:
+def chance(_: View, labels: np.ndarray, __: list[str], rng: np.random.Generator) -> int | None:
     """Any."""
-    return rng.permutation(np.flatnonzero(~marked(y)))[:n].tolist()
+    return _first(rng.permutation(len(labels)), labels)
+
+
+def _first(order: np.ndarray, labels: np.ndarray) -> int | None:
+    """The first row that has no label."""
+    free = order[labels[order] == 0]
+    return int(free[0]) if len(free) else None
 
 
 RULES: dict[str, Rule] = {"page": page, "top": top, "uncertain": doubt, "random": chance}
-PRIORS = {"forest": 0.0, "forest, prior": 1.0}
+PRIORS = {"forest": 0.0, "forest, at once": 0.0, "forest, prior": 1.0}
 
 
-def marked(y: np.ndarray) -> np.ndarray:
-    """Which rows have a label."""
-    return np.array([label is not None for label in y])
+def numbers(y: np.ndarray) -> np.ndarray:
+    """Labels as the page has them."""
+    return np.array([CODES[label] for label in y], dtype=np.int8)
 
 
 class Tool(Protocol):
     """What a reviewer sits at: it says what to mark next, learns, and ranks."""
 
-    def next(self, y: np.ndarray, n: int) -> list[int]:
-        """Rows to mark now."""
+    def next(self, y: np.ndarray, said: list[str]) -> int | None:
+        """A row to mark now; None: there is none.
+
+        Args:
+            y: The label of each row, None where it has none.
+            said: All labels in the order in which they were given.
+        """
         ...
 
     def learn(self, y: np.ndarray) -> None:
@@ -93,28 +110,34 @@ class Ours:
     def __init__(self, X: Any, first: DefectDetector, rule: Rule, seed: int) -> None:
         """`first` is fitted on X without labels and stays as it is."""
         self._X, self._det, self._rule = X, copy.copy(first), rule
-        self._rng, self._scores = np.random.default_rng(seed), first.assess(X)
+        self._rng = np.random.default_rng(seed)
+        self._look(None)
 
-    def next(self, y: np.ndarray, n: int) -> list[int]:
+    def next(self, y: np.ndarray, said: list[str]) -> int | None:
         """See `Tool`."""
-        return self._rule(self._scores, y, n, self._rng)
+        return self._rule(self._view, numbers(y), said, self._rng)
 
     def learn(self, y: np.ndarray) -> None:
         """See `Tool`."""
         self._det = copy.copy(self._det).refit(self._X, y)
-        self._scores = self._det.assess(self._X)
+        self._look(numbers(y))
 
     def score(self) -> np.ndarray:
         """See `Tool`."""
-        return self._scores.outlier if self._scores.defect is None else self._scores.defect
+        return self._view.outlier if self._view.defect is None else self._view.defect
+
+    def _look(self, learnt: np.ndarray | None) -> None:
+        found = self._det.assess(self._X)
+        learnt = np.zeros(len(found.outlier), dtype=np.int8) if learnt is None else learnt
+        self._view = View(found.outlier, found.defect, found.probabilities, found.codes, learnt)
 
 
 class Forest:
-    """A process of `active_forest.py`, which marks the top of its ranking."""
+    """A process of `active_forest.py`, which marks the top of its ranking; `at_once` it learns from every mark."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: "subprocess.Popen[str]", *, at_once: bool) -> None:
         """Ask for the first scores."""
-        self._process = process
+        self._process, self._at_once = process, at_once
         self._score = self._answer([])
 
     def _answer(self, marks: list[tuple[int, bool]]) -> np.ndarray:
@@ -124,14 +147,15 @@ class Forest:
         self._process.stdin.flush()
         return np.array(json.loads(self._process.stdout.readline()))
 
-    def next(self, y: np.ndarray, n: int) -> list[int]:
+    def next(self, y: np.ndarray, said: list[str]) -> int | None:
         """See `Tool`."""
-        order = np.argsort(-self._score, kind="stable")
-        return order[~marked(y)[order]][:n].tolist()
+        if self._at_once and said:
+            self.learn(y)
+        return _first(np.argsort(-self._score, kind="stable"), numbers(y))
 
     def learn(self, y: np.ndarray) -> None:
         """See `Tool`; it knows no third group, so 'other' is as regular as 'normal'."""
-        self._score = self._answer([(int(row), bool(y[row] == "defect")) for row in np.flatnonzero(marked(y))])
+        self._score = self._answer([(int(row), bool(y[row] == "defect")) for row in np.flatnonzero(numbers(y))])
 
     def score(self) -> np.ndarray:
         """See `Tool`."""
@@ -139,7 +163,7 @@ class Forest:
 
 
 @contextmanager
-def forest(x: np.ndarray, seed: int, prior: float) -> Iterator[Forest]:
+def forest(x: np.ndarray, seed: int, prior: float, *, at_once: bool) -> Iterator[Forest]:
     """The peer on a pool of numbers (row, feature)."""
     python = BUILD / "bin" / "python"
     if not python.exists():
@@ -155,7 +179,7 @@ def forest(x: np.ndarray, seed: int, prior: float) -> Iterator[Forest]:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         try:
-            yield Forest(process)
+            yield Forest(process, at_once=at_once)
         finally:
             process.kill()
             process.communicate()
@@ -190,23 +214,20 @@ def reviewed(tool: Tool, group: np.ndarray, *, marks: int, batch: int, first: bo
     y, order = np.full(len(group), None, dtype=object), []
     is_defect = group == "defect"
     averages: dict[str, float] = {}
-    while len(order) < marks:
-        rows = tool.next(y, min(batch, marks - len(order)))
-        if not rows:
+    done = False
+    while len(order) < marks and not done:
+        row = tool.next(y, [str(group[one]) for one in order])
+        if row is None:
             break
-        order += rows
-        y[rows] = group[rows]
-        if first and is_defect[order].any():
+        order.append(row)
+        y[row] = group[row]
+        if first and is_defect[row]:
             break
-        if first and isinstance(tool, Ours):
-            continue
         done = len(order) >= max(COUNTS) and is_defect[order].sum() >= max(SHARES) * is_defect.sum()
-        if not done or len(order) in COUNTS:
+        if len(order) % batch == 0 and not (first and isinstance(tool, Ours)) and (not done or len(order) in COUNTS):
             tool.learn(y)
         if len(order) in COUNTS:
             averages[f"AP after {len(order)}"] = float(average_precision_score(is_defect, tool.score()))
-        if done:
-            break
     hits = np.cumsum(is_defect[order])
     wanted: dict[str, float] = {"marks to the first": 1}
     if not first:
@@ -219,30 +240,55 @@ def main() -> int:
     """Run and print."""
     parser = quality.parser_of(__doc__, seeds=(0, 1))
     parser.add_argument("--rules", nargs="+", default=[*RULES, *PRIORS], choices=[*RULES, *PRIORS])
-    parser.add_argument("--rows", type=int, default=1000, help="size of the pool")
+    parser.add_argument("--rows", type=int, default=400, help="size of the pool")
     parser.add_argument("--marks", type=int, default=100, help="marks of a session at most")
-    parser.add_argument("--batch", type=int, default=5, help="marks between two refits")
+    parser.add_argument("--batch", type=int, default=10, help="marks between two refits")
+    parser.add_argument("--out", type=Path, help="file for the sessions, a JSON list a line")
     parser.add_argument("--first", action="store_true", help="only until the first defect, which takes no refit")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     tasks = quality.tasks_of(parser, arguments)
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.rules}
+    found = kept(arguments.out)
     for task in tasks:
         for seed in arguments.seeds:
+            left = [name for name in arguments.rules if (task.name, seed, name) not in found]
+            if not left:
+                continue
             split = task.load(seed)
             X, group = pool(split.X_test, np.asarray(split.group_test, dtype=object), arguments.rows, seed)
-            det = DefectDetector(random_state=seed).fit(X)
             how = {"marks": arguments.marks, "batch": arguments.batch, "first": arguments.first}
-            for name in arguments.rules:
-                with tool(name, X, det, seed) as one:
-                    session = reviewed(one, group, **how)
-                found[name].append(session)
-                size = f"{(group == 'defect').sum()} defects in {len(group)}"
-                print(f"{task.name}, seed {seed}, {size}, {name}: {session}", file=sys.stderr, flush=True)
-    print(f"`python benchmarks/labelling.py {' '.join(sys.argv[1:])}`, {date.today()}, {len(tasks)} task(s)\n")
-    print(table(found))
+            with remembering(Memory(MOST_REMEMBERED)):
+                det = DefectDetector(random_state=seed).fit(X)
+                for name in left:
+                    with tool(name, X, det, seed) as one:
+                        session = found[task.name, seed, name] = reviewed(one, group, **how)
+                    size = f"{(group == 'defect').sum()} defects in {len(group)}"
+                    print(f"{task.name}, seed {seed}, {size}, {name}: {session}", file=sys.stderr, flush=True)
+                    if arguments.out is not None:
+                        with arguments.out.open("a") as file:
+                            file.write(json.dumps([task.name, seed, name, session]) + "\n")
+    asked = {(task.name, seed) for task in tasks for seed in arguments.seeds}
+    print(f"`python benchmarks/labelling.py {' '.join(sys.argv[1:])}`, {date.today()}, {len(asked)} sessions a rule\n")
+    kinds: dict[str, list[str]] = {"all": [task.name for task in tasks]}
+    for task in tasks:
+        kinds.setdefault(task.name.rpartition("/")[0], []).append(task.name)
+    for kind, names in kinds.items():
+        if kind == "all" or len(kinds) > 2:
+            sessions = {
+                rule: [found[name, seed, rule] for name in names for seed in arguments.seeds]
+                for rule in arguments.rules
+            }
+            print(f"{kind}:\n\n{table(sessions)}\n")
     return 0
+
+
+def kept(path: Path | None) -> dict[tuple[str, int, str], dict[str, float]]:
+    """Sessions by task, seed and rule that a file holds."""
+    if path is None or not path.exists():
+        return {}
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return {(task, seed, rule): session for task, seed, rule, session in lines}
 
 
 @contextmanager
@@ -252,23 +298,23 @@ def tool(name: str, X: Any, first: DefectDetector, seed: int) -> Iterator[Tool]:
         yield Ours(X, first, RULES[name], seed)
         return
     x = first.fitted_.model.to_tensor(X).to_dense().flatten(1).double().cpu().numpy()
-    with forest(x, seed, PRIORS[name]) as found:
+    with forest(x, seed, PRIORS[name], at_once=name == "forest, at once") as found:
         yield found
 
 
 def table(found: dict[str, list[dict[str, float]]]) -> str:
-    """Medians (means) of marks, infinite where a session ended before, and means of precisions, as Markdown."""
+    """Medians of marks, with the share of sessions that got there, and means of precisions, as Markdown."""
     columns = list(next(iter(found.values()))[0])
     lines = [f"| rule | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, sessions in found.items():
         cells = []
         for column in columns:
-            values = [session[column] for session in sessions if column in session]
-            cells.append(
-                f"{np.mean(values):.3f}" if "AP" in column else f"{np.median(values):g} ({np.mean(values):.1f})"
-            )
+            values = np.array([session[column] for session in sessions if column in session])
+            there = int(np.isfinite(values).sum())
+            part = "" if there == len(values) else f" ({there} of {len(values)})"
+            cells.append(f"{values.mean():.3f}" if "AP" in column else f"{np.median(values):g}{part}")
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return "\n".join(lines).replace("inf", "∞")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How smooth and how fast the review page is, and its pictures for the README.
 
 python benchmarks/review_page.py first                  # until 1,000 pictures are ranked; --data FOLDER --glob '*.jpg'
-python benchmarks/review_page.py large                  # memory and seconds on a table of 1M rows
+python benchmarks/review_page.py large                  # memory and seconds on a table of 1M rows; --of lines, clips
 python benchmarks/review_page.py scroll                 # frames a second over 10,000 pictures, and on the map
 python benchmarks/review_page.py screenshots docs/review
 
@@ -88,6 +88,18 @@ def told(name: str, times: list[float]) -> None:
     )
 
 
+def work_of(page: Any) -> Callable[[], float]:
+    """Tells seconds of processor that a page's main thread has taken: unlike frames, no matter what else runs."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def told_now() -> float:
+        metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+        return float(metrics["TaskDuration"])
+
+    return told_now
+
+
 def scroll(n: int) -> None:
     """The gallery under scroll stress (400 pixels a frame, and 40), and a lasso over 20,000 points."""
     with tempfile.TemporaryDirectory() as home, launched() as browser:
@@ -96,9 +108,13 @@ def scroll(n: int) -> None:
         with served(review, Path(home, "cache")) as link, visit(browser, link) as seen:
             seen.page.locator(".cell[aria-label*='tile']").first.wait_for()
             seen.page.wait_for_timeout(1500)
+            work = work_of(seen.page)
             for step in (400, 40):
                 for turn in ("cold", "warm"):
-                    told(f"{n} pictures, {step} pixels a frame, {turn}", seen.page.evaluate(SCROLL, step))
+                    before = work()
+                    times = seen.page.evaluate(SCROLL, step)
+                    told(f"{n} pictures, {step} pixels a frame, {turn}", times)
+                    print(f"  the page's own work: {1000 * (work() - before) / len(times):.1f} ms a frame")
             start = time.perf_counter()
             seen.page.keyboard.press("End")
             seen.page.locator(f"#cell-{n - 1}[aria-label*='tile']").wait_for()
@@ -110,7 +126,7 @@ def scroll(n: int) -> None:
         score = rng.random(rows)
         order = best_first(score)
         plane = rng.normal(size=(rows, 2))
-        ranking = Ranking(1, "m", score, None, rng.dirichlet([1, 1, 1], rows), plane, order, places(order), [], rows)
+        ranking = Ranking(1, "m", score, None, rng.dirichlet([1, 1, 1], rows), plane, order, places(order), None, rows)
         review.ranking = ranking
         review.det = DefectDetector(epochs=1, random_state=0).fit(rng.normal(size=(100, 2)))
         with served(review, Path(home, "cache")) as link, visit(browser, link) as seen:
@@ -199,16 +215,47 @@ def first(data: Path | None, glob: str, n: int) -> None:
         watched(Path(home), folder, f"{len(list(folder.iterdir()))} pictures of {data or 'ours'}")
 
 
-def large(rows: int) -> None:
-    """Memory and seconds of `blemish review` on a Parquet file of so many rows and 30 columns."""
-    rng = np.random.default_rng(0)
+def large(kind: str, n: int) -> None:
+    """Memory and seconds of `blemish review` on so many rows of a Parquet file, lines of texts, or clips of frames."""
     with tempfile.TemporaryDirectory() as home:
-        schema = pa.schema([(f"x{at}", pa.float64()) for at in range(30)])
-        with parquet.ParquetWriter(Path(home, "rows.parquet"), schema) as file:
-            for start in range(0, rows, 100_000):
-                n = min(100_000, rows - start)
-                file.write_table(pa.table({name: rng.normal(size=n) for name in schema.names}))
-        watched(Path(home), Path(home, "rows.parquet"), f"{rows} rows, {rows * 240 / 1e6:.0f} MB in memory")
+        data, n_bytes = LARGE[kind](Path(home), n)
+        watched(Path(home), data, f"{n} {kind}, {n_bytes / 1e6:.0f} MB in memory")
+
+
+def _rows(home: Path, n: int) -> tuple[Path, int]:
+    rng, schema = np.random.default_rng(0), pa.schema([(f"x{at}", pa.float64()) for at in range(30)])
+    with parquet.ParquetWriter(home / "rows.parquet", schema) as file:
+        for start in range(0, n, 100_000):
+            some = min(100_000, n - start)
+            file.write_table(pa.table({name: rng.normal(size=some) for name in schema.names}))
+    return home / "rows.parquet", n * 240
+
+
+def _lines(home: Path, n: int) -> tuple[Path, int]:
+    rng, words = np.random.default_rng(0), np.array([f"word{at}" for at in range(5000)])
+    path, chances = home / "lines.txt", 1 / np.arange(1, 5001)
+    with path.open("w") as file:
+        for start in range(0, n, 10_000):
+            drawn = rng.choice(words, (min(10_000, n - start), 30), p=chances / chances.sum())
+            file.writelines(" ".join(line) + "\n" for line in drawn)
+    return path, path.stat().st_size
+
+
+def _clips(home: Path, n: int, frames: int = 16, side: int = 64) -> tuple[Path, int]:
+    rng, places = np.random.default_rng(0), np.arange(side)
+    for at in range(n):
+        folder = home / "clips" / f"{at:05d}"
+        folder.mkdir(parents=True)
+        ground = np.uint8(rng.integers(0, 60)) + rng.integers(0, 10, (side, side), dtype=np.uint8)
+        speed, start = rng.uniform(0.5, 2.5), rng.uniform(0, side)
+        for frame in range(frames):
+            bar = 120 * np.exp(-(((places - start - speed * frame) % side - side / 2) ** 2) / 20)
+            Image.fromarray(ground + bar.astype(np.uint8)).save(folder / f"{frame:02d}.png", compress_level=1)
+    return home / "clips", n * frames * side**2
+
+
+LARGE = {"rows": _rows, "lines": _lines, "clips": _clips}
+SIZES = {"rows": 1_000_000, "lines": 1_000_000, "clips": 5_000}
 
 
 def watched(home: Path, data: Path, what: str) -> None:
@@ -266,12 +313,13 @@ def main() -> None:
     parser.add_argument("out", nargs="?", default="docs/review", type=Path, help="of screenshots")
     parser.add_argument("--data", type=Path, help="folder of pictures for `first`")
     parser.add_argument("--glob", default="*", help="which of its files")
+    parser.add_argument("--of", choices=list(LARGE), default="rows", help="what is large")
     parser.add_argument("--samples", type=int, help="default: 1,000 pictures for `first`, 1M rows, 10,000 pictures")
     given = parser.parse_args()
     torch.set_num_threads(1)
     work: dict[str, Callable[[], None]] = {
         "first": lambda: first(given.data, given.glob, given.samples or 1000),
-        "large": lambda: large(given.samples or 1_000_000),
+        "large": lambda: large(given.of, given.samples or SIZES[given.of]),
         "scroll": lambda: scroll(given.samples or 10_000),
         "screenshots": lambda: screenshots(given.out),
     }

@@ -30,6 +30,7 @@ ROWS = [
         "planes",
         "words",
         "memory",
+        "recordings",
     ],
     ["catalogue", "runtime"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],

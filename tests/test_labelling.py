@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
-from labelling import RULES, Ours, pool, reviewed, table
+from labelling import RULES, Ours, kept, pool, reviewed, table
 
 GROUP = np.array(["normal"] * 60 + ["other"] * 20 + ["defect"] * 20, dtype=object)
 
@@ -19,8 +19,9 @@ class InOrder:
     def __init__(self, order):
         self.order, self.learnt = order, []
 
-    def next(self, y, n):
-        return [row for row in self.order if y[row] is None][:n]
+    def next(self, y, said):
+        assert len(said) == sum(label is not None for label in y)
+        return next((row for row in self.order if y[row] is None), None)
 
     def learn(self, y):
         self.learnt.append(sum(label is not None for label in y))
@@ -64,20 +65,30 @@ def test_every_rule_marks_a_ring_and_never_a_row_twice(name):
 
     split = ring(n_normal=60, n_test=8)
     det = DefectDetector(epochs=1, scorer="reconstruction", random_state=0).fit(split.X_test)
-    tool, y = Ours(split.X_test, det, RULES[name], 0), np.full(len(split.X_test), None, dtype=object)
-    rows = tool.next(y, 5)
-    y[rows] = "other"
-    y[rows[0]] = "defect"
-    tool.learn(y)
-    assert len(set(rows + tool.next(y, 5))) == 10
+    tool, y, said = Ours(split.X_test, det, RULES[name], 0), np.full(len(split.X_test), None, dtype=object), []
+    for at in range(10):
+        row = tool.next(y, said)
+        assert y[row] is None
+        y[row] = "other" if at else "defect"
+        said.append(y[row])
+        if at == 4:
+            tool.learn(y)
     assert det.fitted_.n_defects == 0  # the first fit is left as it was, for the next rule
 
 
-def test_the_table_has_medians_and_means():
+def test_the_table_has_medians_and_how_many_got_there():
     sessions = {
         "page": [
             {"marks to the first": 3.0, "AP after 10": 0.25},
+            {"marks to the first": 5.0, "AP after 10": 0.5},
             {"marks to the first": float("inf"), "AP after 10": 0.75},
         ]
     }
-    assert table(sessions).splitlines()[2] == "| page | inf (inf) | 0.500 |"
+    assert table(sessions).splitlines()[2] == "| page | 5 (2 of 3) | 0.500 |"
+    assert table({"page": 2 * sessions["page"][2:]}).splitlines()[2] == "| page | ∞ (0 of 2) | 0.750 |"
+
+
+def test_sessions_are_kept_in_a_file(tmp_path):
+    assert kept(None) == kept(tmp_path / "no.jsonl") == {}
+    (tmp_path / "s.jsonl").write_text('["a/b", 1, "page", {"marks to 50%": Infinity}]\n')
+    assert kept(tmp_path / "s.jsonl") == {("a/b", 1, "page"): {"marks to 50%": float("inf")}}

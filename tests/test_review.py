@@ -21,7 +21,7 @@ from blemish.app.ledger import Ledger
 from blemish.app.marks import Mark
 from blemish.app.ranking import Point, Ranking, advice, best_first, places, precision
 from blemish.app.review import Review, Status
-from blemish.app.suggestions import plane, suggest
+from blemish.app.suggestions import Choice, View, likely, misses, new, plane, suggest, typical, uncertain
 from blemish.cli import main
 from blemish.datasets import ring
 from blemish.errors import BlemishError, ConfigError, DataError
@@ -98,7 +98,7 @@ def test_marks_and_a_refit_move_the_ranking(review):
     }
     assert [one.marks for one in review.points] == [0, 6]
     assert "6 marks" in review.ranking.model
-    assert not {one.row for one in review.ranking.suggestions} & set(rows)
+    assert not {one.row for one in review.suggestions()} & set(rows)
     others = {review.catalogue.title(row) for row in rows[1:3]}  # a defect is not its own neighbour
     assert set(answers.detail(review, rows[0])["reasons"]["nearest_defects"]) == others
 
@@ -407,46 +407,106 @@ def test_heat_is_transparent_where_nothing_is_wrong():
 # Pure functions ------------------------------------------------------------------------------------------------------
 
 
-def test_suggestions_are_mostly_likely_some_uncertain_or_new_and_never_marked():
+def view_of(outlier, codes, defect=None, p=None, learnt=None):
+    n = len(outlier)
+    p = np.full((n, 3), 1 / 3) if p is None else p
+    return View(outlier, defect, p, codes, np.zeros(n, dtype=np.int8) if learnt is None else learnt)
+
+
+def labelled(n, **rows):
+    """Labels as numbers: `labelled(9, defect=[3], other=[1, 2])`."""
+    found = np.zeros(n, dtype=np.int8)
+    for word, some in rows.items():
+        found[some] = {"normal": 1, "other": 2, "defect": 3}[word]
+    return found
+
+
+def kinds(found):
+    return [one.kind for one in found]
+
+
+def test_with_a_defect_the_likely_come_first_and_others_as_soon_as_they_miss():
     rng = np.random.default_rng(0)
     n = 200
     outlier, defect, codes = rng.random(n), rng.random(n), rng.normal(size=(n, 3))
     outlier[7], codes[7], defect[7] = 2, [30, 0, 0], 0  # unusual, and far from all
     p = rng.dirichlet([5, 1, 1], n)
     p[11], defect[11] = [0.2, 0.4, 0.4], 0
-    marked = np.zeros(n, dtype=bool)
-    marked[np.argsort(-defect)[:3]] = True
     outlier[20], defect[20] = np.nan, np.nan
-    found = suggest(outlier, defect, p, codes, marked)
-    by = {kind: [one.row for one in found if one.kind == kind] for kind in ("likely", "uncertain", "new")}
-    free = [row for row in np.argsort(-np.nan_to_num(defect, nan=-1)).tolist() if not marked[row]]
-    assert by == {"likely": free[:10], "uncertain": [11], "new": [7]}
+    labels = labelled(n, defect=np.argsort(-np.nan_to_num(defect, nan=-1))[:3])
+    view = view_of(outlier, codes, defect, p, labels.copy())
+    found = suggest(view, labels)
+    assert kinds(found) == [
+        *["likely"] * 3,
+        "new",
+        "likely",
+        "typical",
+        "likely",
+        "uncertain",
+        "likely",
+        "new",
+        "likely",
+        "typical",
+    ]
+    by = {kind: [one.row for one in found if one.kind == kind] for kind in set(kinds(found))}
+    free = [row for row in np.argsort(-np.nan_to_num(defect, nan=-1)).tolist() if not labels[row]]
+    assert by["likely"] == free[:7]
+    assert (by["uncertain"], by["new"][0]) == ([11], 7)
     rows = [one.row for one in found]
     assert len(rows) == len(set(rows)) == 12
-    assert not marked[rows].any()
+    assert not labels[rows].any()
     assert 20 not in rows
-    assert [one.kind for one in found] == [*["likely"] * 5, "uncertain", *["likely"] * 5, "new"]
-    assert "defect 40%, other 40%" in found[5].reason
-    few = suggest(outlier, defect, p, codes, marked, most=5)
-    assert [one.kind for one in few] == ["likely"] * 4 + ["uncertain"]
+    assert "defect 40 %, other 40 %" in found[7].reason
+    assert kinds(suggest(view, labels, missed=5, most=3)) == ["typical", "likely", "uncertain"]
+
+
+def test_how_many_marks_missed():
+    assert misses([]) == misses(["other", "defect"]) == 0
+    assert misses(["defect", "other", "normal"]) == misses(["other", "normal"]) == 2
+
+
+def test_a_defect_makes_what_is_like_it_likely_before_the_model_has_learnt_it():
+    codes = np.concatenate([np.linspace([0, 0], [9, 9], 50), np.random.default_rng(0).normal([30, 0], 0.1, (8, 2))])
+    outlier = np.linspace(1, 0, 58)
+    view = view_of(outlier, codes)
+    assert kinds(suggest(view, labelled(58, other=[0]), most=2)) == ["new", "typical"]
+    found = suggest(view, labelled(58, other=[0], defect=[53]), most=3)
+    assert kinds(found) == ["likely"] * 3
+    assert all(one.row >= 50 for one in found)
+    assert found[0].reason == "nearest to your defects of all not marked"
+
+
+def test_what_is_like_a_rejected_sample_comes_later_until_the_model_has_learnt_it():
+    rng = np.random.default_rng(0)
+    codes = np.concatenate(
+        [rng.normal([0, 0], 0.1, (20, 2)), rng.normal([9, 0], 0.1, (20, 2)), 50 * rng.random((60, 2))]
+    )
+    defect = np.linspace(1, 0, 100)
+    learnt = labelled(100, defect=[20])
+    before = [one.row for one in likely(Choice(view_of(1 - defect, codes, defect, learnt=learnt), learnt), 4)]
+    assert before == [0, 1, 2, 3]
+    labels = labelled(100, defect=[20], other=[0])
+    view = view_of(1 - defect, codes, defect, learnt=learnt)
+    assert all(21 <= one.row < 40 for one in likely(Choice(view, labels), 4))
+    assert likely(Choice(view_of(1 - defect, codes, defect, learnt=labels), labels), 1)[0].row == 1
 
 
 def test_before_the_first_defect_the_typical_of_a_group_and_the_new_take_turns():
     rng = np.random.default_rng(0)
     codes = np.concatenate([6 * rng.normal(size=(60, 2)), rng.normal([30, 0], 0.1, (15, 2)), [[0, 60]]])
     outlier = np.concatenate([rng.random(60), 1.5 + 0.1 * rng.random(15), [1.2]])
-    p, marked = np.full((76, 3), 1 / 3), np.zeros(76, dtype=bool)
-    found = suggest(outlier, None, p, codes, marked, most=4)
-    assert [one.kind for one in found] == ["typical", "new", "typical", "new"]
-    assert [60 <= one.row < 75 for one in found] == [False, True, False, False]  # one of the fifteen, and only one
-    assert found[3].row == 75
-    marked[found[1].row] = True
-    again = suggest(outlier, None, p, codes, marked, most=4)
+    view, labels = view_of(outlier, codes), labelled(76)
+    found = suggest(view, labels, most=4)
+    assert kinds(found) == ["typical", "new", "typical", "new"]
+    assert sum(60 <= one.row < 75 for one in found) == 1  # one of the fifteen, and only one
+    assert 75 in [one.row for one in found]
+    asked = next(one.row for one in found if 60 <= one.row < 75)
+    again = suggest(view, labelled(76, other=[asked]), most=4)
+    assert kinds(again) == ["new", "typical", "new", "typical"]
     assert not any(60 <= one.row < 75 for one in again)  # that group has been asked about
     outlier[60:75] = 0.99  # no longer the most unusual: it still stands for many
     codes[60:75] = rng.normal([6, 0], 0.1, (15, 2))
-    marked[:] = False
-    first = suggest(outlier, None, p, codes, marked, most=1)[0]
+    first = suggest(view_of(outlier, codes), labels, most=1)[0]
     assert 60 <= first.row < 75
     assert first.reason.startswith("stands for ")
 
@@ -455,18 +515,33 @@ def test_of_very_many_samples_the_suggestions_still_know_the_most_unusual():
     rng = np.random.default_rng(0)
     codes, outlier = rng.normal(size=(30_000, 2)), rng.random(30_000)
     codes[:20], outlier[:20] = [50, 50], 3
-    found = suggest(outlier, None, np.full((30_000, 3), 1 / 3), codes, np.zeros(30_000, dtype=bool), most=4)
+    found = suggest(view_of(outlier, codes), labelled(30_000), most=4)
     assert sum(one.row < 20 for one in found) == 1
+    near = suggest(view_of(outlier, codes), labelled(30_000, defect=[3]), most=4)
+    assert sum(one.row < 20 for one in near[:3]) == 3
 
 
 def test_with_everything_marked_there_is_nothing_to_suggest():
     n = 30
-    outlier, p, codes = np.arange(n, dtype=float), np.full((n, 3), 1 / 3), np.eye(n)
-    marked = np.ones(n, dtype=bool)
-    assert suggest(outlier, None, p, codes, marked) == suggest(outlier, outlier, p, codes, marked) == []
-    marked[[3, 4]] = False
-    assert sorted(one.row for one in suggest(outlier, None, p, codes, marked)) == [3, 4]
-    assert sorted(one.row for one in suggest(outlier, outlier, p, codes, marked)) == [3, 4]
+    outlier, codes = np.arange(n, dtype=float), np.eye(n)
+    for defect in (None, outlier):
+        view = view_of(outlier, codes, defect)
+        for word in ("defect", "other"):
+            assert suggest(view, labelled(n, **{word: range(n)})) == []
+            labels = labelled(n, **{word: [row for row in range(n) if row not in (3, 4)]})
+            assert sorted(one.row for one in suggest(view, labels)) == [3, 4]
+
+
+@pytest.mark.parametrize("kind", [likely, uncertain, new, typical])
+def test_no_kind_takes_what_is_taken_or_has_no_score(kind):
+    rng = np.random.default_rng(0)
+    outlier, codes = rng.random(40), rng.normal(size=(40, 2))
+    outlier[3] = codes[3] = np.nan
+    choice = Choice(view_of(outlier, codes, rng.random(40), rng.dirichlet([1, 1, 1], 40)), labelled(40, defect=[8]))
+    first, second = kind(choice, 20), kind(choice, 40)
+    rows = [one.row for one in (*first, *second)]
+    assert len(rows) == len(set(rows)) == 38
+    assert not {3, 8} & set(rows)
 
 
 def test_the_plane_is_that_of_the_principal_components():
@@ -488,7 +563,7 @@ def test_best_first_puts_what_has_no_score_last():
 def ranked(n):
     order = np.arange(n)
     empty = np.zeros((n, 2))
-    return Ranking(1, "m", np.zeros(n), None, np.zeros((n, 3)), empty, order, places(order), [], n)
+    return Ranking(1, "m", np.zeros(n), None, np.zeros((n, 3)), empty, order, places(order), None, n)
 
 
 def test_precision_counts_what_is_marked_of_the_top():
@@ -708,7 +783,7 @@ def test_a_review_of_a_mapped_table_ranks_like_one_in_memory(always_mapped, tabl
     wait_ready(review)
     assert review.ranking is not None
     assert np.array_equal(review.ranking.outlier, load(model).outlier_score(csv.read_csv(table).drop_columns(["name"])))
-    assert isinstance(review.ranking.suggestions[0].row, int)
+    assert isinstance(review.suggestions()[0].row, int)
     review.stop()
 
 

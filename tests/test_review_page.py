@@ -225,9 +225,12 @@ def test_suggestions_by_key_and_a_refit_after_five_marks(browser, table, tmp_pat
         page.keyboard.press("s")
         name = review.catalogue.title(review.suggestions()[0].row)
         text_of(page, "sample-name", name)
+        page.keyboard.press("d")  # it counts before any refit
+        page.locator("#suggestions small", has_text="likely: nearest to your defects").first.wait_for(timeout=10_000)
+        assert review.points[-1].marks == 0
         page.locator("#after").select_option("5")
         page.locator("#gallery").focus()
-        for key in "dodon":
+        for key in "odon":
             page.keyboard.press(key)
         text_of(page, "said", "new ranking", 120)
         assert review.points[-1].marks == 5
@@ -366,13 +369,15 @@ def test_a_text_shows_its_odd_words(opened):
 
 
 def test_on_a_phone_in_the_dark_by_touch(opened):
-    with opened("image", viewport=PHONE, dark=True, has_touch=True) as (seen, _):
+    with opened("image", viewport=PHONE, dark=True, has_touch=True) as (seen, review):
         page = seen.page
+        page.locator("#who").fill("bo")
         page.locator("#cell-1").tap()
         assert page.locator("#cell-1").get_attribute("aria-selected") == "true"
         page.locator(".buttons [data-mark=defect]").tap()
         text_of(page, "counts", "1 defect")
         assert page.locator("#cell-2").get_attribute("aria-selected") == "true"
+        assert [mark.who for mark in review.marks()] == ["bo"]
         assert seen.overflow() <= 0
         assert seen.problems == []
 
@@ -400,7 +405,7 @@ def test_a_million_rows_can_be_scrolled_to_the_end(browser, table, tmp_path):
     catalogue = Catalogue("rows", "tabular", range(n), samples=Samples(X, [], "tabular"))
     review, order = Review(catalogue, Ledger(tmp_path / "l.db"), load(table[1]), start=False), np.arange(n)
     score, flat = np.linspace(1, 0, n), np.zeros((n, 2))
-    review.ranking = Ranking(1, "m", score, None, np.full((n, 3), 1 / 3), flat, order, places(order), [], n)
+    review.ranking = Ranking(1, "m", score, None, np.full((n, 3), 1 / 3), flat, order, places(order), None, n)
     in_window = """id => {
         const cell = document.getElementById(id).getBoundingClientRect();
         const box = document.getElementById('gallery').getBoundingClientRect();

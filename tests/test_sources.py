@@ -11,7 +11,8 @@ from pyarrow import csv, feather, parquet
 from blemish import read
 from blemish.errors import DataError, DataWarning, LabelError, MissingExtraError
 from blemish.file_labels import labels_from_folders, labels_from_table
-from blemish.sources import looks_like_frames, read_images, read_video
+from blemish.recordings import read_video
+from blemish.sources import looks_like_frames, read_images
 
 
 def picture(path, size=(12, 10), value=None, mode="L"):

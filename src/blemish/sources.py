@@ -17,14 +17,16 @@ import pyarrow as pa
 from PIL import Image as Pillow
 from pyarrow import csv, feather, parquet
 
-from blemish.errors import DataError, DataWarning, missing_extra
+from blemish.errors import DataError, DataWarning
+from blemish.recordings import cut, frame_folders, read_video, same_size
 from blemish.texts import decoded, holds_only_texts, texts_of
 
 TABLES = (".csv", ".tsv", ".txt", ".data", ".parquet", ".arrow", ".feather", ".npz")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 LONGEST_SIDE = 1024
-CLIP_FRAMES, LONGEST_CLIP = 16, 32
+UNDECODABLE = (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError)
+"""What Pillow raises where a file is no picture that it can decode."""
 
 PathLike = str | os.PathLike[str]
 
@@ -91,11 +93,7 @@ def read(
         raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
     if kind == ".npz":
         return _read_npz(path)
-    if (
-        path.suffix.lower() == ".txt"
-        and names is None
-        and (modality == "text" or (modality == "auto" and not looks_like_a_table(path)))
-    ):
+    if has_lines(path, modality, names):
         return _read_lines(path)
     return from_table(read_table(path, names), take_out, modality, column)
 
@@ -206,21 +204,53 @@ def kind_of_array(X: np.ndarray) -> str:
 # Folders ---------------------------------------------------------------------------------------------------------
 
 
-def _read_folder(folder: Path, modality: str, glob: str, frames: int | None) -> Samples:
+@dataclass(frozen=True)
+class Folder:
+    """What a folder holds, and as what it counts.
+
+    Attributes:
+        modality: 'image', 'video' or 'text'.
+        documents: Text files.
+        videos: Video files.
+        pictures: Picture files, frames among them.
+    """
+
+    modality: str
+    documents: list[Path]
+    videos: list[Path]
+    pictures: list[Path]
+
+
+def look_into(folder: Path, modality: str, glob: str) -> Folder:
+    """The files of a folder by kind; see `read`.
+
+    Raises:
+        DataError: If there are none.
+    """
     files = sorted(p for p in folder.rglob(glob) if p.is_file())
     documents = [p for p in files if p.suffix.lower() == ".txt" or (modality == "text" and glob != "*")]
     videos = [p for p in files if p.suffix.lower() in VIDEOS]
     pictures = [p for p in files if p.suffix.lower() in IMAGES]
     if modality == "text" or (modality == "auto" and documents and not videos and not pictures):
-        return _read_documents(folder, documents)
+        if not documents:
+            raise DataError(f"{folder} holds no .txt file; name others with --glob")
+        return Folder("text", documents, videos, pictures)
     if not videos and not pictures:
         raise DataError(
             f"{folder} holds no image, video or text named {glob!r}; known are {', '.join((*IMAGES, *VIDEOS, '.txt'))}"
         )
-    if modality == "video" or (modality == "auto" and (videos or looks_like_frames(pictures))):
-        return _read_clips(folder, videos, pictures, frames)
-    images, skipped = read_images(pictures)
-    kept = [p for p in pictures if str(p) not in set(skipped)]
+    as_video = modality == "video" or (modality == "auto" and (videos or looks_like_frames(pictures)))
+    return Folder("video" if as_video else "image", documents, videos, pictures)
+
+
+def _read_folder(folder: Path, modality: str, glob: str, frames: int | None) -> Samples:
+    there = look_into(folder, modality, glob)
+    if there.modality == "text":
+        return _read_documents(folder, there.documents)
+    if there.modality == "video":
+        return _read_clips(folder, there.videos, there.pictures, frames)
+    images, skipped = read_images(there.pictures)
+    kept = [p for p in there.pictures if str(p) not in set(skipped)]
     keys = [p.relative_to(folder).as_posix() for p in kept]
     bad = [Path(s).relative_to(folder).as_posix() for s in skipped]
     return Samples(images, keys, "image", bad, files=True)
@@ -252,10 +282,32 @@ def decode_images(paths: Iterable[PathLike]) -> tuple[list[np.ndarray], list[str
     for path in paths:
         try:
             images.append(_decode(path))
-        except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+        except UNDECODABLE as error:
             skipped.append(str(path))
             warnings.warn(f"skipped {path}: it cannot be decoded ({error})", DataWarning, stacklevel=3)
     return images, skipped
+
+
+def read_frames(paths: Sequence[PathLike], name: str) -> np.ndarray:
+    """Decode pictures that are the frames of one clip.
+
+    Args:
+        paths: Files, at least one.
+        name: Of the clip, for a warning: frames of another size or kind than the first are brought to it.
+
+    Returns:
+        Shape (frame, channel, height, width).
+
+    Raises:
+        DataError: If one cannot be decoded.
+    """
+    images = []
+    for path in paths:
+        try:
+            images.append(_decode(path))
+        except UNDECODABLE as error:
+            raise DataError(f"{path} cannot be decoded ({error})") from None
+    return same_size(images, name)
 
 
 def _decode(path: PathLike) -> np.ndarray:
@@ -313,86 +365,20 @@ def _read_clips(folder: Path, videos: Sequence[Path], pictures: Sequence[Path], 
         except DataError as error:
             skipped.append(video.relative_to(folder).as_posix())
             warnings.warn(f"skipped {error}", DataWarning, stacklevel=2)
-    for parent in sorted({picture.parent for picture in pictures}):
+    for parent, files in frame_folders(pictures):
         name = parent.relative_to(folder).as_posix()
-        files = sorted((p for p in pictures if p.parent == parent), key=_by_number)
         try:
             images, bad = read_images(files)
         except DataError:
             images, bad = [], [str(file) for file in files]
         skipped += [Path(file).relative_to(folder).as_posix() for file in bad]
         if images:
-            recordings.append((name, _same_size(images, name)))
+            recordings.append((name, same_size(images, name)))
     if not recordings:
         raise DataError(f"no clip in {folder} can be decoded, {len(skipped)} file(s) were tried")
-    return _cut(recordings, frames, skipped)
-
-
-def _by_number(path: Path) -> list[Any]:
-    """Natural order: 2 before 10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
-
-
-def _same_size(images: list[np.ndarray], name: str) -> np.ndarray:
-    """Frames as one array; frames of another size or kind than the first are brought to it."""
-    channels, height, width = images[0].shape
-    odd = [i for i, image in enumerate(images) if image.shape != images[0].shape]
-    for i in odd:
-        mode = "L" if channels == 1 else "RGB"
-        picture = images[i][0] if images[i].shape[0] == 1 else np.moveaxis(images[i], 0, -1)
-        resized = np.asarray(Pillow.fromarray(picture).convert(mode).resize((width, height)))
-        images[i] = resized[None] if channels == 1 else np.moveaxis(resized, -1, 0)
-    if odd:
-        warnings.warn(
-            f"{name}: {len(odd)} frame(s) are not {width} x {height} like the first and were resized",
-            DataWarning,
-            stacklevel=2,
-        )
-    return np.stack(images)
-
-
-def read_video(path: PathLike) -> np.ndarray:
-    """Decode a video file to (frame, channel, height, width), bytes. Needs the extra 'video'.
-
-    Raises:
-        MissingExtraError: If PyAV is not installed.
-        DataError: If the file holds no frame that can be decoded.
-    """
-    try:
-        import av
-        from av.error import FFmpegError
-    except ImportError:
-        raise missing_extra("av", "video") from None
-    try:
-        with av.open(str(path)) as container:
-            frames = [np.moveaxis(frame.to_ndarray(format="rgb24"), -1, 0) for frame in container.decode(video=0)]
-    except (FFmpegError, OSError, IndexError) as error:
-        raise DataError(f"{path} cannot be decoded as video ({error})") from None
-    if not frames:
-        raise DataError(f"{path} holds no frame")
-    return np.stack(frames)
-
-
-def _cut(recordings: list[tuple[str, np.ndarray]], frames: int | None, skipped: list[str]) -> Samples:
-    lengths = {len(recording) for _, recording in recordings}
-    if frames is None:
-        frames = lengths.pop() if len(lengths) == 1 and max(lengths) <= LONGEST_CLIP else min(CLIP_FRAMES, *lengths)
-    clips, keys = [], []
-    for name, recording in recordings:
-        if len(recording) < frames:
-            skipped.append(name)
-            warnings.warn(
-                f"skipped {name}: it has {len(recording)} frames, a clip has {frames}", DataWarning, stacklevel=2
-            )
-            continue
-        starts = list(range(0, len(recording) - frames + 1, max(1, frames // 2)))
-        if starts[-1] + frames < len(recording):
-            starts.append(len(recording) - frames)
-        clips += [recording[start : start + frames] for start in starts]
-        keys += [name if len(recording) == frames else f"{name}#{start}" for start in starts]
-    if not clips:
-        raise DataError(f"no recording has {frames} frames, the longest has {max(len(r) for _, r in recordings)}")
-    return Samples(clips, keys, "video", skipped, files=True)
+    found = cut([(name, len(recording)) for name, recording in recordings], frames)
+    clips = [recordings[at][1][start : start + found.frames] for at, start in found.places]
+    return Samples(clips, found.keys, "video", skipped + found.skipped, files=True)
 
 
 def looks_like_a_table(path: Path) -> bool:
@@ -405,6 +391,13 @@ def looks_like_a_table(path: Path) -> bool:
     if {len(row) for row in rows} == {1}:
         return all(re.fullmatch(r"\s*[-+.\deE]+\s*", row[0]) for row in rows[1:])
     return len({len(row) for row in rows}) <= 1
+
+
+def has_lines(path: Path, modality: str, names: Sequence[str] | None) -> bool:
+    """Whether each line of a file is a text; see `read`."""
+    if path.suffix.lower() != ".txt" or names is not None:
+        return False
+    return modality == "text" or (modality == "auto" and not looks_like_a_table(path))
 
 
 def _read_lines(path: Path) -> Samples:
@@ -427,9 +420,5 @@ def _read_documents(folder: Path, paths: Sequence[Path]) -> Samples:
             skipped.append(name)
             warnings.warn(f"skipped {error}", DataWarning, stacklevel=2)
     if not texts:
-        raise DataError(
-            f"none of the {len(paths)} text files in {folder} can be read"
-            if paths
-            else f"{folder} holds no .txt file; name others with --glob"
-        )
+        raise DataError(f"none of the {len(paths)} text files in {folder} can be read")
     return Samples(texts, keys, "text", skipped, files=True)

@@ -20,7 +20,7 @@ from blemish.sources import (
     csv_options,
     decode_images,
     from_table,
-    looks_like_a_table,
+    has_lines,
     looks_like_frames,
     table_suffix,
 )
@@ -82,8 +82,7 @@ def open_stream(
     kind = table_suffix(path)
     if kind is None:
         raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
-    lines = path.suffix.lower() == ".txt" and names is None and modality == "auto" and not looks_like_a_table(path)
-    if modality == "text" or kind == ".npz" or lines:
+    if modality == "text" or kind == ".npz" or has_lines(path, modality, names):
         return None
     return _table(path, kind, modality, names, take_out)
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from blemish.app import drawings
-from blemish.app.marks import found_by_mark
-from blemish.app.ranking import BUDGETS, CODES, advice, best_first, precision
+from blemish.app.catalogue import Catalogue
+from blemish.app.marks import CODES, found_by_mark
+from blemish.app.ranking import BUDGETS, advice, best_first, precision
 from blemish.app.review import Review
 from blemish.errors import BlemishError
 
@@ -34,16 +35,18 @@ def shown(review: Review, show: str, by: str) -> Any:
 def item(review: Review, row: int) -> dict[str, Any]:
     """What the gallery knows of a sample."""
     ranking = review.ranking
+    digest = summary = None
+    error = ""
     try:
-        digest, error = review.catalogue.digest(row), ""
+        digest, summary = review.catalogue.digest(row), review.catalogue.summary(row)
     except BlemishError as gone:
-        digest, error = None, str(gone)
+        error = str(gone)
     found: dict[str, Any] = {
         "row": row,
         "id": digest,
         "key": review.catalogue.title(row),
         "label": None if digest is None else review.opinions.label(digest),
-        "summary": review.catalogue.summary(row),
+        "summary": summary,
         "error": error,
     }
     if ranking is not None:
@@ -131,17 +134,15 @@ def detail(review: Review, row: int) -> dict[str, Any]:
         odds = dict(zip(("normal", "other", "defect"), map(_number, ranking.probabilities[row]), strict=True))
     return {
         **known,
-        "whole": review.catalogue.whole(row),
+        "whole": None if known["error"] else review.catalogue.whole(row),
         "people": review.opinions.of(digest),
         "history": history,
         "chances": odds,
-        "reasons": review.ask(lambda det, X: _reasons(det, X, str(review.catalogue.keys[row])), row)
-        if not known["error"]
-        else None,
+        "reasons": None if known["error"] else review.ask(lambda det, X: _reasons(det, X, review.catalogue, row), row),
     }
 
 
-def _reasons(det: Any, X: Any, key: str) -> dict[str, Any]:
+def _reasons(det: Any, X: Any, catalogue: Catalogue, row: int) -> dict[str, Any]:
     """Which elements are odd, and which others the sample is like."""
     pictures = det.fitted_.model.choices.modality.name in ("image", "video")
     explanation = det.explain(X, by="error" if pictures else "score")
@@ -157,7 +158,8 @@ def _reasons(det: Any, X: Any, key: str) -> dict[str, Any]:
         for at in explanation.worst(0, MOST_ELEMENTS)
     ]
     near = {"nearest_defects": explanation.nearest_defects[0], "nearest_normals": explanation.nearest_normals[0]}
-    others = {name: [str(one) for one in keys if str(one) != key] for name, keys in near.items()}
+    own = str(catalogue.keys[row])
+    others = {name: [catalogue.titled(one) for one in keys if str(one) != own] for name, keys in near.items()}
     return {"elements": elements, **others}
 
 

@@ -1,5 +1,6 @@
 """The samples under review: names and content hashes of all, the content of a few at a time."""
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -13,26 +14,28 @@ from PIL import Image as Pillow
 
 from blemish.app import drawings
 from blemish.app.mapped import mapped_table
+from blemish.app.on_demand import OnDemand, on_demand
 from blemish.errors import DataError
 from blemish.inputs import column_names
 from blemish.rows import take
 from blemish.sources import IMAGES, VIDEOS, Samples, looks_like_frames, read, read_images
 
-PROBED = 16  # pictures whose size is looked at, to guess that of all
+PROBED = 16  # samples whose size is looked at, to guess that of all
 QUOTED = 300  # characters of a text in the gallery
 MOST_CELLS = 6  # of a row in the gallery
 
 
 @dataclass
 class Catalogue:
-    """A data set; folders of pictures and large tables are read a page at a time.
+    """A data set; all but what is small is read a page at a time.
 
     Attributes:
         name: File or folder, as given.
         modality: 'tabular', 'image', 'video' or 'text'.
         keys: A name for each sample.
         files: Paths of pictures that stay on the disk, or None.
-        samples: What is not pictures: an Arrow table (a large one on the disk), or clips, texts, an array in memory.
+        samples: What is not pictures: an Arrow table (a large one on the disk), clips and texts on demand, or an
+            array or some texts in memory.
         run: Options that reading took, for the exported model.
     """
 
@@ -45,6 +48,7 @@ class Catalogue:
     _digests: dict[int, str] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
     _titles: dict[str, int] = field(default_factory=dict)
+    _frames: int = 0
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -52,7 +56,11 @@ class Catalogue:
 
     def title(self, row: int) -> str:
         """A sample's name for people: its key; 'row 7' where that is only a number that we gave."""
-        return f"row {self.keys[row]}" if self._numbered else str(self.keys[row])
+        return self.titled(self.keys[row])
+
+    def titled(self, key: Any) -> str:
+        """The title of the sample with that key."""
+        return f"row {key}" if self._numbered else str(key)
 
     def find(self, title: str) -> int | None:
         """The row with that title; the last of several."""
@@ -70,11 +78,12 @@ class Catalogue:
     def take(self, rows: Sequence[int]) -> tuple[Any, list[int]]:
         """The samples of some rows as `DefectDetector` takes them, and which of the rows these are.
 
-        A picture that cannot be decoded is left out.
+        What cannot be decoded is left out.
         """
         if self.files is None:
             assert self.samples is not None
-            return part(self.samples.X, list(rows)), list(rows)
+            X = self.samples.X
+            return X.some(rows) if isinstance(X, OnDemand) else (part(X, list(rows)), list(rows))
         try:
             images, bad = read_images([self.files[row] for row in rows])
         except DataError:
@@ -125,16 +134,21 @@ class Catalogue:
                 raise DataError(f"{self.keys[row]} cannot be decoded ({error})") from None
         if self.modality not in ("image", "video"):
             raise DataError(f"{self.keys[row]} is no picture")
-        sample = np.asarray(self.take([row])[0][0])
+        sample = self._array(row)
         if self.modality == "video":
             return drawings.strip(sample, side)
         return drawings.drawn(sample if sample.ndim == 3 else sample[None], side)
 
     def frames(self) -> int:
         """Frames of a clip as `picture` shows them; 0 where the samples are no clips."""
-        if self.modality != "video" or self.samples is None:
+        if self.modality != "video":
             return 0
-        return drawings.n_frames(np.asarray(self.samples.X[0]))
+        for row in range(min(PROBED, len(self))):
+            if self._frames:
+                break
+            with contextlib.suppress(DataError):
+                self._frames = drawings.n_frames(self._array(row))
+        return self._frames
 
     def summary(self, row: int) -> Any:
         """What the gallery shows of a sample that is no picture: the start of a text, the first cells of a row."""
@@ -151,6 +165,10 @@ class Catalogue:
             return None
         sample = one(self.samples.X, row)
         return str(sample[0]) if self.modality == "text" else cells(sample, 0)
+
+    def _array(self, row: int) -> np.ndarray:
+        assert self.samples is not None
+        return np.asarray(self.samples.X[row])
 
     def _content(self, row: int) -> bytes:
         if self.files is not None:
@@ -234,16 +252,18 @@ def open_catalogue(
     columns = [name for name in (key, *drop) if name]
     known = column_names(names)
     taken = [*columns, *apart]
-    samples = mapped_table(path, modality=modality, names=known, take_out=taken)
+    how: dict[str, Any] = {"modality": modality, "names": known, "take_out": taken}
+    more: dict[str, Any] = {"glob": glob or "*", "frames": frames, "column": column}
+    samples = mapped_table(path, **how)
     if samples is None:
-        samples = read(
-            path, modality=modality, glob=glob or "*", names=known, take_out=taken, frames=frames, column=column
-        )
+        samples = on_demand(path, **how, **more)
+    if samples is None:
+        samples = read(path, **how, **more)
     if not samples.files:
         absent = next((name for name in columns if name not in samples.columns), None)
         if absent is not None:
             raise DataError(f"{data} has no column {absent!r}; it has {', '.join(_columns(samples))}")
-    numbers = range(getattr(samples.X, "num_rows", 0))
+    numbers = range(len(samples.X))
     keys = samples.columns[key] if key else samples.keys or numbers
     return Catalogue(str(data), samples.modality, keys, samples=samples, run=kept)
 

@@ -1,12 +1,12 @@
-"""Large tables without memory: laid out once in a file of numbers, of which the system holds what is looked at."""
+"""Large tables without memory: laid out once in a file, of which the system holds what is looked at."""
 
 import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,10 @@ from blemish.streams import open_stream
 
 LEAST_BYTES = 2**25
 """A table that would take less is read into memory."""
+
+
+class NoRoomError(DataError):
+    """The disk is full."""
 
 
 def cache_folder() -> Path:
@@ -50,28 +54,64 @@ def mapped_table(path: Path, *, modality: str, names: Sequence[str] | None, take
     if stream is None or stream.size < LEAST_BYTES or any(map(pa.types.is_dictionary, stream.types.values())):
         return None
     columns: dict[str, list[Any]] = {name: [] for name in take_out if name in stream.types}
+
+    def tables() -> Iterator[pa.Table]:
+        for chunk in stream.chunks():
+            yield chunk.X
+            for apart, values in chunk.columns.items():
+                columns[apart] += values
+
+    return Samples(laid_out(path, stream.size, tables()), [], "tabular", columns=columns)
+
+
+def laid_out(path: Path, size: int, tables: Iterable[pa.Table]) -> pa.Table:
+    """Tables of one kind as one, on a file that has no name any more.
+
+    Args:
+        path: Where they come from, for messages.
+        size: About how many bytes they are.
+        tables: At least one.
+
+    Raises:
+        DataError: See `scratch`.
+    """
+    with scratch(path, size) as (file, name):
+        writer = None
+        for table in tables:
+            writer = writer or ipc.new_file(file, table.schema)
+            writer.write_table(table)
+        assert writer is not None
+        writer.close()
+        file.flush()
+        return ipc.open_file(pa.memory_map(name)).read_all()
+
+
+@contextlib.contextmanager
+def scratch(path: Path, size: int = 0) -> Iterator[tuple[IO[bytes], str]]:
+    """A file to lay something out in, and its name, which is taken away at the end: map it before.
+
+    Args:
+        path: What is laid out, for messages.
+        size: About how many bytes that takes; 0: unknown.
+
+    Raises:
+        NoRoomError: If there is no room.
+        DataError: If the file cannot be written for another reason.
+    """
     handle, name = _scratch_file()
     try:
         with os.fdopen(handle, "wb") as file:
-            writer = None
-            for chunk in stream.chunks():
-                writer = writer or ipc.new_file(file, chunk.X.schema)
-                writer.write_table(chunk.X)
-                for apart, values in chunk.columns.items():
-                    columns[apart] += values
-            assert writer is not None
-            writer.close()
-        table = ipc.open_file(pa.memory_map(name)).read_all()
+            yield file, name
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise DataError(f"cannot lay out {path} in {Path(name).parent}: {error}") from None
-        raise DataError(
-            f"there is no room to lay out {path} (about {stream.size / 1e6:.0f} MB) in {Path(name).parent} "
-            "(the disk is full); free some, or set XDG_CACHE_HOME to a folder with room"
+        about = f" (about {size / 1e6:.0f} MB)" if size else ""
+        raise NoRoomError(
+            f"there is no room to lay out {path}{about} in {Path(name).parent} (the disk is full); free some, or set "
+            "XDG_CACHE_HOME to a folder with room"
         ) from None
     finally:
         _forget(name)
-    return Samples(table, [], "tabular", columns=columns)
 
 
 def mapped_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

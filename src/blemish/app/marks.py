@@ -9,6 +9,8 @@ from typing import Any
 from blemish.errors import LabelError
 
 WORDS = ("defect", "other", "normal")
+CODES = {None: 0, "normal": 1, "other": 2, "defect": 3, "conflict": 4}
+"""What is held of a sample, as a number."""
 MOST_IN_BATCH = 1000
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _SAMPLE = re.compile(r"[0-9a-f]{32}")
@@ -145,6 +147,11 @@ class Opinions:
         return [marks[-1] for people in self._said.values() for marks in people.values() if marks]
 
 
+def in_time(marks: Iterable[Mark]) -> list[Mark]:
+    """By the clock of who marked."""
+    return sorted(marks, key=lambda mark: datetime.fromisoformat(mark.made))
+
+
 def found_by_mark(marks: Sequence[Mark]) -> list[tuple[int, int]]:
     """Marks made and defects among them, after each mark, by the clock of who marked.
 
@@ -155,7 +162,7 @@ def found_by_mark(marks: Sequence[Mark]) -> list[tuple[int, int]]:
         [(1, 0), (2, 1)]
     """
     found, points = 0, []
-    for n, mark in enumerate(sorted(marks, key=lambda m: datetime.fromisoformat(m.made)), start=1):
+    for n, mark in enumerate(in_time(marks), start=1):
         found += mark.label == "defect"
         points.append((n, found))
     return points

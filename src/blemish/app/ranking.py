@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import beta
 
-from blemish.app.marks import Mark, found_by_mark
-from blemish.app.suggestions import Suggestion
+from blemish.app.marks import CODES, Mark, found_by_mark
+from blemish.app.suggestions import View
 from blemish.fitted import share_below
 
-CODES = {None: 0, "normal": 1, "other": 2, "defect": 3, "conflict": 4}
 BUDGETS, TOP = (20, 50, 100), 50
 LAST, FEW, STABLE = 20, 1, 0.9
 """Marking stops paying when the last 20 marks found at most one defect and nine tenths of the top stay."""
@@ -31,7 +30,7 @@ class Ranking:
         plane: Place on the map, (row, 2).
         order: Rows, highest score first, unscored ones last.
         places: The place of each row in it, from 1.
-        suggestions: What to mark next.
+        view: What suggestions are made of; None: there are none.
         scored: How many have a score.
         glance: Whether the network alone made it, while the first model is fitted.
     """
@@ -44,7 +43,7 @@ class Ranking:
     plane: Float[np.ndarray, "row 2"]
     order: Int[np.ndarray, " row"]
     places: Int[np.ndarray, " row"]
-    suggestions: Sequence[Suggestion]
+    view: View | None
     scored: int
     glance: bool = False
 

@@ -18,9 +18,9 @@ import pyarrow as pa
 from blemish.app.catalogue import Catalogue
 from blemish.app.ledger import Ledger
 from blemish.app.mapped import mapped_array
-from blemish.app.marks import Mark, Opinions
-from blemish.app.ranking import CODES, TOP, Point, Ranking, best_first, places, point
-from blemish.app.suggestions import plane, suggest
+from blemish.app.marks import CODES, Mark, Opinions, in_time
+from blemish.app.ranking import TOP, Point, Ranking, best_first, places, point
+from blemish.app.suggestions import Suggestion, View, misses, plane, suggest
 from blemish.detector import DefectDetector
 from blemish.errors import BlemishError, DataWarning, QualityWarning
 from blemish.fitting import run_job
@@ -91,7 +91,8 @@ class Review:
         self._X: Any = None
         self._lost: set[str] = set()
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
-        self._marking, self._asking = threading.RLock(), threading.Lock()
+        self._marking, self._asking, self._suggesting = threading.RLock(), threading.Lock(), threading.Lock()
+        self._suggested: tuple[Any, list[Suggestion]] = (None, [])
         self._memory = Memory(MOST_BYTES)
         self._worker = threading.Thread(target=self._work, daemon=True)
         self._stopped = threading.Event()
@@ -169,7 +170,7 @@ class Review:
     @property
     def busy(self) -> bool:
         """Whether something is being computed, or waits for it."""
-        return self.status.stage not in ("ready", "waiting") or not self._tasks.empty()
+        return self._wanted or self.status.stage not in ("ready", "waiting") or not self._tasks.empty()
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None and not self._stopped.is_set():
@@ -207,12 +208,12 @@ class Review:
         self._score()
 
     def _refit(self) -> None:
+        self._tell("reading")
         self._wanted = False
         self.sync()
         if self.det is None:
             self._begin()
             return
-        self._tell("reading")
         self._choose()
         self.det = self._fitted(copy.copy(self.det), "refit")
         self._score()
@@ -281,7 +282,7 @@ class Review:
         """
         det, n = self.det, len(self.catalogue)
         assert det is not None
-        marks = self.marks()
+        marks, learnt = self.marks(), self.codes.copy()
         outlier, probabilities = np.full(n, np.nan), np.full((n, 3), np.nan)
         defect = np.full(n, np.nan) if det.fitted_.n_defects else None
         codes: np.ndarray | None = None
@@ -324,7 +325,7 @@ class Review:
                     plane=where.copy(),
                     order=order,
                     places=places(order),
-                    suggestions=suggest(*parts, self.codes > 0),
+                    view=View(*parts, learnt),
                     scored=int((~np.isnan(outlier)).sum()),
                 )
                 self._count += not last
@@ -336,9 +337,17 @@ class Review:
 
     # Questions ---------------------------------------------------------------------------------------------------
 
-    def suggestions(self) -> list[Any]:
-        """Suggestions of the present ranking that nobody has marked since."""
-        return [] if self.ranking is None else [s for s in self.ranking.suggestions if not self.codes[s.row]]
+    def suggestions(self) -> list[Suggestion]:
+        """What to mark next, given the present ranking and all marks up to now."""
+        ranking = self.ranking
+        if ranking is None or ranking.view is None:
+            return []
+        asked = ranking.number, self.opinions.place
+        with self._suggesting:
+            if self._suggested[0] != asked:
+                said = [str(mark.label) for mark in in_time(self.marks())]
+                self._suggested = asked, suggest(ranking.view, self.codes.copy(), misses(said))
+            return self._suggested[1]
 
     def ask(self, question: Callable[[DefectDetector, Any], Any], row: int) -> Any:
         """Ask the present model something about one sample; None where there is no model or no such sample yet."""

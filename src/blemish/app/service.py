@@ -13,8 +13,7 @@ from jinja2 import Environment, FileSystemLoader
 from blemish.app import answers, drawings
 from blemish.app.exports import write_export
 from blemish.app.ledger import Unsaved
-from blemish.app.marks import MOST_IN_BATCH, to_mark
-from blemish.app.ranking import CODES
+from blemish.app.marks import CODES, MOST_IN_BATCH, to_mark
 from blemish.app.review import Review
 from blemish.errors import BlemishError, LabelError
 from blemish.version import __version__

@@ -5,6 +5,7 @@ import { described, showFrame } from "./gallery.js";
 
 const REST = 140; // milliseconds that the cursor rests before the server is asked
 const RATE = 10; // frames a second
+const MOST_ODD = 3; // columns of a row that are marked as odd
 
 export class Detail {
   constructor() {
@@ -81,7 +82,7 @@ export class Detail {
       const odd = new Set((reasons?.elements ?? []).map((one) => one.element.toLowerCase()));
       for (const part of value.split(/([\p{L}\p{N}_]+)/u)) box.append(odd.has(part.toLowerCase()) ? make("mark", {}, part) : part);
     } else if (value) {
-      const odd = new Set((reasons?.elements ?? []).slice(0, 5).map((one) => one.element));
+      const odd = new Set((reasons?.elements ?? []).slice(0, MOST_ODD).map((one) => one.element));
       const rows = Object.entries(value).sort(([a], [b]) => Number(odd.has(b)) - Number(odd.has(a)));
       box.append(make("table", {}, make("caption", {}, "Row, odd columns first"), make("tbody", {}, ...rows.map(([name, cell]) =>
         make("tr", {}, make("th", { scope: "row" }, odd.has(name) ? make("mark", {}, name) : name), make("td", { class: "number" }, number(cell, 6)))))));
@@ -101,7 +102,7 @@ export class Detail {
       const rows = found.elements.slice(0, pictures ? 4 : undefined).map((one) =>
         make("tr", {}, make("th", { scope: "row" }, one.element),
           ...(withValues ? [make("td", {}, number(one.seen)), make("td", {}, one.chances ?? number(one.expected))] : []),
-          make("td", { class: "number" }, falls ? number(one.fall, 2) : percent(one.share))));
+          make("td", { class: "number" }, falls ? number(one.fall, 2) : one.share < 0.005 ? "< 1 %" : percent(one.share))));
       box.append(make("table", {}, make("caption", {}, "Why"), make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...rows)));
     }
     const near = found.nearest_defects.length ? found.nearest_defects : found.nearest_normals;

@@ -38,6 +38,7 @@ export class Gallery {
     this.wide = modality === "tabular" || modality === "text";
     this.clip = frames;
     this.box.classList.toggle("clip", frames > 0);
+    this.box.classList.toggle("wide", this.wide);
     this.measure();
   }
 

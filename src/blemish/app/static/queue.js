@@ -9,8 +9,10 @@ const REFUSED = "blemish.refused.";
 const BATCH = 200;
 
 export class Queue {
-  constructor(changed) {
+  /** `changed()` is told when the number of waiting marks may be another, `sent()` when the server has some more. */
+  constructor(changed, sent) {
     this.changed = changed;
+    this.sent = sent;
     this.memory = new Map(); // where localStorage is full or forbidden
     this.trouble = "";
     this.wait = 0;
@@ -72,6 +74,7 @@ export class Queue {
       for (const id of answer.saved) this.remove(id);
       this.trouble = "";
       this.wait = 0;
+      this.sent();
     } catch (error) {
       again = this.failed(error, batch);
       if (again === 0) await this.oneByOne(batch);

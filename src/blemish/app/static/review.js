@@ -21,7 +21,7 @@ let marksSinceRefit = 0;
 const mine = new Map(); // sample → label that this page gave and the server may not have told yet
 const done = []; // what undo takes back
 
-const queue = new Queue(() => unsaved());
+const queue = new Queue(() => unsaved(), () => look());
 const ranking = new Ranking(() => arrived(), (item) => (mine.has(item.id) ? mine.get(item.id) : item.label));
 const gallery = new Gallery(ranking, (index) => move(index));
 const detail = new Detail();
@@ -205,7 +205,16 @@ async function loadMap() {
 
 const STAGES = { waiting: "waiting", hashing: "looking for marked samples", reading: "reading", learning: "learning", scoring: "scoring", ready: "ready" };
 
+let looking = false;
+let again = false;
+let later = 0;
+
+/** Ask for the state now, and from then on every few moments. */
 async function look() {
+  again = looking;
+  if (looking) return;
+  looking = true;
+  clearTimeout(later);
   let pause = 2500;
   try {
     const before = state;
@@ -221,7 +230,8 @@ async function look() {
     pause = 1500;
   }
   trouble();
-  setTimeout(look, pause);
+  looking = false;
+  later = setTimeout(look, again ? 0 : pause);
 }
 
 function news(before) {
