@@ -36,7 +36,7 @@ ROWS: dict[str, Callable[..., Iterator[Result]]] = {
 def main(arguments: list[str] | None = None) -> list[Result]:
     """Measure the rows that were asked for and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    usual = [name for name in ROWS if name != "growth_large"]  # that takes half an hour and 3 GB of disk
+    usual = [name for name in ROWS if name != "growth_large"]  # that takes 4 GB of disk
     parser.add_argument("--rows", nargs="+", choices=sorted(ROWS), default=usual)
     parser.add_argument("--turns", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--quick", action="store_true", help="small data, one turn: does it run?")

@@ -123,6 +123,21 @@ def contrast(turns: int, *, quick: bool) -> Iterator[Result]:
     for name in sorted(name for name, loss in LOSSES.items() if loss.needs_defects):
         variants = {"with": lambda name=name: steps("mse", name), "without": lambda: steps("mse")}
         yield compare(f"step with contrast {name} / without, n = 1024, 16 defects", "<= 1.3", variants, turns)
+    floor = {"and products": lambda: steps("mse") + _half_of_all_pairs(repeats), "without": lambda: steps("mse")}
+    yield compare(
+        "floor of mean_distance: the step and three products of half of all pairs / the step", "", floor, turns
+    )
+
+
+def _half_of_all_pairs(repeats: int) -> float:
+    """Seconds of the products that distances of half of 1,024² pairs and their gradient take; nothing else."""
+    half, codes, pairs = torch.randn(512, 64), torch.randn(1024, 64), torch.randn(512, 1024)
+    start = time.perf_counter()
+    for _ in range(repeats):
+        torch.mm(half, codes.T)
+        torch.mm(pairs, codes)
+        torch.mm(pairs.T, half)
+    return time.perf_counter() - start
 
 
 def bf16(turns: int, *, quick: bool) -> Iterator[Result]:
