@@ -18,6 +18,7 @@ from blemish.training import Plan, Run, Task, TrainingData, run
 
 BLOCKS = tuple(Block(i, i + 1, "numeric") for i in range(5))
 MIXED = (*BLOCKS[:3], Block(3, 5, "categorical"))
+MARKED = (*BLOCKS[:3], Block(3, 4, "binary"), BLOCKS[4])
 WRITTEN_OUT = {"mse": LOSSES["mse"](), "huber": Huber(delta=0.3), "typed": LOSSES["typed"]()}
 
 
@@ -38,14 +39,19 @@ def unknown(term):
     return type("Unknown", (type(term),), {})(**asdict(term))
 
 
+@pytest.mark.parametrize("columns", [BLOCKS, MARKED], ids=["numbers", "numbers and yes/no"])
 @pytest.mark.parametrize("n", [1, 7])
 @pytest.mark.parametrize("shape", [(5,), (1, 2, 3)])
 @pytest.mark.parametrize("backbone", ["mlp", "linear"])
 @pytest.mark.parametrize("loss", WRITTEN_OUT)
-def test_error_and_gradients_are_those_of_autograd(loss, backbone, shape, n):
+def test_error_and_gradients_are_those_of_autograd(loss, backbone, shape, n, columns):
     term, source = WRITTEN_OUT[loss], torch.Generator().manual_seed(1)
     x, seen = (2 * torch.randn(n, *shape, generator=source) for _ in range(2))
-    batch, blocks = Batch(x, torch.zeros(n, dtype=torch.long)), BLOCKS if shape == (5,) else ()
+    blocks: tuple[Block, ...] = ()
+    if shape == (5,):
+        blocks = columns
+        x[:, 3] = (x[:, 3] > 0).float()
+    batch = Batch(x, torch.zeros(n, dtype=torch.long), blocks)
     ours, theirs = with_gradients(network(backbone, shape=shape)), network(backbone, shape=shape)
     chain = chain_of(ours, [term], blocks)
     assert chain is not None

@@ -25,31 +25,48 @@ HALF, ONE = np.array(0.5, np.float32), np.array(1, np.float32)  # a Python numbe
 
 Rows = Float[np.ndarray, "batch feature"]
 Call = tuple[Callable[..., object], tuple[np.ndarray, ...]]
-Error = Callable[[Rows], float]
-"""The mean error of differences x_hat - x, which it replaces by its own gradient."""
+Error = Callable[[Rows, Rows, Rows], float]
+"""The mean error of x and x_hat; its gradient by x_hat is written into the third."""
 
 
-def squared(difference: Rows) -> float:
+def squared(x: Rows, x_hat: Rows, into: Rows) -> float:
     """The mean of Mse.
 
     Example:
-        >>> difference = np.array([[1.0, -3.0]])
-        >>> squared(difference), difference
+        >>> squared(np.array([[1.0, 4.0]]), np.array([[2.0, 1.0]]), into := np.empty((1, 2))), into
         (5.0, array([[ 1., -3.]]))
     """
-    error = float(np.vdot(difference, difference)) / difference.size
-    difference *= 2 / difference.size
+    np.subtract(x_hat, x, out=into)
+    error = float(np.vdot(into, into)) / into.size
+    into *= 2 / into.size
     return error
 
 
-def huber(difference: Rows, delta: float) -> float:
+def huber(x: Rows, x_hat: Rows, into: Rows, delta: float) -> float:
     """The mean of Huber.
 
     Example:
-        >>> difference = np.array([[1.0, -3.0]])
-        >>> huber(difference, 1.0), difference
+        >>> huber(np.array([[1.0, 4.0]]), np.array([[2.0, 1.0]]), into := np.empty((1, 2)), 1.0), into
         (1.5, array([[ 0.5, -0.5]]))
     """
+    return _huber(np.subtract(x_hat, x, out=into), delta)
+
+
+def typed(x: Rows, x_hat: Rows, into: Rows, binary: list[int]) -> float:
+    """The mean of Typed where no column is categorical.
+
+    Example:
+        >>> typed(np.array([[1.0, 1.0]]), np.array([[2.0, 0.0]]), into := np.empty((1, 2)), [1]), into
+        (0.5965735902799727, array([[ 0.5 , -0.25]]))
+    """
+    np.subtract(x_hat, x, out=into)
+    into[:, binary] = 0
+    error, truth, logits = _huber(into, 1.0), x[:, binary], x_hat[:, binary]
+    into[:, binary] = (1 / (1 + np.exp(-logits)) - truth) / into.size
+    return error + float((np.logaddexp(0, logits) - logits * truth).sum()) / into.size
+
+
+def _huber(difference: Rows, delta: float) -> float:
     cut = np.clip(difference, -delta, delta)
     difference -= cut / 2
     error = float(np.vdot(cut, difference)) / cut.size
@@ -63,8 +80,9 @@ def error_of(term: LossTerm, blocks: Sequence[Block]) -> Error | None:
         return squared
     if type(term) is Huber:
         return partial(huber, delta=term.delta)
-    if type(term) is Typed and all(block.kind == "numeric" for block in blocks):
-        return partial(huber, delta=1.0)
+    if type(term) is Typed and not any(block.kind == "categorical" for block in blocks):
+        binary = [block.start for block in blocks if block.kind == "binary"]
+        return partial(typed, binary=binary) if binary else partial(huber, delta=1.0)
     return None
 
 
@@ -74,7 +92,7 @@ class Program:
     Attributes:
         seen: What goes in, shape (n, feature).
         x_hat: What the forward calls make of it, shape (n, feature).
-        difference: Its gradient, which the backward calls start from; spoilt by them.
+        of_x_hat: Its gradient, which the backward calls start from; spoilt by them.
     """
 
     def __init__(self, linears: Sequence[tuple[nn.Linear, bool]], n: int) -> None:
@@ -104,7 +122,7 @@ class Program:
                 back.append((np.dot, (gradient, weight, into_x)))
             self.backward = back + self.backward
             x, into_x = y if curved else a, gradient
-        self.x_hat, self.difference = x, into_x
+        self.x_hat, self.of_x_hat = x, into_x
 
 
 class Chain:
@@ -138,8 +156,7 @@ class Chain:
             np.copyto(program.seen, seen.numpy().reshape(n, -1))
             for call, arguments in program.forward:
                 call(*arguments)
-            np.subtract(program.x_hat, batch.x.numpy().reshape(n, -1), program.difference)
-            error = self._error(program.difference)
+            error = self._error(batch.x.numpy().reshape(n, -1), program.x_hat, program.of_x_hat)
             for call, arguments in program.backward:
                 call(*arguments)
         return error
