@@ -49,8 +49,8 @@ def triplet_contrast(
     codes = rows_where(z, defect)
     together = distances(codes, codes) / unit
     apart = columns_where(distances_to_many(codes, z), ~defect) / unit
-    hinge = (together.amax(1, keepdim=True) - apart + margin).clamp_min(0)
-    return (mine(miner, -apart, -together) * hinge).sum(1).mean()
+    hinge = (together.amax(1, keepdim=True) + margin - apart).clamp_min(0)
+    return (mine(miner, -apart, -together) * hinge).sum() / len(codes)
 
 
 @dataclass(frozen=True)
