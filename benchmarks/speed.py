@@ -36,18 +36,19 @@ ROWS: dict[str, Callable[..., Iterator[Result]]] = {
 def main(arguments: list[str] | None = None) -> list[Result]:
     """Measure the rows that were asked for and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    usual = [name for name in ROWS if name != "growth_large"]  # that takes half an hour and 3 GB of disk
+    usual = [name for name in ROWS if name != "growth_large"]  # that takes 4 GB of disk
     parser.add_argument("--rows", nargs="+", choices=sorted(ROWS), default=usual)
-    parser.add_argument("--turns", type=int, default=5, help="of which the median is taken")
+    parser.add_argument("--turns", type=int, help="of which the median is taken; 5, with --quick 1")
     parser.add_argument("--quick", action="store_true", help="small data, one turn: does it run?")
     parser.add_argument("--json", type=Path, help="file to write")
     given = parser.parse_args(arguments)
+    turns = given.turns or (1 if given.quick else 5)
     torch.set_num_threads(1)
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     print("| what | goal | median | least to greatest | seconds |\n|---|---|---|---|---|")
     results = []
     for name in given.rows:
-        for result in ROWS[name](1 if given.quick else given.turns, quick=given.quick):
+        for result in ROWS[name](turns, quick=given.quick):
             print(line(result), flush=True)
             results.append(result)
     if given.json:

@@ -35,6 +35,7 @@ ROWS = [
     ["catalogue", "runtime"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],
     ["autoencoder", "adam"],
+    ["chain"],
     ["training", "scoring", "explain", "occlusion", "drift", "metrics", "modalities", "datasets", "sources"],
     ["choices", "rows", "file_labels", "label_report", "report", "streams"],
     ["model"],

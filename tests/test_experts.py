@@ -382,7 +382,23 @@ def test_the_walk_in_numpy_gives_the_bits_of_the_compiled_one(name, monkeypatch)
     state = expert.fit(x, is_defect, np.ones(400), 0)
     compiled = expert.score(state, x)
     monkeypatch.setattr(trees, "NODE_DTYPE", np.dtype([("another", "i4")]))  # of some other scikit-learn
+    trees._WALKS.clear()
     np.testing.assert_array_equal(expert.score(state, x), compiled)
     monkeypatch.setattr(trees, "walk", None)
     with pytest.raises(TypeError):
         expert.score(state, x)
+
+
+def test_walks_are_kept_as_long_as_their_trees():
+    from blemish.experts import trees
+
+    x, is_defect = np.random.default_rng(0).standard_normal((400, 5)).astype(np.float32), np.arange(400) < 6
+    expert = EXPERTS["trees"]()
+    state = expert.fit(x, is_defect, np.ones(400), 0)
+    expert.score(state, x)
+    place = id(state["value"])
+    first = trees._WALKS[place]
+    expert.score(state, x)
+    assert trees._WALKS[place] is first
+    del state
+    assert place not in trees._WALKS

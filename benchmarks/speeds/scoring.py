@@ -33,6 +33,8 @@ def throughput(turns: int, *, quick: bool) -> Iterator[Result]:
                 low, high = (ratio * result.value / bound for bound in (result.high, result.low))
                 against_pyod = f"{what}: PyOD's decision_function / {name}"
                 yield replace(result, what=against_pyod, goal=">= 10", value=ratio, low=low, high=high)
+        threads = {"two": _on_two_threads(det, x), "one": _at_once(det, x)}
+        yield compare(f"{what}: scores, all at once, on two threads / on one", "about 0.5", threads, turns)
 
 
 def fitted(scorer: str) -> DefectDetector:
@@ -67,6 +69,19 @@ def _at_once(det: DefectDetector, x: np.ndarray) -> Variant:
         return time.perf_counter() - start
 
     return once
+
+
+def _on_two_threads(det: DefectDetector, x: np.ndarray) -> Variant:
+    once = _at_once(det, x)
+
+    def on_two() -> float:
+        torch.set_num_threads(2)
+        try:
+            return once()
+        finally:
+            torch.set_num_threads(1)
+
+    return on_two
 
 
 def floor(n: int) -> float:

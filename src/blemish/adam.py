@@ -108,7 +108,7 @@ class FlatAdam:
         lr, beta1 = self._schedule.rates(self._done, self._total)
         self._done += 1
         self.n_steps += 1
-        excess = (torch.linalg.vector_norm(self._weights.gradient) + 1e-6).div_(self._clip).clamp_min_(1.0)
+        excess = torch.linalg.vector_norm(self._weights.gradient).div_(self._clip).clamp_min_(1.0)
         torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
             self._moved, self._gradients, self.mean, self.square, [], self._steps,
             lr=lr, beta1=beta1, beta2=BETA2, weight_decay=self._schedule.weight_decay, eps=self._schedule.eps,

@@ -60,8 +60,8 @@ def centre_of(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) ->
 
     Distances are taken from here: closed forms of squared distances lose their digits far from the origin.
     """
-    weight = mask.to(z.dtype).unsqueeze(1)
-    return ((z * weight).sum(0) / weight.sum().clamp_min(1)).detach()
+    weight = mask.to(z.dtype)
+    return (weight @ z.detach()) / weight.sum().clamp_min(1)
 
 
 def squared_distances(
@@ -175,6 +175,11 @@ def rows_where(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -
     return z.index_select(0, mask.nonzero().squeeze(1))
 
 
+def columns_where(pairs: Float[Tensor, "defect batch"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, "defect some"]:
+    """The masked columns. To choose among pairs moves less memory than to choose among codes and pair those."""
+    return pairs.index_select(1, mask.nonzero().squeeze(1))
+
+
 def pair_mean(values: Float[Tensor, "rows rows"]) -> Float[Tensor, ""]:
     """Mean over the ordered pairs of different rows; 0 for a single row."""
     n = values.shape[0]
@@ -188,8 +193,8 @@ def partner_mean(values: Float[Tensor, "rows rows"]) -> Float[Tensor, ""]:
 
 def from_normals(z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, "batch latent"]:
     """Codes as seen from the mean normal, so that angles and inner products do not depend on the origin."""
-    weight = is_learnt(group).to(z.dtype).unsqueeze(1)
-    return z - (z * weight).sum(0) / weight.sum().clamp_min(1)
+    weight = is_learnt(group).to(z.dtype)
+    return z - weight @ z / weight.sum().clamp_min(1)
 
 
 def directions(z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, "batch latent"]:

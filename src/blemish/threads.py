@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import cache
 from typing import TypeVar
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 from torch import nn
 
 Item = TypeVar("Item")
@@ -35,6 +36,19 @@ def fitting_threads(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def numpy_on_one_thread() -> Iterator[None]:
+    """NumPy's products use one thread inside the block, as PyTorch's do in `fitting_threads`."""
+    with _libraries().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Found once: looking takes four milliseconds."""
+    return ThreadpoolController()
 
 
 def in_order(work: Callable[[Item], Found], items: Sequence[Item], n_threads: int) -> Iterator[Found]:

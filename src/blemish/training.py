@@ -12,6 +12,7 @@ from torch import Tensor
 
 from blemish.adam import FlatAdam, FlatWeights
 from blemish.autoencoder import Autoencoder
+from blemish.chain import chain_of
 from blemish.errors import ConfigError, DataError, TrainingError
 from blemish.functional import is_defect, is_learnt, is_other
 from blemish.labels import OTHER
@@ -19,7 +20,7 @@ from blemish.output import Batch, Block, LossTerm, Output, OwnStep, SelfMade
 from blemish.schedules import OneCycle, Schedule
 from blemish.shards import ShardedRows
 from blemish.sparse import SparseRows
-from blemish.threads import fitting_threads
+from blemish.threads import fitting_threads, numpy_on_one_thread
 
 VALIDATION_ROWS = 1024  # at a time
 GATHERED_ROWS = 32_768  # at a time
@@ -131,7 +132,7 @@ def run(task: "Task", under_way: "Run | None" = None) -> Iterator[EpochRecord]:
             start = time.perf_counter()
             task.model.train()
             sums = [torch.zeros((), device=task.data.x.device) for _ in terms]
-            with fitting_threads(task.model):
+            with fitting_threads(task.model), numpy_on_one_thread():
                 for batch in task.batches():
                     for total, value in zip(sums, going.step(batch), strict=True):
                         total += value
@@ -190,6 +191,7 @@ class Run:
             FlatAdam(self.weights, [getattr(task.model, part) for part in stage.trains], stage.schedule, total, clip)
             for stage in self._stages
         ]
+        self._chain = chain_of(task.model, task.terms, task.data.blocks)
 
     @property
     def lr(self) -> float:
@@ -214,9 +216,13 @@ class Run:
         self.task.generator.set_state(state["order"])
         self.noise.set_state(state["noise"])
 
-    def step(self, batch: Batch) -> list[Float[Tensor, ""]]:
+    def step(self, batch: Batch) -> list[Float[Tensor, ""]] | list[float]:
         """One step of every stage on a batch; every term before its weight."""
         seen, found = self.task.seen(batch, self.noise), []
+        if self._chain is not None and batch.learnt == len(seen):
+            error = self._chain.gradient(batch, seen)
+            self.optimisers[0].step()
+            return [error]
         for stage, optimiser in zip(self._stages, self.optimisers, strict=True):
             total, values = self.task.losses(stage, batch, seen, self.noise)
             self.weights.gradient.zero_()
@@ -368,7 +374,8 @@ class Sampler:
         for some in _in_gathers(pieces):
             sizes = [len(piece) for piece in some]
             index = torch.cat(some).to(x.device)
-            for rows, groups in zip(x[index].split(sizes), group[index].split(sizes), strict=True):
+            found = x[index] if isinstance(x, SparseRows) else x.index_select(0, index)  # faster than x[index]
+            for rows, groups in zip(found.split(sizes), group.index_select(0, index).split(sizes), strict=True):
                 yield self._with_synthetic(rows, groups, generator)
 
     def _from_disk(self, x: ShardedRows, generator: torch.Generator) -> Iterator[Batch]:

@@ -1,8 +1,10 @@
 """Many random questions: extremely randomised trees."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
+from weakref import finalize
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -35,13 +37,44 @@ def trees_score(
         value: What a leaf is worth.
     """
     x = np.ascontiguousarray(x, dtype=np.float32)
-    total, ends = np.zeros(len(x)), [*roots[1:].tolist(), len(feature)]
+    walks = _WALKS.get(id(value))
+    if walks is None:
+        walks = _WALKS[id(value)] = list(_walks(x.shape[1], roots, feature, threshold, children, value))
+        finalize(value, _WALKS.pop, id(value), None)
+    total = np.zeros(len(x))
+    for through in walks:
+        total += through(x)
+    return total / len(roots)
+
+
+Walk = Callable[[Float[np.ndarray, "row feature"]], Float[np.ndarray, " row"]]
+
+_WALKS: dict[int, list[Walk]] = {}
+"""Of each ensemble in use, by the identity of its values: to build them takes as long as some hundred rows a tree."""
+
+
+def _walks(
+    n_features: int,
+    roots: Int[np.ndarray, " tree"],
+    feature: Int[np.ndarray, " node"],
+    threshold: Float[np.ndarray, " node"],
+    children: Int[np.ndarray, "node 2"],
+    value: Float[np.ndarray, " node"],
+) -> Iterator[Walk]:
+    ends = [*roots[1:].tolist(), len(feature)]
     for start, end in zip(roots.tolist(), ends, strict=True):
         here = slice(start, end)
         tree = feature[here], threshold[here], children[here] - start, value[here]
-        compiled = _compiled(x.shape[1], *tree)
-        total += walk(x, *tree) if compiled is None else compiled.predict(x)[:, 0]
-    return total / len(roots)
+        compiled = _compiled(n_features, *tree)
+        yield partial(_by_walk, tree) if compiled is None else partial(_by_scikit_learn, compiled)
+
+
+def _by_walk(tree: tuple[np.ndarray, ...], x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
+    return walk(x, *tree)
+
+
+def _by_scikit_learn(tree: Any, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
+    return tree.predict(x)[:, 0]
 
 
 def trees_graph(state: State, x: Node) -> Node:

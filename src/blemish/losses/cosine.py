@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.functional import directions, is_defect, pair_mean, rows_where
+from blemish.functional import columns_where, directions, is_defect, pair_mean, rows_where
 from blemish.losses.miners import MINERS, mine
 from blemish.output import Batch, Output
 from blemish.parts import choose
@@ -43,8 +43,8 @@ def cosine_contrast(
         `torch.nn.CosineEmbeddingLoss`, on pairs of defects and on pairs of a defect and another row only.
     """
     defect, u = is_defect(group), directions(z, group)
-    own, rest = rows_where(u, defect), rows_where(u, ~defect)
-    together, apart = own @ own.T, own @ rest.T
+    own = rows_where(u, defect)
+    together, apart = own @ own.T, columns_where(own @ u.T, ~defect)
     push = (mine(miner, apart, together) * (apart - margin).clamp_min(0)).sum()
     return pair_mean(1 - together) + push / max(len(together), 1)
 

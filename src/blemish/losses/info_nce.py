@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.functional import directions, is_defect, rows_where
+from blemish.functional import columns_where, directions, is_defect, rows_where
 from blemish.losses.miners import MINERS, mine
 from blemish.losses.n_pair import softmax_contrast
 from blemish.output import Batch, Output
@@ -44,8 +44,8 @@ def info_nce_contrast(
         eq. (2). Ours leaves the other positives out of the denominator, and only defects are anchors.
     """
     defect, u = is_defect(group), directions(z, group)
-    own, rest = rows_where(u, defect), rows_where(u, ~defect)
-    together, apart = own @ own.T / temperature, own @ rest.T / temperature
+    own = rows_where(u, defect)
+    together, apart = own @ own.T / temperature, columns_where(own @ u.T, ~defect) / temperature
     return softmax_contrast(together, apart, mine(miner, apart, together))
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.functional import distances_to_many, is_defect, pair_mean, rows_where, squared_distances
+from blemish.functional import columns_where, distances_to_many, is_defect, pair_mean, rows_where, squared_distances
 from blemish.losses.miners import MINERS, mine
 from blemish.output import Batch, Output
 from blemish.parts import choose
@@ -51,8 +51,9 @@ def margin_contrast(
         on pairs of defects and on pairs of a defect and another row only.
     """
     defect, unit = is_defect(group), z.shape[1] ** 0.5
-    codes, rest = rows_where(z, defect) / unit, rows_where(z, ~defect) / unit
-    together, apart = squared_distances(codes, codes), distances_to_many(codes, rest)
+    codes = rows_where(z, defect)
+    together = squared_distances(codes, codes) / unit**2
+    apart = columns_where(distances_to_many(codes, z), ~defect) / unit
     hinge = (margin - apart).clamp_min(0).square()
     return pull * pair_mean(together) + push * (mine(miner, -apart, -together.sqrt()) * hinge).sum() / max(
         len(codes), 1

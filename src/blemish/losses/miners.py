@@ -77,7 +77,9 @@ def distance_weighted(
         after Wu et al., "Sampling matters in deep embedding learning", ICCV 2017. Our concentration is in standard
         deviations, so that it suits any similarity.
     """
-    return torch.softmax(near / near.std(1, correction=0, keepdim=True).clamp_min(1e-6), dim=1)
+    off = near - near.mean(1, keepdim=True)
+    spread = torch.linalg.vector_norm(off, dim=1, keepdim=True) / near.shape[1] ** 0.5  # `std` takes ten times as long
+    return torch.softmax(off / spread.clamp_min(1e-6), dim=1)
 
 
 def _only(chosen: Tensor, near: Tensor) -> Tensor:

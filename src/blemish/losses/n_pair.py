@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from blemish.functional import from_normals, is_defect, partner_mean, rows_where
+from blemish.functional import columns_where, from_normals, is_defect, partner_mean, rows_where
 from blemish.losses.miners import MINERS, mine
 from blemish.output import Batch, Output
 from blemish.parts import choose
@@ -43,8 +43,8 @@ def n_pair_contrast(
         3.2.2. Ours has every other defect as a positive, and the codes' origin at the mean normal.
     """
     defect, f = is_defect(group), from_normals(z, group)
-    own, rest = rows_where(f, defect), rows_where(f, ~defect)
-    together, apart = own @ own.T, own @ rest.T
+    own = rows_where(f, defect)
+    together, apart = own @ own.T, columns_where(own @ f.T, ~defect)
     price = own.square().sum() / max(len(together), 1)
     return softmax_contrast(together, apart, mine(miner, apart, together)) + l2 * price
 
