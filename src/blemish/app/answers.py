@@ -138,11 +138,11 @@ def detail(review: Review, row: int) -> dict[str, Any]:
         "people": review.opinions.of(digest),
         "history": history,
         "chances": odds,
-        "reasons": None if known["error"] else review.ask(lambda det, X: _reasons(det, X, review.catalogue, row), row),
+        "reasons": None if known["error"] else review.ask(lambda det, X: _reasons(det, X, review.catalogue), row),
     }
 
 
-def _reasons(det: Any, X: Any, catalogue: Catalogue, row: int) -> dict[str, Any]:
+def _reasons(det: Any, X: Any, catalogue: Catalogue) -> dict[str, Any]:
     """Which elements are odd, and which others the sample is like."""
     pictures = det.fitted_.model.choices.modality.name in ("image", "video")
     explanation = det.explain(X, by="error" if pictures else "score")
@@ -158,9 +158,7 @@ def _reasons(det: Any, X: Any, catalogue: Catalogue, row: int) -> dict[str, Any]
         for at in explanation.worst(0, MOST_ELEMENTS)
     ]
     near = {"nearest_defects": explanation.nearest_defects[0], "nearest_normals": explanation.nearest_normals[0]}
-    own = str(catalogue.keys[row])
-    others = {name: [catalogue.titled(one) for one in keys if str(one) != own] for name, keys in near.items()}
-    return {"elements": elements, **others}
+    return {"elements": elements, **{name: list(map(catalogue.titled, keys)) for name, keys in near.items()}}
 
 
 def _plain(value: Any) -> Any:
