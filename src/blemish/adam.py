@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -88,7 +89,7 @@ class FlatAdam:
         self._gradients = [weights.gradient[start:end] for start, end in spans]
         self.mean = [torch.zeros_like(some) for some in self._moved]
         self.square = [torch.zeros_like(some) for some in self._moved]
-        self.n_steps = torch.zeros((), device=weights.weight.device)
+        self.n_steps, self._excess = (torch.zeros((), device=weights.weight.device) for _ in range(2))
         self._steps = [self.n_steps] * len(spans)
         self._done = 0
 
@@ -107,13 +108,26 @@ class FlatAdam:
         """Move the weights against their gradients."""
         lr, beta1 = self._schedule.rates(self._done, self._total)
         self._done += 1
-        self.n_steps += 1
-        excess = torch.linalg.vector_norm(self._weights.gradient).div_(self._clip).clamp_min_(1.0)
+        self._count()
         torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
             self._moved, self._gradients, self.mean, self.square, [], self._steps,
             lr=lr, beta1=beta1, beta2=BETA2, weight_decay=self._schedule.weight_decay, eps=self._schedule.eps,
-            amsgrad=False, maximize=False, grad_scale=excess,
+            amsgrad=False, maximize=False, grad_scale=self._excess,
         )  # fmt: skip
+
+    def _count(self) -> None:
+        """One step more, and by how much the gradient is too long.
+
+        On the processor NumPy writes both into PyTorch's memory, at a fifth of the price.
+        """
+        gradient = self._weights.gradient
+        if gradient.device.type != "cpu":
+            self.n_steps += 1
+            torch.linalg.vector_norm(gradient, out=self._excess).div_(self._clip).clamp_min_(1.0)
+            return
+        flat = gradient.numpy()
+        self.n_steps.numpy()[...] = self._done
+        self._excess.numpy()[...] = np.maximum(np.sqrt(np.vdot(flat, flat)) / self._clip, 1.0)
 
     def arrays(self) -> dict[str, Float[Tensor, " some"]]:
         """The moments, by name: with the number of steps all that a later step depends on."""
