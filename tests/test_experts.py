@@ -382,7 +382,7 @@ def test_the_walk_in_numpy_gives_the_bits_of_the_compiled_one(name, monkeypatch)
     state = expert.fit(x, is_defect, np.ones(400), 0)
     compiled = expert.score(state, x)
     monkeypatch.setattr(trees, "NODE_DTYPE", np.dtype([("another", "i4")]))  # of some other scikit-learn
-    trees._WALKS.clear()
+    trees._COMPILED.clear()
     np.testing.assert_array_equal(expert.score(state, x), compiled)
     monkeypatch.setattr(trees, "walk", None)
     with pytest.raises(TypeError):
@@ -396,9 +396,11 @@ def test_walks_are_kept_as_long_as_their_trees():
     expert = EXPERTS["trees"]()
     state = expert.fit(x, is_defect, np.ones(400), 0)
     expert.score(state, x)
-    place = id(state["value"])
-    first = trees._WALKS[place]
+    place = tuple(id(state[name]) for name in ("roots", "feature", "threshold", "children", "value"))
+    first = trees._COMPILED[place]
     expert.score(state, x)
-    assert trees._WALKS[place] is first
-    del state
-    assert place not in trees._WALKS
+    assert trees._COMPILED[place] is first
+    other = {**state, "value": np.zeros_like(state["value"])}
+    assert (expert.score(other, x) == 0).all()
+    del state["feature"], other
+    assert place not in trees._COMPILED

@@ -108,14 +108,14 @@ class FlatAdam:
         """Move the weights against their gradients."""
         lr, beta1 = self._schedule.rates(self._done, self._total)
         self._done += 1
-        self._count()
+        self._measure()
         torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
             self._moved, self._gradients, self.mean, self.square, [], self._steps,
             lr=lr, beta1=beta1, beta2=BETA2, weight_decay=self._schedule.weight_decay, eps=self._schedule.eps,
             amsgrad=False, maximize=False, grad_scale=self._excess,
         )  # fmt: skip
 
-    def _count(self) -> None:
+    def _measure(self) -> None:
         """One step more, and by how much the gradient is too long.
 
         On the processor NumPy writes both into PyTorch's memory, at a fifth of the price.
@@ -123,11 +123,11 @@ class FlatAdam:
         gradient = self._weights.gradient
         if gradient.device.type != "cpu":
             self.n_steps += 1
-            torch.linalg.vector_norm(gradient, out=self._excess).div_(self._clip).clamp_min_(1.0)
+            torch.linalg.vector_norm(gradient, out=self._excess).add_(1e-6).div_(self._clip).clamp_min_(1.0)
             return
         flat = gradient.numpy()
         self.n_steps.numpy()[...] = self._done
-        self._excess.numpy()[...] = np.maximum(np.sqrt(np.vdot(flat, flat)) / self._clip, 1.0)
+        self._excess.numpy()[...] = np.maximum((np.sqrt(np.vdot(flat, flat)) + 1e-6) / self._clip, 1.0)
 
     def arrays(self) -> dict[str, Float[Tensor, " some"]]:
         """The moments, by name: with the number of steps all that a later step depends on."""

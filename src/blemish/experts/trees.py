@@ -1,8 +1,7 @@
 """Many random questions: extremely randomised trees."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 from weakref import finalize
 
@@ -37,44 +36,47 @@ def trees_score(
         value: What a leaf is worth.
     """
     x = np.ascontiguousarray(x, dtype=np.float32)
-    walks = _WALKS.get(id(value))
-    if walks is None:
-        walks = _WALKS[id(value)] = list(_walks(x.shape[1], roots, feature, threshold, children, value))
-        finalize(value, _WALKS.pop, id(value), None)
+    arrays = (roots, feature, threshold, children, value)
+    compiled = _kept(x.shape[1], arrays)
     total = np.zeros(len(x))
-    for through in walks:
-        total += through(x)
+    if compiled is None:
+        for tree in _trees(*arrays):
+            total += walk(x, *tree)
+    else:
+        for tree in compiled:
+            total += tree.predict(x)[:, 0]
     return total / len(roots)
 
 
-Walk = Callable[[Float[np.ndarray, "row feature"]], Float[np.ndarray, " row"]]
-
-_WALKS: dict[int, list[Walk]] = {}
-"""Of each ensemble in use, by the identity of its values: to build them takes as long as some hundred rows a tree."""
+_COMPILED: dict[tuple[int, ...], list[Any]] = {}
+"""Of each ensemble in use, by the identity of its arrays: to build them takes as long as some hundred rows a tree."""
 
 
-def _walks(
-    n_features: int,
+def _kept(n_features: int, arrays: tuple[np.ndarray, ...]) -> list[Any] | None:
+    """Trees in scikit-learn's compiled form; None where it does not take them."""
+    key = tuple(map(id, arrays))
+    if key not in _COMPILED:
+        compiled = [_compiled(n_features, *tree) for tree in _trees(*arrays)]
+        if any(tree is None for tree in compiled):
+            return None
+        _COMPILED[key] = compiled
+        for array in arrays:  # its number may be given to another array as soon as one of these is gone
+            finalize(array, _COMPILED.pop, key, None)
+        return compiled
+    return _COMPILED[key]
+
+
+def _trees(
     roots: Int[np.ndarray, " tree"],
     feature: Int[np.ndarray, " node"],
     threshold: Float[np.ndarray, " node"],
     children: Int[np.ndarray, "node 2"],
     value: Float[np.ndarray, " node"],
-) -> Iterator[Walk]:
-    ends = [*roots[1:].tolist(), len(feature)]
-    for start, end in zip(roots.tolist(), ends, strict=True):
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """The nodes of each tree: feature, threshold, children and value."""
+    for start, end in zip(roots.tolist(), [*roots[1:].tolist(), len(feature)], strict=True):
         here = slice(start, end)
-        tree = feature[here], threshold[here], children[here] - start, value[here]
-        compiled = _compiled(n_features, *tree)
-        yield partial(_by_walk, tree) if compiled is None else partial(_by_scikit_learn, compiled)
-
-
-def _by_walk(tree: tuple[np.ndarray, ...], x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
-    return walk(x, *tree)
-
-
-def _by_scikit_learn(tree: Any, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
-    return tree.predict(x)[:, 0]
+        yield feature[here], threshold[here], children[here] - start, value[here]
 
 
 def trees_graph(state: State, x: Node) -> Node:
