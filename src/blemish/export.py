@@ -204,10 +204,12 @@ def _traced(body: Body, sample_shape: tuple[int, ...]) -> Any:
         twice = op.Sub(op.Exp(wide), op.Exp(op.Neg(wide)))
         return op.CastLike(op.Mul(twice, op.Cast(op.Constant(value_float=0.5), to=DOUBLE)), x)
 
+    example = torch.full((3, *sample_shape), 0.5)
     with _quiet(), torch.no_grad():
+        body(example)  # a pretrained network is read on first use, which a trace cannot do
         program = torch.onnx.export(
             body,
-            (torch.full((3, *sample_shape), 0.5),),
+            (example,),
             input_names=["x"],
             dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
             custom_translation_table={
