@@ -67,7 +67,7 @@ def cross_fits(
             job = Job(task, patience, model, x, group, rows.names, held_out, rng, time.perf_counter(), own, None)
             for _ in run_job(job):
                 pass
-            yield replace(learn_groups(model, x, group, held_out, rows.names, own), learnt=None)
+            yield replace(learn_groups(model, x, group, held_out, rows.names, own, blind=True), learnt=None)
 
 
 def to_stored(folds: Sequence[Fitted]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:

@@ -438,7 +438,8 @@ class DefectDetector(BaseEstimator):
             )
         rows = self._rows(X)
         scores = [
-            _answers(fitted, rows, lambda f, e: (f.decision_score(e),))[0] for fitted in self.folds_ or [self.fitted_]
+            _answers(fitted, rows, lambda f, e: (f.blind.decision_score(e),))[0]
+            for fitted in self.folds_ or [self.fitted_]
         ]
         if self.folds_:
             return rows, cross_conformal_p_values([fold.ordinary for fold in self.folds_], np.stack(scores))
@@ -652,7 +653,7 @@ class DefectDetector(BaseEstimator):
         _, x = self._tensor(X)
         x = x[torch.arange(0, len(x), max(1, -(-len(x) // MOST_COMPARED)))]
         evidence, reference = self.fitted_.model.evidence(x), self.fitted_.reference
-        seen = {"outlier score": self.fitted_.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
+        seen = {"outlier score": self.fitted_.blind.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
         expected = {"outlier score": self.fitted_.calibration["outlier"].tolist(), **code_columns(reference["z"])}
         if "x" in reference:
             modality: Any = self.fitted_.model.modality
