@@ -20,7 +20,7 @@ from blemish.catalogue import of_preset
 from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_number
 from blemish.columns import frame_columns, is_frame
 from blemish.drift import Drift, code_columns, compare
-from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, MissingExtraError, NoDefectsError
+from blemish.errors import ArtifactError, ConfigError, DataError, MissingExtraError, NoDefectsError
 from blemish.explain import Explanation, nearest, regions, those_that_matter
 from blemish.export import Parity, write_onnx
 from blemish.fitted import (
@@ -37,7 +37,7 @@ from blemish.fitted import (
 from blemish.fitted_card import fitted_card
 from blemish.fitting import Job, build_model, plan_task, run_job
 from blemish.label_report import LabelReport
-from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
+from blemish.labels import CLASSES, counts, need_ordinary, to_groups
 from blemish.modalities.tabular import FittedTabular
 from blemish.modalities.text import FittedText
 from blemish.model import device_for
@@ -236,7 +236,7 @@ class DefectDetector(BaseEstimator):
         self.promise_ = self.fitted_.promise("contamination", share)
         self.threshold_ = self.promise_.threshold
         self.training_ = {
-            "rows": {word: int((group == code).sum()) for word, code in _WORDS.items()},
+            "rows": counts(group),
             "held_out": len(job.held_out),
             "epochs": len(self.history_),
             "seconds": round(time.perf_counter() - job.start, 3),
@@ -249,10 +249,7 @@ class DefectDetector(BaseEstimator):
         if not rows.n_given:
             raise DataError("found 0 sample(s); a minimum of 1 is required to fit")
         group = to_groups(y, rows.n_given)[rows.kept]
-        if not ((group == UNLABELLED) | (group == NORMAL)).any():
-            raise LabelError(
-                "every row is labelled 'defect' or 'other'; there is no unlabelled or normal row to learn from"
-            )
+        need_ordinary(group)
         return group
 
     def _remember_columns(self, job: Job) -> None:
@@ -398,7 +395,7 @@ class DefectDetector(BaseEstimator):
         """
         rows = self._rows(X)
         group = self._groups(y, rows)
-        found, fitted = ({word: int((group == code).sum()) for word, code in _WORDS.items()}, self.training_["rows"])
+        found, fitted = counts(group), self.training_["rows"]
         if found != fitted:
             raise DataError(f"cross_fit needs the rows and labels of the fit: these are {found}, those were {fitted}")
         model = self.fitted_.model
@@ -785,7 +782,6 @@ class DefectDetector(BaseEstimator):
 
 MOST_COMPARED = 1000  # rows, with the held-out ones
 _STORED = ("threshold_", "outlier_threshold_", "training_", "notes_")
-_WORDS = {"unlabelled": UNLABELLED, "normal": NORMAL, "other": OTHER, "defect": DEFECT}
 
 
 def load(path: str | os.PathLike[str], device: str = "auto") -> DefectDetector:

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.labels import DEFECT, OTHER, is_ordinary
 from blemish.scoring.clouds import (
     bandwidth_of,
     fit_whitening,
@@ -40,7 +40,7 @@ class Latent:
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Learn the clouds; see `Scorer`."""
         features = evidence.view("code")
-        state = fit_whitening(features[(group == UNLABELLED) | (group == NORMAL)])
+        state = fit_whitening(features[is_ordinary(group)])
         u = whitened(state, features)
         defects = u[group == DEFECT]
         bandwidth = np.array(bandwidth_of(defects, self.least_bandwidth))

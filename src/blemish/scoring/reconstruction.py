@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.labels import DEFECT, OTHER, is_ordinary
 from blemish.scoring.clouds import (
     bandwidth_of,
     fit_whitening,
@@ -32,7 +32,7 @@ class ReconstructionOnly:
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Learn the clouds; see `Scorer`."""
         features = np.log(evidence.error + 1e-12)[:, None]
-        state = fit_whitening(features[(group == UNLABELLED) | (group == NORMAL)])
+        state = fit_whitening(features[is_ordinary(group)])
         u = whitened(state, features)
         defects = u[group == DEFECT]
         return {
