@@ -283,6 +283,7 @@ def test_a_single_row_to_learn_from_is_refused(y, table_split):
         DefectDetector().fit(table_split.X_train[: len(y)], y)
 
 
+@pytest.mark.filterwarnings("error")
 def test_twenty_rows_are_enough_to_be_silent(table_split):
     DefectDetector(epochs=1, random_state=0).fit(table_split.X_train[:20])
 
@@ -308,8 +309,8 @@ def test_one_defect_is_enough(table_split):
 
 
 def test_more_defects_than_normals(table_split):
-    X = np.concatenate([table_split.X_train[:20], table_split.X_test[table_split.group_test == "defect"]])
-    det = DefectDetector(epochs=2, random_state=0).fit(X, [None] * 20 + ["defect"] * (len(X) - 20))
+    X = np.concatenate([table_split.X_train[:5], table_split.X_test[table_split.group_test == "defect"]])
+    det = DefectDetector(epochs=2, random_state=0).fit(X, [None] * 5 + ["defect"] * (len(X) - 5))
     assert det.training_["rows"]["defect"] == 60
 
 
