@@ -15,18 +15,6 @@ from blemish.errors import DataError, QualityWarning
 from blemish.label_report import LabelReport, label_report
 from blemish.labels import DEFECT, NORMAL, OTHER, is_ordinary
 from blemish.model import Model, build
-from blemish.occlusion import (
-    LEAST_CHANGE,
-    drivers,
-    falls,
-    holds,
-    named_together,
-    tail,
-    typical_row,
-    without_cells,
-    without_columns,
-    without_words,
-)
 from blemish.scoring import Evidence, Scorer, Scores
 from blemish.scoring.calibration import LEAST_KNOWN, chance_at, log_ratio
 from blemish.scoring.clouds import PRIOR
@@ -360,39 +348,6 @@ def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray)
     if model.choices.modality.name == "tabular":
         kept["x"] = x[torch.from_numpy(some)].to_dense().cpu().numpy()
     return kept
-
-
-def explain_scores(
-    fitted: Fitted, x: Float[torch.Tensor, "row *sample"], evidence: Evidence, kept: np.ndarray
-) -> dict[str, Any]:
-    """What makes the score of each row: fields of `blemish.explain.Explanation`, from 'fall' to 'together'.
-
-    Args:
-        fitted: A fit.
-        x: The rows, dense.
-        evidence: The same rows'.
-        kept: Which elements are shown, shape (element,).
-    """
-    model = fitted.model
-
-    def score(some: torch.Tensor) -> Float[np.ndarray, " row"]:
-        return fitted.decision_score(model.evidence(some)) if len(some) else np.zeros(0)
-
-    unusual = tail(fitted.calibration["outlier"], fitted.outlier_score(evidence))
-    alike = tail(fitted.calibration["defect"], fitted.defect_score(evidence)) if fitted.n_defects else None
-    facts: dict[str, Any] = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
-    blocks, n = model.modality.blocks, int(kept.sum())
-    if model.choices.modality.name == "text":
-        return {**facts, "fall": falls(score, x, without_words, lambda sample: holds(sample, kept), n)}
-    normals = model.decode(fitted.known["normal"])
-    if blocks:
-        typical = typical_row(normals, blocks)
-        fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)
-        facts["named"], facts["together"] = named_together(score, x, typical, blocks, fall)
-    else:
-        picture = normals.median(dim=0).values
-        fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n, LEAST_CHANGE)
-    return {**facts, "fall": fall}
 
 
 def notice(calibration: dict[str, np.ndarray], outlier_of_known: Float[np.ndarray, " defect"], spread: float) -> None:

@@ -19,10 +19,10 @@ import torch
 from jaxtyping import Int
 
 from blemish import store
-from blemish.choices import choose_modality
+from blemish.choices import choose_modality, seed_of
 from blemish.columns import frame_columns
 from blemish.config import RunConfig
-from blemish.detector import DefectDetector, seed_of
+from blemish.detector import DefectDetector
 from blemish.errors import ArtifactError, ConfigError
 from blemish.fitted import hold_out
 from blemish.fitting import Job, assemble, plan_task, run_job
