@@ -106,9 +106,8 @@ def chain_of(network: Autoencoder, terms: Sequence[LossTerm], blocks: tuple[Bloc
         terms: The objective.
         blocks: The columns of a table.
     """
-    if len(terms) != 1 or terms[0].weight != 1 or not isinstance(terms[0], WrittenOut):
-        return None
-    error, weights = terms[0].written_out(blocks), list(network.parameters())
+    error = _written_out(terms[0], blocks) if len(terms) == 1 and terms[0].weight == 1 else None
+    weights = list(network.parameters())
     if error is None or type(network.bottleneck) is not Plain:
         return None
     if any(w.device.type != "cpu" or w.dtype != torch.float32 for w in weights):
@@ -122,6 +121,11 @@ def chain_of(network: Autoencoder, terms: Sequence[LossTerm], blocks: tuple[Bloc
         elif not (isinstance(module, nn.Flatten | Unfold) or _passes(module)):
             return None
     return Chain(linears, error)
+
+
+def _written_out(term: LossTerm, blocks: tuple[Block, ...]) -> MeanError | None:
+    own = "written_out" in vars(type(term))  # a subclass may compute something else than what it inherits
+    return term.written_out(blocks) if own and isinstance(term, WrittenOut) else None
 
 
 def _modules(part: nn.Module) -> Iterator[nn.Module]:

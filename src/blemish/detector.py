@@ -18,7 +18,7 @@ from blemish import cross_fits, model_file
 from blemish.catalogue import of_preset
 from blemish.choices import choose_modality, plain, seed_of, whole_number
 from blemish.columns import frame_columns, is_frame
-from blemish.drift import MOST_COMPARED, Drift, drift_of, need_held_out
+from blemish.drift import MOST_COMPARED, Drift, drift_of
 from blemish.errors import ConfigError, DataError, MissingExtraError, NoDefectsError
 from blemish.explain import Explanation, explain
 from blemish.export import Parity, write_onnx
@@ -34,7 +34,7 @@ from blemish.fitted import (
 from blemish.fitted_card import fitted_card
 from blemish.fitting import Job, build_model, plan_task, run_job
 from blemish.label_report import LabelReport
-from blemish.labels import CLASSES, counts, need_ordinary, to_groups
+from blemish.labels import CLASSES, LEAST_ORDINARY, counts, need_ordinary, to_groups
 from blemish.rows import Rows, to_rows
 from blemish.scoring import Evidence
 from blemish.scoring.clouds import PRIOR
@@ -240,7 +240,7 @@ class DefectDetector(BaseEstimator):
 
     def _groups(self, y: Any, rows: Rows) -> np.ndarray:
         if not rows.n_given:
-            raise DataError("found 0 sample(s); a minimum of 1 is required to fit")
+            raise DataError(f"found 0 sample(s); a minimum of {LEAST_ORDINARY} is required to fit")
         group = to_groups(y, rows.n_given)[rows.kept]
         need_ordinary(group)
         return group
@@ -602,7 +602,6 @@ class DefectDetector(BaseEstimator):
             DataError: If too few rows were fitted to hold some out.
         """
         check_is_fitted(self, "threshold_")
-        need_held_out(self.fitted_)
         if isinstance(X, (list, np.ndarray)):
             X = X[:: max(1, -(-len(X) // MOST_COMPARED))]  # pictures need not be read to be left out
         return drift_of(self.fitted_, self._tensor(X)[1])
@@ -637,9 +636,7 @@ class DefectDetector(BaseEstimator):
         thresholds = {"threshold": float(self.threshold_), "outlier_threshold": float(self.outlier_threshold_)}
         run = {key: self.notes_.get("run", {}).get(key) for key in ("glob", "names")}
         notes = {"run": run, "taken_out": self.notes_.get("taken_out", []), "column": self._modality_option("column")}
-        n_frames = getattr(self.fitted_.model.modality, "n_frames", None)
-        name = self.fitted_.model.choices.modality.name
-        samples = None if X is None else to_rows(X, name, n_frames, notes["column"]).X
+        samples = None if X is None else self._rows(X).X
         return write_onnx(path, self.fitted_, thresholds, self.prior_, {"notes": notes}, samples)
 
     # Notebooks ---------------------------------------------------------------------------------------------------

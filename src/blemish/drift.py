@@ -73,8 +73,12 @@ class Drift:
         )
 
 
-def need_held_out(fitted: Fitted) -> None:
-    """Check that there is something to compare with.
+def drift_of(fitted: Fitted, x: TensorRows) -> Drift:
+    """Compare new rows with the held-out ones: outlier score, code and, of tables, every column.
+
+    Args:
+        fitted: A fit.
+        x: New rows, shape (row, *sample); an even sample of them is compared.
 
     Raises:
         DataError: If too few rows were fitted to hold some out.
@@ -83,15 +87,6 @@ def need_held_out(fitted: Fitted) -> None:
         raise DataError(
             f"drift needs held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows"
         )
-
-
-def drift_of(fitted: Fitted, x: TensorRows) -> Drift:
-    """Compare new rows with the held-out ones: outlier score, code and, of tables, every column.
-
-    Args:
-        fitted: A fit with held-out rows.
-        x: New rows, shape (row, *sample); an even sample of them is compared.
-    """
     x = x[torch.arange(0, len(x), max(1, -(-len(x) // MOST_COMPARED)))]
     evidence, reference = fitted.model.evidence(x), fitted.reference
     seen = {"outlier score": fitted.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
