@@ -10,6 +10,7 @@ scratch turns with the coin), and another coin at the normal pace. None of them 
 import argparse
 import sys
 import warnings
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from time import perf_counter
@@ -55,14 +56,14 @@ def scratch(side: int, degrees: float) -> Float[np.ndarray, "height width"]:
     return np.asarray(picture.rotate(degrees, Image.Resampling.BILINEAR), dtype=np.float32) / 255
 
 
-def above_kinds(one: object, count: int, seed: int, *, with_damaged: bool = False) -> dict[str, float]:
+def above_kinds(one: object, count: int, seed: int, more: Mapping[str, Clips]) -> dict[str, float]:
     """AUROC above every kind of row that is no defect.
 
     Args:
         one: A split of the protocol.
         count: Labelled defects that stay.
         seed: Of the detector.
-        with_damaged: And above those of `damaged`.
+        more: Kinds that the split does not have.
     """
     X, y = one.X_train, one.y_train  # pyright: ignore[reportAttributeAccessIssue]
     kind, group = one.kind_test, one.group_test  # pyright: ignore[reportAttributeAccessIssue]
@@ -74,8 +75,7 @@ def above_kinds(one: object, count: int, seed: int, *, with_damaged: bool = Fals
     for name in sorted(set(kind[~defect])):
         either = defect | (kind == name)
         found[str(name)] = float(roc_auc_score(defect[either], score[either]))
-    normals = one.X_test[group == "normal"]  # pyright: ignore[reportAttributeAccessIssue]
-    for name, clips in (damaged(normals, seed) if with_damaged else {}).items():
+    for name, clips in more.items():
         other = np.asarray(det.defect_score(clips))
         truth = np.repeat([True, False], [defect.sum(), len(other)])
         found[name] = float(roc_auc_score(truth, np.concatenate([score[defect], other])))
@@ -101,9 +101,10 @@ def main() -> int:
     for name, task in tasks.items():
         for seed in given.seeds:
             one = task.load(seed)
+            more = damaged(one.X_test[one.group_test == "normal"], seed) if given.damaged else {}
             for count in given.counts:
                 start = perf_counter()
-                found = above_kinds(one, count, seed, with_damaged=given.damaged)
+                found = above_kinds(one, count, seed, more)
                 kinds = ", ".join(f"{kind} {auroc:.4f}" for kind, auroc in found.items())
                 seconds = perf_counter() - start
                 sys.stdout.write(f"{name}, seed {seed}, {count} label(s), {seconds:.0f} s: {kinds}\n")

@@ -76,6 +76,24 @@ def test_fit_says_what_it_did(folder, blemish):
     assert "wrote" in out
 
 
+def test_fit_of_a_single_row_fails_and_of_a_few_says_so(tmp_path, blemish):
+    (tmp_path / "one.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "few.csv").write_text("a,b\n1,2\n2,1\n3,2\n")
+    status, _, err = blemish("fit", tmp_path / "one.csv", "-o", tmp_path / "one.blemish")
+    assert (status, err.splitlines()) == (
+        1,
+        [
+            "error: found 1 sample to learn from, unlabelled or normal; a minimum of 2 is required, and with fewer "
+            "than 20 the scores say little"
+        ],
+    )
+    assert not (tmp_path / "one.blemish").exists()
+    assert blemish("fit", tmp_path / "one.csv", "-o", tmp_path / "one.blemish", "--out-of-core")[0] == 1
+    status, _, err = blemish("fit", tmp_path / "few.csv", "--epochs", 1, "-o", tmp_path / "few.blemish")
+    assert status == 0
+    assert "note: only 3 unlabelled or normal sample(s) to learn from" in err
+
+
 def test_score_writes_the_contracts_columns(folder, model, blemish):
     for name in ("scores.csv", "scores.parquet"):
         status, out, err = blemish("score", model, folder / "test.csv", "-o", folder / name, "--key", "id")

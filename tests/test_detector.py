@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import warnings
 from typing import Any
 
 import numpy as np
@@ -271,12 +270,22 @@ def test_refit_goes_on_with_new_labels(table_split):
 
 
 @pytest.mark.parametrize("name", MODALITIES)
-@pytest.mark.parametrize("n", [1, 2, 5])
-def test_very_few_rows_fit(name, n, splits):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", QualityWarning)
+@pytest.mark.parametrize("n", [2, 5])
+def test_very_few_rows_fit_with_a_warning(name, n, splits):
+    with pytest.warns(QualityWarning, match=rf"only {n} unlabelled or normal sample.*at least 20, and on 100 or more"):
         det = DefectDetector(epochs=1, random_state=0).fit(splits[name].X_train[:n])
     assert np.isfinite(det.outlier_score(splits[name].X_test)).all()
+
+
+@pytest.mark.parametrize("y", [[None], [None, "defect"], ["normal", "other"]])
+def test_a_single_row_to_learn_from_is_refused(y, table_split):
+    with pytest.raises(DataError, match="found 1 sample to learn from, unlabelled or normal; a minimum of 2"):
+        DefectDetector().fit(table_split.X_train[: len(y)], y)
+
+
+@pytest.mark.filterwarnings("error")
+def test_twenty_rows_are_enough_to_be_silent(table_split):
+    DefectDetector(epochs=1, random_state=0).fit(table_split.X_train[:20])
 
 
 def test_no_defects_leaves_the_outlier_score(table_split):

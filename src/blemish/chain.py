@@ -6,7 +6,6 @@ each operation.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -15,75 +14,12 @@ from torch import nn
 
 from blemish.autoencoder import Autoencoder
 from blemish.bottlenecks.plain import Plain
-from blemish.losses.huber import Huber
-from blemish.losses.mse import Mse
-from blemish.losses.typed import Typed
 from blemish.nn import CategoryEmbedding, Unfold
-from blemish.output import Batch, Block, LossTerm
+from blemish.output import Batch, Block, LossTerm, MeanError, WrittenOut
 
 HALF, ONE = np.array(0.5, np.float32), np.array(1, np.float32)  # a Python number would be converted at each use
 
-Rows = Float[np.ndarray, "batch feature"]
 Call = tuple[Callable[..., object], tuple[np.ndarray, ...]]
-Error = Callable[[Rows, Rows, Rows], float]
-"""The mean error of x and x_hat; its gradient by x_hat is written into the third."""
-
-
-def squared(x: Rows, x_hat: Rows, into: Rows) -> float:
-    """The mean of Mse.
-
-    Example:
-        >>> squared(np.array([[1.0, 4.0]]), np.array([[2.0, 1.0]]), into := np.empty((1, 2))), into
-        (5.0, array([[ 1., -3.]]))
-    """
-    np.subtract(x_hat, x, out=into)
-    error = float(np.vdot(into, into)) / into.size
-    into *= 2 / into.size
-    return error
-
-
-def huber(x: Rows, x_hat: Rows, into: Rows, delta: float) -> float:
-    """The mean of Huber.
-
-    Example:
-        >>> huber(np.array([[1.0, 4.0]]), np.array([[2.0, 1.0]]), into := np.empty((1, 2)), 1.0), into
-        (1.5, array([[ 0.5, -0.5]]))
-    """
-    return _huber(np.subtract(x_hat, x, out=into), delta)
-
-
-def typed(x: Rows, x_hat: Rows, into: Rows, binary: list[int]) -> float:
-    """The mean of Typed where no column is categorical.
-
-    Example:
-        >>> typed(np.array([[1.0, 1.0]]), np.array([[2.0, 0.0]]), into := np.empty((1, 2)), [1]), into
-        (0.5965735902799727, array([[ 0.5 , -0.25]]))
-    """
-    np.subtract(x_hat, x, out=into)
-    into[:, binary] = 0
-    error, truth, logits = _huber(into, 1.0), x[:, binary], x_hat[:, binary]
-    into[:, binary] = (1 / (1 + np.exp(-logits)) - truth) / into.size
-    return error + float((np.logaddexp(0, logits) - logits * truth).sum()) / into.size
-
-
-def _huber(difference: Rows, delta: float) -> float:
-    cut = np.clip(difference, -delta, delta)
-    difference -= cut / 2
-    error = float(np.vdot(cut, difference)) / cut.size
-    np.divide(cut, cut.size, out=difference)
-    return error
-
-
-def error_of(term: LossTerm, blocks: Sequence[Block]) -> Error | None:
-    """How to find a term and its gradient; None where that is not written out here."""
-    if type(term) is Mse:
-        return squared
-    if type(term) is Huber:
-        return partial(huber, delta=term.delta)
-    if type(term) is Typed and not any(block.kind == "categorical" for block in blocks):
-        binary = [block.start for block in blocks if block.kind == "binary"]
-        return partial(typed, binary=binary) if binary else partial(huber, delta=1.0)
-    return None
 
 
 class Program:
@@ -131,7 +67,7 @@ class Chain:
     The same numbers as PyTorch's, up to rounding.
     """
 
-    def __init__(self, linears: Sequence[tuple[nn.Linear, bool]], error: Error) -> None:
+    def __init__(self, linears: Sequence[tuple[nn.Linear, bool]], error: MeanError) -> None:
         """Keep what is computed.
 
         Args:
@@ -162,7 +98,7 @@ class Chain:
         return error
 
 
-def chain_of(network: Autoencoder, terms: Sequence[LossTerm], blocks: Sequence[Block]) -> Chain | None:
+def chain_of(network: Autoencoder, terms: Sequence[LossTerm], blocks: tuple[Block, ...]) -> Chain | None:
     """The chain that a network is, where all of it and the objective are written out here; None: leave it to PyTorch.
 
     Args:
@@ -170,7 +106,7 @@ def chain_of(network: Autoencoder, terms: Sequence[LossTerm], blocks: Sequence[B
         terms: The objective.
         blocks: The columns of a table.
     """
-    error = error_of(terms[0], blocks) if len(terms) == 1 and terms[0].weight == 1 else None
+    error = _written_out(terms[0], blocks) if len(terms) == 1 and terms[0].weight == 1 else None
     weights = list(network.parameters())
     if error is None or type(network.bottleneck) is not Plain:
         return None
@@ -185,6 +121,11 @@ def chain_of(network: Autoencoder, terms: Sequence[LossTerm], blocks: Sequence[B
         elif not (isinstance(module, nn.Flatten | Unfold) or _passes(module)):
             return None
     return Chain(linears, error)
+
+
+def _written_out(term: LossTerm, blocks: tuple[Block, ...]) -> MeanError | None:
+    own = "written_out" in vars(type(term))  # a subclass may compute something else than what it inherits
+    return term.written_out(blocks) if own and isinstance(term, WrittenOut) else None
 
 
 def _modules(part: nn.Module) -> Iterator[nn.Module]:

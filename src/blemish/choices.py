@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
+import numpy as np
+
 from blemish.backbones import BACKBONES
 from blemish.bottlenecks import BOTTLENECKS
 from blemish.corruptions import CORRUPTIONS
@@ -151,6 +153,22 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
         raise ConfigError(f"{name}={value!r} must be 'auto' or a whole number of at least {least}")
     return int(value)
+
+
+def seed_of(random_state: Any) -> int:
+    """The seed that a `random_state` stands for; a new one for None."""
+    if random_state is None:
+        return int(np.random.SeedSequence().entropy % 2**62)  # pyright: ignore[reportOperatorIssue]
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**62))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    return whole_number("random_state", random_state, least=0)
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def batch_size_for(value: Any, modality: str) -> int:

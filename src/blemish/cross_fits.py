@@ -15,7 +15,7 @@ from blemish.choices import Choices, choose_modality, whole_number
 from blemish.errors import ConfigError, DataWarning, QualityWarning
 from blemish.fitted import Fitted, learn_groups
 from blemish.fitting import Job, assemble, plan_task, run_job
-from blemish.labels import NORMAL, UNLABELLED
+from blemish.labels import is_ordinary
 from blemish.rows import Rows, take
 
 
@@ -30,7 +30,7 @@ def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[In
     Raises:
         ConfigError: If there cannot be so many folds.
     """
-    rows = np.flatnonzero((group == UNLABELLED) | (group == NORMAL))
+    rows = np.flatnonzero(is_ordinary(group))
     if whole_number("folds", n_folds, least=2) > len(rows):
         raise ConfigError(f"folds={n_folds} must be at most {len(rows)}, the unlabelled and normal rows")
     dealt = np.random.default_rng(seed).permutation(rows)

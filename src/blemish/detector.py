@@ -4,9 +4,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,21 +14,19 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from blemish import cross_fits, store
+from blemish import cross_fits, model_file
 from blemish.catalogue import of_preset
-from blemish.choices import EarlyStopping, choose_modality, choose_parts, whole_number
+from blemish.choices import choose_modality, plain, seed_of, whole_number
 from blemish.columns import frame_columns, is_frame
-from blemish.drift import Drift, code_columns, compare
-from blemish.errors import ArtifactError, ConfigError, DataError, LabelError, MissingExtraError, NoDefectsError
-from blemish.explain import Explanation, nearest, regions, those_that_matter
+from blemish.drift import MOST_COMPARED, Drift, drift_of
+from blemish.errors import ConfigError, DataError, MissingExtraError, NoDefectsError
+from blemish.explain import Explanation, explain
 from blemish.export import Parity, write_onnx
 from blemish.fitted import (
     HELD_OUT,
     LEAST_HELD_OUT,
     Assessment,
     Fitted,
-    explain_scores,
-    from_stored,
     hold_out,
     learn_groups,
     still_held_out,
@@ -37,16 +34,12 @@ from blemish.fitted import (
 from blemish.fitted_card import fitted_card
 from blemish.fitting import Job, build_model, plan_task, run_job
 from blemish.label_report import LabelReport
-from blemish.labels import CLASSES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
-from blemish.modalities.tabular import FittedTabular
-from blemish.modalities.text import FittedText
-from blemish.model import device_for
+from blemish.labels import CLASSES, LEAST_ORDINARY, counts, need_ordinary, to_groups
 from blemish.rows import Rows, to_rows
 from blemish.scoring import Evidence
 from blemish.scoring.clouds import PRIOR
 from blemish.scoring.conformal import conformal_p_values, cross_conformal_p_values, discoveries
 from blemish.scoring.prior import shares_of
-from blemish.scoring.promise import Promise
 from blemish.scoring.thresholds import for_share
 from blemish.sparse import TensorRows
 from blemish.training import EpochRecord
@@ -214,7 +207,7 @@ class DefectDetector(BaseEstimator):
         x = model.to_tensor(rows.X)
         held_out = still_held_out(self.fitted_.held_out, group) if warm_start else hold_out(group, rng)
         task, patience = plan_task(model, x, group, held_out, arguments, rng, warm_start=warm_start)
-        names = [_plain(name) for name in rows.names]
+        names = [plain(name) for name in rows.names]
         columns = frame_columns(rows.X) if model.choices.modality.name == "tabular" and is_frame(rows.X) else None
         return Job(task, patience, model, x, group, names, held_out, rng, start, seed, columns)
 
@@ -236,7 +229,7 @@ class DefectDetector(BaseEstimator):
         self.promise_ = self.fitted_.promise("contamination", share)
         self.threshold_ = self.promise_.threshold
         self.training_ = {
-            "rows": {word: int((group == code).sum()) for word, code in _WORDS.items()},
+            "rows": counts(group),
             "held_out": len(job.held_out),
             "epochs": len(self.history_),
             "seconds": round(time.perf_counter() - job.start, 3),
@@ -247,12 +240,9 @@ class DefectDetector(BaseEstimator):
 
     def _groups(self, y: Any, rows: Rows) -> np.ndarray:
         if not rows.n_given:
-            raise DataError("found 0 sample(s); a minimum of 1 is required to fit")
+            raise DataError(f"found 0 sample(s); a minimum of {LEAST_ORDINARY} is required to fit")
         group = to_groups(y, rows.n_given)[rows.kept]
-        if not ((group == UNLABELLED) | (group == NORMAL)).any():
-            raise LabelError(
-                "every row is labelled 'defect' or 'other'; there is no unlabelled or normal row to learn from"
-            )
+        need_ordinary(group)
         return group
 
     def _remember_columns(self, job: Job) -> None:
@@ -398,7 +388,7 @@ class DefectDetector(BaseEstimator):
         """
         rows = self._rows(X)
         group = self._groups(y, rows)
-        found, fitted = ({word: int((group == code).sum()) for word, code in _WORDS.items()}, self.training_["rows"])
+        found, fitted = counts(group), self.training_["rows"]
         if found != fitted:
             raise DataError(f"cross_fit needs the rows and labels of the fit: these are {found}, those were {fitted}")
         model = self.fitted_.model
@@ -602,38 +592,7 @@ class DefectDetector(BaseEstimator):
         if by not in ("score", "error"):
             raise ConfigError(f"by is {by!r}; explain by 'score' or by 'error'")
         rows, x = self._tensor(X)
-        model, modality = self.fitted_.model, self.fitted_.model.modality
-        evidence, error_map = model.evidence(x), model.error_map(x)
-        elements, error = (modality.elements, error_map) if modality.elements else regions(error_map)
-        total, seen, expected = error.sum(axis=1), None, None
-        is_text = isinstance(modality, FittedText)
-        kept: np.ndarray = np.ones(len(elements), dtype=bool)
-        made = None
-        if modality.elements:
-            made = model.reconstruct(x).cpu().numpy()
-            shown = [x.to_dense().cpu().numpy(), made]
-            if is_text:
-                matters = modality.matters(shown[0], error)
-                kept = np.asarray(matters.any(axis=0))
-                elements, error, shown = those_that_matter(matters, elements, error, shown)
-            seen, expected = map(modality.describe, shown)  # pyright: ignore[reportAttributeAccessIssue]
-        facts: dict[str, Any] = {}
-        if by == "score":
-            facts = explain_scores(self.fitted_, x.to_dense(), evidence, kept)
-            if made is not None and isinstance(modality, FittedTabular):
-                facts["chances"] = modality.chances(made)
-        return Explanation(
-            index=[name for name, kept in zip(rows.names_given, rows.kept, strict=True) if kept],
-            elements=elements,
-            error=error,
-            total=total,
-            seen=seen,
-            expected=expected,
-            nearest_defects=nearest(evidence.z, self.fitted_.known["defect"], self.fitted_.known_names["defect"]),
-            nearest_normals=nearest(evidence.z, self.fitted_.known["normal"], self.fitted_.known_names["normal"]),
-            error_map=error_map,
-            **facts,
-        )
+        return explain(self.fitted_, rows.names, x, by)
 
     def drift(self, X: Any) -> Drift:
         """Do these rows look like the training data? See `blemish.drift`.
@@ -644,24 +603,9 @@ class DefectDetector(BaseEstimator):
             DataError: If too few rows were fitted to hold some out.
         """
         check_is_fitted(self, "threshold_")
-        if not len(self.fitted_.held_out):
-            raise DataError(
-                f"drift needs held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows"
-            )
         if isinstance(X, (list, np.ndarray)):
             X = X[:: max(1, -(-len(X) // MOST_COMPARED))]  # pictures need not be read to be left out
-        _, x = self._tensor(X)
-        x = x[torch.arange(0, len(x), max(1, -(-len(x) // MOST_COMPARED)))]
-        evidence, reference = self.fitted_.model.evidence(x), self.fitted_.reference
-        seen = {"outlier score": self.fitted_.blind.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
-        expected = {"outlier score": self.fitted_.calibration["outlier"].tolist(), **code_columns(reference["z"])}
-        if "x" in reference:
-            modality: Any = self.fitted_.model.modality
-            for columns, rows in ((seen, x.to_dense().cpu().numpy()), (expected, reference["x"])):
-                columns |= dict(
-                    zip(modality.elements, map(list, zip(*modality.describe(rows), strict=True)), strict=True)
-                )
-        return compare(expected, seen, len(reference["z"]), len(x))
+        return drift_of(self.fitted_, self._tensor(X)[1])
 
     # Files -------------------------------------------------------------------------------------------------------
 
@@ -672,26 +616,7 @@ class DefectDetector(BaseEstimator):
             ArtifactError: If it cannot be written.
         """
         check_is_fitted(self, "threshold_")
-        facts = {
-            "arguments": {
-                **self.fitted_.model.choices.spec(),
-                "latent_dim": self.fitted_.model.network.latent_dim,
-                "epochs": asdict(self.epochs) if isinstance(self.epochs, EarlyStopping) else _plain(self.epochs),
-                "batch_size": _plain(self.batch_size),
-                "device": self.device,
-                "random_state": self.seed_,
-                "verbose": int(self.verbose),
-            },
-            **{name: getattr(self, name) for name in _STORED},
-            "prior_": self.prior_,
-            "promise_": asdict(self.promise_),
-            "history_": [asdict(record) for record in self.history_],
-            "n_features_in_": getattr(self, "n_features_in_", None),
-            "feature_names_in_": [str(name) for name in getattr(self, "feature_names_in_", [])],
-        }
-        arrays, folds = cross_fits.to_stored(self.folds_)
-        manifest = {**self.fitted_.facts(), "folds": folds, "detector": facts}
-        store.write(path, {**self.fitted_.arrays(), **arrays}, manifest)
+        model_file.write(path, self)
 
     def export(self, path: str | os.PathLike[str], X: Any = None) -> Parity:
         """Write one ONNX file that scores raw samples without PyTorch; see `blemish.runtime` and docs/export.md.
@@ -712,37 +637,8 @@ class DefectDetector(BaseEstimator):
         thresholds = {"threshold": float(self.threshold_), "outlier_threshold": float(self.outlier_threshold_)}
         run = {key: self.notes_.get("run", {}).get(key) for key in ("glob", "names")}
         notes = {"run": run, "taken_out": self.notes_.get("taken_out", []), "column": self._modality_option("column")}
-        n_frames = getattr(self.fitted_.model.modality, "n_frames", None)
-        name = self.fitted_.model.choices.modality.name
-        samples = None if X is None else to_rows(X, name, n_frames, notes["column"]).X
+        samples = None if X is None else self._rows(X).X
         return write_onnx(path, self.fitted_, thresholds, self.prior_, {"notes": notes}, samples)
-
-    @classmethod
-    def _from_file(cls, path: str | os.PathLike[str], device: str) -> "DefectDetector":
-        arrays, manifest = store.read(path)
-        where = device_for(device)
-        try:
-            facts = manifest["detector"]
-            det = cls(**facts["arguments"])
-            choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, "tabular"))
-            det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, where)
-            folds = manifest.get("folds", [])
-            det.folds_ = cross_fits.from_stored(choices, det.latent_dim, arrays, folds, where)
-            for name in _STORED:
-                setattr(det, name, facts[name])
-            det.prior_ = {name: facts["prior_"][name] for name in CLASSES}  # a file does not keep the order
-            det.promise_, det.classes_ = Promise(**facts["promise_"]), np.array(CLASSES)
-            det.seed_ = int(facts["arguments"]["random_state"])
-            det.history_ = [EpochRecord(**record) for record in facts["history_"]]
-            if facts["n_features_in_"] is not None:
-                det.n_features_in_ = int(facts["n_features_in_"])
-            if facts["feature_names_in_"]:
-                det.feature_names_in_ = np.array(facts["feature_names_in_"], dtype=object)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            if isinstance(error, ArtifactError):
-                raise
-            raise ArtifactError(f"the manifest of {Path(path)} is incomplete or damaged ({error}); fit again") from None
-        return det
 
     # Notebooks ---------------------------------------------------------------------------------------------------
 
@@ -784,11 +680,6 @@ class DefectDetector(BaseEstimator):
         return tags
 
 
-MOST_COMPARED = 1000  # rows, with the held-out ones
-_STORED = ("threshold_", "outlier_threshold_", "training_", "notes_")
-_WORDS = {"unlabelled": UNLABELLED, "normal": NORMAL, "other": OTHER, "defect": DEFECT}
-
-
 def load(path: str | os.PathLike[str], device: str = "auto") -> DefectDetector:
     """Read a model file. No code in it is run, whoever wrote it.
 
@@ -799,26 +690,10 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> DefectDetector:
     Raises:
         ArtifactError: If the file is missing, truncated, foreign, damaged or from a newer version.
     """
-    return DefectDetector._from_file(path, device)
+    return model_file.read(path, DefectDetector, device)
 
 
 def _answers(fitted: Fitted, rows: Rows, ask: Callable[[Fitted, Evidence], Arrays]) -> Arrays:
     """Ask about some rows at a time: what is known of each row is many times its size."""
     found = fitted.model.judged(fitted.model.to_tensor(rows.X), lambda evidence: ask(fitted, evidence))
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
-
-
-def seed_of(random_state: Any) -> int:
-    """The seed that a `random_state` stands for; a new one for None."""
-    if random_state is None:
-        return int(np.random.SeedSequence().entropy % 2**62)  # pyright: ignore[reportOperatorIssue]
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**62))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31 - 1))
-    return whole_number("random_state", random_state, least=0)
-
-
-def _plain(value: Any) -> Any:
-    """A NumPy scalar as Python's own."""
-    return value.item() if isinstance(value, np.generic) else value

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from scipy.stats import chi2_contingency, ks_2samp
 
+from blemish.errors import DataError
+from blemish.fitted import HELD_OUT, LEAST_HELD_OUT, Fitted
+from blemish.sparse import TensorRows
+
+MOST_COMPARED = 1000  # rows, with the held-out ones
 LEVEL = 0.01  # chance to call data of the same kind drifted
 LEAST_EFFECT = 0.1  # share of the rows: what is less may be real, but changes little
 LEAST_EXPECTED = 5  # rows in each cell of a chi-squared test
@@ -65,6 +71,35 @@ class Drift:
             f"these data do not look like the training data ({self.n} rows compared; {some}{more}); "
             "scores may mislead: fit again"
         )
+
+
+def drift_of(fitted: Fitted, x: TensorRows) -> Drift:
+    """Compare new rows with the held-out ones: outlier score, code and, of tables, every column.
+
+    Args:
+        fitted: A fit.
+        x: New rows, shape (row, *sample); an even sample of them is compared.
+
+    Raises:
+        DataError: If too few rows were fitted to hold some out.
+    """
+    if not len(fitted.held_out):
+        raise DataError(
+            f"drift needs held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows"
+        )
+    x = x[torch.arange(0, len(x), max(1, -(-len(x) // MOST_COMPARED)))]
+    evidence, reference = fitted.model.evidence(x), fitted.reference
+    seen = {"outlier score": fitted.blind.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
+    expected = {"outlier score": fitted.calibration["outlier"].tolist(), **code_columns(reference["z"])}
+    if "x" in reference:
+        seen |= _columns_of(fitted, x.to_dense().cpu().numpy())
+        expected |= _columns_of(fitted, reference["x"])
+    return compare(expected, seen, len(reference["z"]), len(x))
+
+
+def _columns_of(fitted: Fitted, x: Float[np.ndarray, "row feature"]) -> dict[str, list[Any]]:
+    modality: Any = fitted.model.modality
+    return dict(zip(modality.elements, map(list, zip(*modality.describe(x), strict=True)), strict=True))
 
 
 def compare(

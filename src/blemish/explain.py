@@ -7,9 +7,28 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 from jaxtyping import Bool, Float, Int
 
 from blemish.errors import DataError
+from blemish.fitted import Fitted
+from blemish.modalities.tabular import FittedTabular
+from blemish.modalities.text import FittedText
+from blemish.model import Model
+from blemish.occlusion import (
+    LEAST_CHANGE,
+    drivers,
+    falls,
+    holds,
+    named_together,
+    tail,
+    typical_row,
+    without_cells,
+    without_columns,
+    without_words,
+)
+from blemish.scoring import Evidence
+from blemish.sparse import TensorRows
 
 GRID = 8
 SAME_CODE = 1e-10
@@ -162,6 +181,86 @@ def _place(name: Any) -> tuple[Any, int]:
     """The recording that a clip was cut from, and its first frame there; see `blemish.sources.Samples.keys`."""
     recording, sharp, start = name.rpartition("#") if isinstance(name, str) else ("", "", "")
     return (recording, int(start)) if sharp and start.isdigit() else (name, 0)
+
+
+def explain(fitted: Fitted, names: list[Any], x: TensorRows, by: str) -> Explanation:
+    """What is wrong with each row, and which labelled samples it lies near.
+
+    Args:
+        fitted: A fit.
+        names: Of the rows.
+        x: The rows, shape (row, *sample).
+        by: 'score' or 'error'; see `DefectDetector.explain`.
+    """
+    model, modality = fitted.model, fitted.model.modality
+    evidence, error_map = model.evidence(x), model.error_map(x)
+    shown, kept = _of_columns(model, x, error_map) if modality.elements else _of_regions(error_map)
+    if by == "score":
+        shown |= _of_scores(fitted, x.to_dense(), evidence, kept)
+        if isinstance(modality, FittedTabular):
+            shown["chances"] = modality.chances(model.reconstruct(x).cpu().numpy())
+    return Explanation(
+        index=names,
+        nearest_defects=nearest(evidence.z, fitted.known["defect"], fitted.known_names["defect"]),
+        nearest_normals=nearest(evidence.z, fitted.known["normal"], fitted.known_names["normal"]),
+        error_map=error_map,
+        **shown,
+    )
+
+
+def _of_regions(error_map: Float[np.ndarray, "row *sample"]) -> tuple[dict[str, Any], np.ndarray]:
+    """Fields of `Explanation`, from 'elements' to 'expected', and which elements are shown: all regions."""
+    elements, error = regions(error_map)
+    shown = {"elements": elements, "error": error, "total": error.sum(axis=1), "seen": None, "expected": None}
+    return shown, np.ones(len(elements), dtype=bool)
+
+
+def _of_columns(
+    model: Model, x: TensorRows, error: Float[np.ndarray, "row element"]
+) -> tuple[dict[str, Any], np.ndarray]:
+    """The same of columns, or of the words that matter in some of the texts."""
+    modality: Any = model.modality
+    elements, total, kept = modality.elements, error.sum(axis=1), np.ones(error.shape[1], dtype=bool)
+    values = [x.to_dense().cpu().numpy(), model.reconstruct(x).cpu().numpy()]
+    if isinstance(modality, FittedText):
+        matters = modality.matters(values[0], error)
+        kept = np.asarray(matters.any(axis=0))
+        elements, error, values = those_that_matter(matters, elements, error, values)
+    seen, expected = map(modality.describe, values)
+    return {"elements": elements, "error": error, "total": total, "seen": seen, "expected": expected}, kept
+
+
+def _of_scores(
+    fitted: Fitted, x: Float[torch.Tensor, "row *sample"], evidence: Evidence, kept: np.ndarray
+) -> dict[str, Any]:
+    """What makes the score of each row: fields of `Explanation`, from 'fall' to 'together'.
+
+    Args:
+        fitted: A fit.
+        x: The rows, dense.
+        evidence: The same rows'.
+        kept: Which elements are shown, shape (element,).
+    """
+    model = fitted.model
+
+    def score(some: torch.Tensor) -> Float[np.ndarray, " row"]:
+        return fitted.decision_score(model.evidence(some)) if len(some) else np.zeros(0)
+
+    unusual = tail(fitted.calibration["outlier"], fitted.outlier_score(evidence))
+    alike = tail(fitted.calibration["defect"], fitted.defect_score(evidence)) if fitted.n_defects else None
+    facts: dict[str, Any] = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
+    blocks, n = model.modality.blocks, int(kept.sum())
+    if model.choices.modality.name == "text":
+        return {**facts, "fall": falls(score, x, without_words, lambda sample: holds(sample, kept), n)}
+    normals = model.decode(fitted.known["normal"])
+    if blocks:
+        typical = typical_row(normals, blocks)
+        fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)
+        facts["named"], facts["together"] = named_together(score, x, typical, blocks, fall)
+    else:
+        picture = normals.median(dim=0).values
+        fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n, LEAST_CHANGE)
+    return {**facts, "fall": fall}
 
 
 def regularity(error: Float[np.ndarray, " frame"]) -> Float[np.ndarray, " frame"]:

@@ -13,20 +13,8 @@ from jaxtyping import Float, Int
 from blemish.choices import Choices, whole_number
 from blemish.errors import DataError, QualityWarning
 from blemish.label_report import LabelReport, label_report
-from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.labels import DEFECT, NORMAL, OTHER, is_ordinary
 from blemish.model import Model, build
-from blemish.occlusion import (
-    LEAST_CHANGE,
-    drivers,
-    falls,
-    holds,
-    named_together,
-    tail,
-    typical_row,
-    without_cells,
-    without_columns,
-    without_words,
-)
 from blemish.scoring import Evidence, Scorer, Scores
 from blemish.scoring.calibration import LEAST_KNOWN, chance_at, log_ratio
 from blemish.scoring.clouds import PRIOR
@@ -284,7 +272,7 @@ def from_stored(
 
 def hold_out(group: Int[np.ndarray, " row"], rng: np.random.Generator) -> Int[np.ndarray, " held_out"]:
     """Unlabelled and normal rows for calibration: a fifth of them, none where that would be fewer than 20."""
-    rows = np.flatnonzero(_is_learnt(group))
+    rows = np.flatnonzero(is_ordinary(group))
     n = min(MOST_HELD_OUT, int(HELD_OUT * len(rows)))
     return np.sort(rng.permutation(rows)[:n]) if n >= LEAST_HELD_OUT else rows[:0]
 
@@ -292,7 +280,7 @@ def hold_out(group: Int[np.ndarray, " row"], rng: np.random.Generator) -> Int[np
 def still_held_out(before: Int[np.ndarray, " held_out"], group: Int[np.ndarray, " row"]) -> Int[np.ndarray, " still"]:
     """Rows held out before that are still there and unlabelled or normal: no row that was trained on joins them."""
     there = before[before < len(group)]
-    return there[_is_learnt(group[there])]
+    return there[is_ordinary(group[there])]
 
 
 def learn_groups(
@@ -320,7 +308,7 @@ def learn_groups(
     seen = np.setdiff1d(np.arange(len(x)), held_out)
     scorer: Scorer = model.choices.scorer.make()
     state = scorer.fit(evidence[seen], group[seen], seed)
-    ordinary = held_out if len(held_out) else seen[_is_learnt(group[seen])]
+    ordinary = held_out if len(held_out) else seen[is_ordinary(group[seen])]
     calibration = {"outlier": np.sort(scorer.outlier_score(state, evidence[ordinary]))}
     labels: dict[str, np.ndarray] = {}
     rejected: np.ndarray = np.zeros(0, dtype=np.int64)
@@ -336,7 +324,7 @@ def learn_groups(
         labels.get("outlier", np.empty(0)),
         float(evidence.z[ordinary].std(axis=0).max()),
     )
-    normals = np.flatnonzero(_is_learnt(group))
+    normals = np.flatnonzero(is_ordinary(group))
     normals = normals[:: max(1, -(-len(normals) // KNOWN_NORMALS))]
     which = {"defect": defects, "normal": normals}
     again = 0 < len(held_out) <= FEW_HELD_OUT and not blind
@@ -376,43 +364,6 @@ def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray)
     return kept
 
 
-def explain_scores(
-    fitted: Fitted, x: Float[torch.Tensor, "row *sample"], evidence: Evidence, kept: np.ndarray
-) -> dict[str, Any]:
-    """What makes the score of each row: fields of `blemish.explain.Explanation`, from 'fall' to 'together'.
-
-    Args:
-        fitted: A fit.
-        x: The rows, dense.
-        evidence: The same rows'.
-        kept: Which elements are shown, shape (element,).
-    """
-    model = fitted.model
-
-    def score(some: torch.Tensor) -> Float[np.ndarray, " row"]:
-        return fitted.decision_score(model.evidence(some)) if len(some) else np.zeros(0)
-
-    unusual = tail(fitted.calibration["outlier"], fitted.outlier_score(evidence))
-    alike = tail(fitted.calibration["defect"], fitted.defect_score(evidence)) if fitted.n_defects else None
-    facts: dict[str, Any] = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
-    blocks, n = model.modality.blocks, int(kept.sum())
-    if model.choices.modality.name == "text":
-        return {**facts, "fall": falls(score, x, without_words, lambda sample: holds(sample, kept), n)}
-    normals = model.decode(fitted.known["normal"])
-    if blocks:
-        typical = typical_row(normals, blocks)
-        fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)
-        facts["named"], facts["together"] = named_together(score, x, typical, blocks, fall)
-    else:
-        picture = normals.median(dim=0).values
-        fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n, LEAST_CHANGE)
-    return {**facts, "fall": fall}
-
-
-def _is_learnt(group: Int[np.ndarray, " row"]) -> np.ndarray:
-    return (group == UNLABELLED) | (group == NORMAL)
-
-
 def notice(calibration: dict[str, np.ndarray], outlier_of_known: Float[np.ndarray, " defect"], spread: float) -> None:
     """Warn where the scores cannot be worth much, and say what to do.
 
@@ -422,8 +373,13 @@ def notice(calibration: dict[str, np.ndarray], outlier_of_known: Float[np.ndarra
         spread: Standard deviation of the normals' codes.
     """
     ordinary = calibration["outlier"]
+    if len(ordinary) < LEAST_HELD_OUT:
+        _warn(
+            f"only {len(ordinary)} unlabelled or normal sample(s) to learn from: the scores say little; fit on at "
+            f"least {LEAST_HELD_OUT}, and on {round(LEAST_HELD_OUT / HELD_OUT)} or more for promises about new ones"
+        )
     if len(ordinary) > 1 and np.unique(ordinary).size == 1:
-        _warn("all outlier scores are equal: the model collapsed, or all rows are; raise latent_dim or lower lr")
+        _warn("all outlier scores are equal: all rows are, or the model collapsed; then raise latent_dim or lower lr")
     elif len(ordinary) > 1 and spread < 1e-6:
         _warn("all codes are equal: the latent space collapsed; lower lr, or the weight of losses that shrink the code")
     known = calibration.get("known", np.empty(0))

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 
 from blemish.choices import batch_size_for, choose_modality, choose_parts, epochs_for, whole_number
-from blemish.labels import NORMAL, UNLABELLED
+from blemish.labels import is_ordinary
 from blemish.modalities import FittedModality
 from blemish.model import Model, build, device_for
 from blemish.parts import Part
@@ -120,7 +120,7 @@ def plan_task(
     rows = _without(np.arange(len(x)), held_out, len(x))
     apart = rows[:0]
     if patience is not None:
-        learnt = rng.permutation(rows[(group[rows] == UNLABELLED) | (group[rows] == NORMAL)])
+        learnt = rng.permutation(rows[is_ordinary(group[rows])])
         apart = learnt[: int(VALIDATION_SHARE * len(learnt))]
         rows = _without(rows, apart, len(x))
     corruption = model.choices.corruption

@@ -19,15 +19,15 @@ import torch
 from jaxtyping import Int
 
 from blemish import store
-from blemish.choices import choose_modality
+from blemish.choices import choose_modality, seed_of
 from blemish.columns import frame_columns
 from blemish.config import RunConfig
-from blemish.detector import DefectDetector, seed_of
-from blemish.errors import ArtifactError, ConfigError, LabelError
+from blemish.detector import DefectDetector
+from blemish.errors import ArtifactError, ConfigError
 from blemish.fitted import hold_out
 from blemish.fitting import Job, assemble, plan_task, run_job
 from blemish.inputs import labels_for, stream_to_fit
-from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED, to_groups
+from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED, counts, is_ordinary, need_ordinary, to_groups
 from blemish.modalities import FittedModality
 from blemish.rows import take
 from blemish.shards import ShardedRows
@@ -164,10 +164,7 @@ def _prepare(det: DefectDetector, stream: Stream, run: RunConfig, state: Path, w
             some.add(samples.X)
         skipped += samples.skipped
     group = labels.groups()
-    if not ((group == UNLABELLED) | (group == NORMAL)).any():
-        raise LabelError(
-            "every row is labelled 'defect' or 'other'; there is no unlabelled or normal row to learn from"
-        )
+    need_ordinary(group)
     sample = some.kept()
     modality = part.make().fit(sample)
     n = 0
@@ -315,7 +312,7 @@ def _begin(det: DefectDetector, prepared: Prepared, state: Path, start: float) -
 
 def _judged(group: np.ndarray, held_out: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Rows that the scorer learns from and is calibrated on: the held-out ones, and some of each group."""
-    learnt = (group == UNLABELLED) | (group == NORMAL)
+    learnt = is_ordinary(group)
     learnt[held_out] = False
     kinds = [np.flatnonzero(learnt), *(np.flatnonzero(group == code) for code in (OTHER, DEFECT))]
     some = [rows if len(rows) <= JUDGED else rng.choice(rows, JUDGED, replace=False) for rows in kinds]
@@ -331,5 +328,4 @@ def _restored(state: Path) -> list[EpochRecord]:
 def _end(det: DefectDetector, job: Job, held_out: np.ndarray, history: list[EpochRecord], prepared: Prepared) -> None:
     det.end_fit(job, history)
     det.fitted_ = replace(det.fitted_, held_out=held_out)
-    words = {"unlabelled": UNLABELLED, "normal": NORMAL, "other": OTHER, "defect": DEFECT}
-    det.training_["rows"] = {word: int((prepared.group == code).sum()) for word, code in words.items()}
+    det.training_["rows"] = counts(prepared.group)

@@ -30,21 +30,26 @@ def samples_to_fit(run: RunConfig) -> Samples:
         DataError: If the data cannot be read, or a table lacks a named column.
     """
     assert run.data is not None
-    options: dict[str, Any] = run.modality if isinstance(run.modality, dict) else {"name": run.modality or "auto"}
-    columns = [name for name in (run.labels, run.key, *(run.drop or [])) if name]
-    samples = read(
-        run.data,
-        modality=str(options.get("name", "auto")),
-        glob=run.glob or "*",
-        names=column_names(run.names),
-        take_out=columns,
-        frames=options.get("frames"),
-        column=options.get("column"),
-    )
+    spec, reading = _spec(run.modality), _reading(run)
+    samples = read(run.data, **reading, frames=spec.get("frames"), column=spec.get("column"))
     if not samples.files:
-        for name in columns:
+        for name in reading["take_out"]:
             _need_column(samples, name, run.data)
     return samples
+
+
+def _spec(modality: Any) -> dict[str, Any]:
+    return modality if isinstance(modality, dict) else {"name": modality or "auto"}
+
+
+def _reading(run: RunConfig) -> dict[str, Any]:
+    """How a run's data are read, at once or a chunk at a time."""
+    return {
+        "modality": str(_spec(run.modality).get("name", "auto")),
+        "glob": run.glob or "*",
+        "names": column_names(run.names),
+        "take_out": [name for name in (run.labels, run.key, *(run.drop or [])) if name],
+    }
 
 
 def training_rows(det: "DefectDetector") -> tuple[Any, list[Any]] | None:
@@ -80,20 +85,13 @@ def stream_to_fit(run: RunConfig) -> Stream:
     Raises:
         DataError: If the data cannot be read, or are of a kind that has to be in memory.
     """
-    options: dict[str, Any] = run.modality if isinstance(run.modality, dict) else {"name": run.modality or "auto"}
-    columns = [name for name in (run.labels, run.key, *(run.drop or [])) if name]
-    found = open_stream(
-        str(run.data),
-        modality=str(options.get("name", "auto")),
-        glob=run.glob or "*",
-        names=column_names(run.names),
-        take_out=columns,
-    )
+    reading = _reading(run)
+    found = open_stream(str(run.data), **reading)
     if found is None:
         raise DataError(
             f"{run.data} cannot be read a chunk at a time; tables (CSV, Parquet, Arrow) and folders of images can"
         )
-    absent = [name for name in columns if not found.files and name not in found.types]
+    absent = [name for name in reading["take_out"] if not found.files and name not in found.types]
     if absent:
         raise DataError(f"{run.data} has no column {absent[0]!r}; it has {', '.join(found.types)}")
     return found
@@ -116,37 +114,21 @@ def samples_to_score(
         names: File of column names; None: as in training.
         apart: More columns to take out.
     """
-    spec = det.modality if isinstance(det.modality, dict) else {}
-    facts = {
-        "modality": det.fitted_.model.choices.modality.name,
-        "n_frames": getattr(det.fitted_.model.modality, "n_frames", None),
-        "notes": {**det.notes_, "column": spec.get("column")},
-    }
-    return samples_like(facts, data, glob=glob, names=names, apart=apart)
+    return _read_like(reading_options(det), data, glob, names, apart)
 
 
-def samples_like(
-    facts: Mapping[str, Any], data: str, *, glob: str | None, names: str | None, apart: tuple[str | None, ...] = ()
+def _read_like(
+    training: Mapping[str, Any], data: str, glob: str | None, names: str | None, apart: tuple[str | None, ...]
 ) -> Samples:
-    """Read data as a model's training data were read.
-
-    Args:
-        facts: 'modality', 'notes' of the fit, and for video 'n_frames'; `blemish.runtime.Runtime.facts` has them.
-        data: File or folder.
-        glob: Which file names count; None: as in training.
-        names: File of column names; None: as in training.
-        apart: More columns to take out.
-    """
-    notes = facts["notes"]
-    run = notes.get("run", {})
+    """Read data as training data were read, which `reading_options` says."""
     return read(
         data,
-        modality=facts["modality"],
-        glob=glob or run.get("glob") or "*",
-        names=column_names(names or run.get("names")),
-        take_out=[name for name in (*apart, *notes.get("taken_out", [])) if name],
-        frames=facts.get("n_frames"),
-        column=notes.get("column"),
+        modality=training["modality"],
+        glob=glob or training["glob"] or "*",
+        names=column_names(names or training["names"]),
+        take_out=[name for name in (*apart, *training["apart"]) if name],
+        frames=training["frames"],
+        column=training["column"],
     )
 
 
@@ -155,7 +137,7 @@ def open_exported(
 ) -> tuple[Runtime, Samples]:
     """An exported model and the samples to score with it; PyTorch is not imported."""
     runtime = Runtime(model)
-    samples = samples_like(runtime.facts, data, glob=glob, names=names, apart=(key,))
+    samples = _read_like(_reading_of_exported(runtime.facts), data, glob, names, (key,))
     if samples.modality != runtime.facts["modality"]:
         raise DataError(f"the data are {samples.modality}, the model is for {runtime.facts['modality']}")
     if key:
@@ -169,15 +151,24 @@ def reading_options(det: "DefectDetector") -> dict[str, Any]:
     Returns:
         modality, glob, names, frames and column as `read` has them, and 'apart': columns that are no features.
     """
-    run = det.notes_.get("run", {})
-    spec = det.modality if isinstance(det.modality, dict) else {}
+    n_frames = getattr(det.fitted_.model.modality, "n_frames", None)
+    column = _spec(det.modality).get("column")
+    return _training(det.fitted_.model.choices.modality.name, n_frames, {**det.notes_, "column": column})
+
+
+def _reading_of_exported(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return _training(facts["modality"], facts.get("n_frames"), facts["notes"])
+
+
+def _training(modality: str, n_frames: int | None, notes: Mapping[str, Any]) -> dict[str, Any]:
+    run = notes.get("run", {})
     return {
-        "modality": det.fitted_.model.choices.modality.name,
+        "modality": modality,
         "glob": run.get("glob"),
         "names": run.get("names"),
-        "apart": det.notes_.get("taken_out", []),
-        "frames": getattr(det.fitted_.model.modality, "n_frames", None),
-        "column": spec.get("column"),
+        "apart": notes.get("taken_out", []),
+        "frames": n_frames,
+        "column": notes.get("column"),
     }
 
 
@@ -185,13 +176,13 @@ def stream_to_score(
     det: "DefectDetector", data: str, *, glob: str | None = None, names: str | None = None, key: str | None = None
 ) -> Stream:
     """`samples_to_score` a chunk at a time, or in one chunk where the kind of data needs that."""
-    run, apart = det.notes_.get("run", {}), [key] if key else []
+    training = reading_options(det)
     found = open_stream(
         data,
-        modality=det.fitted_.model.choices.modality.name,
-        glob=glob or run.get("glob") or "*",
-        names=column_names(names or run.get("names")),
-        take_out=[*apart, *det.notes_.get("taken_out", [])],
+        modality=training["modality"],
+        glob=glob or training["glob"] or "*",
+        names=column_names(names or training["names"]),
+        take_out=[*([key] if key else []), *training["apart"]],
     )
     if found is None:
         return one_chunk(samples_to_score(det, data, glob=glob, names=names, apart=(key,)))

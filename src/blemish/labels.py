@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from blemish.errors import LabelError
+from blemish.errors import DataError, LabelError
 
 UNLABELLED, NORMAL, OTHER, DEFECT = 0, 1, 2, 3
 """Codes of the groups inside the library; the order is arbitrary, only equality is ever asked."""
 
 CLASSES = ("normal", "other", "defect")
 """The groups in the order of `predict_proba`'s columns."""
+
+LEAST_ORDINARY = 2
+"""Unlabelled and normal rows of a fit: from a single one nothing is learnt of how they vary."""
 
 CODES = {"unlabelled": UNLABELLED, "": UNLABELLED, "normal": NORMAL, "other": OTHER, "defect": DEFECT}
 
@@ -113,6 +116,45 @@ def translate(
         some = ", ".join(repr(text) for text, _ in Counter(texts).most_common(6))
         raise LabelError(f"no row has the label {absent[0]!r}; the column holds {some}")
     return [word_of.get(text, rest if text else None) for text in texts]
+
+
+def is_ordinary(groups: np.ndarray) -> np.ndarray:
+    """Rows that are not known to be outliers: unlabelled and normal ones, shape (row,).
+
+    Example:
+        >>> is_ordinary(np.array([UNLABELLED, NORMAL, OTHER, DEFECT])).tolist()
+        [True, True, False, False]
+    """
+    return (groups == UNLABELLED) | (groups == NORMAL)
+
+
+def need_ordinary(groups: np.ndarray) -> None:
+    """Check that there is something to learn from.
+
+    Raises:
+        LabelError: If every row is labelled 'defect' or 'other'.
+        DataError: If only one is not.
+    """
+    n = int(is_ordinary(groups).sum())
+    if n == 0:
+        raise LabelError(
+            "every row is labelled 'defect' or 'other'; there is no unlabelled or normal row to learn from"
+        )
+    if n < LEAST_ORDINARY:
+        raise DataError(
+            f"found {n} sample to learn from, unlabelled or normal; a minimum of {LEAST_ORDINARY} is required, and "
+            "with fewer than 20 the scores say little"
+        )
+
+
+def counts(groups: np.ndarray) -> dict[str, int]:
+    """Rows of each group, by its word.
+
+    Example:
+        >>> counts(np.array([DEFECT, UNLABELLED, DEFECT]))
+        {'unlabelled': 1, 'normal': 0, 'other': 0, 'defect': 2}
+    """
+    return {word: int((groups == code).sum()) for word, code in CODES.items() if word}
 
 
 def to_words(groups: np.ndarray) -> np.ndarray:

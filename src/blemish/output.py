@@ -1,8 +1,10 @@
 """What all parts agree on: a batch goes in, an `Output` comes out, a loss term reads both."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -130,6 +132,21 @@ class OwnStep(LossTerm, Protocol):
 
     trains: ClassVar[tuple[str, ...]]
     lr_factor: ClassVar[float]
+
+
+MeanError = Callable[
+    [Float[np.ndarray, "batch feature"], Float[np.ndarray, "batch feature"], Float[np.ndarray, "batch feature"]], float
+]
+"""The mean error of x and x_hat over all elements; its gradient by x_hat is written into the third array."""
+
+
+@runtime_checkable
+class WrittenOut(LossTerm, Protocol):
+    """A loss term that brings its own gradient, in NumPy: what `blemish.chain` trains without autograd."""
+
+    def written_out(self, blocks: tuple[Block, ...]) -> MeanError | None:
+        """The term where every row is to be learnt, without its weight; None for columns that it does not know."""
+        ...
 
 
 @runtime_checkable

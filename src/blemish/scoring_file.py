@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blemish.detector import MOST_COMPARED, DefectDetector, load
-from blemish.drift import Drift
+from blemish.detector import DefectDetector, load
+from blemish.drift import MOST_COMPARED, Drift
 from blemish.errors import ConfigError
 from blemish.inputs import keys_of, stream_to_score
 from blemish.results import score_table, table_writer

@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.covariance import ledoit_wolf
 
-from blemish.experts.linear import linear_score
+from blemish.experts.linear import linear_graph, linear_score
 from blemish.experts.protocol import State
-from blemish.experts.scaling import fit_scaling, scaled, scaled_graph
+from blemish.experts.scaling import fit_scaling, scaled
 from blemish.graph import Node
 
 
@@ -65,8 +65,8 @@ class Discriminant:
 
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """Along the direction."""
-        return linear_score(scaled(state, x), state["normal"], float(state["offset"]))
+        return linear_score(state, x)
 
     def graph(self, state: State, x: Node) -> Node:
         """`score` as part of an ONNX graph."""
-        return scaled_graph(state, x) @ state["normal"] + state["offset"]
+        return linear_graph(state, x)

@@ -12,17 +12,19 @@ from blemish.experts.scaling import fit_scaling, scaled, scaled_graph
 from blemish.graph import Node
 
 
-def linear_score(
-    x: Float[np.ndarray, "row feature"], normal: Float[np.ndarray, " feature"], offset: float
-) -> Float[np.ndarray, " row"]:
+def linear_score(state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
     r"""Log-odds :math:`w^\top x + b`, up to the prior.
 
     Args:
+        state: The plane's 'normal' vector w (feature,) and its 'offset' b; the features' scaling, if any.
         x: Features.
-        normal: The plane's normal vector w.
-        offset: b.
     """
-    return x @ normal + offset
+    return scaled(state, x) @ state["normal"] + float(state["offset"])
+
+
+def linear_graph(state: State, x: Node) -> Node:
+    """`linear_score` as part of an ONNX graph."""
+    return scaled_graph(state, x) @ state["normal"] + state["offset"]
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class Linear:
 
     def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
         """Log-odds."""
-        return linear_score(scaled(state, x), state["normal"], float(state["offset"]))
+        return linear_score(state, x)
 
     def graph(self, state: State, x: Node) -> Node:
         """`score` as part of an ONNX graph."""
-        return scaled_graph(state, x) @ state["normal"] + state["offset"]
+        return linear_graph(state, x)

@@ -1,14 +1,16 @@
 """Smooth L1 error."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
 from blemish.functional import learnt_mean, sample_mean
-from blemish.output import Batch, Block, Output
+from blemish.output import Batch, Block, MeanError, Output
 
 
 def huber_error(
@@ -24,6 +26,30 @@ def huber_error(
         tensor([[2.5000]])
     """
     return huber_loss(x_hat, x, reduction="none", delta=delta)
+
+
+def huber_gradient(
+    x: Float[np.ndarray, "batch feature"],
+    x_hat: Float[np.ndarray, "batch feature"],
+    into: Float[np.ndarray, "batch feature"],
+    delta: float = 1.0,
+) -> float:
+    """The mean of `huber_error`; its gradient by `x_hat` is written into the third array.
+
+    Example:
+        >>> huber_gradient(np.array([[1.0, 4.0]]), np.array([[2.0, 1.0]]), into := np.empty((1, 2))), into
+        (1.5, array([[ 0.5, -0.5]]))
+    """
+    return huber_in_place(np.subtract(x_hat, x, out=into), delta)
+
+
+def huber_in_place(difference: Float[np.ndarray, "batch feature"], delta: float = 1.0) -> float:
+    """The mean of Huber's error of some differences, which its gradient replaces."""
+    cut = np.clip(difference, -delta, delta)
+    difference -= cut / 2
+    error = float(np.vdot(cut, difference)) / cut.size
+    np.divide(cut, cut.size, out=difference)
+    return error
 
 
 @dataclass(frozen=True)
@@ -69,3 +95,7 @@ class Huber:
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean over the unlabelled and normal rows."""
         return learnt_mean(self.sample_error(batch.x, out.x_hat, batch.blocks), batch)
+
+    def written_out(self, blocks: tuple[Block, ...] = ()) -> MeanError:
+        """The term in NumPy; see `WrittenOut`."""
+        return partial(huber_gradient, delta=self.delta)

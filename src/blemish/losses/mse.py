@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
 from blemish.functional import learnt_mean, sample_mean
-from blemish.output import Batch, Block, Output
+from blemish.output import Batch, Block, MeanError, Output
 
 
 def squared_error(
@@ -21,6 +22,23 @@ def squared_error(
         tensor([[4.]])
     """
     return (x - x_hat).square()
+
+
+def squared_gradient(
+    x: Float[np.ndarray, "batch feature"],
+    x_hat: Float[np.ndarray, "batch feature"],
+    into: Float[np.ndarray, "batch feature"],
+) -> float:
+    """The mean of `squared_error`; its gradient by `x_hat` is written into the third array.
+
+    Example:
+        >>> squared_gradient(np.array([[1.0, 4.0]]), np.array([[2.0, 1.0]]), into := np.empty((1, 2))), into
+        (5.0, array([[ 1., -3.]]))
+    """
+    np.subtract(x_hat, x, out=into)
+    error = float(np.vdot(into, into)) / into.size
+    into *= 2 / into.size
+    return error
 
 
 @dataclass(frozen=True)
@@ -61,3 +79,7 @@ class Mse:
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean over the unlabelled and normal rows."""
         return learnt_mean(self.sample_error(batch.x, out.x_hat, batch.blocks), batch)
+
+    def written_out(self, blocks: tuple[Block, ...] = ()) -> MeanError:
+        """The term in NumPy; see `WrittenOut`."""
+        return squared_gradient

@@ -1,17 +1,19 @@
 """A fitting error for every column of a mixed table."""
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from blemish.functional import categorical_error, learnt_mean, sample_mean
 from blemish.losses.bce import binary_cross_entropy
-from blemish.losses.huber import huber_error
-from blemish.output import Batch, Block, Output
+from blemish.losses.huber import huber_error, huber_gradient, huber_in_place
+from blemish.output import Batch, Block, MeanError, Output
 
 
 def column_errors(
@@ -54,6 +56,31 @@ def activate_columns(
     return torch.cat([parts[b.kind](x_hat[:, b.start : b.stop]) for b in blocks], dim=1)
 
 
+def column_gradient(
+    x: Float[np.ndarray, "batch feature"],
+    x_hat: Float[np.ndarray, "batch feature"],
+    into: Float[np.ndarray, "batch feature"],
+    binary: list[int],
+) -> float:
+    """The mean of `column_errors` without categories; its gradient by `x_hat` is written into the third array.
+
+    Args:
+        x: Scaled numbers, zeros and ones.
+        x_hat: Numbers, and logits where `x` holds zeros and ones.
+        into: What is written.
+        binary: The features that are zeros and ones.
+
+    Example:
+        >>> column_gradient(np.array([[1.0, 1.0]]), np.array([[2.0, 0.0]]), into := np.empty((1, 2)), [1]), into
+        (0.5965735902799727, array([[ 0.5 , -0.25]]))
+    """
+    np.subtract(x_hat, x, out=into)
+    into[:, binary] = 0
+    error, truth, logits = huber_in_place(into), x[:, binary], x_hat[:, binary]
+    into[:, binary] = (1 / (1 + np.exp(-logits)) - truth) / into.size
+    return error + float((np.logaddexp(0, logits) - logits * truth).sum()) / into.size
+
+
 @dataclass(frozen=True)
 class Typed:
     """One term a column, so that a category of 60 values weighs as much as a number.
@@ -94,3 +121,10 @@ class Typed:
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean over the unlabelled and normal rows."""
         return learnt_mean(self.sample_error(batch.x, out.x_hat, batch.blocks), batch)
+
+    def written_out(self, blocks: tuple[Block, ...] = ()) -> MeanError | None:
+        """The term in NumPy, where no column is categorical; see `WrittenOut`."""
+        if any(block.kind == "categorical" for block in blocks):
+            return None
+        binary = [block.start for block in blocks if block.kind == "binary"]
+        return partial(column_gradient, binary=binary) if binary else huber_gradient

@@ -4,10 +4,11 @@ All densities live in *whitened* space, in which the normals have mean 0 and uni
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from sklearn.covariance import ledoit_wolf
 
 from blemish.graph import Node
+from blemish.labels import DEFECT, OTHER, is_ordinary
 from blemish.scoring.evidence import State
 
 PRIOR = {"normal": 0.90, "other": 0.07, "defect": 0.03}
@@ -119,6 +120,31 @@ def log_joint(
             like_defect + np.log(PRIOR["defect"]),
         ]
     ).T
+
+
+def fit_clouds(features: Float[np.ndarray, "row feature"], group: Int[np.ndarray, " row"], least: float) -> State:
+    """Whiten by the ordinary rows, and keep where the labelled ones lie: what `clouds` reads.
+
+    Args:
+        features: At least one ordinary row.
+        group: The rows' groups.
+        least: Smallest bandwidth of the labelled defects.
+    """
+    state = fit_whitening(features[is_ordinary(group)])
+    u = whitened(state, features)
+    labelled = {"defects": u[group == DEFECT], "others": u[group == OTHER]}
+    return {**state, **labelled, "bandwidth": np.array(bandwidth_of(labelled["defects"], least))}
+
+
+def clouds(state: State, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row 3"]:
+    """`log_joint` of features by what `fit_clouds` learnt."""
+    return log_joint(whitened(state, features), state["defects"], state["others"], float(state["bandwidth"]))
+
+
+def clouds_graph(state: State, features: Node) -> list[Node]:
+    """`clouds` as part of an ONNX graph, in the parts of `log_joint_graph`."""
+    u = whitened_graph(state, features)
+    return log_joint_graph(u, state["defects"], state["others"], float(state["bandwidth"]))
 
 
 def whitened_graph(state: State, features: Node) -> Node:

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.labels import NORMAL, UNLABELLED
+from blemish.labels import UNLABELLED, is_ordinary
 from blemish.scoring.evidence import Evidence
 
 NEAR = 0.1
@@ -30,7 +30,7 @@ def conflicts(evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0)
     labelled = np.sort(labelled[np.argsort(-group[labelled], kind="stable")][:MOST_COMPARED])
     if len(labelled) < 2 or len(np.unique(group[labelled])) < 2:
         return np.zeros((0, 2), dtype=np.int64)
-    usual = np.flatnonzero((group == UNLABELLED) | (group == NORMAL))
+    usual = np.flatnonzero(is_ordinary(group))
     usual = np.random.default_rng(seed).permutation(usual)[:MOST_ROWS]
     x = np.hstack([evidence.view(name) for name in evidence.features] or [evidence.z]).astype(np.float64)
     x -= x[usual].mean(axis=0)

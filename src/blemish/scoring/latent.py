@@ -6,18 +6,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.scoring.clouds import (
-    bandwidth_of,
-    fit_whitening,
-    log_joint,
-    log_joint_graph,
-    log_sum_exp,
-    posterior,
-    posterior_graph,
-    whitened,
-    whitened_graph,
-)
+from blemish.scoring.clouds import clouds, clouds_graph, fit_clouds, log_sum_exp, posterior, posterior_graph
 from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State, leave_one_out
 
 
@@ -39,12 +28,7 @@ class Latent:
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Learn the clouds; see `Scorer`."""
-        features = evidence.view("code")
-        state = fit_whitening(features[(group == UNLABELLED) | (group == NORMAL)])
-        u = whitened(state, features)
-        defects = u[group == DEFECT]
-        bandwidth = np.array(bandwidth_of(defects, self.least_bandwidth))
-        return {**state, "defects": defects, "others": u[group == OTHER], "bandwidth": bandwidth}
+        return fit_clouds(evidence.view("code"), group, self.least_bandwidth)
 
     def known_scores(
         self,
@@ -61,22 +45,16 @@ class Latent:
 
     def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """Log-odds of the defect cloud."""
-        joint = self._log_joint(state, evidence)
+        joint = clouds(state, evidence.view("code"))
         return joint[:, 2] - log_sum_exp(joint.T[:2])
 
     def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
         """Posterior of the three clouds under the assumed shares."""
-        joint = self._log_joint(state, evidence)
-        return posterior(joint)
+        return posterior(clouds(state, evidence.view("code")))
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """All scores as part of an ONNX graph; see `Scorer`."""
-        u = whitened_graph(state, evidence.view("code"))
-        joint = log_joint_graph(u, state["defects"], state["others"], float(state["bandwidth"]))
-        rest = u.graph.concat(joint[:2], axis=1).reduce("LogSumExp", 1)
+        joint = clouds_graph(state, evidence.view("code"))
+        rest = joint[0].graph.concat(joint[:2], axis=1).reduce("LogSumExp", 1)
         defect = joint[2].reduce("Sum", 1) - rest if labelled else None
         return ScoreNodes(evidence.error, defect, posterior_graph(joint))
-
-    def _log_joint(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
-        u = whitened(state, evidence.view("code"))
-        return log_joint(u, state["defects"], state["others"], float(state["bandwidth"]))

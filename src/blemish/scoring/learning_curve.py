@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.labels import DEFECT, NORMAL, UNLABELLED
+from blemish.labels import DEFECT, NORMAL, UNLABELLED, is_ordinary
 from blemish.scoring.conformal import conformal_p_values
 from blemish.scoring.evidence import Evidence, Scorer
 
@@ -46,7 +46,7 @@ def sample_of(
     """
     rng = np.random.default_rng(seed)
     labelled = np.flatnonzero((group != UNLABELLED) & (group != NORMAL))
-    ordinary = np.setdiff1d(np.flatnonzero((group == UNLABELLED) | (group == NORMAL)), held_out)
+    ordinary = np.setdiff1d(np.flatnonzero(is_ordinary(group)), held_out)
     ordinary = rng.permutation(ordinary)[: MOST_LEARNT if len(held_out) else 2 * MOST_LEARNT]
     ranked = rng.permutation(held_out)[:MOST_RANKED]
     rows = np.sort(np.concatenate([labelled, ordinary, ranked]))
@@ -67,10 +67,9 @@ def learning_curve(scorer: Scorer, learnt: Learnt, seed: int) -> Float[np.ndarra
         number of the draw, and p-value among the ordinary rows (see `conformal_p_values`).
     """
     rng, group, evidence = np.random.default_rng(seed), learnt.group, learnt.evidence
-    is_ordinary = (group == UNLABELLED) | (group == NORMAL)
     ranked = learnt.held_out
     if not len(ranked):
-        ordinary = rng.permutation(np.flatnonzero(is_ordinary))
+        ordinary = rng.permutation(np.flatnonzero(is_ordinary(group)))
         ranked = ordinary[: len(ordinary) // 2]
     others = np.setdiff1d(np.flatnonzero(group != DEFECT), ranked)
     found = []

@@ -6,17 +6,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.scoring.clouds import (
-    bandwidth_of,
-    fit_whitening,
-    log_joint,
-    log_joint_graph,
-    posterior,
-    posterior_graph,
-    whitened,
-    whitened_graph,
-)
+from blemish.scoring.clouds import clouds, clouds_graph, fit_clouds, posterior, posterior_graph
 from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State, leave_one_out
 
 
@@ -31,16 +21,7 @@ class ReconstructionOnly:
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Learn the clouds; see `Scorer`."""
-        features = np.log(evidence.error + 1e-12)[:, None]
-        state = fit_whitening(features[(group == UNLABELLED) | (group == NORMAL)])
-        u = whitened(state, features)
-        defects = u[group == DEFECT]
-        return {
-            **state,
-            "defects": defects,
-            "others": u[group == OTHER],
-            "bandwidth": np.array(bandwidth_of(defects, 0.5)),
-        }
+        return fit_clouds(evidence.view("error"), group, 0.5)
 
     def known_scores(
         self,
@@ -61,12 +42,9 @@ class ReconstructionOnly:
 
     def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
         """Posterior of the three clouds under the assumed shares."""
-        u = whitened(state, np.log(evidence.error + 1e-12)[:, None])
-        joint = log_joint(u, state["defects"], state["others"], float(state["bandwidth"]))
-        return posterior(joint)
+        return posterior(clouds(state, evidence.view("error")))
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """All scores as part of an ONNX graph; see `Scorer`."""
-        u = whitened_graph(state, evidence.view("error"))
-        joint = log_joint_graph(u, state["defects"], state["others"], float(state["bandwidth"]))
+        joint = clouds_graph(state, evidence.view("error"))
         return ScoreNodes(evidence.error, evidence.error if labelled else None, posterior_graph(joint))

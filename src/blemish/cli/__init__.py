@@ -1,0 +1,46 @@
+"""The command line: one verb a thing. PyTorch is imported by the verbs that need it, not by --help."""
+
+import sys
+
+import typer
+
+from blemish.cli.conversion import sparing
+from blemish.cli.fits import demo, fit
+from blemish.cli.models import export, info, presets, threshold
+from blemish.cli.pages import report, review
+from blemish.cli.scores import evaluate, explain, score
+from blemish.errors import BlemishError, ConfigError
+
+app = typer.Typer(
+    help="Finds the defects you care about: ranks defect > other outlier > normal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for verb in (demo, fit, score, evaluate, threshold, explain, report, review, info, export, presets):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 the work failed, 2 wrong usage; errors are one line on stderr."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    command = sparing(typer.main.get_command(app))
+    if len(arguments) < len(sys.argv) - 1:
+        command(args=arguments)
+        return
+    try:
+        command(args=arguments)
+    except ConfigError as error:
+        _fail(str(error), 2)
+    except (BlemishError, MemoryError) as error:
+        _fail(str(error) or "out of memory", 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; no file was changed (an out-of-core fit goes on with --resume)", 1)
+    except Exception as error:  # a traceback is for developers: --debug shows it
+        _fail(f"{type(error).__name__}: {error} (a bug: run again with --debug for the traceback)", 1)
+
+
+def _fail(message: str, status: int) -> None:
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    raise SystemExit(status)

@@ -1,0 +1,5 @@
+"""`python -m blemish.cli`."""
+
+from blemish.cli import main
+
+main()

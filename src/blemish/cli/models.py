@@ -1,0 +1,142 @@
+"""`blemish threshold`, `info`, `export` and `presets`: what a model is, and what can be changed of it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blemish.cli import options
+from blemish.cli.printing import print_table, short, warnings_as_notes
+
+if TYPE_CHECKING:
+    from blemish.detector import DefectDetector
+
+
+def threshold(
+    model: options.ModelFile,
+    recall: Annotated[float | None, typer.Option(help="Share of the defects to find.")] = None,
+    precision: Annotated[float | None, typer.Option(help="Share of defects among what is reported.")] = None,
+    false_positive_rate: Annotated[
+        float | None, typer.Option(help="Share of ordinary rows that may be reported.")
+    ] = None,
+    budget: Annotated[int | None, typer.Option(help="Rows to report in a batch of the held-out rows' size.")] = None,
+    contamination: Annotated[float | None, typer.Option(help="Share to report of rows like the training rows.")] = None,
+    defect_share: Annotated[
+        float | None, typer.Option(help="Expected share of defects among the rows to score: for probabilities.")
+    ] = None,
+    other_share: Annotated[float | None, typer.Option(help="Expected share of other outliers; default: 0.07.")] = None,
+) -> None:
+    """Change where the model cuts, or which shares its probabilities assume, without fitting again."""
+    targets: dict[str, Any] = {
+        "recall": recall, "precision": precision, "false_positive_rate": false_positive_rate, "budget": budget,
+        "contamination": contamination,
+    }  # fmt: skip
+    if other_share is not None and defect_share is None:
+        raise typer.BadParameter("--other-share needs --defect-share: say both shares")
+    n_given = sum(value is not None for value in targets.values())
+    if n_given > 1 or (n_given == 0 and defect_share is None):
+        raise typer.BadParameter(f"give exactly one of --{', --'.join(targets).replace('_', '-')}")
+    from blemish.store import need_file
+
+    need_file(model)
+    from blemish.detector import load
+
+    det = load(model)
+    before, said = det.threshold_, []
+    if defect_share is not None:
+        shares = det.set_prior(defect=defect_share, other=other_share).prior_
+        said.append("assumed shares: " + ", ".join(f"{name} {share:.4g}" for name, share in shares.items()))
+    if n_given:
+        det.set_threshold(**targets)
+        said += [f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}", det.promise_.text]
+    det.save(model)
+    typer.echo("\n".join(said))
+
+
+def info(
+    model: options.ModelFile,
+    config: Annotated[bool, typer.Option("--config", help="Print the run file that reproduces the model.")] = False,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Say what the labels are worth; draws the learning curve and keeps it.")
+    ] = False,
+    budget: Annotated[int | None, typer.Option(help="With --labels: rows to look at in a batch.")] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show what a model is made of and what it was fitted on, or what its labels are worth."""
+    from blemish.store import need_file
+
+    need_file(model)
+    from blemish.detector import load
+    from blemish.results import description, run_config
+
+    det = load(model, device="cpu")
+    if config:
+        typer.echo(run_config(det).to_yaml(), nl=False)
+        return
+    if labels:
+        _say_labels(det, model, budget, as_json)
+        return
+    facts = description(det)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    print_table(str(model), ["what", "value"], [(name, short(value, 90)) for name, value in facts.items()])
+
+
+def _say_labels(det: "DefectDetector", model: Path, budget: int | None, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from blemish.inputs import training_rows
+
+    with warnings_as_notes():
+        given = None if "curve" in det.fitted_.labels or det.fitted_.n_defects < 2 else training_rows(det)
+        found = det.label_report(*(given or ()), budget=budget)
+    if given is not None:
+        det.save(model)
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "says": found.says}, indent=2, default=str))
+        return
+    rows = [
+        (str(s.n_labels), f"{s.above:.1%}", f"{s.outlook.recall:.0%}", f"{s.outlook.precision:.0%}",
+         f"{s.outlook.low:.0%} to {s.outlook.high:.0%}")
+        for s in found.curve
+    ]  # fmt: skip
+    if rows:
+        columns = ["labelled defects", "ordinary rows below the others", "found", "precision", "90 % interval"]
+        print_table(f"learning curve, at a budget of {found.budget} of {found.batch} rows", columns, rows)
+    typer.echo(str(found))
+
+
+def export(
+    model: options.ModelFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="Samples to compare the export with the model on; default: what the model kept."),
+    ] = None,
+    glob: options.Glob = None,
+    names: options.Names = None,
+) -> None:
+    """Write one ONNX file that scores raw samples without PyTorch."""
+    if output.suffix.lower() != ".onnx":
+        raise typer.BadParameter(f"{output} must end in .onnx")
+    from blemish.store import need_file
+
+    need_file(model)
+    from blemish.detector import load
+    from blemish.inputs import samples_to_score
+
+    with warnings_as_notes():
+        det = load(model, device="cpu")
+        X = None if data is None else samples_to_score(det, data, glob=glob, names=names).X
+        parity = det.export(output, X)
+    typer.echo(parity.text)
+    typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
+
+
+def presets() -> None:
+    """List the named choices of parts."""
+    from blemish.presets import PRESETS
+
+    print_table("presets", ["name", "what", "source"], [(name, p.summary, p.paper) for name, p in PRESETS.items()])

@@ -1,0 +1,82 @@
+"""What the verbs print: tables and results on stdout; notes, bars and errors on stderr."""
+
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+
+@contextmanager
+def warnings_as_notes() -> "Iterator[None]":
+    """Warnings as one line each on stderr; those of one kind after the fifth are counted."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            ours = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+            for line in ours[:5]:
+                typer.echo(f"note: {line}", err=True)
+            if len(ours) > 5:
+                typer.echo(f"note: {len(ours) - 5} more of these", err=True)
+
+
+def say_skipped(skipped: "Sequence[str]") -> None:
+    """Which samples were left out, if any, on stderr."""
+    if skipped:
+        names = ", ".join(skipped[:5]) + (" …" if len(skipped) > 5 else "")
+        typer.echo(f"skipped {len(skipped)} that cannot be used: {names}", err=True)
+
+
+def short(value: Any, width: int = 24) -> str:
+    """A value for a cell: four digits of a number, at most so many letters."""
+    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def print_table(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
+    """As wide as the terminal, or 120 letters where there is none."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=120).print(table)
+
+
+@contextmanager
+def progress_bar(title: str) -> "Iterator[Any]":
+    """A bar on stderr, drawn from epoch records; `advance(record, label)`."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None, state="reading")
+
+        def advance(record: Any, label: str | None = None) -> None:
+            progress.update(task, state=f"epoch {record.epoch}, loss {record.total:.4g}", description=label or title)
+
+        yield advance
+
+
+@contextmanager
+def row_bar(n: int) -> "Iterator[Callable[[int], None]]":
+    """A bar on stderr of rows done; call what is given with how many more."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("rows", total=n)
+        yield lambda more: progress.update(task, advance=more)

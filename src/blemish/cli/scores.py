@@ -1,0 +1,159 @@
+"""`blemish score`, `evaluate` and `explain`: what a model says of samples."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blemish.cli import options
+from blemish.cli.printing import print_table, row_bar, say_skipped, short, warnings_as_notes
+from blemish.errors import LabelError
+
+if TYPE_CHECKING:
+    from blemish.sources import Samples
+
+
+def score(
+    model: options.ModelFile,
+    data: options.Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="CSV or Parquet file to write.")],
+    glob: options.Glob = None,
+    names: options.Names = None,
+    key: options.Key = None,
+    device: options.Device = "auto",
+) -> None:
+    """Score every sample: how unusual, how much like my defect."""
+    if output.suffix.lower() not in (".csv", ".parquet"):
+        raise typer.BadParameter(f"{output} must end in .csv or .parquet")
+    from blemish.store import need_file
+
+    need_file(model)
+    from blemish.inputs import keys_of, open_exported, stream_to_score
+    from blemish.results import table_of, write_table
+
+    with warnings_as_notes():
+        if model.suffix.lower() == ".onnx":
+            runtime, samples = open_exported(model, data, glob=glob, names=names, key=key)
+            table = table_of(runtime.scores(samples.X), *keys_of(samples, key))
+            write_table(table, output)
+            labels, n, skipped, drift = Counter(table["label"].to_pylist()), len(samples), samples.skipped, None
+        else:
+            from blemish.detector import load
+            from blemish.scoring_file import score_stream
+
+            det = load(model, device=device)
+            stream = stream_to_score(det, data, glob=glob, names=names, key=key)
+            with row_bar(stream.n_rows) as advance:
+                found = score_stream(det, stream, output, key=key, advance=advance)
+            labels, n, skipped, drift = found.labels, found.n, found.skipped, found.drift
+    if drift is not None and drift.found:
+        typer.echo(f"note: {drift.text}", err=True)
+    counts = ", ".join(f"{labels[word]} {word}" for word in ("defect", "other", "normal"))
+    typer.echo(f"scored {n} samples: {counts}")
+    say_skipped(skipped)
+    typer.echo(f"wrote {output}")
+
+
+def evaluate(
+    model: options.ModelFile,
+    data: options.Data,
+    truth: Annotated[
+        str | None, typer.Option(help="Column of true labels; for folders a table of names and labels.")
+    ] = None,
+    defect: options.Defect = None,
+    other: options.Other = None,
+    normal: options.Normal = None,
+    defect_folder: options.DefectFolder = None,
+    other_folder: options.OtherFolder = None,
+    normal_folder: options.NormalFolder = None,
+    glob: options.Glob = None,
+    names: options.Names = None,
+    device: options.Device = "auto",
+    plot: Annotated[Path | None, typer.Option(help="HTML file to write: both scores by kind.")] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Compare the ranking with the truth: average precision, and AUROC above every other kind."""
+    from blemish.config import RunConfig
+    from blemish.inputs import kinds_of, labels_for, open_both
+    from blemish.results import evaluation
+
+    run = RunConfig(
+        labels=truth, defect=defect, other=other, normal=normal, defect_folder=defect_folder,
+        other_folder=other_folder, normal_folder=normal_folder,
+    )  # fmt: skip
+    with warnings_as_notes():
+        det, samples = open_both(model, data, device, glob=glob, names=names, truth=truth)
+        words = labels_for(samples, run, everything=True)
+        if words is None:
+            raise LabelError("say what is true: --truth COLUMN, or --defect-folder NAME for a folder")
+        kinds = kinds_of(samples, run, words)
+        results = evaluation(det, samples.X, words, kinds)
+        if plot is not None:
+            _plot(plot, det, samples, results, kinds, words)
+    if as_json:
+        typer.echo(json.dumps(results, indent=2))
+        return
+    measures = {name: _measures(found) for name, found in results.items()}
+    rows = [(label, *(f"{found[label]:.3f}" for found in measures.values())) for label in next(iter(measures.values()))]
+    print_table(f"{results['outlier_score']['n']['defect']} defects", ["measure", *measures], rows)
+
+
+def _plot(
+    path: Path, det: Any, samples: "Samples", results: dict[str, Any], kinds: list[str], words: list[Any]
+) -> None:
+    import numpy as np
+
+    from blemish.overview import evaluation_page
+    from blemish.report import write_page
+
+    scores = {name: np.asarray(getattr(det, name)(samples.X), dtype=np.float64) for name in results}
+    chances = np.asarray(det.predict_proba(samples.X), dtype=np.float64)
+    write_page(path, evaluation_page(results, scores, kinds, chances=chances, words=words, prior=det.prior_))
+
+
+def _measures(found: dict[str, Any]) -> dict[str, float]:
+    return {
+        "average precision": found["average_precision"],
+        "recall at 1 % false alarms": found["recall_at_1pct"],
+        **{f"precision among the top {k}": value for k, value in found["precision_at"].items()},
+        **{f"AUROC above {kind} ({found['n'][kind]})": value for kind, value in found["auroc_defect_above"].items()},
+    }
+
+
+def explain(
+    model: options.ModelFile,
+    data: options.Data,
+    top: Annotated[int, typer.Option(help="Samples to explain, highest scores first.", min=1)] = 5,
+    elements: Annotated[int, typer.Option(help="Columns or regions of each.", min=1)] = 3,
+    glob: options.Glob = None,
+    names: options.Names = None,
+    key: options.Key = None,
+    device: options.Device = "auto",
+    as_json: options.AsJson = False,
+) -> None:
+    """Say why the top samples are flagged."""
+    from blemish.inputs import keys_of, open_both
+    from blemish.results import top_explanations
+
+    with warnings_as_notes():
+        det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
+        rows = top_explanations(det, samples.X, keys_of(samples, key)[0], top, elements)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, default=str))
+        return
+    lines = [
+        (
+            str(r["key"]),
+            f"{r['score']:.4g}",
+            r["element"],
+            short(r["seen"]),
+            short(r["chances"] or r["expected"]),
+            f"{r['fall']:.3g}",
+            r["driver"],
+            str(r["nearest_defect"]),
+        )
+        for r in rows
+    ]
+    print_table("why", ["sample", "score", "element", "seen", "expected", "fall", "driven by", "nearest defect"], lines)
