@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from blemish import DefectDetector
+from blemish import DefectDetector, load
 from blemish.errors import ConfigError, DataError, LabelError, NoDefectsError
+from blemish.fitted import FEW_HELD_OUT
+from blemish.labels import to_groups
 from blemish.scoring.conformal import conformal_p_values, discoveries
 from blemish.scoring.thresholds import (
     for_budget,
@@ -105,6 +107,34 @@ def test_a_detectors_p_values_and_selections_hold_over_many_fits(n, labelled):
     assert np.mean(false) <= 0.2 + 4 * np.std(false) / np.sqrt(fits)
     if labelled and n == 250:
         assert found_any > fits / 4  # it is not by never choosing anything
+
+
+def test_where_few_rows_are_held_out_the_scorer_learns_from_them_after_they_have_calibrated(table_split, tmp_path):
+    X, y = table_split.X_train, table_split.y_train
+    det = DefectDetector(epochs=1, scorer=QUICK, random_state=0).fit(X, y)
+    fitted, new = det.fitted_, table_split.X_test
+    evidence = fitted.model.evidence(fitted.model.to_tensor(X))
+    assert len(fitted.held_out)
+    assert fitted.blind_state
+    np.testing.assert_array_equal(np.sort(fitted.blind.defect_score(evidence[fitted.held_out])), fitted.ordinary)
+    assert not np.array_equal(fitted.defect_score(evidence), fitted.blind.defect_score(evidence))
+    learnt = fitted.scorer.fit(evidence, to_groups(y, len(X)))  # these experts draw no random number but for the folds
+    assert np.array_equal(learnt["1.normal"], fitted.scorer_state["1.normal"])
+
+    scores = fitted.blind.decision_score(fitted.model.evidence(fitted.model.to_tensor(new)))
+    np.testing.assert_array_equal(det.p_values(new), conformal_p_values(fitted.ordinary, scores))
+    det.save(tmp_path / "m.blemish")
+    again = load(tmp_path / "m.blemish")
+    np.testing.assert_array_equal(again.p_values(new), det.p_values(new))
+    np.testing.assert_array_equal(again.defect_score(new), det.defect_score(new))
+
+
+def test_where_many_rows_are_held_out_one_fit_of_the_scorer_is_enough():
+    X = np.random.default_rng(0).normal(size=(5 * (FEW_HELD_OUT + 1), 2))
+    det = DefectDetector(epochs=1, scorer="latent", random_state=0).fit(X)
+    assert len(det.fitted_.held_out) == FEW_HELD_OUT + 1
+    assert not det.fitted_.blind_state
+    assert det.fitted_.blind is det.fitted_
 
 
 # Bad input

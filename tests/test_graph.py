@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 
 from blemish.experts import EXPERTS
 from blemish.graph import Graph
 from blemish.labels import DEFECT, OTHER
 from blemish.modalities.pictures import Pixels
-from blemish.modalities.tabular import arcsinh_graph
+from blemish.modalities.tabular import Tabular, arcsinh_graph
 from blemish.scoring import SCORERS
 from blemish.scoring.evidence import Evidence, EvidenceNodes
 from blemish.scoring.tail import fit_tail, tail_rank, tail_rank_graph
@@ -120,3 +121,18 @@ def test_the_inverse_hyperbolic_sine_to_the_last_digits():
     graph.output("y", arcsinh_graph(graph.input("x", np.float64, ["row"])), np.float64, ["row"])
     (found,) = run(graph, {"x": x})
     np.testing.assert_allclose(found, np.arcsinh(x), rtol=1e-12)
+
+
+def test_numbers_of_a_table_are_prepared_to_the_same_bits():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 3)) * [1e-3, 1.0, 1e6] * np.exp(2 * rng.normal(size=(4000, 3)))
+    X[rng.random(X.shape) < 0.05] = np.nan
+    fitted = Tabular().fit(X)
+    x = fitted.to_tensor(X)
+    graph = Graph()
+    graph.output("x", fitted.graph(graph), np.float32, ["row", x.shape[1]])
+    (found,) = run(graph, {"X": X})
+    assert np.array_equal(found, x)
+    plain = np.sinh(x.astype(np.float64)).astype(np.float32)
+    is_number = [block.kind == "numeric" for block in fitted.blocks]
+    assert np.array_equal(fitted.features(torch.from_numpy(x))["plain"].numpy(), np.where(is_number, plain, x))

@@ -23,6 +23,7 @@ from blemish.scoring.clouds import (
     whitened,
 )
 from blemish.scoring.conformal import conformal_p_values, discoveries
+from blemish.scoring.ensemble import Ensemble
 from blemish.scoring.promise import promise
 from blemish.scoring.thresholds import (
     clopper_pearson,
@@ -154,6 +155,18 @@ def test_a_region_that_nobody_has_seen_is_not_my_defect(cls, makeup):
     directions = np.random.default_rng(0).normal(size=(50, 3))
     far = Evidence(1e4 * directions / np.linalg.norm(directions, axis=1, keepdims=True), np.full(50, 1e9))
     assert cls().probabilities(state, far)[:, 2].max() < PRIOR["defect"]
+
+
+def test_a_row_that_is_reconstructed_better_than_most_is_no_outlier():
+    evidence, group = example()
+    scorer = Ensemble()
+    state = scorer.fit(evidence, group)
+    order = np.argsort(evidence.error)
+    chances = scorer.probabilities(state, replace(evidence, z=np.zeros_like(evidence.z)))[order]
+    other = chances[:, 1] / chances[:, :2].sum(axis=1)
+    assert (np.diff(other) >= -1e-12).all()
+    better = scorer.probabilities(state, Evidence(np.zeros((1, 3)), np.zeros(1)))[0]
+    assert better[1] / better[:2].sum() == pytest.approx(other[0])
 
 
 def test_a_region_that_nobody_has_seen_scores_below_the_defects():

@@ -68,7 +68,7 @@ def cross_fits(
             job = Job(task, patience, model, x, group, rows.names, held_out, rng, time.perf_counter(), own, None)
             for _ in run_job(job):
                 pass
-            yield replace(learn_groups(model, x, group, held_out, rows.names, own), learnt=None)
+            yield replace(learn_groups(model, x, group, held_out, rows.names, own, blind=True), learnt=None)
 
 
 def p_values(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:
@@ -89,7 +89,7 @@ def p_values(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, 
         )
 
     def scores(one: Fitted) -> Float[np.ndarray, " row"]:
-        return one.model.asked(X, lambda evidence: (one.decision_score(evidence),))[0]
+        return one.model.asked(X, lambda evidence: (one.blind.decision_score(evidence),))[0]
 
     if folds:
         return cross_conformal_p_values([fold.ordinary for fold in folds], np.stack([scores(fold) for fold in folds]))

@@ -89,7 +89,7 @@ def drift_of(fitted: Fitted, x: TensorRows) -> Drift:
         )
     x = x[torch.arange(0, len(x), max(1, -(-len(x) // MOST_COMPARED)))]
     evidence, reference = fitted.model.evidence(x), fitted.reference
-    seen = {"outlier score": fitted.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
+    seen = {"outlier score": fitted.blind.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
     expected = {"outlier score": fitted.calibration["outlier"].tolist(), **code_columns(reference["z"])}
     if "x" in reference:
         seen |= _columns_of(fitted, x.to_dense().cpu().numpy())

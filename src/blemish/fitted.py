@@ -35,6 +35,7 @@ from blemish.sparse import TensorRows
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 0.2, 20, 1000
 LEAST_JUDGED, LEAST_GAP = 4, 0.05  # labelled defects, and share of ordinary rows, before labels are called useless
 KNOWN_NORMALS = 256  # codes kept for explanations and samples
+FEW_HELD_OUT = 200  # where no more are held out, the scorer in use learns from them, too
 MOST_REFERENCE = 500  # held-out rows kept to compare new data with
 
 
@@ -62,6 +63,7 @@ class Fitted:
     Attributes:
         model: The network with the modality that feeds it.
         scorer_state: What the scorer learnt.
+        blind_state: What it learnt without the held-out rows, where it then learnt from them, too; else empty.
         calibration: Sorted scores of ordinary rows ('outlier'; 'defect' where defects were labelled), scores of
             labelled defects by scorers that have not seen them ('known') and of rows labelled otherwise ('rejected').
         known: Codes of labelled defects ('defect') and of some normals ('normal').
@@ -76,6 +78,7 @@ class Fitted:
 
     model: Model
     scorer_state: dict[str, np.ndarray]
+    blind_state: dict[str, np.ndarray]
     calibration: dict[str, np.ndarray]
     known: dict[str, np.ndarray]
     known_names: dict[str, list[Any]]
@@ -101,6 +104,11 @@ class Fitted:
     def decision_score(self, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """The score that is cut: the defect score where defects are labelled, else the outlier score."""
         return self.defect_score(evidence) if self.n_defects else self.outlier_score(evidence)
+
+    @property
+    def blind(self) -> "Fitted":
+        """The same by a scorer that has not seen the held-out rows: on new rows it is as what calibrates."""
+        return replace(self, scorer_state=self.blind_state) if self.blind_state else self
 
     @property
     def ordinary(self) -> Float[np.ndarray, " ordinary"]:
@@ -211,8 +219,8 @@ class Fitted:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers, by name, for a model file."""
-        groups = {"scorer": self.scorer_state, "calibration": self.calibration, "known": self.known}
-        groups |= {"reference": self.reference, "labels": self.labels}
+        groups = {"scorer": self.scorer_state, "blind": self.blind_state, "calibration": self.calibration}
+        groups |= {"known": self.known, "reference": self.reference, "labels": self.labels}
         return {
             **self.model.arrays(),
             "held_out": self.held_out,
@@ -251,6 +259,7 @@ def from_stored(
     return Fitted(
         model=model,
         scorer_state=under("scorer"),
+        blind_state=under("blind"),
         calibration=under("calibration"),
         known=under("known"),
         known_names=facts["known_names"],
@@ -281,8 +290,10 @@ def learn_groups(
     held_out: Int[np.ndarray, " held_out"],
     names: list[Any],
     seed: int = 0,
+    *,
+    blind: bool = False,
 ) -> Fitted:
-    """Fit the scorer on the training rows and score the held-out ones.
+    """Fit the scorer on the training rows and score the held-out ones; where these are few, fit it on all rows then.
 
     Args:
         model: A trained model.
@@ -291,6 +302,7 @@ def learn_groups(
         held_out: Rows that were not trained on.
         names: A name for each row.
         seed: For the scorer.
+        blind: Leave it at the scorer that has not seen the held-out rows.
     """
     evidence = model.evidence(x)
     seen = np.setdiff1d(np.arange(len(x)), held_out)
@@ -315,9 +327,11 @@ def learn_groups(
     normals = np.flatnonzero(is_ordinary(group))
     normals = normals[:: max(1, -(-len(normals) // KNOWN_NORMALS))]
     which = {"defect": defects, "normal": normals}
+    again = 0 < len(held_out) <= FEW_HELD_OUT and not blind
     return Fitted(
         model=model,
-        scorer_state=state,
+        scorer_state=scorer.fit(evidence, group, seed) if again else state,
+        blind_state=state if again else {},
         calibration=calibration,
         known={name: evidence.z[rows] for name, rows in which.items()},
         known_names={name: [names[i] for i in rows] for name, rows in {**which, "rejected": rejected}.items()},

@@ -114,8 +114,9 @@ class _DistancesToMany(torch.autograd.Function):
         squared = torch.addmm(lengths, a, b.T, alpha=-2)
         rounding = lengths.mul_(8 * torch.finfo(a.dtype).eps).add_(1e-12)
         found = torch.maximum(squared, rounding).sqrt_()
-        ctx.save_for_backward(a, b, found, squared > rounding)
-        return found
+        known = squared > rounding
+        ctx.save_for_backward(a, b, found, known)
+        return found * known
 
     @staticmethod
     @once_differentiable

@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.functional import columns_where, distances, distances_to_many, is_defect, rows_where
+from blemish.functional import columns_where, distances_to_many, is_defect, rows_where
 from blemish.losses.miners import MINERS, mine
 from blemish.output import Batch, Output
 from blemish.parts import choose
@@ -46,11 +46,10 @@ def triplet_contrast(
     defect, unit = is_defect(group), z.shape[1] ** 0.5
     if not defect.any():
         return z.sum() * 0
-    codes = rows_where(z, defect)
-    together = distances(codes, codes) / unit
-    apart = columns_where(distances_to_many(codes, z), ~defect) / unit
+    pairs = distances_to_many(rows_where(z, defect), z) / unit
+    together, apart = columns_where(pairs, defect), columns_where(pairs, ~defect)
     hinge = (together.amax(1, keepdim=True) + margin - apart).clamp_min(0)
-    return (mine(miner, -apart, -together) * hinge).sum() / len(codes)
+    return (mine(miner, -apart, -together) * hinge).sum() / len(pairs)
 
 
 @dataclass(frozen=True)

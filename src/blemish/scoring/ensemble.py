@@ -168,13 +168,16 @@ class Ensemble:
         return np.mean(free, axis=0) if free else np.zeros(n)
 
     def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
-        """Of the defect by logistic regression on blind scores; the rest is shared by how unusual the error is."""
+        """Of the defect by logistic regression on blind scores; the rest is shared by how unusual the error is.
+
+        An error below the median is as ordinary as the median.
+        """
         return self._shares(state, evidence, self.defect_score(state, evidence) if "weights" in state else None)
 
     def _shares(
         self, state: State, evidence: Evidence, mine: Float[np.ndarray, " row"] | None
     ) -> Float[np.ndarray, "row 3"]:
-        u = whitened(state, evidence.view("error"))
+        u = whitened(state, np.maximum(evidence.view("error"), state["centre"]))
         rest = posterior(log_joint(u, u[:0], u[:0], 1.0)[:, :2])
         if mine is None:
             return np.column_stack([rest, np.zeros(len(rest))])
@@ -192,7 +195,7 @@ class Ensemble:
             heard += [opinion.op("Min", state["most"][i]) * state["weights"][i]] if labelled else []
         graph = evidence.error.graph
         level = graph.op("Sum", *free) / float(len(free)) if free else evidence.error * 0.0
-        u = whitened_graph(state, evidence.view("error"))
+        u = whitened_graph(state, evidence.view("error").op("Max", state["centre"]))
         rest = posterior_graph(log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1)), 1.0))
         if not labelled:
             return ScoreNodes(level, None, rest)
