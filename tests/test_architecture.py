@@ -35,7 +35,7 @@ ROWS = [
     ["catalogue", "runtime"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],
     ["autoencoder", "adam"],
-    ["chain"],
+    ["chain", "task"],
     ["training", "scoring", "occlusion", "metrics", "modalities", "datasets", "sources"],
     ["choices", "rows", "file_labels", "label_report", "report", "streams"],
     ["model"],

@@ -15,7 +15,8 @@ from blemish.chain import chain_of
 from blemish.losses import LOSSES
 from blemish.losses.huber import Huber
 from blemish.output import Batch, Block, WrittenOut
-from blemish.training import Plan, Run, Task, TrainingData, run
+from blemish.task import Plan, Task, TrainingData
+from blemish.training import Run, run
 
 BLOCKS = tuple(Block(i, i + 1, "numeric") for i in range(5))
 MIXED = (*BLOCKS[:3], Block(3, 5, "categorical"))

@@ -12,7 +12,8 @@ from blemish.labels import DEFECT, OTHER, UNLABELLED
 from blemish.losses import CONTRASTS, LOSSES
 from blemish.output import SelfMade
 from blemish.schedules import SCHEDULES
-from blemish.training import EpochRecord, Plan, TrainingData, stops_early, train
+from blemish.task import Plan, TrainingData
+from blemish.training import EpochRecord, stops_early, train
 
 MSE, MARGIN = LOSSES["mse"](), LOSSES["margin"]()
 

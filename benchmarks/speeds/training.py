@@ -16,7 +16,8 @@ from blemish.functional import mean_squared_distance_to, within_sum
 from blemish.labels import DEFECT
 from blemish.losses import LOSSES
 from blemish.output import Batch, Block, LossTerm
-from blemish.training import Plan, Task, TrainingData, run
+from blemish.task import Plan, Task, TrainingData
+from blemish.training import run
 from speeds.turns import Peer, Result, Variant, compare, peer
 
 N_ROWS, WIDTH, BATCH = 20_000, 30, 128

@@ -1,6 +1,7 @@
 """Any table that a user may hold, as a plain dictionary of NumPy columns."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import narwhals.stable.v1 as nw
@@ -25,6 +26,28 @@ def is_frame(X: Any) -> bool:
 def frame_columns(X: Any) -> list[str]:
     """The column names of a frame, as text."""
     return [str(name) for name in nw.from_native(X, eager_only=True).columns]
+
+
+def frame_of(lines: list[dict[str, Any]], index: list[Any] | None = None, mixed: Sequence[str] = ()) -> Any:
+    """A pandas frame with a row for each line; without pandas an Arrow table, which has no index.
+
+    Args:
+        lines: Column → value, the same columns in each.
+        index: A name for each row; None: its number.
+        mixed: Columns of several types, which Arrow holds as text.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        import pyarrow as pa
+
+        return pa.Table.from_pylist([{**line, **{name: str(line[name]) for name in mixed}} for line in lines])
+    return pd.DataFrame(lines, index=None if index is None else pd.Index(index))
+
+
+def frame_html(frame: Any) -> str:
+    """What `frame_of` gave, for notebooks; everything escaped."""
+    return frame._repr_html_() if hasattr(frame, "_repr_html_") else f"<pre>{escape(str(frame))}</pre>"
 
 
 def to_columns(X: Any) -> tuple[Columns, str]:

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from blemish import fitted
 from blemish.choices import Choices, choose_modality, whole_number
-from blemish.errors import ConfigError, DataWarning, QualityWarning
-from blemish.fitted import Fitted, learn_groups
+from blemish.errors import ConfigError, DataError, DataWarning, QualityWarning
+from blemish.fitted import HELD_OUT, LEAST_HELD_OUT, Fitted, learn_groups
 from blemish.fitting import Job, assemble, plan_task, run_job
 from blemish.labels import is_ordinary
 from blemish.rows import Rows, take
+from blemish.scoring.conformal import conformal_p_values, cross_conformal_p_values
 
 
 def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " _"]]:
@@ -68,6 +69,31 @@ def cross_fits(
             for _ in run_job(job):
                 pass
             yield replace(learn_groups(model, x, group, held_out, rows.names, own, blind=True), learnt=None)
+
+
+def p_values(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:
+    """Conformal p-values of new rows: by the folds where there are any, else by the rows that the fit held out.
+
+    Args:
+        fit: Of all rows.
+        folds: What `cross_fits` gave, or nothing.
+        X: Raw samples.
+
+    Raises:
+        DataError: If there are neither.
+    """
+    if not len(fit.held_out) and not folds:
+        raise DataError(
+            f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows, or call "
+            "cross_fit with the rows of the fit"
+        )
+
+    def scores(one: Fitted) -> Float[np.ndarray, " row"]:
+        return one.model.asked(X, lambda evidence: (one.blind.decision_score(evidence),))[0]
+
+    if folds:
+        return cross_conformal_p_values([fold.ordinary for fold in folds], np.stack([scores(fold) for fold in folds]))
+    return conformal_p_values(fit.ordinary, scores(fit))
 
 
 def to_stored(folds: Sequence[Fitted]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:

@@ -23,10 +23,7 @@ from blemish.errors import ConfigError, DataError, MissingExtraError, NoDefectsE
 from blemish.explain import Explanation, explain
 from blemish.export import Parity, write_onnx
 from blemish.fitted import (
-    HELD_OUT,
-    LEAST_HELD_OUT,
     Assessment,
-    Fitted,
     hold_out,
     learn_groups,
     still_held_out,
@@ -35,17 +32,17 @@ from blemish.fitted_card import fitted_card
 from blemish.fitting import Job, build_model, plan_task, run_job
 from blemish.label_report import LabelReport
 from blemish.labels import CLASSES, LEAST_ORDINARY, counts, need_ordinary, to_groups
+from blemish.model import Arrays
 from blemish.rows import Rows, to_rows
 from blemish.scoring import Evidence
 from blemish.scoring.clouds import PRIOR
-from blemish.scoring.conformal import conformal_p_values, cross_conformal_p_values, discoveries
+from blemish.scoring.conformal import discoveries
 from blemish.scoring.prior import shares_of
 from blemish.scoring.thresholds import for_share
 from blemish.sparse import TensorRows
 from blemish.training import EpochRecord
 from blemish.version import __version__
 
-Arrays = tuple[np.ndarray, ...]
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
 
 
@@ -275,7 +272,7 @@ class DefectDetector(BaseEstimator):
             that look at no label, else the reconstruction error in scaled units. A pandas frame
             gives a pandas Series with its index; a path that cannot be decoded gives NaN.
         """
-        rows, (scores,) = self._asked(X, lambda fitted, evidence: (fitted.outlier_score(evidence),))
+        rows, (scores,) = self._asked(X, lambda evidence: (self.fitted_.outlier_score(evidence),))
         return rows.spread(scores, "outlier_score")
 
     def defect_score(self, X: Any) -> Any:
@@ -289,7 +286,7 @@ class DefectDetector(BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         self._need_defects("defect_score")
-        rows, (scores,) = self._asked(X, lambda fitted, evidence: (fitted.defect_score(evidence),))
+        rows, (scores,) = self._asked(X, lambda evidence: (self.fitted_.defect_score(evidence),))
         return rows.spread(scores, "defect_score")
 
     def decision_function(self, X: Any) -> Any:
@@ -308,8 +305,8 @@ class DefectDetector(BaseEstimator):
         rows, (outlier, defect, _) = self._asked(X, self._together)
         return rows.spread(self._words(outlier, defect), "label")
 
-    def _together(self, fitted: Fitted, evidence: Evidence) -> Arrays:
-        scores = fitted.scores(evidence, self.prior_)
+    def _together(self, evidence: Evidence) -> Arrays:
+        scores = self.fitted_.scores(evidence, self.prior_)
         defect = np.full(len(evidence), np.nan) if scores.defect is None else scores.defect
         return scores.outlier, defect, scores.probabilities
 
@@ -325,7 +322,7 @@ class DefectDetector(BaseEstimator):
         With two labelled defects or more, that of the defect is calibrated on their blind scores and on held-out rows.
         Labelled defects are no random sample, so the shares of the groups are assumed: `prior_`, see `set_prior`.
         """
-        rows, (chances,) = self._asked(X, lambda fitted, evidence: (fitted.probabilities(evidence, self.prior_),))
+        rows, (chances,) = self._asked(X, lambda evidence: (self.fitted_.probabilities(evidence, self.prior_),))
         return rows.spread(chances, list(CLASSES))
 
     def set_prior(self, *, defect: float, other: float | None = None) -> "DefectDetector":
@@ -347,7 +344,7 @@ class DefectDetector(BaseEstimator):
     def assess(self, X: Any) -> Assessment:
         """All scores, probabilities and codes in one pass over the rows, as plain arrays."""
         rows, (outlier, defect, chances, codes) = self._asked(
-            X, lambda fitted, evidence: (*self._together(fitted, evidence), evidence.z)
+            X, lambda evidence: (*self._together(evidence), evidence.z)
         )
         spread = replace(rows, index=None).spread
         return Assessment(
@@ -404,8 +401,8 @@ class DefectDetector(BaseEstimator):
         Raises:
             DataError: If too few rows were fitted to hold some out.
         """
-        rows, p_values = self._p_values(X)
-        return rows.spread(p_values, "p_value")
+        rows = self._rows(X)
+        return rows.spread(cross_fits.p_values(self.fitted_, self.folds_, rows.X), "p_value")
 
     def select(self, X: Any, fdr: float = 0.1) -> Any:
         """Which rows to report so that at most a share `fdr` of them is expected to be ordinary; booleans (row,).
@@ -416,24 +413,8 @@ class DefectDetector(BaseEstimator):
         """
         if not 0 < fdr < 1:
             raise ConfigError(f"fdr={fdr!r} must lie strictly between 0 and 1")
-        rows, p_values = self._p_values(X)
-        return rows.spread(discoveries(p_values, fdr), "selected")
-
-    def _p_values(self, X: Any) -> tuple[Rows, np.ndarray]:
-        check_is_fitted(self, "threshold_")
-        if not len(self.fitted_.held_out) and not self.folds_:
-            raise DataError(
-                f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows, or "
-                "call cross_fit with the rows of the fit"
-            )
         rows = self._rows(X)
-        scores = [
-            _answers(fitted, rows, lambda f, e: (f.blind.decision_score(e),))[0]
-            for fitted in self.folds_ or [self.fitted_]
-        ]
-        if self.folds_:
-            return rows, cross_conformal_p_values([fold.ordinary for fold in self.folds_], np.stack(scores))
-        return rows, conformal_p_values(self.fitted_.ordinary, scores[0])
+        return rows.spread(discoveries(cross_fits.p_values(self.fitted_, self.folds_, rows.X), fdr), "selected")
 
     def set_threshold(
         self,
@@ -507,7 +488,7 @@ class DefectDetector(BaseEstimator):
 
     def encode(self, X: Any) -> Any:
         """Codes, shape (row, latent), float64."""
-        rows, (z,) = self._asked(X, lambda _, evidence: (evidence.z,))
+        rows, (z,) = self._asked(X, lambda evidence: (evidence.z,))
         return rows.spread(z, [f"z{i}" for i in range(z.shape[1])])
 
     def decode(self, Z: ArrayLike) -> Any:
@@ -667,9 +648,9 @@ class DefectDetector(BaseEstimator):
         rows = self._rows(X)
         return rows, self.fitted_.model.to_tensor(rows.X)
 
-    def _asked(self, X: Any, ask: Callable[[Fitted, Evidence], Arrays]) -> tuple[Rows, Arrays]:
+    def _asked(self, X: Any, ask: Callable[[Evidence], Arrays]) -> tuple[Rows, Arrays]:
         rows = self._rows(X)
-        return rows, _answers(self.fitted_, rows, ask)
+        return rows, self.fitted_.model.asked(rows.X, ask)
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn may assume: missing values and categories are fine, features need not be positive."""
@@ -691,9 +672,3 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> DefectDetector:
         ArtifactError: If the file is missing, truncated, foreign, damaged or from a newer version.
     """
     return model_file.read(path, DefectDetector, device)
-
-
-def _answers(fitted: Fitted, rows: Rows, ask: Callable[[Fitted, Evidence], Arrays]) -> Arrays:
-    """Ask about some rows at a time: what is known of each row is many times its size."""
-    found = fitted.model.judged(fitted.model.to_tensor(rows.X), lambda evidence: ask(fitted, evidence))
-    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))

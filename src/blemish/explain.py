@@ -1,15 +1,14 @@
 """Why is this one flagged? Elements that reconstruct badly, and the labelled samples it lies near."""
 
 from dataclasses import dataclass, field
-from html import escape
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from jaxtyping import Bool, Float, Int
 
+from blemish.columns import frame_html, frame_of
 from blemish.errors import DataError
 from blemish.fitted import Fitted
 from blemish.modalities.tabular import FittedTabular
@@ -116,13 +115,7 @@ class Explanation:
             for row in range(len(self.index))
             for rank, element in enumerate(self.worst(row, top), start=1)
         ]
-        try:
-            import pandas as pd
-        except ImportError:
-            return pa.Table.from_pylist(
-                [{**line, "seen": str(line["seen"]), "expected": str(line["expected"])} for line in lines]
-            )
-        return pd.DataFrame(lines, index=pd.Index([self.index[line["row"]] for line in lines]))
+        return frame_of(lines, index=[self.index[line["row"]] for line in lines], mixed=("seen", "expected"))
 
     def of_score(self, row: int, element: int) -> dict[str, Any]:
         """Falls, chances (as text) and driver of one element of a row; nothing where only errors were asked for."""
@@ -137,8 +130,7 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         """The frame, for notebooks; pandas escapes it."""
-        frame = self.to_frame()
-        return frame._repr_html_() if hasattr(frame, "_repr_html_") else f"<pre>{escape(str(frame))}</pre>"
+        return frame_html(self.to_frame())
 
     def by_frame(self) -> Any:
         """A frame with one line for each frame of each recording, for video; an Arrow table without pandas.
@@ -170,11 +162,7 @@ class Explanation:
                 {"recording": recording, "frame": frame, "error": value, "regularity": score}
                 for frame, value, score in columns
             ]
-        try:
-            import pandas as pd
-        except ImportError:
-            return pa.Table.from_pylist(lines)
-        return pd.DataFrame(lines)
+        return frame_of(lines)
 
 
 def _place(name: Any) -> tuple[Any, int]:

@@ -17,7 +17,8 @@ from blemish.rows import Rows
 from blemish.shards import ShardedRows
 from blemish.sparse import TensorRows
 from blemish.synthetic import SYNTHETIC
-from blemish.training import EpochRecord, Plan, Run, Task, TrainingData, run, stops_early
+from blemish.task import Plan, Task, TrainingData
+from blemish.training import EpochRecord, Run, run, stops_early
 from blemish.views import VIEWS
 
 REFIT_SHARE = 0.25  # of the epochs of a first fit

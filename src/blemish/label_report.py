@@ -6,10 +6,10 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Bool, Float
 from scipy.stats import binomtest
 
+from blemish.columns import frame_html, frame_of
 from blemish.errors import ConfigError
 from blemish.scoring.conformal import conformal_p_values
 from blemish.scoring.outlook import Outlook, outlook
@@ -193,11 +193,7 @@ class LabelReport:
             for c in self.conflicts
         ]
         lines += [self._line("doubt", str(d.name), None, 1 - d.as_high, f"{d.label}: {d.why}") for d in self.doubts]
-        try:
-            import pandas as pd
-        except ImportError:
-            return pa.Table.from_pylist(lines)
-        return pd.DataFrame(lines)
+        return frame_of(lines)
 
     @staticmethod
     def _line(about: str, item: str, at: Outlook | None, above: float | None, says: str) -> dict[str, Any]:
@@ -212,9 +208,7 @@ class LabelReport:
     def _repr_html_(self) -> str:
         """The answers and the frame, for notebooks; everything escaped."""
         answers = "".join(f"<dt>{escape(q)}</dt><dd>{escape(a)}</dd>" for q, a in self.says.items())
-        frame = self.to_frame()
-        table = frame._repr_html_() if hasattr(frame, "_repr_html_") else f"<pre>{escape(str(frame))}</pre>"
-        return f"<dl>{answers}</dl>{table}"
+        return f"<dl>{answers}</dl>{frame_html(self.to_frame())}"
 
 
 def label_report(

@@ -14,7 +14,8 @@ from torch import Tensor
 from blemish.detector import DefectDetector
 from blemish.errors import ConfigError, missing_extra
 from blemish.output import Batch
-from blemish.training import EpochRecord, Stage, Task, check_finite
+from blemish.task import Stage, Task
+from blemish.training import EpochRecord, check_finite
 
 try:
     from lightning import LightningModule

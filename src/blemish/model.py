@@ -27,6 +27,7 @@ SCORING_ROWS = 1024  # rows at a time: fits the cache, see docs/log.md
 
 
 Answer = TypeVar("Answer")
+Arrays = tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,10 @@ class Model:
         starts = range(0, len(x), JUDGED_ROWS)
         alone = self.device.type != "cpu" or has_convolutions(self.network)
         return list(in_order(judge, starts, 1 if alone else torch.get_num_threads()))
+
+    def asked(self, raw: Any, ask: Callable[[Evidence], Arrays]) -> Arrays:
+        """Arrays (row, …) that `ask` makes of the evidence of raw samples, all together; see `judged`."""
+        return tuple(np.concatenate(parts) for parts in zip(*self.judged(self.to_tensor(raw), ask), strict=True))
 
     def error_map(self, x: TensorRows) -> Float[np.ndarray, "row *element"]:
         """Error of every column or pixel; a column of several features has their mean."""

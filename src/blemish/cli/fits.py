@@ -116,9 +116,14 @@ def fit(
     from blemish.inputs import is_large
 
     if resume or (is_large(run) if run.out_of_core is None else run.out_of_core):
-        _fit_out_of_core(run, arguments, output, resume=resume)
+        det, modality, skipped = _fit_out_of_core(run, arguments, output, resume=resume)
     else:
-        _fit(run, arguments, output)
+        det, modality, skipped = _fit_in_memory(run, arguments, output)
+    rows = det.training_["rows"]
+    counts = ", ".join(f"{n} {word}" for word, n in rows.items() if n)
+    typer.echo(f"fitted on {sum(rows.values())} {modality} samples ({counts}) in {det.training_['seconds']:.1f} s")
+    say_skipped(skipped)
+    typer.echo(f"wrote {output}")
 
 
 def _need_both(data: object, output: object) -> None:
@@ -126,7 +131,9 @@ def _need_both(data: object, output: object) -> None:
         raise typer.BadParameter("DATA and --output (-o) are needed, on the command line or in the config file")
 
 
-def _fit_out_of_core(run: "RunConfig", arguments: dict[str, Any], output: Path, *, resume: bool) -> None:
+def _fit_out_of_core(
+    run: "RunConfig", arguments: dict[str, Any], output: Path, *, resume: bool
+) -> tuple["DefectDetector", str, list[str]]:
     from blemish.inputs import stream_to_fit
 
     with warnings_as_notes(), progress_bar(output.name) as advance:
@@ -139,12 +146,12 @@ def _fit_out_of_core(run: "RunConfig", arguments: dict[str, Any], output: Path, 
             det.set_params(modality=stream.modality)
         for record in iter_fit_stream(det, stream, run, Path(f"{output}.fit"), output, resume=resume):
             advance(record)
-    _say_fitted(det, sum(det.training_["rows"].values()), stream.modality)
-    say_skipped(det.notes_["skipped"])
-    typer.echo(f"wrote {output}")
+    return det, stream.modality, det.notes_["skipped"]
 
 
-def _fit(run: "RunConfig", arguments: dict[str, Any], output: Path) -> None:
+def _fit_in_memory(
+    run: "RunConfig", arguments: dict[str, Any], output: Path
+) -> tuple["DefectDetector", str, list[str]]:
     from blemish.inputs import labels_for, limited, name_known, samples_to_fit
 
     with warnings_as_notes():
@@ -164,11 +171,4 @@ def _fit(run: "RunConfig", arguments: dict[str, Any], output: Path) -> None:
         name_known(det, samples.keys)
     det.notes_ = {"run": run.given(), "taken_out": sorted(samples.columns)}
     det.save(output)
-    _say_fitted(det, len(samples), samples.modality)
-    say_skipped(samples.skipped)
-    typer.echo(f"wrote {output}")
-
-
-def _say_fitted(det: "DefectDetector", n: int, modality: str) -> None:
-    counts = ", ".join(f"{n} {word}" for word, n in det.training_["rows"].items() if n)
-    typer.echo(f"fitted on {n} {modality} samples ({counts}) in {det.training_['seconds']:.1f} s")
+    return det, samples.modality, samples.skipped
