@@ -97,6 +97,20 @@ TASKS = {"targeted/cwru/Ball_014_1": SimpleNamespace(load=load)}
 """
 
 
+def test_exports_agree_on_samples_that_nobody_has_seen(tmp_path):
+    rng = np.random.default_rng(0)
+    kind = np.repeat(["fine", "crack"], [120, 40])
+    rows = rng.normal(size=(len(kind), 3)) + 5 * (kind == "crack")[:, None] * [1, 0, 0]
+    pd.DataFrame(rows).assign(kind=kind).rename(columns=str).to_csv(tmp_path / "parts.csv", index=False)
+    done = run(tmp_path, "--normal", "fine", script="parity.py")
+    assert done.returncode == 0, done.stderr[-2000:]
+    name, seed, n, evidence, scores, whole, beyond = done.stdout.splitlines()[-1].strip("| ").split(" | ")
+    assert (name, seed) == ("parts/crack", "0")
+    assert int(n) >= 60
+    assert max(float(evidence), float(scores), float(whole)) <= 1e-5
+    assert int(beyond) <= 1
+
+
 def test_the_ablation_of_contrasts_takes_its_tasks_from_a_protocol(tmp_path, monkeypatch):
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "protocol.py").write_text(PROTOCOL)
