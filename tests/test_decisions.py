@@ -129,15 +129,9 @@ def test_where_few_rows_are_held_out_the_scorer_learns_from_them_after_they_have
     np.testing.assert_array_equal(again.defect_score(new), det.defect_score(new))
 
 
-def test_a_scorer_of_codes_alone_does_not_learn_from_rows_that_the_network_has_not_seen(table_split):
-    det = DefectDetector(epochs=1, scorer="latent", random_state=0).fit(table_split.X_train, table_split.y_train)
-    assert len(det.fitted_.held_out)
-    assert not det.fitted_.blind_state
-
-
 def test_where_many_rows_are_held_out_one_fit_of_the_scorer_is_enough():
     X = np.random.default_rng(0).normal(size=(5 * (FEW_HELD_OUT + 1), 2))
-    det = DefectDetector(epochs=1, scorer=QUICK, random_state=0).fit(X)
+    det = DefectDetector(epochs=1, scorer="latent", random_state=0).fit(X)
     assert len(det.fitted_.held_out) == FEW_HELD_OUT + 1
     assert not det.fitted_.blind_state
     assert det.fitted_.blind is det.fitted_

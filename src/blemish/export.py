@@ -24,7 +24,7 @@ from blemish.runtime import KEY, SCHEMA, Runtime
 from blemish.scoring import Evidence
 from blemish.scoring.calibration import LEAST_KNOWN, log_ratio
 from blemish.scoring.clouds import PRIOR
-from blemish.scoring.evidence import EvidenceNodes, ScoreNodes, views_asked
+from blemish.scoring.evidence import EvidenceNodes, ScoreNodes
 from blemish.store import write_atomically
 from blemish.version import __version__
 
@@ -170,7 +170,8 @@ def _either(condition: Node, yes: Node, no: Node) -> Node:
 
 def _evidence_nodes(graph: Graph, model: Model) -> EvidenceNodes:
     """Preparation and network."""
-    views = views_asked(model.choices.scorer.make())
+    asked = getattr(model.choices.scorer.make(), "experts", {})
+    views = sorted({view for names in asked for view in names.split("+")} - {"code", "error"})
     x = model.modality.graph(graph)
     z, error, *found = graph.splice(_traced(Body(model, views), model.modality.sample_shape), {"x": x})
     features = {view: node.to(np.float64) for view, node in zip(views, found, strict=True)}

@@ -19,7 +19,7 @@ from blemish.scoring import Evidence, Scorer, Scores
 from blemish.scoring.calibration import LEAST_KNOWN, chance_at, log_ratio
 from blemish.scoring.clouds import PRIOR
 from blemish.scoring.conflicts import conflicts
-from blemish.scoring.evidence import all_scores, views_asked
+from blemish.scoring.evidence import all_scores
 from blemish.scoring.learning_curve import Learnt, learning_curve, sample_of
 from blemish.scoring.prior import reweighed
 from blemish.scoring.promise import Promise, promise
@@ -295,9 +295,6 @@ def learn_groups(
 ) -> Fitted:
     """Fit the scorer on the training rows and score the held-out ones; where these are few, fit it on all rows then.
 
-    Not a scorer that looks at nothing but codes and errors: those of rows that the network has not trained on are
-    spread more widely.
-
     Args:
         model: A trained model.
         x: All samples, shape (row, *sample).
@@ -330,7 +327,7 @@ def learn_groups(
     normals = np.flatnonzero(is_ordinary(group))
     normals = normals[:: max(1, -(-len(normals) // KNOWN_NORMALS))]
     which = {"defect": defects, "normal": normals}
-    again = 0 < len(held_out) <= FEW_HELD_OUT and not blind and bool(views_asked(scorer))
+    again = 0 < len(held_out) <= FEW_HELD_OUT and not blind
     return Fitted(
         model=model,
         scorer_state=scorer.fit(evidence, group, seed) if again else state,

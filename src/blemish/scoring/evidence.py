@@ -166,18 +166,6 @@ class Scorer(Protocol):
         ...
 
 
-def views_asked(scorer: Scorer) -> list[str]:
-    """Views that a scorer looks at beside what the network makes, by name.
-
-    Example:
-        >>> from blemish.scoring import SCORERS
-        >>> views_asked(SCORERS["ensemble"](experts={"plain": ["trees"], "error": ["value"]}))
-        ['plain']
-    """
-    asked = getattr(scorer, "experts", {})
-    return sorted({view for names in asked for view in names.split("+")} - {"code", "error"})
-
-
 def leave_one_out(scorer: Scorer, evidence: Evidence, group: Int[np.ndarray, " row"]) -> Float[np.ndarray, " defect"]:
     """Defect score of each labelled defect by a scorer that has not seen it; empty for a single one."""
     defects = np.flatnonzero(group == DEFECT)
