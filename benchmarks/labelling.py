@@ -33,6 +33,7 @@ from sklearn.metrics import average_precision_score
 
 import quality
 from blemish import DefectDetector
+from blemish.app.looks import learn_looks, looks
 from blemish.app.marks import CODES
 from blemish.app.suggestions import View, misses, suggest
 from blemish.memory import Memory, remembering
@@ -111,7 +112,7 @@ class Ours:
         """`first` is fitted on X without labels and stays as it is."""
         self._X, self._det, self._rule = X, copy.copy(first), rule
         self._rng = np.random.default_rng(seed)
-        self._look(None)
+        self._look()
 
     def next(self, y: np.ndarray, said: list[str]) -> int | None:
         """See `Tool`."""
@@ -120,16 +121,15 @@ class Ours:
     def learn(self, y: np.ndarray) -> None:
         """See `Tool`."""
         self._det = copy.copy(self._det).refit(self._X, y)
-        self._look(numbers(y))
+        self._look()
 
     def score(self) -> np.ndarray:
         """See `Tool`."""
         return self._view.outlier if self._view.defect is None else self._view.defect
 
-    def _look(self, learnt: np.ndarray | None) -> None:
+    def _look(self) -> None:
         found = self._det.assess(self._X)
-        learnt = np.zeros(len(found.outlier), dtype=np.int8) if learnt is None else learnt
-        self._view = View(found.outlier, found.defect, found.probabilities, found.codes, learnt)
+        self._view = View(found.outlier, found.defect, found.probabilities, looks(found, learn_looks(found)))
 
 
 class Forest:
