@@ -508,7 +508,8 @@ def test_the_posterior_mean_is_that_of_scikit_learn():
 
     # ours 1 / (1 + d^2 / w), theirs (1 + d^2 / (2 alpha l^2))^-alpha
     kernel = RationalQuadratic(length_scale=np.sqrt(WIDTH / 2), alpha=1.0)
-    peer = GaussianProcessRegressor(kernel, alpha=NOISE, optimizer=None).fit(marks, y)
+    peer = GaussianProcessRegressor(kernel, alpha=NOISE, optimizer=None)  # pyright: ignore[reportArgumentType]
+    peer.fit(marks, y)
     assert posterior_mean(squares(rows, marks), squares(marks, marks), y) == pytest.approx(peer.predict(rows))
 
 

@@ -78,10 +78,10 @@ class Model:
         seen = {name: values.astype(np.float64) for name, values in filled(parts, len(x)).items()}
         views = set(getattr(self.choices.scorer.make(), "experts", ())) - {"code", "error"}
         if not views:
-            return Evidence(**seen)
+            return Evidence(seen["z"], seen["error"])
         with torch.inference_mode():
             features = filled((self._features(chunk) for chunk in x.split(SCORING_ROWS)), len(x))
-        return Evidence(**seen, features=features)
+        return Evidence(seen["z"], seen["error"], features)
 
     def _features(self, chunk: Tensor) -> dict[str, Tensor]:
         memory = current()
