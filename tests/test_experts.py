@@ -20,7 +20,7 @@ from blemish.experts.trees import as_arrays, trees_score
 from blemish.fitted import notice
 from blemish.labels import DEFECT, OTHER, UNLABELLED
 from blemish.modalities.texture import derivatives, moments, texture
-from blemish.scoring.ensemble import Ensemble, deal, distance_out, out_of_fold
+from blemish.scoring.ensemble import FAR_BY_ONE, Ensemble, deal, distance_out, out_of_fold
 from blemish.scoring.evidence import Evidence
 from blemish.scoring.tail import LEAST_ROWS, SLACK, TAIL, fit_tail, tail_rank
 
@@ -266,11 +266,18 @@ def test_weights_are_the_softmax_of_how_far_out():
     np.testing.assert_allclose(state["weights"], np.exp(pull) / np.exp(pull).sum())
 
 
-def test_one_defect_gives_each_expert_its_share():
+@pytest.mark.parametrize("place", [0.0, 2.0, 50.0])
+def test_of_one_defect_only_experts_that_look_at_no_label_can_be_judged(place):
     x, is_defect, _ = island(n_defects=1)
-    scorer = Ensemble(experts={"plain": ["linear", "isolation"]}, free_share=0.5)
+    x[is_defect] = place
+    scorer = Ensemble(experts={"plain": ["linear", "trees", "isolation"]}, free_share=0.5, temperature=2.0)
     state = scorer.fit(evidence_of(x), groups_of(is_defect))
-    np.testing.assert_allclose(state["weights"], [1 / 3, 2 / 3])
+    isolation, linear, trees = state["weights"]
+    assert linear == trees
+    score = EXPERTS["isolation"]().score({n.removeprefix("0."): v for n, v in state.items() if n.startswith("0.")}, x)
+    rest = score[deal(is_defect, 2, 0) == 0]
+    far = -np.log(((rest >= score[is_defect]).sum() + 1) / (len(rest) + 1))
+    assert isolation / linear == pytest.approx(0.5 * np.exp((far - FAR_BY_ONE) / 2))
 
 
 def test_the_outlier_score_does_not_depend_on_which_labels_there_are():

@@ -28,6 +28,7 @@ from blemish.scoring.tail import fit_tail, tail_rank, tail_rank_graph
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MOST_ROWS = 10_000  # ordinary rows that an expert learns from: more cost time and change little
+FAR_BY_ONE = 4.0  # nats that an expert is assumed to put unseen defects out, where it has one label to learn from
 SLOPES = (0.1, 3.0)  # of the log-odds in the defect score
 
 Heard = list[tuple[Expert, str, Float[np.ndarray, " row"]]]
@@ -81,18 +82,18 @@ class Ensemble:
             most.append(heard[is_defect].max() if expert.uses_labels else heard.max())
             state |= {f"{i}.{name}": array for name, array in trained.items()}
             unseen.append(tail_rank(trained, blind))
-            far_out.append(distance_out(blind, is_defect, fold))
+            far_out.append(distance_out(blind, is_defect, fold if expert.uses_labels else np.maximum(fold, 0)))
         if not is_defect.any():
             return state
         state["known_level"] = np.array(self._level(state, evidence).max())
         n_defects = int(is_defect.sum())
-        known = n_defects > 1  # how well an expert does on defects that it has not seen
         informed = np.array([expert.uses_labels for expert, _ in self._asked(labelled=True)])
         state["most"] = np.minimum(most, np.median(np.array(most)[informed]) if informed.any() else np.inf)
         trust = np.where(informed, 1.0, self.free_share / np.sqrt(n_defects))
-        weights = softmax(np.log(trust) + np.array(far_out) * np.sqrt(n_defects) / self.temperature * known)
+        out = np.array(far_out) if n_defects > 1 else np.where(informed, FAR_BY_ONE, far_out)
+        weights = softmax(np.log(trust) + out * np.sqrt(n_defects) / self.temperature)
         scores = weights @ np.minimum(np.stack(unseen), state["most"][:, None])
-        summary = {"weights": weights, "far_out": np.array(far_out), "unseen": scores[is_defect]}
+        summary = {"weights": weights, "far_out": out, "unseen": scores[is_defect]}
         return {**state, **summary, **_log_odds(scores, is_defect)}
 
     def known_scores(
