@@ -73,6 +73,21 @@ class View:
         return np.concatenate([order[:half], order[rest]])
 
     @cached_property
+    def first(self) -> Int[np.ndarray, " some"]:
+        """Samples that may be likely: what the model puts first, in order of row."""
+        if self.defect is None:
+            return np.sort(_best(self.outlier)[:MOST_NEAR])
+        half = MOST_NEAR // 2
+        return np.union1d(_best(self.outlier)[:half], _best(self.defect)[:half])
+
+    @cached_property
+    def place(self) -> Float[np.ndarray, " row"]:
+        """Share of the samples that are more unusual; 1 where not scored."""
+        place, order = np.ones(len(self.outlier)), _best(self.outlier)
+        place[order] = np.arange(len(order)) / max(len(order), 1)
+        return place
+
+    @cached_property
     def apart(self) -> Float[np.ndarray, "some some"]:
         """Squared distances between the `unusual`."""
         z = self.at(self.unusual)
@@ -181,7 +196,7 @@ def likely(choice: Choice, n: int) -> list[Suggestion]:
         rows = _best(np.where(choice.free, view.outlier, np.nan))[:n].tolist()
         return choice.take(rows, "likely", _ranked("most unusual", rows))
     marked = choice.marked(choice.labels < CODES["conflict"])
-    rows, place = _compared(view), _place(view.outlier)
+    rows, place = view.first, view.place
     mean = posterior_mean(
         _squares(view.at(rows), view.at(marked)) / view.reach,
         _squares(view.at(marked), view.at(marked)) / view.reach,
@@ -210,21 +225,6 @@ def posterior_mean(
 
 def _expected(place: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
     return EXPECTED * (1 - place) ** 2
-
-
-def _place(outlier: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
-    """Share of the samples that are more unusual; 1 where not scored."""
-    place, order = np.ones(len(outlier)), _best(outlier)
-    place[order] = np.arange(len(order)) / max(len(order), 1)
-    return place
-
-
-def _compared(view: View) -> Int[np.ndarray, " some"]:
-    """What the model puts first, in order of row."""
-    if view.defect is None:
-        return np.sort(_best(view.outlier)[:MOST_NEAR])
-    half = MOST_NEAR // 2
-    return np.union1d(_best(view.outlier)[:half], _best(view.defect)[:half])
 
 
 def _ranked(what: str, rows: Sequence[int]) -> list[str]:
@@ -288,7 +288,7 @@ def typical(choice: Choice, n: int, power: float = 2.0) -> list[Suggestion]:
     able = choice.free[rows]
     if not able.any():
         return []
-    weight, alike = (1 - _place(view.outlier)[rows]) ** power, np.exp(-view.apart / view.reach)
+    weight, alike = (1 - view.place[rows]) ** power, np.exp(-view.apart / view.reach)
     covered, known = np.zeros(len(rows)), _asked_about(choice)
     if len(known):
         covered = np.exp(-_squares(view.at(rows), view.at(known)).min(axis=1) / view.reach)
