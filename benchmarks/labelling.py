@@ -10,9 +10,10 @@ average precision over the whole pool after 10, 20 and 50 marks, for the rules '
 before the first defect 'top' and 'uncertain' take the most unusual. Beside them stands active anomaly discovery on
 trees (Das et al., 2017) as coniferest has it, on the same numbers, which marks the top of its own ranking: 'forest'
 with the package's defaults, refitted as often as our model, 'forest, at once' refitted after every mark, 'forest,
-prior' with `prior_influence=1`. It lives in build/forest, an environment of its own that is made on first use. Marks
-are medians over the sessions, with how many sessions got there; a table for all tasks and one for each kind of data.
-With `--out`, sessions are kept in a file as they come, and those that are there are not played again.
+prior' with `prior_influence=1`; 'forest, on looks' is at once, too, and sees what the page's suggestions see. It
+lives in build/forest, an environment of its own that is made on first use. Marks are medians over the sessions, with
+how many sessions got there; a table for all tasks and one for each kind of data. With `--out`, sessions are kept in a
+file as they come, and those that are there are not played again.
 """
 
 import copy
@@ -33,6 +34,7 @@ from sklearn.metrics import average_precision_score
 
 import quality
 from blemish import DefectDetector
+from blemish.app.looks import learn_looks, looks
 from blemish.app.marks import CODES
 from blemish.app.suggestions import View, misses, suggest
 from blemish.memory import Memory, remembering
@@ -75,7 +77,13 @@ def _first(order: np.ndarray, labels: np.ndarray) -> int | None:
 
 
 RULES: dict[str, Rule] = {"page": page, "top": top, "uncertain": doubt, "random": chance}
-PRIORS = {"forest": 0.0, "forest, at once": 0.0, "forest, prior": 1.0}
+FORESTS = {
+    "forest": (0.0, False),
+    "forest, at once": (0.0, True),
+    "forest, prior": (1.0, False),
+    "forest, on looks": (0.0, True),
+}
+"""Rule → `prior_influence`, and whether every mark is learnt at once."""
 
 
 def numbers(y: np.ndarray) -> np.ndarray:
@@ -111,7 +119,7 @@ class Ours:
         """`first` is fitted on X without labels and stays as it is."""
         self._X, self._det, self._rule = X, copy.copy(first), rule
         self._rng = np.random.default_rng(seed)
-        self._look(None)
+        self._look()
 
     def next(self, y: np.ndarray, said: list[str]) -> int | None:
         """See `Tool`."""
@@ -120,16 +128,15 @@ class Ours:
     def learn(self, y: np.ndarray) -> None:
         """See `Tool`."""
         self._det = copy.copy(self._det).refit(self._X, y)
-        self._look(numbers(y))
+        self._look()
 
     def score(self) -> np.ndarray:
         """See `Tool`."""
         return self._view.outlier if self._view.defect is None else self._view.defect
 
-    def _look(self, learnt: np.ndarray | None) -> None:
+    def _look(self) -> None:
         found = self._det.assess(self._X)
-        learnt = np.zeros(len(found.outlier), dtype=np.int8) if learnt is None else learnt
-        self._view = View(found.outlier, found.defect, found.probabilities, found.codes, learnt)
+        self._view = View(found.outlier, found.defect, found.probabilities, looks(found, learn_looks(found)))
 
 
 class Forest:
@@ -239,7 +246,7 @@ def reviewed(tool: Tool, group: np.ndarray, *, marks: int, batch: int, first: bo
 def main() -> int:
     """Run and print."""
     parser = quality.parser_of(__doc__, seeds=(0, 1))
-    parser.add_argument("--rules", nargs="+", default=[*RULES, *PRIORS], choices=[*RULES, *PRIORS])
+    parser.add_argument("--rules", nargs="+", default=[*RULES, *FORESTS], choices=[*RULES, *FORESTS])
     parser.add_argument("--rows", type=int, default=400, help="size of the pool")
     parser.add_argument("--marks", type=int, default=100, help="marks of a session at most")
     parser.add_argument("--batch", type=int, default=10, help="marks between two refits")
@@ -297,9 +304,14 @@ def tool(name: str, X: Any, first: DefectDetector, seed: int) -> Iterator[Tool]:
     if name in RULES:
         yield Ours(X, first, RULES[name], seed)
         return
-    x = first.fitted_.model.to_tensor(X).to_dense().flatten(1).double().cpu().numpy()
-    with forest(x, seed, PRIORS[name], at_once=name == "forest, at once") as found:
-        yield found
+    if name == "forest, on looks":
+        found = first.assess(X)
+        x = looks(found, learn_looks(found)).astype(np.float64)
+    else:
+        x = first.fitted_.model.to_tensor(X).to_dense().flatten(1).double().cpu().numpy()
+    prior, at_once = FORESTS[name]
+    with forest(x, seed, prior, at_once=at_once) as one:
+        yield one
 
 
 def table(found: dict[str, list[dict[str, float]]]) -> str:

@@ -5,6 +5,7 @@ import torch
 
 from blemish import DefectDetector
 from blemish.memory import Memory, current, remembering
+from blemish.model import filled
 
 
 def test_scores_in_one_pass_equal_the_single_ones(table_detector, table_split):
@@ -45,3 +46,13 @@ def test_memory_has_an_end_and_forgets_for_another_owner():
         assert memory.features(owner, make, x)["sum"].flatten().tolist() == [0, 1, 2, 3]
         assert asked == expected
         assert memory.n_bytes == 8
+
+
+def test_parts_fill_arrays_in_order():
+    rows, error = torch.arange(10.0).reshape(5, 2), torch.arange(5, dtype=torch.float64)
+    parts = ({"z": rows[at : at + 2], "error": error[at : at + 2]} for at in (0, 2, 4))
+    found = filled(parts, 5)
+    assert np.array_equal(found["z"], rows.numpy())
+    assert np.array_equal(found["error"], error.numpy())
+    assert found["error"].dtype == np.float64
+    assert filled(iter([{"z": rows[:0]}]), 0)["z"].shape == (0, 2)

@@ -18,13 +18,28 @@ from blemish.app import answers, drawings
 from blemish.app.catalogue import Catalogue, open_catalogue
 from blemish.app.launch import PORT, bind, serve
 from blemish.app.ledger import Ledger
+from blemish.app.looks import learn_looks, looks
 from blemish.app.marks import Mark
 from blemish.app.ranking import Point, Ranking, advice, best_first, places, precision
 from blemish.app.review import Review, Status
-from blemish.app.suggestions import Choice, View, likely, misses, new, plane, suggest, typical, uncertain
+from blemish.app.suggestions import (
+    NOISE,
+    WIDTH,
+    Choice,
+    View,
+    likely,
+    misses,
+    new,
+    plane,
+    posterior_mean,
+    suggest,
+    typical,
+    uncertain,
+)
 from blemish.cli import main
 from blemish.datasets import ring
 from blemish.errors import BlemishError, ConfigError, DataError
+from blemish.fitted import Assessment
 from served import TOKEN, guarded, wait_ready
 
 OWN = "http://127.0.0.1:8765"
@@ -407,10 +422,8 @@ def test_heat_is_transparent_where_nothing_is_wrong():
 # Pure functions ------------------------------------------------------------------------------------------------------
 
 
-def view_of(outlier, codes, defect=None, p=None, learnt=None):
-    n = len(outlier)
-    p = np.full((n, 3), 1 / 3) if p is None else p
-    return View(outlier, defect, p, codes, np.zeros(n, dtype=np.int8) if learnt is None else learnt)
+def view_of(outlier, places, defect=None, p=None):
+    return View(outlier, defect, np.full((len(outlier), 3), 1 / 3) if p is None else p, places)
 
 
 def labelled(n, **rows):
@@ -425,39 +438,29 @@ def kinds(found):
     return [one.kind for one in found]
 
 
-def test_with_a_defect_the_likely_come_first_and_others_as_soon_as_they_miss():
+def test_with_a_defect_the_likely_come_first_and_now_and_then_another_where_they_miss():
     rng = np.random.default_rng(0)
     n = 200
-    outlier, defect, codes = rng.random(n), rng.random(n), rng.normal(size=(n, 3))
-    outlier[7], codes[7], defect[7] = 2, [30, 0, 0], 0  # unusual, and far from all
+    outlier, codes = rng.random(n), rng.normal(size=(n, 3))
+    outlier[7], codes[7] = 2, [30, 0, 0]  # unusual, and far from all
     p = rng.dirichlet([5, 1, 1], n)
-    p[11], defect[11] = [0.2, 0.4, 0.4], 0
-    outlier[20], defect[20] = np.nan, np.nan
-    labels = labelled(n, defect=np.argsort(-np.nan_to_num(defect, nan=-1))[:3])
-    view = view_of(outlier, codes, defect, p, labels.copy())
+    p[11], codes[11] = [0.2, 0.4, 0.4], [-20, 0, 0]
+    codes[[20, 30, 31, 32, 33]] = [0, 9, 0] + 0.01 * rng.normal(size=(5, 3))
+    outlier[20] = np.nan
+    labels = labelled(n, defect=[30, 31])
+    view = view_of(outlier, codes, rng.random(n), p)
     found = suggest(view, labels)
-    assert kinds(found) == [
-        *["likely"] * 3,
-        "new",
-        "likely",
-        "typical",
-        "likely",
-        "uncertain",
-        "likely",
-        "new",
-        "likely",
-        "typical",
-    ]
-    by = {kind: [one.row for one in found if one.kind == kind] for kind in set(kinds(found))}
-    free = [row for row in np.argsort(-np.nan_to_num(defect, nan=-1)).tolist() if not labels[row]]
-    assert by["likely"] == free[:7]
-    assert (by["uncertain"], by["new"][0]) == ([11], 7)
+    assert kinds(found) == [*["likely"] * 5, "new", *["likely"] * 4, "typical", "likely"]
+    assert {one.row for one in found[:2]} == {32, 33}
+    assert found[5].row == 7
     rows = [one.row for one in found]
     assert len(rows) == len(set(rows)) == 12
     assert not labels[rows].any()
     assert 20 not in rows
-    assert "defect 40 %, other 40 %" in found[7].reason
-    assert kinds(suggest(view, labels, missed=5, most=3)) == ["typical", "likely", "uncertain"]
+    border = suggest(view, labels, missed=15, most=3)
+    assert kinds(border) == ["uncertain", "likely", "likely"]
+    assert border[0].row == 11
+    assert "defect 40 %, other 40 %" in border[0].reason
 
 
 def test_how_many_marks_missed():
@@ -470,25 +473,64 @@ def test_a_defect_makes_what_is_like_it_likely_before_the_model_has_learnt_it():
     outlier = np.linspace(1, 0, 58)
     view = view_of(outlier, codes)
     assert kinds(suggest(view, labelled(58, other=[0]), most=2)) == ["new", "typical"]
+    assert kinds(likely(Choice(view, labelled(58, other=[0])), 2)) == ["likely"] * 2
     found = suggest(view, labelled(58, other=[0], defect=[53]), most=3)
     assert kinds(found) == ["likely"] * 3
     assert all(one.row >= 50 for one in found)
-    assert found[0].reason == "nearest to your defects of all not marked"
+    assert found[0].reason == "most like your defects of all not marked"
 
 
-def test_what_is_like_a_rejected_sample_comes_later_until_the_model_has_learnt_it():
+def test_what_is_like_a_rejected_sample_comes_later_whatever_the_model_says():
     rng = np.random.default_rng(0)
     codes = np.concatenate(
-        [rng.normal([0, 0], 0.1, (20, 2)), rng.normal([9, 0], 0.1, (20, 2)), 50 * rng.random((60, 2))]
+        [rng.normal([0, 0], 0.1, (20, 2)), rng.normal([1, 0], 0.1, (20, 2)), 50 * rng.random((60, 2)) + 5]
     )
     defect = np.linspace(1, 0, 100)
-    learnt = labelled(100, defect=[20])
-    before = [one.row for one in likely(Choice(view_of(1 - defect, codes, defect, learnt=learnt), learnt), 4)]
-    assert before == [0, 1, 2, 3]
+    view = view_of(np.full(100, 0.5), codes, defect)
     labels = labelled(100, defect=[20], other=[0])
-    view = view_of(1 - defect, codes, defect, learnt=learnt)
-    assert all(21 <= one.row < 40 for one in likely(Choice(view, labels), 4))
-    assert likely(Choice(view_of(1 - defect, codes, defect, learnt=labels), labels), 1)[0].row == 1
+    assert all(21 <= one.row < 40 for one in likely(Choice(view, labels), 10))
+    turned = labelled(100, defect=[1], other=[20])
+    assert all(one.row < 20 for one in likely(Choice(view, turned), 10))
+    conflict = labels.copy()
+    conflict[22] = 4
+    assert 22 not in [one.row for one in likely(Choice(view, conflict), 99)]
+
+
+def test_the_posterior_mean_is_that_of_scikit_learn():
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RationalQuadratic
+
+    rng = np.random.default_rng(0)
+    rows, marks, y = rng.normal(size=(30, 4)), rng.normal(size=(9, 4)), rng.random(9)
+
+    def squares(a, b):
+        return np.square(a[:, None] - b).sum(axis=2)
+
+    # ours 1 / (1 + d^2 / w), theirs (1 + d^2 / (2 alpha l^2))^-alpha
+    kernel = RationalQuadratic(length_scale=np.sqrt(WIDTH / 2), alpha=1.0)
+    peer = GaussianProcessRegressor(kernel, alpha=NOISE, optimizer=None)  # pyright: ignore[reportArgumentType]
+    peer.fit(marks, y)
+    assert posterior_mean(squares(rows, marks), squares(marks, marks), y) == pytest.approx(peer.predict(rows))
+
+
+def test_looks_give_every_view_the_same_voice():
+    rng = np.random.default_rng(0)
+    views = {
+        "large": 1000 * rng.normal(size=(300, 50)) + 7,
+        "still": np.ones((300, 2)),
+        "one": rng.normal(size=(300, 1)),
+    }
+    found = Assessment(np.zeros(300), None, np.zeros((300, 3)), rng.normal(size=(300, 8)), views)
+    axes = learn_looks(found)
+    assert [one.directions.shape[1] for one in axes.values()] == [32, 2, 1, 8]
+    place = looks(found, axes)
+    size = [np.square(part).sum(axis=1).mean() for part in np.split(place, [32, 34, 35], axis=1)]
+    assert size == pytest.approx([1, 0, 1, 1], abs=1e-5)
+    few = Assessment(np.zeros(2), None, np.zeros((2, 3)), found.codes[:2], {name: x[:2] for name, x in views.items()})
+    assert looks(few, axes) == pytest.approx(place[:2], abs=1e-5)
+    views["one"][5] = np.nan  # a picture that cannot be read
+    assert np.isnan(looks(found, learn_looks(found))[5]).any()
+    assert np.isfinite(looks(found, learn_looks(found))[6:]).all()
 
 
 def test_before_the_first_defect_the_typical_of_a_group_and_the_new_take_turns():

@@ -342,16 +342,21 @@ class DefectDetector(BaseEstimator):
         return self
 
     def assess(self, X: Any) -> Assessment:
-        """All scores, probabilities and codes in one pass over the rows, as plain arrays."""
-        rows, (outlier, defect, chances, codes) = self._asked(
-            X, lambda evidence: (*self._together(evidence), evidence.z)
-        )
+        """All scores, probabilities, codes and views in one pass over the rows, as plain arrays."""
+        names: dict[str, None] = {}
+
+        def ask(evidence: Evidence) -> Arrays:
+            names.update(dict.fromkeys(evidence.features))
+            return (*self._together(evidence), evidence.z, *evidence.features.values())
+
+        rows, (outlier, defect, chances, codes, *views) = self._asked(X, ask)
         spread = replace(rows, index=None).spread
         return Assessment(
             outlier=spread(outlier, "outlier"),
             defect=spread(defect, "defect") if self.fitted_.n_defects else None,
             probabilities=spread(chances, "probabilities"),
             codes=spread(codes, "codes"),
+            views={name: spread(view, name) for name, view in zip(names, views, strict=True)},
         )
 
     def scores(self, X: Any) -> dict[str, np.ndarray]:

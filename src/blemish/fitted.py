@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -48,12 +48,14 @@ class Assessment:
         defect: How much like the labelled defects, shape (row,); None where none were labelled.
         probabilities: Of normal, other and defect, shape (row, 3).
         codes: Shape (row, latent).
+        views: What the modality says of each row beside the network, by view, each (row, feature).
     """
 
     outlier: Float[np.ndarray, " row"]
     defect: Float[np.ndarray, " row"] | None
     probabilities: Float[np.ndarray, "row 3"]
     codes: Float[np.ndarray, "row latent"]
+    views: Mapping[str, Float[np.ndarray, "row feature"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.sparse import csr_matrix
@@ -43,9 +44,9 @@ class SparseRows:
         lengths = [sizes] * -(-n // sizes) if isinstance(sizes, int) else sizes
         start = 0
         for length in lengths:
-            chunk = self.matrix[start : start + length].toarray()
+            chunk = self.matrix[start : start + length].astype(np.float32).toarray()
             start += length
-            yield torch.from_numpy(chunk).to(self.device, torch.float32)
+            yield torch.from_numpy(chunk).to(self.device)
 
     def to_dense(self) -> Float[Tensor, "row feature"]:
         """All rows at once."""

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from blemish.app.catalogue import Catalogue
 from blemish.app.ledger import Ledger
+from blemish.app.looks import Axes, learn_looks, looks
 from blemish.app.mapped import mapped_array
 from blemish.app.marks import CODES, Mark, Opinions, in_time
 from blemish.app.ranking import TOP, Point, Ranking, best_first, places, point
@@ -282,10 +283,11 @@ class Review:
         """
         det, n = self.det, len(self.catalogue)
         assert det is not None
-        marks, learnt = self.marks(), self.codes.copy()
+        marks = self.marks()
         outlier, probabilities = np.full(n, np.nan), np.full((n, 3), np.nan)
         defect = np.full(n, np.nan) if det.fitted_.n_defects else None
-        codes: np.ndarray | None = None
+        lies: np.ndarray | None = None
+        own: dict[str, Axes] = {}
         where = np.full((n, 2), np.nan)
         axes, rest, done, shown = None, np.setdiff1d(np.arange(n), self._fit_rows), 0, time.monotonic()
         pages: list[Any] = [self._fit_rows] if self._fit_rows else []
@@ -304,17 +306,18 @@ class Review:
                 outlier[rows], probabilities[rows] = found.outlier, found.probabilities
                 if defect is not None:
                     defect[rows] = found.defect
-                if codes is None:
-                    codes = mapped_array((n, found.codes.shape[1]), np.float32)
-                codes[rows] = found.codes
+                if lies is None:
+                    own = learn_looks(found)
+                    lies = mapped_array((n, sum(one.directions.shape[1] for one in own.values())), np.float32)
+                lies[rows] = looks(found, own)
                 where[rows], axes = plane(found.codes, axes)
             done += len(page)
             last = at == len(pages) - 1
-            if codes is not None and (last or (before is None and time.monotonic() - shown > PUBLISH)):
+            if lies is not None and (last or (before is None and time.monotonic() - shown > PUBLISH)):
                 shown = time.monotonic()
                 score = outlier if defect is None else defect
                 order = best_first(score)
-                parts = outlier.copy(), None if defect is None else defect.copy(), probabilities.copy(), codes
+                parts = outlier.copy(), None if defect is None else defect.copy(), probabilities.copy(), lies
                 self.ranking = Ranking(
                     number=self._count,
                     model=model,
@@ -325,11 +328,11 @@ class Review:
                     plane=where.copy(),
                     order=order,
                     places=places(order),
-                    view=View(*parts, learnt),
+                    view=View(*parts),
                     scored=int((~np.isnan(outlier)).sum()),
                 )
                 self._count += not last
-        if codes is None:
+        if lies is None:
             raise BlemishError(f"none of the {n} samples in {self.catalogue.name} can be used with this model")
         assert self.ranking is not None
         if not glance:

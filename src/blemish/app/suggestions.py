@@ -1,12 +1,12 @@
 """What to mark next, and why: likely defects, the uncertain, the typical and the new. Pure functions over scores.
 
-Each mark counts at once, before the model has learnt from it: a defect makes what is like it likely, anything else
-what is like it less so. Measured by `benchmarks/labelling.py`.
+Each mark counts at once: what is likely is said by a Gaussian process over all marks, where samples lie as `looks` has
+it. The model's own score is not asked: it ranks better, and finds no faster. Measured by `benchmarks/labelling.py`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
@@ -15,13 +15,16 @@ from blemish.app.marks import CODES
 
 MOST = 12
 """Suggestions at a time."""
-UNUSUAL = 0.25
-"""Share of the samples, the most unusual, among which the new ones are looked for."""
+UNUSUAL, HALF = 0.25, 0.5
+"""Shares of the samples, the most unusual, among which new ones are looked for."""
 MOST_COMPARED, MOST_NEAR = 2000, 20_000
 ALIKE = 20
 """Samples are alike that are as near as the neighbour of this number is to most; of few samples, one in 30."""
-PATIENCE = 3
-"""Once a defect is known and so many marks in a row were none, every second suggestion looks elsewhere."""
+PATIENCE = 5
+"""Once a defect is known and so many marks in a row were none, every suggestion of that number looks elsewhere."""
+WIDTH, NOISE, EXPECTED = 6.0, 0.1, 0.1
+"""Of the Gaussian process: squared width of the kernel in units of `View.reach`, variance of a mark, and what is
+expected of the most unusual sample before anything is marked, where a defect is 1."""
 
 
 @dataclass(frozen=True)
@@ -47,31 +50,17 @@ class View:
         outlier: How unusual; NaN: not scored, never suggested.
         defect: How much like the labelled defects; None where the model has learnt from none.
         probabilities: Of normal, other and defect.
-        codes: Latent codes.
-        learnt: The labels that the model has learnt from, see `CODES`.
+        looks: Where samples lie among the others, see `looks`.
     """
 
     outlier: Float[np.ndarray, " row"]
     defect: Float[np.ndarray, " row"] | None
     probabilities: Float[np.ndarray, "row 3"]
-    codes: Float[np.ndarray, "row latent"]
-    learnt: Int8[np.ndarray, " row"]
+    looks: Float[np.ndarray, "row look"]
 
-    def scaled(self, rows: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some latent"]:
-        """Some codes in units of the spread of all."""
-        return np.asarray(self.codes[rows], dtype=np.float64) / self._spread
-
-    @cached_property
-    def _spread(self) -> Float[np.ndarray, " latent"]:
-        """Of all codes, which are looked at in parts, for they may lie on the disk."""
-        sums, n = np.zeros((2, self.codes.shape[1])), 0
-        for start in range(0, len(self.codes), 2**16):
-            part = np.asarray(self.codes[start : start + 2**16], dtype=np.float64)
-            part = part[~np.isnan(part[:, 0])]
-            n += len(part)
-            sums += part.sum(axis=0), np.square(part).sum(axis=0)
-        spread = np.sqrt(np.maximum(sums[1] / max(n, 1) - (sums[0] / max(n, 1)) ** 2, 0))
-        return np.where(spread > 0, spread, 1)
+    def at(self, rows: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some look"]:
+        """Where some lie; all may lie on the disk."""
+        return np.asarray(self.looks[rows], dtype=np.float64)
 
     @cached_property
     def unusual(self) -> Int[np.ndarray, " some"]:
@@ -84,9 +73,24 @@ class View:
         return np.concatenate([order[:half], order[rest]])
 
     @cached_property
+    def first(self) -> Int[np.ndarray, " some"]:
+        """Samples that may be likely: what the model puts first, in order of row."""
+        if self.defect is None:
+            return np.sort(_best(self.outlier)[:MOST_NEAR])
+        half = MOST_NEAR // 2
+        return np.union1d(_best(self.outlier)[:half], _best(self.defect)[:half])
+
+    @cached_property
+    def place(self) -> Float[np.ndarray, " row"]:
+        """Share of the samples that are more unusual; 1 where not scored."""
+        place, order = np.ones(len(self.outlier)), _best(self.outlier)
+        place[order] = np.arange(len(order)) / max(len(order), 1)
+        return place
+
+    @cached_property
     def apart(self) -> Float[np.ndarray, "some some"]:
         """Squared distances between the `unusual`."""
-        z = self.scaled(self.unusual)
+        z = self.at(self.unusual)
         return _squares(z, z).astype(np.float32)
 
     @cached_property
@@ -121,7 +125,7 @@ class Choice:
         return free
 
     def marked(self, which: Bool[np.ndarray, " row"]) -> Int[np.ndarray, " some"]:
-        """Rows with a label and a code among some, at most so many."""
+        """Rows with a label and a place among some, at most so many."""
         return np.flatnonzero(which & (self.labels > 0) & ~np.isnan(self.view.outlier))[-MOST_COMPARED:]
 
     def take(self, rows: Sequence[int], kind: str, reasons: Sequence[str]) -> list[Suggestion]:
@@ -136,10 +140,11 @@ Kind = Callable[[Choice, int], list[Suggestion]]
 def suggest(view: View, labels: Int8[np.ndarray, " row"], missed: int = 0, most: int = MOST) -> list[Suggestion]:
     """Samples to mark next, the best first, no sample twice.
 
-    Until a defect is known, what is asked is which *kind* of outlier is meant: samples that stand for many take turns
-    with ones that are unlike all marked ones. Then the likeliest, as long as they are defects; where they no longer
-    are, they take turns with new, typical and uncertain ones. Whose turn it is follows from the marks so far, so that
-    who asks again after each mark meets every kind.
+    Until a defect is known, what is asked is which *kind* of sample is meant: ones that stand for many take turns with
+    ones that are unlike all marked ones, and every other time what is unusual to the model counts for more, since it is
+    a help where it is right and a trap where it is wrong. Then the likeliest, and where these are no defects any more,
+    now and then a new, typical or uncertain one. Whose turn it is follows from the marks so far, so that who asks again
+    after each mark meets every kind.
 
     Args:
         view: What the model says.
@@ -152,7 +157,7 @@ def suggest(view: View, labels: Int8[np.ndarray, " row"], missed: int = 0, most:
         turns: list[Kind] = [_after_a_defect(missed + at) for at in range(most)]
     else:
         start = int((labels > 0).sum())
-        turns = [(typical, new)[(start + at) % 2] for at in range(most)]
+        turns = [SEARCH[(start + at) % len(SEARCH)] for at in range(most)]
     found = {kind: iter(kind(choice, turns.count(kind))) for kind in dict.fromkeys(turns)}
     mixed = [one for kind in turns if (one := next(found[kind], None)) is not None]
     return mixed + likely(choice, most - len(mixed))  # where some kind had too few
@@ -160,7 +165,7 @@ def suggest(view: View, labels: Int8[np.ndarray, " row"], missed: int = 0, most:
 
 def _after_a_defect(missed: int) -> Kind:
     """Which kind is next when so many marks in a row were no defects."""
-    turn, likely_again = divmod(missed - PATIENCE, 2)
+    turn, likely_again = divmod(missed - PATIENCE, PATIENCE)
     return likely if turn < 0 or likely_again else (new, typical, uncertain)[turn % 3]
 
 
@@ -175,43 +180,51 @@ def misses(said: Sequence[str]) -> int:
 
 
 def likely(choice: Choice, n: int) -> list[Suggestion]:
-    """The highest scores without a label.
+    """What is most like the defects and least like all else that is marked; without a defect the most unusual.
 
-    What is like a sample that was marked since the model learnt, and was no defect, comes later. Where the model knows
-    no defect yet, the score is how much nearer the nearest defect is than the nearest other marked sample.
+    The mean of a Gaussian process, as in active search: a marked defect is 1, any other mark 0, and what lies far from
+    all marks is expected to be as much of a defect as it is unusual, by the square of its rank. The kernel is a
+    rational quadratic one, which is a mixture of Gaussians of all widths. Of many samples those are compared that the
+    model puts first, half of them by how unusual they are.
+
+    Reference:
+        Garnett, Krishnamurthy, Xiong, Schneider and Mann, "Bayesian optimal active search and surveying", 2012 (greedy
+        search); Rasmussen and Williams, "Gaussian processes for machine learning", 2006, eq. 2.23 and 4.19.
     """
-    view, labels = choice.view, choice.labels
-    is_defect = labels == CODES["defect"]
-    if view.defect is None and not choice.marked(is_defect).size:
+    view, is_defect = choice.view, choice.labels == CODES["defect"]
+    if not choice.marked(is_defect).size:
         rows = _best(np.where(choice.free, view.outlier, np.nan))[:n].tolist()
         return choice.take(rows, "likely", _ranked("most unusual", rows))
-    if view.defect is None:
-        score = _likeness(choice)
-        rows = _best(np.where(choice.free, score, np.nan))[:n].tolist()
-        return choice.take(rows, "likely", _ranked("nearest to your defects", rows))
-    order = _best(np.where(choice.free, view.defect, np.nan))
-    order = order[: max(n, MOST_COMPARED)]
-    rejected = choice.marked((labels != view.learnt) & ~is_defect)
-    if len(rejected):
-        z = view.scaled(order)
-        to_rejected = _squares(z, view.scaled(rejected)).min(axis=1)
-        known = choice.marked(is_defect)
-        to_defect = _squares(z, view.scaled(known)).min(axis=1) if len(known) else np.full(len(order), np.inf)
-        later = (to_rejected < view.reach) & (to_rejected < to_defect)
-        order = np.concatenate([order[~later], order[later]])
-    rows = order[:n].tolist()
-    return choice.take(rows, "likely", _ranked("most like your defects", rows))
+    marked = choice.marked(choice.labels < CODES["conflict"])
+    rows, place = view.first, view.place
+    mean = posterior_mean(
+        _squares(view.at(rows), view.at(marked)) / view.reach,
+        _squares(view.at(marked), view.at(marked)) / view.reach,
+        is_defect[marked] - _expected(place[marked]),
+    )
+    mean = np.where(choice.free[rows], _expected(place[rows]) + mean, np.nan)
+    found = rows[_best(mean)][:n].tolist()
+    return choice.take(found, "likely", _ranked("most like your defects", found))
 
 
-def _likeness(choice: Choice) -> Float[np.ndarray, " row"]:
-    """How much nearer the nearest marked defect is than the nearest other marked sample; NaN: not compared."""
-    view, is_defect = choice.view, choice.labels == CODES["defect"]
-    known, rest = choice.marked(is_defect), choice.marked(~is_defect)
-    rows = _best(view.outlier)[:MOST_NEAR]
-    z, score = view.scaled(rows), np.full(len(view.outlier), np.nan)
-    far = _squares(z, view.scaled(rest)).min(axis=1) if len(rest) else 1.0
-    score[rows] = far / (_squares(z, view.scaled(known)).min(axis=1) + 1e-12)
-    return score
+def posterior_mean(
+    to_marked: Float[np.ndarray, "row mark"], between: Float[np.ndarray, "mark mark"], y: Float[np.ndarray, " mark"]
+) -> Float[np.ndarray, " row"]:
+    r"""Of a Gaussian process of mean 0, known with some noise at the marks.
+
+    .. math:: K_{r m} (K_{m m} + \sigma^2 I)^{-1} y, \quad K = \frac{1}{1 + d^2 / w}
+
+    Args:
+        to_marked: Squared distances.
+        between: Squared distances of the marks.
+        y: What was seen at the marks.
+    """
+    noisy = 1 / (1 + between / WIDTH) + NOISE * np.eye(len(y))
+    return np.asarray(1 / (1 + to_marked / WIDTH) @ np.linalg.solve(noisy, y))
+
+
+def _expected(place: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
+    return EXPECTED * (1 - place) ** 2
 
 
 def _ranked(what: str, rows: Sequence[int]) -> list[str]:
@@ -234,18 +247,23 @@ def uncertain(choice: Choice, n: int) -> list[Suggestion]:
     return choice.take(rows, "uncertain", reasons)
 
 
-def new(choice: Choice, n: int) -> list[Suggestion]:
-    """Unusual samples far in latent space from all that is marked and from each other: what nobody has looked at.
+def new(choice: Choice, n: int, share: float = UNUSUAL) -> list[Suggestion]:
+    """Unusual samples far from all that is marked and from each other: what nobody has looked at.
 
-    Greedy farthest-first traversal (Gonzalez, 1985), over the most unusual quarter.
+    Greedy farthest-first traversal (Gonzalez, 1985).
+
+    Args:
+        choice: What is known.
+        n: How many.
+        share: The most unusual among which they are, in (0, 1].
     """
     view = choice.view
     order = _best(np.where(choice.free, view.outlier, np.nan))
-    few = order[: min(max(n, round(UNUSUAL * len(order))), MOST_COMPARED)]
+    few = order[: min(max(n, round(share * len(order))), MOST_COMPARED)]
     if not len(few):
         return []
-    z, known = view.scaled(few), _asked_about(choice)
-    nearest = _squares(z, view.scaled(known)).min(axis=1) if len(known) else np.full(len(few), np.inf)
+    z, known = view.at(few), _asked_about(choice)
+    nearest = _squares(z, view.at(known)).min(axis=1) if len(known) else np.full(len(few), np.inf)
     found = []
     for _ in range(min(n, len(few))):
         best = int(np.argmax(nearest))
@@ -255,23 +273,25 @@ def new(choice: Choice, n: int) -> list[Suggestion]:
     return choice.take(found, "new", ["unusual, and unlike anything that is marked"] * len(found))
 
 
-def typical(choice: Choice, n: int) -> list[Suggestion]:
+def typical(choice: Choice, n: int, power: float = 2.0) -> list[Suggestion]:
     """Samples that stand for many unusual ones, none of which is like a marked one.
 
-    Greedy facility location (Nemhauser, Wolsey and Fisher, 1978) with a Gaussian of the distance of codes, weighed by
-    the square of how unusual a sample is by rank. Of many samples the most unusual and evenly some of the rest count.
+    Greedy facility location (Nemhauser, Wolsey and Fisher, 1978) with a Gaussian of the distance, weighed by a power
+    of how unusual a sample is by rank. Of many samples the most unusual and evenly some of the rest count.
+
+    Args:
+        choice: What is known.
+        n: How many.
+        power: 0: all samples count alike.
     """
     view, rows = choice.view, choice.view.unusual
     able = choice.free[rows]
     if not able.any():
         return []
-    place = np.empty(len(view.outlier))
-    order = _best(view.outlier)
-    place[order] = np.arange(len(order)) / len(order)
-    weight, alike = (1 - place[rows]) ** 2, np.exp(-view.apart / view.reach)
+    weight, alike = (1 - view.place[rows]) ** power, np.exp(-view.apart / view.reach)
     covered, known = np.zeros(len(rows)), _asked_about(choice)
     if len(known):
-        covered = np.exp(-_squares(view.scaled(rows), view.scaled(known)).min(axis=1) / view.reach)
+        covered = np.exp(-_squares(view.at(rows), view.at(known)).min(axis=1) / view.reach)
     found, reasons = [], []
     for _ in range(min(n, int(able.sum()))):
         gain = np.where(able, weight @ np.maximum(alike - covered[:, None], 0), -np.inf)
@@ -281,6 +301,10 @@ def typical(choice: Choice, n: int) -> list[Suggestion]:
         covered = np.maximum(covered, alike[:, best])
         able[best] = False
     return choice.take(found, "typical", reasons)
+
+
+SEARCH: tuple[Kind, ...] = (partial(typical, power=0.0), partial(new, share=UNUSUAL), typical, partial(new, share=HALF))
+"""Turns until a defect is known."""
 
 
 def _stands_for(n: int) -> str:
