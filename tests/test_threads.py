@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from blemish import model
+from blemish import DefectDetector, model
+from blemish.errors import DataError
 from blemish.modalities import tabular
+from blemish.model import JUDGED_ROWS
 from blemish.threads import in_order
 
 NAME: ContextVar[str] = ContextVar("name", default="nobody")
@@ -71,3 +73,25 @@ def test_scores_have_the_same_bits_by_any_number_of_threads(table_detector, tabl
         torch.set_num_threads(1)
     for name, scores in alone.items():
         np.testing.assert_array_equal(shared[name], scores)
+
+
+def test_an_array_is_prepared_in_parts_and_scores_as_the_whole_does(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    det = DefectDetector(epochs=1, scorer="reconstruction", random_state=0).fit(X)
+    asked: list[int] = []
+    prepare = type(det.fitted_.model.modality).to_tensor
+
+    def spy(self, raw):
+        asked.append(len(raw))
+        return prepare(self, raw)
+
+    monkeypatch.setattr(type(det.fitted_.model.modality), "to_tensor", spy)
+    new = rng.normal(size=(JUDGED_ROWS + 5, 4))
+    scores = det.outlier_score(new)
+    assert sorted(asked) == [5, JUDGED_ROWS]
+    whole = det.fitted_.outlier_score(det.fitted_.model.evidence(det.fitted_.model.to_tensor(new)))
+    np.testing.assert_allclose(scores, whole, rtol=1e-5)
+    new[JUDGED_ROWS + 2, 1] = np.inf
+    with pytest.raises(DataError, match=f"row {JUDGED_ROWS + 2}, column 'x1' is infinity"):
+        det.outlier_score(new)

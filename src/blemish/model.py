@@ -13,10 +13,11 @@ from torch import Tensor
 
 from blemish.autoencoder import Autoencoder
 from blemish.choices import Choices
-from blemish.errors import ArtifactError, ConfigError
+from blemish.errors import ArtifactError, ConfigError, DataError
 from blemish.losses import RECONSTRUCTIONS
 from blemish.memory import current
 from blemish.modalities import FittedModality
+from blemish.modalities.protocol import PreparesParts
 from blemish.output import LossTerm, Output, Reconstruction
 from blemish.scoring import Evidence
 from blemish.sparse import SparseRows, TensorRows
@@ -90,20 +91,34 @@ class Model:
             return self.modality.features(chunk)
         return memory.features(self.modality, self.modality.features, chunk)
 
-    def judged(self, x: TensorRows, ask: Callable[[Evidence], Answer]) -> list[Answer]:
-        """What `ask` makes of the evidence of some rows at a time, in order; by as many threads as PyTorch may use."""
+    def judged(self, rows: TensorRows | np.ndarray, ask: Callable[[Evidence], Answer]) -> list[Answer]:
+        """What `ask` makes of the evidence of some rows at a time, in order; by as many threads as PyTorch may use.
+
+        Args:
+            rows: Tensors, or raw samples that the modality may prepare in parts.
+            ask: Depends on each row alone.
+        """
 
         def judge(start: int) -> Answer:
-            stop = min(start + JUDGED_ROWS, len(x))
-            return ask(self.evidence(x[start:stop] if isinstance(x, Tensor) else x[torch.arange(start, stop)]))
+            stop = min(start + JUDGED_ROWS, len(rows))
+            if isinstance(rows, np.ndarray):
+                return ask(self.evidence(self.to_tensor(rows[start:stop])))
+            return ask(self.evidence(rows[start:stop] if isinstance(rows, Tensor) else rows[torch.arange(start, stop)]))
 
-        starts = range(0, len(x), JUDGED_ROWS)
+        starts = range(0, len(rows), JUDGED_ROWS)
         alone = self.device.type != "cpu" or has_convolutions(self.network)
         return list(in_order(judge, starts, 1 if alone else torch.get_num_threads()))
 
     def asked(self, raw: Any, ask: Callable[[Evidence], Arrays]) -> Arrays:
         """Arrays (row, …) that `ask` makes of the evidence of raw samples, all together; see `judged`."""
-        return tuple(np.concatenate(parts) for parts in zip(*self.judged(self.to_tensor(raw), ask), strict=True))
+        in_parts = isinstance(self.modality, PreparesParts) and self.modality.in_parts(raw)
+        try:
+            found = self.judged(raw if in_parts else self.to_tensor(raw), ask)
+        except DataError:
+            if in_parts:
+                self.to_tensor(raw)  # names the row by its place among all
+            raise
+        return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
     def error_map(self, x: TensorRows) -> Float[np.ndarray, "row *element"]:
         """Error of every column or pixel; a column of several features has their mean."""

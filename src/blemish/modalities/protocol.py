@@ -67,6 +67,15 @@ class FittedModality(Protocol):
 
 
 @runtime_checkable
+class PreparesParts(Protocol):
+    """A fitted modality that may prepare some rows at a time, so that not all have to be there at once."""
+
+    def in_parts(self, raw: Any) -> bool:
+        """Whether slices of raw samples become what they become among all of them."""
+        ...
+
+
+@runtime_checkable
 class Modality(Protocol):
     """A kind of data before fitting: a frozen dataclass of choices.
 

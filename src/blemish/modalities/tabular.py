@@ -255,16 +255,20 @@ class FittedTabular:
             pass
         return x
 
+    def in_parts(self, raw: Any) -> bool:
+        """Whether it is an array with all columns, all of them numbers; see `PreparesParts`."""
+        known = {f"x{i}" for i in range(self.n_columns)}
+        plain = self.form == "numpy" and all(c.kind == "numeric" and c.name in known for c in self.columns)
+        array = isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.dtype in NUMBERS
+        return plain and array and raw.shape[1] == self.n_columns
+
     def _array(self, raw: Any) -> np.ndarray | None:
         """The columns that are known, in their order, where numbers come as an array; None for any other table."""
-        place = {f"x{i}": i for i in range(self.n_columns)}
-        plain = self.form == "numpy" and all(c.kind == "numeric" and c.name in place for c in self.columns)
-        if not (plain and isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.dtype in NUMBERS):
-            return None
-        if not len(raw) or raw.shape[1] != self.n_columns or np.isinf(raw).any():
+        if not self.in_parts(raw) or not len(raw) or np.isinf(raw).any():
             return None  # the longer way says what is wrong
         array = np.asarray(raw)
-        return array if len(place) == len(self.columns) else array[:, [place[name] for name in self.names]]
+        places = [int(column.name.removeprefix("x")) for column in self.columns]
+        return array if len(places) == self.n_columns else array[:, places]
 
     def _numbers_and_texts(self, raw: Any) -> Columns:
         columns = self._matching(raw)
