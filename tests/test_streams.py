@@ -265,6 +265,13 @@ def test_what_cannot_be_gone_on_with_is_refused(files, tmp_path):
         fit(latent_dim=3)
 
 
+def test_a_fit_that_is_refused_leaves_nothing_behind(tmp_path):
+    (tmp_path / "one.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="found 1 sample to learn from"):
+        fit_file(DefectDetector(), tmp_path / "one.csv", tmp_path / "m.blemish")
+    assert [path.name for path in tmp_path.iterdir()] == ["one.csv"]
+
+
 def test_bad_data_are_refused_before_any_training(files, tmp_path, monkeypatch):
     def fit(**options):
         return fit_file(DefectDetector(epochs=1, random_state=0), tmp_path / "x.parquet", tmp_path / "m", **options)

@@ -102,7 +102,11 @@ def iter_fit_stream(
     if resume:
         prepared = _read_prepared(det, state, wanted, stream.modality)
     else:
-        prepared = _prepare(det, stream, run, state, wanted)
+        try:
+            prepared = _prepare(det, stream, run, state, wanted)
+        except BaseException:  # half of it cannot be gone on with
+            shutil.rmtree(state, ignore_errors=True)
+            raise
     job, held_out = _begin(det, prepared, state, start)
     under_way, history = Run(job.task), _restored(state)
     if history:
