@@ -483,13 +483,13 @@ def oddest_patches(patches, centre, directions, usual, n):
 # Scores
 
 
-def log_kernels(point, centres, bandwidth):
-    """Parzen 1962: log of the mean of normal densities, without the factor (2 pi)^(-D/2); one point."""
-    width = len(point)
+def log_kernels(point, centres, widths):
+    """Parzen 1962, each width alike: log of the mean of normal densities, without (2 pi)^(-D/2); one point."""
     total = 0.0
     for centre in centres:
-        total += exp(-squared_distance(point, centre) / (2 * bandwidth**2)) / bandwidth**width
-    return log(total / len(centres))
+        for width in widths:
+            total += exp(-squared_distance(point, centre) / (2 * width**2)) / width ** len(point)
+    return log(total / len(centres) / len(widths))
 
 
 def log_normal(point, stdev):
@@ -497,12 +497,12 @@ def log_normal(point, stdev):
     return sum(log(exp(-((v / stdev) ** 2) / 2) / stdev) for v in point)
 
 
-def posterior(point, defects, others, bandwidth, others_bandwidth, priors, breadth):
+def posterior(point, defects, others, widths, priors, breadth):
     """Bayes's rule over three clouds; priors in the order normal, other, defect."""
     broad = exp(log_normal(point, breadth))
     if len(others):
-        broad = (broad + exp(log_kernels(point, others, others_bandwidth))) / 2
-    mine = exp(log_kernels(point, defects, bandwidth)) if len(defects) else 0.0
+        broad = (broad + exp(log_kernels(point, others, widths))) / 2
+    mine = exp(log_kernels(point, defects, widths)) if len(defects) else 0.0
     joint = [priors[0] * exp(log_normal(point, 1.0)), priors[1] * broad, priors[2] * mine]
     return [value / sum(joint) for value in joint]
 

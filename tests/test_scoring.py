@@ -15,7 +15,9 @@ from blemish.scoring import SCORERS, Evidence
 from blemish.scoring.clouds import (
     BREADTH,
     PRIOR,
-    bandwidth_of,
+    WIDTHS,
+    clouds,
+    fit_clouds,
     fit_whitening,
     log_joint,
     log_kernels,
@@ -24,6 +26,7 @@ from blemish.scoring.clouds import (
 )
 from blemish.scoring.conformal import conformal_p_values, discoveries
 from blemish.scoring.ensemble import Ensemble
+from blemish.scoring.latent import Latent
 from blemish.scoring.promise import promise
 from blemish.scoring.thresholds import (
     clopper_pearson,
@@ -225,7 +228,7 @@ def test_whitening_does_not_depend_on_the_unit_of_a_feature():
 def test_log_densities_equal_the_loops():
     rng = np.random.default_rng(0)
     u, points = rng.normal(size=(6, 3)), rng.normal(size=(4, 3))
-    np.testing.assert_allclose(log_kernels(u, points, 0.7), [reference.log_kernels(row, points, 0.7) for row in u])
+    np.testing.assert_allclose(log_kernels(u, points), [reference.log_kernels(row, points, WIDTHS) for row in u])
     np.testing.assert_allclose(log_normal(u, 4.0), [reference.log_normal(row, 4.0) for row in u])
 
 
@@ -233,9 +236,8 @@ def test_log_densities_equal_the_loops():
 def test_posterior_equals_bayes_rule(n_defects, n_others):
     rng = np.random.default_rng(0)
     u, defects, others = rng.normal(size=(6, 3)), rng.normal(size=(n_defects, 3)), rng.normal(size=(n_others, 3))
-    joint = np.exp(log_joint(u, defects, others, 0.8))
-    widest = max(0.8, bandwidth_of(others, 0.8))
-    expected = [reference.posterior(row, defects, others, 0.8, widest, list(PRIOR.values()), BREADTH) for row in u]
+    joint = np.exp(log_joint(u, defects, others))
+    expected = [reference.posterior(row, defects, others, WIDTHS, list(PRIOR.values()), BREADTH) for row in u]
     np.testing.assert_allclose(joint / joint.sum(1, keepdims=True), expected, rtol=1e-9)
 
 
@@ -245,17 +247,35 @@ def test_priors_are_shares():
 
 
 def test_log_kernels_far_away_are_finite():
-    assert np.isfinite(log_kernels(np.full((1, 2), 1e6), np.zeros((1, 2)), 0.5)).all()
+    assert np.isfinite(log_kernels(np.full((1, 2), 1e6), np.zeros((1, 2)))).all()
 
 
-def test_bandwidth_is_the_distance_to_the_nearest_other_point_within_limits():
-    points = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
-    nearest = [min(reference.squared_distance(points[i], points[j]) for j in range(3) if j != i) for i in range(3)]
-    expected = np.sqrt(sum(nearest) / 3 / 2)
-    assert bandwidth_of(points / 2, 0.1) == pytest.approx(expected / 2)
-    assert bandwidth_of(points * 100, 0.1) == BREADTH / 2
-    assert bandwidth_of(points * 0, 0.1) == 0.1
-    assert bandwidth_of(points[:1], 0.1) == bandwidth_of(points[:0], 0.1) == 1.0
+@pytest.mark.parametrize("n_defects", [2, 8])
+def test_latent_scores_of_labelled_defects_are_those_of_a_scorer_without_them(n_defects):
+    evidence, group = example(n_defect=n_defects)
+    scorer = Latent()
+    blind = scorer.known_scores(scorer.fit(evidence, group), evidence, group)
+    features = evidence.z if n_defects == 8 else evidence.view("code")
+    for row, score in zip(np.flatnonzero(group == DEFECT), blind, strict=True):
+        state = fit_clouds(np.delete(features, row, axis=0), np.delete(group, row))
+        normal, other, defect = clouds(state, features[[row]])[0]
+        assert score == pytest.approx(defect - np.logaddexp(normal, other))
+
+
+def test_the_error_of_eight_labelled_defects_is_not_held_against_new_ones():
+    evidence, group = example(latent=8)
+    worse = replace(evidence, error=np.where(group == DEFECT, 3 * evidence.error, evidence.error))
+    scorer, new = Latent(), evidence[group == DEFECT]
+    of, of_worse = (scorer.defect_score(scorer.fit(e, group), new) for e in (evidence, worse))
+    np.testing.assert_array_equal(of, of_worse)
+
+
+def test_of_fewer_labelled_defects_the_error_counts():
+    evidence, group = example(n_defect=7)
+    scorer, one = Latent(), evidence[group == DEFECT]
+    state = scorer.fit(evidence, group)
+    badly = replace(one, error=1e3 * one.error)
+    assert (scorer.defect_score(state, badly) < scorer.defect_score(state, one)).all()
 
 
 # Conformal p-values

@@ -16,9 +16,9 @@ from blemish.modalities import MODALITIES
 from blemish.parts import Part, choose
 from blemish.schedules import SCHEDULES
 from blemish.scoring import SCORERS
+from blemish.scoring.latent import LEAST_CONTRASTED
 
 AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 10, 200
-LEAST_CONTRASTED = 8  # labelled defects
 AUTO_BATCH = {"tabular": 128}
 
 

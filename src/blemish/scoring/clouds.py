@@ -17,6 +17,10 @@ PRIOR = {"normal": 0.90, "other": 0.07, "defect": 0.03}
 BREADTH = 4.0
 """Standard deviation of the broad cloud, in those of the normals."""
 
+WIDTHS = (0.25, 0.5, 1.0)
+"""Of the kernels, in the same: a handful of labels cannot tell how far new defects lie from labelled ones, so each
+counts alike. Narrower ones make much of the last digits of float32."""
+
 
 def fit_whitening(features: Float[np.ndarray, "row feature"]) -> State:
     """Centre and matrix that make the rows' covariance the identity.
@@ -79,40 +83,30 @@ def log_normal(u: Float[np.ndarray, "row feature"], stdev: float = 1.0) -> Float
 
 
 def log_kernels(
-    u: Float[np.ndarray, "row feature"], points: Float[np.ndarray, "point feature"], bandwidth: float
+    u: Float[np.ndarray, "row feature"], points: Float[np.ndarray, "point feature"]
 ) -> Float[np.ndarray, " row"]:
-    r"""Log of the mean of Gaussian kernels at the points, up to the shared constant.
+    r"""Log of the mean of Gaussian kernels of all `WIDTHS` at the points, up to the shared constant.
 
-    .. math:: \log \tfrac1m \sum_d \exp(-\lVert u - u_d \rVert^2 / 2 h^2) - D \log h
+    .. math:: \log \tfrac1{m |H|} \sum_{h \in H} \sum_d \exp(-\lVert u - u_d \rVert^2 / 2 h^2 - D \log h)
 
     Reference:
-        Parzen, "On estimation of a probability density function and mode", 1962.
+        Parzen, "On estimation of a probability density function and mode", 1962, of a mixture of widths.
     """
     squared = np.stack([squared_lengths(u - point) for point in points])
-    kernels = log_sum_exp((-0.5 / bandwidth**2) * squared)
-    return kernels - np.log(len(points)) - u.shape[1] * np.log(bandwidth)
-
-
-def bandwidth_of(points: Float[np.ndarray, "point feature"], least: float) -> float:
-    """Root mean squared distance to the nearest other point, a direction; at least `least`, 1 for a single point."""
-    if len(points) < 2:
-        return 1.0
-    squared = np.square(points[:, None] - points[None]).sum(-1)
-    np.fill_diagonal(squared, np.inf)
-    return float(np.clip(np.sqrt(squared.min(1).mean() / points.shape[1]), least, BREADTH / 2))
+    kernels = [log_sum_exp((-0.5 / width**2) * squared) - u.shape[1] * np.log(width) for width in WIDTHS]
+    return log_sum_exp(np.stack(kernels)) - np.log(len(points) * len(WIDTHS))
 
 
 def log_joint(
     u: Float[np.ndarray, "row feature"],
     defects: Float[np.ndarray, "defect feature"],
     others: Float[np.ndarray, "other feature"],
-    bandwidth: float,
 ) -> Float[np.ndarray, "row 3"]:
     """Log of prior times density of normal, other and defect; -inf for the defect when none is labelled."""
     broad = log_normal(u, BREADTH)
     if len(others):
-        broad = np.logaddexp(broad, log_kernels(u, others, max(bandwidth, bandwidth_of(others, bandwidth)))) - np.log(2)
-    like_defect = log_kernels(u, defects, bandwidth) if len(defects) else np.full(len(u), -np.inf)
+        broad = np.logaddexp(broad, log_kernels(u, others)) - np.log(2)
+    like_defect = log_kernels(u, defects) if len(defects) else np.full(len(u), -np.inf)
     return np.stack(
         [
             log_normal(u) + np.log(PRIOR["normal"]),
@@ -122,29 +116,26 @@ def log_joint(
     ).T
 
 
-def fit_clouds(features: Float[np.ndarray, "row feature"], group: Int[np.ndarray, " row"], least: float) -> State:
+def fit_clouds(features: Float[np.ndarray, "row feature"], group: Int[np.ndarray, " row"]) -> State:
     """Whiten by the ordinary rows, and keep where the labelled ones lie: what `clouds` reads.
 
     Args:
         features: At least one ordinary row.
         group: The rows' groups.
-        least: Smallest bandwidth of the labelled defects.
     """
     state = fit_whitening(features[is_ordinary(group)])
     u = whitened(state, features)
-    labelled = {"defects": u[group == DEFECT], "others": u[group == OTHER]}
-    return {**state, **labelled, "bandwidth": np.array(bandwidth_of(labelled["defects"], least))}
+    return {**state, "defects": u[group == DEFECT], "others": u[group == OTHER]}
 
 
 def clouds(state: State, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row 3"]:
     """`log_joint` of features by what `fit_clouds` learnt."""
-    return log_joint(whitened(state, features), state["defects"], state["others"], float(state["bandwidth"]))
+    return log_joint(whitened(state, features), state["defects"], state["others"])
 
 
 def clouds_graph(state: State, features: Node) -> list[Node]:
     """`clouds` as part of an ONNX graph, in the parts of `log_joint_graph`."""
-    u = whitened_graph(state, features)
-    return log_joint_graph(u, state["defects"], state["others"], float(state["bandwidth"]))
+    return log_joint_graph(whitened_graph(state, features), state["defects"], state["others"])
 
 
 def whitened_graph(state: State, features: Node) -> Node:
@@ -156,7 +147,6 @@ def log_joint_graph(
     u: Node,
     defects: Float[np.ndarray, "defect feature"],
     others: Float[np.ndarray, "other feature"],
-    bandwidth: float,
 ) -> list[Node]:
     """`log_joint` as part of an ONNX graph: normal and other, and defect where any is labelled; each (row, 1)."""
     width = defects.shape[1]
@@ -164,17 +154,17 @@ def log_joint_graph(
     def cloud(stdev: float) -> Node:
         return (u * u).reduce("Sum", 1, keepdims=True) * (-0.5 / stdev**2) - width * np.log(stdev)
 
-    def kernels(points: np.ndarray, width_of_each: float) -> Node:
+    def kernels(points: np.ndarray) -> Node:
         away = u.expand_dims(1) - points
-        log_kernel = (away * away).reduce("Sum", 2) * (-0.5 / width_of_each**2)
-        return log_kernel.reduce("LogSumExp", 1, keepdims=True) - (np.log(len(points)) + width * np.log(width_of_each))
+        squared = (away * away).reduce("Sum", 2)
+        each = [squared * (-0.5 / size**2) - width * np.log(size) for size in WIDTHS]
+        return u.graph.concat(each, axis=1).reduce("LogSumExp", 1, keepdims=True) - np.log(len(points) * len(WIDTHS))
 
     broad = cloud(BREADTH)
     if len(others):
-        apart = kernels(others, max(bandwidth, bandwidth_of(others, bandwidth)))
-        broad = u.graph.concat([broad, apart], axis=1).reduce("LogSumExp", 1, keepdims=True) - np.log(2)
+        broad = u.graph.concat([broad, kernels(others)], axis=1).reduce("LogSumExp", 1, keepdims=True) - np.log(2)
     parts = [cloud(1.0) + np.log(PRIOR["normal"]), broad + np.log(PRIOR["other"])]
-    return [*parts, kernels(defects, bandwidth) + np.log(PRIOR["defect"])] if len(defects) else parts
+    return [*parts, kernels(defects) + np.log(PRIOR["defect"])] if len(defects) else parts
 
 
 def posterior_graph(joint: list[Node]) -> Node:

@@ -179,7 +179,7 @@ class Ensemble:
         self, state: State, evidence: Evidence, mine: Float[np.ndarray, " row"] | None
     ) -> Float[np.ndarray, "row 3"]:
         u = whitened(state, np.maximum(evidence.view("error"), state["centre"]))
-        rest = posterior(log_joint(u, u[:0], u[:0], 1.0)[:, :2])
+        rest = posterior(log_joint(u, u[:0], u[:0])[:, :2])
         if mine is None:
             return np.column_stack([rest, np.zeros(len(rest))])
         chance = expit(state["slope"] * mine + state["intercept"])
@@ -197,7 +197,7 @@ class Ensemble:
         graph = evidence.error.graph
         level = graph.op("Sum", *free) / float(len(free)) if free else evidence.error * 0.0
         u = whitened_graph(state, evidence.view("error").op("Max", state["centre"]))
-        rest = posterior_graph(log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1)), 1.0))
+        rest = posterior_graph(log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1))))
         if not labelled:
             return ScoreNodes(level, None, rest)
         defect = graph.op("Sum", *heard) - (level - state["known_level"]).op("Max", 0.0)

@@ -21,7 +21,7 @@ class ReconstructionOnly:
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Learn the clouds; see `Scorer`."""
-        return fit_clouds(evidence.view("error"), group, 0.5)
+        return fit_clouds(evidence.view("error"), group)
 
     def known_scores(
         self,
