@@ -73,6 +73,16 @@ def test_a_pickle_comes_back_whole_and_one_of_a_version_that_kept_less_is_refuse
         pickle.loads(pickle.dumps(older))
 
 
+def test_weights_that_are_no_numbers_are_damage(table_detector, tmp_path):
+    table_detector.save(tmp_path / "m.blemish")
+    arrays, manifest = read(tmp_path / "m.blemish")
+    name = next(name for name in arrays if name.startswith("network."))
+    arrays[name] = np.full_like(arrays[name], np.nan)
+    write(tmp_path / "m.blemish", arrays, manifest)
+    with pytest.raises(ArtifactError, match="weights are no finite numbers: the file is damaged"):
+        load(tmp_path / "m.blemish")
+
+
 def test_the_file_holds_no_pickle(table_detector, tmp_path):
     table_detector.save(tmp_path / "m.blemish")
     content = (tmp_path / "m.blemish").read_bytes()

@@ -72,6 +72,7 @@ def fit_file(
         DataError: If the data cannot be used, or not in this way.
     """
     run = RunConfig.check({"data": str(data), "labels": labels, **options}, "fit_file")
+    store.need_place(output, data, labels)
     for _ in iter_fit_stream(det, stream_to_fit(run), run, Path(f"{output}.fit"), Path(output), resume=resume):
         pass
     return det

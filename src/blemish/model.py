@@ -166,6 +166,8 @@ class Model:
             raise ArtifactError(f"weights and manifest do not fit: {str(error).splitlines()[-1].strip()}") from None
         if any(weight.dtype != torch.float32 for weight in weights.values()):
             raise ArtifactError("weights are not 32-bit floats")
+        if not all(weight.isfinite().all() for weight in weights.values()):
+            raise ArtifactError("weights are no finite numbers: the file is damaged; fit again or copy it again")
         for parameter in self.network.parameters():
             parameter.requires_grad_(True)
         self.network.to(self.device)

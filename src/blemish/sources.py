@@ -3,6 +3,7 @@
 import os
 import re
 import warnings
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Mapping, Sequence
 from csv import Error as CsvError
 from csv import reader as csv_rows
@@ -135,7 +136,7 @@ def clean_names(path: PathLike, names: Sequence[str]) -> list[str]:
 def csv_options(
     path: Path, names: Sequence[str] | None, types: Mapping[str, pa.DataType] | None = None, block: int | None = None
 ) -> dict[str, Any]:
-    """How a CSV file is read: its delimiter by its ending, empty cells missing.
+    """How a CSV file is read: by its `dialect`, empty cells missing.
 
     Args:
         path: The file.
@@ -143,12 +144,45 @@ def csv_options(
         types: Of columns whose type is known.
         block: Bytes read at a time; None: PyArrow's default.
     """
-    delimiter = "\t" if table_suffix(path) == ".tsv" else ","
+    found = dialect(path)
     return {
-        "read_options": csv.ReadOptions(column_names=list(names) if names else None, block_size=block),
-        "parse_options": csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        "convert_options": csv.ConvertOptions(strings_can_be_null=True, column_types=dict(types or {})),
+        "read_options": csv.ReadOptions(
+            column_names=list(names) if names else None, block_size=block, encoding=found.encoding
+        ),
+        "parse_options": csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
+        "convert_options": csv.ConvertOptions(
+            strings_can_be_null=True, column_types=dict(types or {}), decimal_point=found.decimal_point
+        ),
     }
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What a CSV file calls its parts."""
+
+    delimiter: str = ","
+    decimal_point: str = "."
+    encoding: str = "utf8"
+
+
+def dialect(path: Path) -> Dialect:
+    """What spreadsheets make of a CSV file: semicolons or tabs between cells, decimal commas, UTF-16.
+
+    Tabs where the name says so; else semicolons or tabs, where the heading has as many of them as the line that follows
+    and no comma. Decimal commas only between semicolons, where a number has one and none has a point.
+    """
+    with pa.input_stream(str(path), compression="detect") as file:
+        head = file.read(2**16)
+    encoding = "utf16" if head[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf8"
+    lines = head.decode(encoding, errors="replace").splitlines()
+    first, second = ([line for line in lines if line.strip()] + ["", ""])[:2]
+    delimiter = "\t" if table_suffix(path) == ".tsv" else ","
+    if delimiter == "," and "," not in first:
+        delimiter = next((mark for mark in ";\t" if 0 < first.count(mark) == (second or first).count(mark)), ",")
+    cells = [cell.strip(' "') for line in lines[1:] for cell in line.split(";")] if delimiter == ";" else []
+    decimal_comma = any(re.fullmatch(r"[-+]?\d*,\d+", cell) for cell in cells)
+    decimal_point = any(re.fullmatch(r"[-+]?\d*\.\d+", cell) for cell in cells)
+    return Dialect(delimiter, "," if decimal_comma and not decimal_point else ".", encoding)
 
 
 def table_suffix(path: Path) -> str | None:

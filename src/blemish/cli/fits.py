@@ -7,7 +7,7 @@ import typer
 
 from blemish.cli import options
 from blemish.cli.printing import print_table, progress_bar, say_skipped, warnings_as_notes
-from blemish.errors import ConfigError, DataError
+from blemish.errors import ConfigError
 
 if TYPE_CHECKING:
     from blemish.config import RunConfig
@@ -111,9 +111,10 @@ def fit(
     output = Path(str(run.output))
     arguments = of_preset(run.preset or "default", run.detector_arguments())
     check_names(arguments)
-    if not output.resolve().parent.is_dir():
-        raise DataError(f"the folder of {output} does not exist; make it first")
     from blemish.inputs import is_large
+    from blemish.store import need_place
+
+    need_place(output, run.data, config, run.labels, run.names if isinstance(run.names, str) else None)
 
     if resume or (is_large(run) if run.out_of_core is None else run.out_of_core):
         det, modality, skipped = _fit_out_of_core(run, arguments, output, resume=resume)

@@ -38,6 +38,9 @@ def report(
         raise typer.BadParameter(f"{output} must end in .html")
     from blemish.config import RunConfig
     from blemish.inputs import keys_of, labels_for, samples_to_score
+    from blemish.store import need_place
+
+    need_place(output)
     from blemish.overview import model_page
     from blemish.report import write_page
 
