@@ -355,6 +355,7 @@ def test_failed_work_is_status_1_and_one_line(folder, model, blemish):
         (("fit", data, "-o", folder / "no" / "x.blemish"), "its folder does not exist; make it first"),
         (("fit", data, "--names", "absent.txt", "-o", out), "there is no file 'absent.txt' of column names"),
         (("fit", folder / "images", "--glob", "*.gif", "-o", out), "holds no image, video or text named '*.gif'"),
+        (("fit", folder / "images", "--modality", "tabular", "-o", out), "the data are image, not tabular"),
         (("fit", folder / "images", "--labels", "absent.csv", "-o", out), "there is no table of labels 'absent.csv'"),
         (("score", folder / "absent.blemish", data, "-o", folder / "s.csv"), "there is no model file"),
         (("score", data, data, "-o", folder / "s.csv"), "is no model file, or is truncated"),

@@ -11,7 +11,7 @@ from pyarrow import csv, feather, parquet
 from blemish import read
 from blemish.errors import DataError, DataWarning, LabelError, MissingExtraError
 from blemish.file_labels import labels_from_folders, labels_from_table
-from blemish.recordings import read_video
+from blemish.recordings import cut, read_video
 from blemish.sources import clean_names, looks_like_frames, read_images, read_table
 from blemish.streams import settled
 
@@ -280,3 +280,20 @@ def test_what_spreadsheets_write(content, expected, encoding, tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(content.encode(encoding)))
     n_rows, schema = settled(tmp_path / "t.csv.gz", None)
     assert (n_rows, clean_names("t", schema.names)) == (len(content.splitlines()) - 1, list(expected))
+
+
+def test_labels_of_another_length_than_the_samples_are_named(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.zeros((30, 4)), y=np.zeros(42), scale=np.zeros(4))
+    assert len(read(tmp_path / "a.npz")) == 30
+    with pytest.raises(DataError, match=r"array 'y' has shape \(42,\), but there are 30 samples"):
+        read(tmp_path / "a.npz", take_out=["y"])
+
+
+def test_clips_are_no_shorter_than_they_must_be_without_a_word():
+    assert cut([("a", 30)], None).frames == 16  # one clip is nothing to learn from
+    assert cut([("a", 30), ("b", 30)], None).frames == 30
+    assert cut([("a", 9)], None).frames == 9
+    with pytest.warns(
+        DataWarning, match="clips have 1 frame.s., for c has no more; take it out, or choose.*frames: 16"
+    ):
+        assert cut([("a", 30), ("b", 20), ("c", 1)], None).frames == 1

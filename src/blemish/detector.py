@@ -653,7 +653,10 @@ class DefectDetector(BaseEstimator):
     def _rows(self, X: Any) -> Rows:
         check_is_fitted(self, "threshold_")
         name = self.fitted_.model.choices.modality.name
-        return to_rows(X, name, self._n_frames(warm=True), self._modality_option("column"))
+        rows = to_rows(X, name, self._n_frames(warm=True), self._modality_option("column"))
+        if not rows.n_given:
+            raise DataError("X holds no sample, at least one is needed")
+        return rows
 
     def _tensor(self, X: Any) -> tuple[Rows, TensorRows]:
         rows = self._rows(X)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool
 from scipy.sparse import issparse
 
-from blemish.columns import is_frame
+from blemish.columns import eager, is_frame
 from blemish.errors import DataError
 from blemish.sources import IMAGES, kind_of_array, read, read_images
 from blemish.texts import holds_only_texts, is_series, texts_of
@@ -94,7 +94,7 @@ def to_rows(X: Any, modality: str = "auto", frames: int | None = None, column: s
 def take(X: Any, rows: list[int]) -> Any:
     """Some rows of anything that `to_rows` gives as X."""
     if is_frame(X):
-        return nw.from_native(X, eager_only=True)[rows].to_native()
+        return eager(X)[rows].to_native()
     if isinstance(X, Mapping):
         return {name: np.asarray(column)[rows] for name, column in X.items()}
     return X[rows] if isinstance(X, np.ndarray) else [X[i] for i in rows]
@@ -104,20 +104,18 @@ def _read(X: Any, modality: str, frames: int | None, column: str | None) -> Rows
     if isinstance(X, (str, os.PathLike)):
         samples = read(X, modality=modality, frames=frames, column=column)
         return Rows(samples.X, samples.modality, samples.keys, np.ones(len(samples), dtype=bool))
-    if issparse(X):
-        raise DataError("sparse data was passed, but dense data is required; use X.toarray()")
+    _refuse(X)
     if modality == "text" or (modality == "auto" and holds_only_texts(X)):
         return _texts(X, column)
     if is_frame(X):
         index = X.index if nw.dependencies.is_pandas_dataframe(X) else None
-        n = len(nw.from_native(X, eager_only=True))
+        n = len(eager(X))
         names = range(n) if index is None else list(index)
         return Rows(X, "tabular", names, np.ones(n, dtype=bool), index)
+    if isinstance(X, Mapping):
+        return _columns(X)
     if isinstance(X, np.ndarray):
-        if X.ndim == 1 and len(X) and all(isinstance(item, str) for item in X):
-            return _texts(X)
-        kind = kind_of_array(X) if X.dtype != object or X.ndim == 2 else "image"
-        return Rows(X, kind, range(len(X)), np.ones(len(X), dtype=bool))
+        return _array(X)
     if isinstance(X, Sequence) and len(X) and all(isinstance(item, (str, os.PathLike)) for item in X):
         if modality == "auto" and not any(_is_path(item) for item in X):
             return _texts(X)
@@ -125,8 +123,40 @@ def _read(X: Any, modality: str, frames: int | None, column: str | None) -> Rows
     if isinstance(X, Sequence) and len(X) and all(isinstance(item, np.ndarray) and item.ndim > 1 for item in X):
         kind = "video" if X[0].ndim == 4 else "image"
         return Rows(X, kind, list(range(len(X))), np.ones(len(X), dtype=bool))
+    return _sequence(X)
+
+
+def _refuse(X: Any) -> None:
+    if issparse(X):
+        raise DataError("sparse data was passed, but dense data is required; use X.toarray()")
+    if nw.dependencies.is_polars_lazyframe(X):
+        raise DataError("a LazyFrame holds no rows yet; give X.collect()")
+    if is_frame(X):
+        eager(X)
+
+
+def _array(X: np.ndarray) -> Rows:
+    if X.ndim == 1 and len(X) and all(isinstance(item, str) for item in X):
+        return _texts(X)
+    kind = kind_of_array(X) if X.dtype != object or X.ndim == 2 else "image"
+    return Rows(X, kind, range(len(X)), np.ones(len(X), dtype=bool))
+
+
+def _columns(X: Mapping[Any, Any]) -> Rows:
+    """A table as a dictionary of columns."""
+    lengths = {str(name): np.asarray(column).shape[:1] for name, column in X.items()}
+    if len(set(lengths.values())) != 1 or () in lengths.values():
+        raise DataError(f"the columns of a dictionary must be equally long, got {lengths or 'none'}")
+    n = next(iter(lengths.values()))[0]
+    return Rows(X, "tabular", range(n), np.ones(n, dtype=bool))
+
+
+def _sequence(X: Any) -> Rows:
+    """Anything else with rows: a list of lists, a tensor."""
+    if not hasattr(X, "__len__"):
+        raise DataError(f"X is of type {type(X).__name__}, which holds no samples; DefectDetector.fit says what does")
     shape = getattr(X, "shape", None)
-    n = shape[0] if shape else len(X) if hasattr(X, "__len__") else 0
+    n = shape[0] if shape else len(X)
     return Rows(X, "tabular", list(range(n)), np.ones(n, dtype=bool))
 
 

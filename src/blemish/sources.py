@@ -3,7 +3,6 @@
 import os
 import re
 import warnings
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Mapping, Sequence
 from csv import Error as CsvError
 from csv import reader as csv_rows
@@ -18,6 +17,7 @@ import pyarrow as pa
 from PIL import Image as Pillow
 from pyarrow import csv, feather, parquet
 
+from blemish.dialects import dialect
 from blemish.errors import DataError, DataWarning
 from blemish.recordings import cut, frame_folders, read_video, same_size
 from blemish.texts import decoded, holds_only_texts, texts_of
@@ -93,7 +93,7 @@ def read(
     if kind is None:
         raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
     if kind == ".npz":
-        return _read_npz(path)
+        return _read_npz(path, take_out)
     if has_lines(path, modality, names):
         return _read_lines(path)
     return from_table(read_table(path, names), take_out, modality, column)
@@ -156,35 +156,6 @@ def csv_options(
     }
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """What a CSV file calls its parts."""
-
-    delimiter: str = ","
-    decimal_point: str = "."
-    encoding: str = "utf8"
-
-
-def dialect(path: Path) -> Dialect:
-    """What spreadsheets make of a CSV file: semicolons or tabs between cells, decimal commas, UTF-16.
-
-    Tabs where the name says so; else semicolons or tabs, where the heading has as many of them as the line that follows
-    and no comma. Decimal commas only between semicolons, where a number has one and none has a point.
-    """
-    with pa.input_stream(str(path), compression="detect") as file:
-        head = file.read(2**16)
-    encoding = "utf16" if head[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf8"
-    lines = head.decode(encoding, errors="replace").splitlines()
-    first, second = ([line for line in lines if line.strip()] + ["", ""])[:2]
-    delimiter = "\t" if table_suffix(path) == ".tsv" else ","
-    if delimiter == "," and "," not in first:
-        delimiter = next((mark for mark in ";\t" if 0 < first.count(mark) == (second or first).count(mark)), ",")
-    cells = [cell.strip(' "') for line in lines[1:] for cell in line.split(";")] if delimiter == ";" else []
-    decimal_comma = any(re.fullmatch(r"[-+]?\d*,\d+", cell) for cell in cells)
-    decimal_point = any(re.fullmatch(r"[-+]?\d*\.\d+", cell) for cell in cells)
-    return Dialect(delimiter, "," if decimal_comma and not decimal_point else ".", encoding)
-
-
 def table_suffix(path: Path) -> str | None:
     """Which of `TABLES` a file is, compressed or not."""
     suffixes = [s.lower() for s in path.suffixes]
@@ -207,7 +178,7 @@ def from_table(
     return Samples(features, keys, "tabular", columns=apart)
 
 
-def _read_npz(path: Path) -> Samples:
+def _read_npz(path: Path, take_out: Sequence[str]) -> Samples:
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -216,6 +187,9 @@ def _read_npz(path: Path) -> Samples:
     X = arrays.pop("X", None)
     if X is None or not X.ndim or not len(X):
         raise DataError(f"{path} has no array 'X' with samples; it has {', '.join(arrays) or 'nothing'}")
+    for name in take_out:
+        if name in arrays and arrays[name].shape != (len(X),):
+            raise DataError(f"{path}: array {name!r} has shape {arrays[name].shape}, but there are {len(X)} samples")
     columns = {name: array.tolist() for name, array in arrays.items() if array.shape == (len(X),)}
     return Samples(X, list(range(len(X))), kind_of_array(X), columns=columns)
 

@@ -7,7 +7,7 @@ import typer
 
 from blemish.cli import options
 from blemish.cli.printing import print_table, progress_bar, say_skipped, warnings_as_notes
-from blemish.errors import ConfigError
+from blemish.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from blemish.config import RunConfig
@@ -127,6 +127,14 @@ def fit(
     typer.echo(f"wrote {output}")
 
 
+def _settle_modality(det: "DefectDetector", found: str) -> None:
+    """What was read is what is fitted: as 'auto' says, or as was asked for."""
+    if det.modality == "auto":
+        det.set_params(modality=found)
+    elif isinstance(det.modality, str) and det.modality != found:
+        raise DataError(f"the data are {found}, not {det.modality}; leave out --modality, or give other data")
+
+
 def _need_both(data: object, output: object) -> None:
     if data is None or output is None:
         raise typer.BadParameter("DATA and --output (-o) are needed, on the command line or in the config file")
@@ -143,8 +151,7 @@ def _fit_out_of_core(
         from blemish.fitting_file import iter_fit_stream
 
         det = DefectDetector(**arguments)
-        if isinstance(det.modality, str):
-            det.set_params(modality=stream.modality)
+        _settle_modality(det, stream.modality)
         for record in iter_fit_stream(det, stream, run, Path(f"{output}.fit"), output, resume=resume):
             advance(record)
     return det, stream.modality, det.notes_["skipped"]
@@ -163,8 +170,7 @@ def _fit_in_memory(
         y = labels_for(samples, run)
         if run.limit_labels is not None and y is not None:
             y = limited(y, run.limit_labels, run.random_state)
-        if isinstance(det.modality, str):
-            det.set_params(modality=samples.modality)
+        _settle_modality(det, samples.modality)
     with warnings_as_notes(), progress_bar(output.name) as advance:
         for record in det.iter_fit(samples.X, y):
             advance(record)
