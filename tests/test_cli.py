@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 from pyarrow import csv, parquet
 
-from blemish import load
+from blemish import DefectDetector, load
 from blemish.cli import app, main
 from blemish.presets import PRESETS
 
@@ -425,6 +425,19 @@ def test_a_column_cannot_name_the_rows_and_be_a_feature(folder, model, blemish):
     assert status == 1
     assert "column 'speed' names or labels the rows here, but the model was fitted on it" in err
     assert "fitted on it" in blemish("evaluate", model, folder / "train.csv", "--truth", "protocol")[2]
+
+
+def test_an_interrupt_says_what_became_of_the_work(folder, model, blemish, monkeypatch):
+    before = model.read_bytes()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DefectDetector, "end_fit", interrupt)
+    status, _, err = blemish("fit", folder / "train.csv", "--epochs", 1, "-o", model)
+    assert status == 1
+    assert err.endswith("error: interrupted; no file was changed (an out-of-core fit goes on with --resume)\n")
+    assert model.read_bytes() == before
 
 
 def test_debug_shows_the_traceback(blemish, folder):

@@ -1,5 +1,6 @@
 """The command line: one verb a thing. PyTorch is imported by the verbs that need it, not by --help."""
 
+import signal
 import sys
 
 import typer
@@ -10,6 +11,8 @@ from blemish.cli.models import export, info, presets, threshold
 from blemish.cli.pages import report, review
 from blemish.cli.scores import evaluate, explain, score
 from blemish.errors import BlemishError, ConfigError
+
+INTERRUPTED = "interrupted; no file was changed (an out-of-core fit goes on with --resume)"
 
 app = typer.Typer(
     help="Finds the defects you care about: ranks defect > other outlier > normal.",
@@ -36,7 +39,11 @@ def main() -> None:
     except (BlemishError, MemoryError) as error:
         _fail(str(error) or "out of memory", 1)
     except KeyboardInterrupt:
-        _fail("interrupted; no file was changed (an out-of-core fit goes on with --resume)", 1)
+        _fail(INTERRUPTED, 1)
+    except SystemExit as left:
+        if left.code == 128 + signal.SIGINT:  # Typer has caught the interrupt, and says nothing
+            _fail(INTERRUPTED, 1)
+        raise
     except Exception as error:  # a traceback is for developers: --debug shows it
         _fail(f"{type(error).__name__}: {error} (a bug: run again with --debug for the traceback)", 1)
 
