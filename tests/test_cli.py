@@ -459,6 +459,9 @@ def test_demo_leaves_its_three_files(tmp_path, blemish):
         assert words in page
     (tmp_path / "file").write_text("")
     assert blemish("demo", "--out", tmp_path / "file")[0] == 1
+    status, _, err = blemish("demo", "--out", tmp_path / "file" / "in it")
+    assert status == 1
+    assert "cannot be made (Not a directory); give --out another folder" in err
 
 
 def test_every_verb_has_help(blemish):

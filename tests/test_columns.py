@@ -8,9 +8,12 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
+from PIL import Image as Pillow
 
 from blemish.columns import frame_html, frame_of, to_columns
 from blemish.errors import DataError
+from blemish.planes import check_pictures
 from blemish.rows import to_rows
 
 LINES = [{"row": 0, "seen": 1.5}, {"row": 1, "seen": "<b>"}]
@@ -66,3 +69,33 @@ def test_no_row_is_nothing_to_score(table_detector, table_split):
     for X in (np.empty((0, 4)), [], table_split.X_test[:0]):
         with pytest.raises(DataError, match="no sample, at least one"):
             table_detector.outlier_score(X)
+
+
+def test_pictures_in_whatever_holds_them(image_split):
+    X = [np.asarray(picture) for picture in image_split.X_test[:3]]
+    expected = to_rows(X).X
+    odd = np.empty(3, dtype=object)
+    odd[:] = X
+    as_pillow = [Pillow.fromarray(picture[0]) for picture in X]
+    for one in (odd, as_pillow, torch.from_numpy(np.stack(X))):
+        found = to_rows(one, "image")
+        assert found.modality == "image"
+        assert all(np.array_equal(a, b) for a, b in zip(found.X, expected, strict=True))
+
+
+def test_pictures_that_are_none():
+    fine = np.zeros((1, 4, 4))
+    for bad, message in (
+        (np.full((1, 4, 4), np.nan), "image 1 holds NaN or infinity"),
+        (np.zeros((1, 0, 4)), "no pixel at all"),
+    ):
+        with pytest.raises(DataError, match=message):
+            check_pictures([fine, bad], 3, "image", "batch, channel, height, width")
+
+
+def test_an_error_does_not_print_the_data():
+    for X in ([{"secret": 1}] * 30, np.full((3, 2), 1j)):
+        with pytest.raises(DataError) as error:
+            to_columns(X)
+        assert "secret" not in str(error.value)
+        assert "j" not in str(error.value)

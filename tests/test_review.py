@@ -710,6 +710,7 @@ def told(capsys, monkeypatch, *arguments):
         (["empty"], 1, "empty holds no image, video or text"),
         (["data.csv", "--model", "no.blemish"], 1, "no.blemish"),
         (["data.csv", "--key", "id"], 1, "has no column 'id'"),
+        (["data.csv", "--column", "a"], 1, "--column is for texts, these data are tabular"),
         (["data.csv", "--labels", "nowhere/l.db"], 1, "must be a file in a folder that exists"),
         (["data.csv", "--labels", "data.csv"], 1, "is no database of labels"),
         (["data.csv", "--labels", "mysql://a@b/c"], 1, "SQLite or PostgreSQL only"),

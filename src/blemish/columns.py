@@ -1,5 +1,6 @@
 """Any table that a user may hold, as a plain dictionary of NumPy columns."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -105,7 +106,8 @@ def _checked(X: Any) -> np.ndarray:
     try:
         return check_array(X, dtype=None, ensure_all_finite=False)  # pyright: ignore[reportArgumentType]
     except ValueError as error:
-        raise DataError(" ".join(str(error).split())) from None
+        said = re.sub(r"(array=|\n\[).*?(\nReshape|$)", r"\2", str(error), flags=re.DOTALL)  # without the data
+        raise DataError(" ".join(said.split())) from None
 
 
 def _series(series: nw.Series[Any]) -> np.ndarray:

@@ -321,12 +321,17 @@ def read_frames(paths: Sequence[PathLike], name: str) -> np.ndarray:
 def _decode(path: PathLike) -> np.ndarray:
     with Pillow.open(path) as image:
         image.load()
-        if image.mode in ("1", "L", "LA"):
-            image = image.convert("L")
-        elif image.mode not in ("I", "F") and not image.mode.startswith("I;"):
-            image = image.convert("RGB")
-        factor = max(image.size) // LONGEST_SIDE
-        array = np.asarray(image.reduce(factor) if factor > 1 else image)
+        return planes_of(image)
+
+
+def planes_of(image: Pillow.Image) -> np.ndarray:
+    """A picture of Pillow as (channel, height, width); see `read_images`."""
+    if image.mode in ("1", "L", "LA"):
+        image = image.convert("L")
+    elif image.mode not in ("I", "F") and not image.mode.startswith("I;"):
+        image = image.convert("RGB")
+    factor = max(image.size) // LONGEST_SIDE
+    array = np.asarray(image.reduce(factor) if factor > 1 else image)
     if array.dtype == np.int32:
         array = array.astype(np.uint16) if array.min() >= 0 and array.max() < 2**16 else array.astype(np.float32)
     return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)

@@ -106,6 +106,10 @@ def review(
         det = None if model is None else load(model, device=device)
         reading = {"glob": glob, "names": names, "key": key, "drop": drop or [], "modality": modality, "column": column}
         catalogue = open_catalogue(data, **(reading if det is None else _as_in_training(det, reading)))
+    if column and catalogue.modality != "text":
+        raise DataError(
+            f"--column is for texts, these data are {catalogue.modality}; leave it out, or add --modality text"
+        )
     place = labels or f"{Path(data).resolve().stem}.labels.db"
     ledger = Ledger(place)
     typer.echo(f"{len(catalogue)} {catalogue.modality} samples; labels are kept in {ledger.name}")
