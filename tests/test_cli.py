@@ -15,6 +15,7 @@ from pyarrow import csv, parquet
 from blemish import DefectDetector, load
 from blemish.cli import app, main
 from blemish.presets import PRESETS
+from blemish.version import __version__
 
 
 @pytest.fixture
@@ -355,6 +356,7 @@ def test_failed_work_is_status_1_and_one_line(folder, model, blemish):
         (("fit", data, "-o", folder / "no" / "x.blemish"), "its folder does not exist; make it first"),
         (("fit", data, "--names", "absent.txt", "-o", out), "there is no file 'absent.txt' of column names"),
         (("fit", folder / "images", "--glob", "*.gif", "-o", out), "holds no image, video or text named '*.gif'"),
+        (("fit", folder, "--glob", "*.csv", "-o", out), "it holds tables: give one of them, such as "),
         (("fit", folder / "images", "--modality", "tabular", "-o", out), "the data are image, not tabular"),
         (("fit", folder / "images", "--labels", "absent.csv", "-o", out), "there is no table of labels 'absent.csv'"),
         (("score", folder / "absent.blemish", data, "-o", folder / "s.csv"), "there is no model file"),
@@ -462,6 +464,10 @@ def test_demo_leaves_its_three_files(tmp_path, blemish):
     status, _, err = blemish("demo", "--out", tmp_path / "file" / "in it")
     assert status == 1
     assert "cannot be made (Not a directory); give --out another folder" in err
+
+
+def test_the_version_is_told(blemish):
+    assert blemish("--version") == (0, f"blemish {__version__}\n", "")
 
 
 def test_every_verb_has_help(blemish):

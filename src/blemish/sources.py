@@ -244,8 +244,14 @@ def look_into(folder: Path, modality: str, glob: str) -> Folder:
             raise DataError(f"{folder} holds no .txt file; name others with --glob")
         return Folder("text", documents, videos, pictures)
     if not videos and not pictures:
+        tables = [p.name for p in files if table_suffix(p)]
         raise DataError(
-            f"{folder} holds no image, video or text named {glob!r}; known are {', '.join((*IMAGES, *VIDEOS, '.txt'))}"
+            f"{folder} holds no image, video or text named {glob!r}; "
+            + (
+                f"it holds tables: give one of them, such as {tables[0]}"
+                if tables
+                else f"known are {', '.join((*IMAGES, *VIDEOS, '.txt'))}"
+            )
         )
     as_video = modality == "video" or (modality == "auto" and (videos or looks_like_frames(pictures)))
     return Folder("video" if as_video else "image", documents, videos, pictures)

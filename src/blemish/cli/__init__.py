@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
@@ -11,6 +12,7 @@ from blemish.cli.models import export, info, presets, threshold
 from blemish.cli.pages import report, review
 from blemish.cli.scores import evaluate, explain, score
 from blemish.errors import BlemishError, ConfigError
+from blemish.version import __version__
 
 INTERRUPTED = "interrupted; no file was changed (an out-of-core fit goes on with --resume)"
 
@@ -21,6 +23,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _say_version(wanted: bool) -> bool:
+    if wanted:
+        typer.echo(f"blemish {__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_say_version)
+    ] = False,
+) -> None:
+    pass
+
+
 for verb in (demo, fit, score, evaluate, threshold, explain, report, review, info, export, presets):
     app.command()(verb)
 
