@@ -135,7 +135,7 @@ class Ours:
         return self._view.outlier if self._view.defect is None else self._view.defect
 
     def _look(self) -> None:
-        found = self._det.assess(self._X)
+        found = self._det.assess(self._X, views=True)
         self._view = View(found.outlier, found.defect, found.probabilities, looks(found, learn_looks(found)))
 
 
@@ -305,7 +305,7 @@ def tool(name: str, X: Any, first: DefectDetector, seed: int) -> Iterator[Tool]:
         yield Ours(X, first, RULES[name], seed)
         return
     if name == "forest, on looks":
-        found = first.assess(X)
+        found = first.assess(X, views=True)
         x = looks(found, learn_looks(found)).astype(np.float64)
     else:
         x = first.fitted_.model.to_tensor(X).to_dense().flatten(1).double().cpu().numpy()

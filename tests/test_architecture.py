@@ -31,6 +31,7 @@ ROWS = [
         "words",
         "memory",
         "recordings",
+        "dialects",
     ],
     ["catalogue", "runtime"],
     ["experts", "backbones", "bottlenecks", "losses", "corruptions", "synthetic", "views", "schedules"],

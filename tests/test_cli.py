@@ -1,6 +1,7 @@
 """The command line as a user meets it."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import yaml
 from PIL import Image
 from pyarrow import csv, parquet
 
-from blemish import load
+from blemish import DefectDetector, load
 from blemish.cli import app, main
 from blemish.presets import PRESETS
+from blemish.version import __version__
 
 
 @pytest.fixture
@@ -351,9 +353,11 @@ def test_failed_work_is_status_1_and_one_line(folder, model, blemish):
             "no row has the label 'lea'; the column holds",
         ),
         (("fit", data, "--defect-folder", "kind", "-o", out), "--defect-folder is for folders"),
-        (("fit", data, "-o", folder / "no" / "x.blemish"), "does not exist; make it first"),
+        (("fit", data, "-o", folder / "no" / "x.blemish"), "its folder does not exist; make it first"),
         (("fit", data, "--names", "absent.txt", "-o", out), "there is no file 'absent.txt' of column names"),
         (("fit", folder / "images", "--glob", "*.gif", "-o", out), "holds no image, video or text named '*.gif'"),
+        (("fit", folder, "--glob", "*.csv", "-o", out), "it holds tables: give one of them, such as "),
+        (("fit", folder / "images", "--modality", "tabular", "-o", out), "the data are image, not tabular"),
         (("fit", folder / "images", "--labels", "absent.csv", "-o", out), "there is no table of labels 'absent.csv'"),
         (("score", folder / "absent.blemish", data, "-o", folder / "s.csv"), "there is no model file"),
         (("score", data, data, "-o", folder / "s.csv"), "is no model file, or is truncated"),
@@ -385,6 +389,59 @@ def test_a_failed_fit_leaves_the_old_model(folder, blemish):
     assert path.read_bytes() == before
 
 
+def test_nothing_that_is_read_is_overwritten_and_no_device_replaced(folder, model, blemish, monkeypatch):
+    data, link, device = folder / "both.csv", folder / "to_data.blemish", folder / "device"
+    data.write_bytes((folder / "train.csv").read_bytes())
+    os.mkfifo(device)
+    link.symlink_to(data)
+    for arguments, message in (
+        (("score", model, data, "-o", data), "it is what is read, and would be lost"),
+        (("fit", data, "-o", data), "it is what is read, and would be lost"),
+        (("fit", data, "-o", link), "it is what is read, and would be lost"),
+        (("export", model, "--data", data, "-o", folder), "must end in .onnx"),
+        (("fit", data, "-o", device), "it is a folder or a device"),
+        (("fit", data, "-o", folder), "it is a folder or a device"),
+        (("report", model, data, "-o", folder / "no" / "r.html"), "its folder does not exist"),
+        (("evaluate", model, data, "--truth", "kind", "--plot", folder / "no" / "r.html"), "its folder does not exist"),
+    ):
+        status, out, err = blemish(*arguments)
+        assert status > 0
+        assert message in err
+        assert "wrote" not in out
+    assert data.read_bytes() == (folder / "train.csv").read_bytes()
+    assert device.is_fifo()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "is read-only for you" in blemish("fit", data, "-o", folder / "x.blemish")[2]
+
+
+def test_a_link_to_a_model_stays_a_link(folder, blemish):
+    (folder / "target.blemish").write_bytes(b"")
+    (folder / "link.blemish").symlink_to(folder / "target.blemish")
+    assert blemish("fit", folder / "train.csv", *LABELS, "--epochs", 1, "-o", folder / "link.blemish")[0] == 0
+    assert (folder / "link.blemish").is_symlink()
+    assert load(folder / "target.blemish").fitted_.n_defects == 12
+
+
+def test_a_column_cannot_name_the_rows_and_be_a_feature(folder, model, blemish):
+    status, _, err = blemish("score", model, folder / "train.csv", "--key", "speed", "-o", folder / "s.csv")
+    assert status == 1
+    assert "column 'speed' names or labels the rows here, but the model was fitted on it" in err
+    assert "fitted on it" in blemish("evaluate", model, folder / "train.csv", "--truth", "protocol")[2]
+
+
+def test_an_interrupt_says_what_became_of_the_work(folder, model, blemish, monkeypatch):
+    before = model.read_bytes()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DefectDetector, "end_fit", interrupt)
+    status, _, err = blemish("fit", folder / "train.csv", "--epochs", 1, "-o", model)
+    assert status == 1
+    assert err.endswith("error: interrupted; no file was changed (an out-of-core fit goes on with --resume)\n")
+    assert model.read_bytes() == before
+
+
 def test_debug_shows_the_traceback(blemish, folder):
     with pytest.raises(Exception, match="there is no model file"):
         blemish("info", folder / "absent.blemish", "--debug")
@@ -404,6 +461,13 @@ def test_demo_leaves_its_three_files(tmp_path, blemish):
         assert words in page
     (tmp_path / "file").write_text("")
     assert blemish("demo", "--out", tmp_path / "file")[0] == 1
+    status, _, err = blemish("demo", "--out", tmp_path / "file" / "in it")
+    assert status == 1
+    assert "cannot be made (Not a directory); give --out another folder" in err
+
+
+def test_the_version_is_told(blemish):
+    assert blemish("--version") == (0, f"blemish {__version__}\n", "")
 
 
 def test_every_verb_has_help(blemish):

@@ -14,6 +14,23 @@ def test_scores_in_one_pass_equal_the_single_ones(table_detector, table_split):
     assert np.array_equal(found.defect, table_detector.defect_score(table_split.X_test))
     assert np.array_equal(found.probabilities, table_detector.predict_proba(table_split.X_test))
     assert np.array_equal(found.codes, table_detector.encode(table_split.X_test))
+    assert not found.views
+
+
+def test_views_are_what_the_scorer_asks_for_and_only_on_request(table_detector, table_split):
+    views = table_detector.assess(table_split.X_test, views=True).views
+    model = table_detector.fitted_.model
+    evidence = model.evidence(model.to_tensor(table_split.X_test))
+    assert model.views == sorted(views)
+    assert len(views) > 0
+    assert all(np.array_equal(view, evidence.view(name)) for name, view in views.items())
+
+
+def test_a_scorer_that_joins_the_networks_own_views_asks_the_modality_for_nothing(table_split):
+    scorer = {"name": "ensemble", "experts": {"code+error": ["linear", "isolation"]}}
+    det = DefectDetector(epochs=1, random_state=0, scorer=scorer).fit(table_split.X_train, table_split.y_train)
+    assert det.fitted_.model.views == []
+    assert det.assess(table_split.X_test, views=True).views == {}
 
 
 def test_a_refit_with_memory_gives_the_same_bits_and_makes_no_feature_again(image_split, monkeypatch):

@@ -407,6 +407,10 @@ def test_clips_are_strips(video_split):
         seen = np.asarray(image.convert("L")).reshape(32, len(clip), 32)
     bright = [np.unravel_index(seen[:, t].argmax(), (32, 32))[1] for t in (0, 2)]
     assert bright[0] != bright[1]
+    wide = np.full((3, 1, 20, 60), 200, dtype=np.uint8)
+    with Image.open(io.BytesIO(drawings.strip(wide, 30))) as image:
+        light = np.asarray(image) > 100
+    assert light.mean(axis=1).round(1).tolist() == [0.0] * 10 + [1.0] * 10 + [0.0] * 10  # not stretched to a square
 
 
 def test_heat_is_transparent_where_nothing_is_wrong():
@@ -417,6 +421,17 @@ def test_heat_is_transparent_where_nothing_is_wrong():
     assert alpha.shape == (50, 100)
     assert alpha[12, 75] > 150
     assert alpha[40, 10] == 0
+
+
+def test_a_reconstruction_has_the_form_of_its_picture_as_the_heat_over_it_has():
+    rng = np.random.default_rng(0)
+    wide = [rng.integers(0, 255, (1, 20, 60)).astype(np.uint8) for _ in range(24)]
+    det = DefectDetector(epochs=1, random_state=0, scorer="reconstruction").fit(wide)
+    made, heat = answers.reconstructed(det, wide[:1]), answers.heat(det, wide[:1])
+    assert made is not None
+    assert heat is not None
+    with Image.open(io.BytesIO(made)) as below, Image.open(io.BytesIO(heat)) as above:
+        assert below.size == above.size == (answers.LARGE_SIDE, round(answers.LARGE_SIDE / 3))
 
 
 # Pure functions ------------------------------------------------------------------------------------------------------
@@ -695,6 +710,7 @@ def told(capsys, monkeypatch, *arguments):
         (["empty"], 1, "empty holds no image, video or text"),
         (["data.csv", "--model", "no.blemish"], 1, "no.blemish"),
         (["data.csv", "--key", "id"], 1, "has no column 'id'"),
+        (["data.csv", "--column", "a"], 1, "--column is for texts, these data are tabular"),
         (["data.csv", "--labels", "nowhere/l.db"], 1, "must be a file in a folder that exists"),
         (["data.csv", "--labels", "data.csv"], 1, "is no database of labels"),
         (["data.csv", "--labels", "mysql://a@b/c"], 1, "SQLite or PostgreSQL only"),
@@ -732,6 +748,16 @@ def test_listening_for_others_says_what_that_means(review, monkeypatch, host):
     assert lines[-1].count("token=") == 1
     assert ("everyone who can reach this machine" in lines[0]) == (host == "0.0.0.0")
     assert len(lines) == (2 if host == "0.0.0.0" else 1)
+
+
+def test_an_interrupt_ends_the_page_in_peace(review, monkeypatch):
+    def interrupted(self, sockets):
+        raise KeyboardInterrupt
+
+    lines = []
+    monkeypatch.setattr("uvicorn.Server.run", interrupted)
+    serve(review, "127.0.0.1", 0, browser=False, say=lines.append)
+    assert lines[-1] == f"stopped; labels are in {review.ledger.name}"
 
 
 def test_without_the_extra_the_message_names_it(capsys, monkeypatch, tmp_path):

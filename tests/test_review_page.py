@@ -314,6 +314,34 @@ def test_colours_have_contrast(block):
 # Kinds of data -----------------------------------------------------------------------------------------------------------
 
 
+def test_of_a_wide_row_all_values_are_true_and_all_columns_in_reach(browser, tmp_path):
+    rng = np.random.default_rng(0)
+    X = {f"c{i}": rng.integers(10**8, 10**9, 40) for i in range(20)}
+    csv.write_csv(pa.table(X), tmp_path / "wide.csv")
+    catalogue = open_catalogue(tmp_path / "wide.csv")
+    det = DefectDetector(epochs=1, random_state=0).fit(pa.table(X))
+    review = Review(catalogue, Ledger(tmp_path / "labels.db"), det)
+    with served(review, tmp_path / "cache") as link:
+        wait_ready(review)
+        with visit(browser, link) as seen:
+            page = seen.page
+            ranked(page)
+            row = int(page.locator("#sample-name").text_content().removeprefix("row "))
+            page.locator("#reasons td").first.wait_for(timeout=20_000)
+            assert page.locator("#content tr:visible").count() == 12
+            summary = page.locator("#content summary")
+            assert summary.text_content() == "8 more columns"
+            assert page.locator("#cell-0 .text").text_content().splitlines()[0] == f"c0: {X['c0'][row]}"
+            summary.click()
+            cells = page.locator("#content tr:visible").all_text_contents()
+            assert sorted(cells) == sorted(f"{name}{column[row]}" for name, column in X.items())
+            first = page.locator("#reasons tbody tr").first
+            assert first.locator("td").first.text_content() == str(X[first.locator("th").text_content()][row])
+            page.keyboard.press("ArrowRight")
+            page.locator("#content details[open]").wait_for(timeout=10_000)
+            assert page.locator("#content tr:visible").count() == 20
+
+
 def test_pictures_their_reconstruction_the_map_and_a_lasso(opened):
     with opened("image") as (seen, review):
         page = seen.page

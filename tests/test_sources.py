@@ -11,8 +11,9 @@ from pyarrow import csv, feather, parquet
 from blemish import read
 from blemish.errors import DataError, DataWarning, LabelError, MissingExtraError
 from blemish.file_labels import labels_from_folders, labels_from_table
-from blemish.recordings import read_video
-from blemish.sources import looks_like_frames, read_images
+from blemish.recordings import cut, read_video
+from blemish.sources import clean_names, looks_like_frames, read_images, read_table
+from blemish.streams import settled
 
 
 def picture(path, size=(12, 10), value=None, mode="L"):
@@ -258,3 +259,41 @@ def test_labels_from_folders():
     assert labels_from_folders(keys, defect=["MT_Crack"], normal=["MT_Free"]) == ["defect", "normal", None]
     with pytest.raises(LabelError, match="no sample lies in a folder 'MT_Crak'; folders are MT_Crack, MT_Free"):
         labels_from_folders(keys, defect=["MT_Crak"])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("a;b;c\n1,5;x;2\n-2,25;y, z;3\n", {"a": [1.5, -2.25], "b": ["x", "y, z"], "c": [2, 3]}),
+        ("a;b\n1.5;x\n2;y\n", {"a": [1.5, 2], "b": ["x", "y"]}),
+        ("a;b\n1.5;1,2\n2;3,4\n", {"a": [1.5, 2], "b": ["1,2", "3,4"]}),  # points and commas: no one's numbers
+        ("a\tb\n1.5\tx\n2\ty\n", {"a": [1.5, 2], "b": ["x", "y"]}),
+        ("a,b;c\n1,2\n", {"a": [1], "b;c": [2]}),
+        ("text\none; two\nthree\n", {"text": ["one; two", "three"]}),
+        ("why;how\none, two;three\nsix, two;four\n", {"why": ["one, two", "six, two"], "how": ["three", "four"]}),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_spreadsheets_write(content, expected, encoding, tmp_path):
+    (tmp_path / "t.csv").write_bytes(content.encode(encoding))
+    assert read_table(tmp_path / "t.csv").to_pydict() == expected
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(content.encode(encoding)))
+    n_rows, schema = settled(tmp_path / "t.csv.gz", None)
+    assert (n_rows, clean_names("t", schema.names)) == (len(content.splitlines()) - 1, list(expected))
+
+
+def test_labels_of_another_length_than_the_samples_are_named(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.zeros((30, 4)), y=np.zeros(42), scale=np.zeros(4))
+    assert len(read(tmp_path / "a.npz")) == 30
+    with pytest.raises(DataError, match=r"array 'y' has shape \(42,\), but there are 30 samples"):
+        read(tmp_path / "a.npz", take_out=["y"])
+
+
+def test_clips_are_no_shorter_than_they_must_be_without_a_word():
+    assert cut([("a", 30)], None).frames == 16  # one clip is nothing to learn from
+    assert cut([("a", 30), ("b", 30)], None).frames == 30
+    assert cut([("a", 9)], None).frames == 9
+    with pytest.warns(
+        DataWarning, match="clips have 1 frame.s., for c has no more; take it out, or choose.*frames: 16"
+    ):
+        assert cut([("a", 30), ("b", 20), ("c", 1)], None).frames == 1

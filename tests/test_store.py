@@ -1,6 +1,7 @@
 """One file, whole or not at all, and nothing in it runs."""
 
 import json
+import pickle
 import zipfile
 
 import numpy as np
@@ -61,6 +62,25 @@ def test_parts_given_as_instances_survive(table_split, tmp_path):
     det.fit(table_split.X_train, table_split.y_train).save(tmp_path / "m.blemish")
     again = load(tmp_path / "m.blemish")
     assert again.losses == [{"name": "huber", "delta": 0.5}, {"name": "margin", "margin": 2.0}]
+
+
+def test_a_pickle_comes_back_whole_and_one_of_a_version_that_kept_less_is_refused(table_detector, table_split):
+    again = pickle.loads(pickle.dumps(table_detector))
+    assert np.array_equal(again.p_values(table_split.X_test), table_detector.p_values(table_split.X_test))
+    older = object.__new__(type(table_detector.fitted_))
+    vars(older).update({name: value for name, value in vars(table_detector.fitted_).items() if name != "blind_state"})
+    with pytest.raises(ArtifactError, match="another version of Blemish .it lacks blind_state.*fit again, and keep"):
+        pickle.loads(pickle.dumps(older))
+
+
+def test_weights_that_are_no_numbers_are_damage(table_detector, tmp_path):
+    table_detector.save(tmp_path / "m.blemish")
+    arrays, manifest = read(tmp_path / "m.blemish")
+    name = next(name for name in arrays if name.startswith("network."))
+    arrays[name] = np.full_like(arrays[name], np.nan)
+    write(tmp_path / "m.blemish", arrays, manifest)
+    with pytest.raises(ArtifactError, match="weights are no finite numbers: the file is damaged"):
+        load(tmp_path / "m.blemish")
 
 
 def test_the_file_holds_no_pickle(table_detector, tmp_path):

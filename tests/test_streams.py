@@ -292,8 +292,24 @@ def test_bad_data_are_refused_before_any_training(files, tmp_path, monkeypatch):
     monkeypatch.setattr(fitting_file, "SAMPLED_ROWS", 20)
     with pytest.raises(DataError, match="in the rows from 250 on: row 50, column 'c1' is infinity"):
         fit(labels="label")
-    with pytest.raises(ArtifactError, match="cannot make the folder"):
+    with pytest.raises(ArtifactError, match="its folder does not exist"):
         fit_file(DefectDetector(), files / "t.parquet", tmp_path / "none" / "m")
+    (tmp_path / "m.fit").write_text("")
+    with pytest.raises(ArtifactError, match="cannot make the folder"):
+        fit_file(DefectDetector(), files / "t.parquet", tmp_path / "m")
+
+
+def test_a_fit_that_is_refused_spares_what_lay_there(files, tmp_path):
+    state = tmp_path / "m.fit"
+    state.mkdir()
+    (state / fitting_file.CHECKPOINT).write_text("of an interrupted fit")
+    with pytest.raises(LabelError, match="no row has the label 'crack'"):
+        fit_file(DefectDetector(), files / "t.parquet", tmp_path / "m", labels="label", defect=["crack"])
+    assert (state / fitting_file.CHECKPOINT).read_text() == "of an interrupted fit"
+    (state / "diary.txt").write_text("mine")
+    with pytest.raises(ArtifactError, match="holds 'diary.txt', which no fit has put there; name another output"):
+        fit_file(DefectDetector(epochs=1), files / "t.parquet", tmp_path / "m")
+    assert (state / "diary.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow"])

@@ -1,11 +1,13 @@
 """Any table that a user may hold, as a plain dictionary of NumPy columns."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import narwhals.stable.v1 as nw
 import numpy as np
+from narwhals.exceptions import DuplicateError
 
 from blemish.errors import DataError
 
@@ -24,8 +26,22 @@ def is_frame(X: Any) -> bool:
 
 
 def frame_columns(X: Any) -> list[str]:
-    """The column names of a frame, as text."""
-    return [str(name) for name in nw.from_native(X, eager_only=True).columns]
+    """The column names of a frame, as text; DataError where two are the same."""
+    names = [str(name) for name in eager(X).columns]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"the table has two columns named {twice!r}; rename one")
+    return names
+
+
+def eager(X: Any) -> Any:
+    """A pandas, polars or Arrow table by one interface; DataError where two columns have one name."""
+    try:
+        return nw.from_native(X, eager_only=True)
+    except DuplicateError as error:
+        raise DataError(
+            f"two columns of the table have the same name; rename one ({' '.join(str(error).split())})"
+        ) from None
 
 
 def frame_of(lines: list[dict[str, Any]], index: list[Any] | None = None, mixed: Sequence[str] = ()) -> Any:
@@ -69,12 +85,11 @@ def to_columns(X: Any) -> tuple[Columns, str]:
         (['x0', 'x1'], 'numpy')
     """
     if is_frame(X):
-        frame = nw.from_native(X, eager_only=True)
+        frame, names = eager(X), frame_columns(X)
         if frame.shape[0] == 0 or frame.shape[1] == 0:
             raise DataError(
                 f"the table has {frame.shape[0]} rows and {frame.shape[1]} columns; it must have some of both"
             )
-        names = [str(name) for name in frame.columns]
         columns = {name: _series(column) for name, column in zip(names, frame.iter_columns(), strict=True)}
         return columns, nw.get_native_namespace(frame).__name__
     if isinstance(X, Mapping):
@@ -88,7 +103,11 @@ def _checked(X: Any) -> np.ndarray:
         raise DataError("could not convert string to float: give text columns in a frame or in an array of objects")
     from sklearn.utils.validation import check_array
 
-    return check_array(X, dtype=None, ensure_all_finite=False)  # pyright: ignore[reportArgumentType]
+    try:
+        return check_array(X, dtype=None, ensure_all_finite=False)  # pyright: ignore[reportArgumentType]
+    except ValueError as error:
+        said = re.sub(r"(array=|\n\[).*?(\nReshape|$)", r"\2", str(error), flags=re.DOTALL)  # without the data
+        raise DataError(" ".join(said.split())) from None
 
 
 def _series(series: nw.Series[Any]) -> np.ndarray:
@@ -104,14 +123,20 @@ def _series(series: nw.Series[Any]) -> np.ndarray:
         return series.cast(nw.Float64).to_numpy().astype(np.float64, copy=False)
     if series.dtype.is_temporal() and series.dtype != nw.Time:
         unit = "timedelta64[us]" if series.dtype == nw.Duration else "datetime64[us]"
-        return np.where(missing, np.nan, series.to_numpy().astype(unit).astype(np.int64) / 1e6)
+        return _seconds(series.to_numpy().astype(unit), missing)
     values = [None if absent else value for value, absent in zip(series.to_list(), missing, strict=True)]
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return _plain(column)
 
 
+def _seconds(times: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    return np.where(missing, np.nan, times.astype(f"{times.dtype.kind}8[us]").astype(np.int64) / 1e6)
+
+
 def _plain(column: np.ndarray) -> np.ndarray:
+    if column.dtype.kind in "mM":
+        return _seconds(column, np.isnat(column))
     if column.dtype.kind in "iuf":
         return column.astype(np.float64, copy=False)
     if column.dtype.kind == "b":

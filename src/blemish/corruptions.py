@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from blemish.errors import ConfigError
 from blemish.functional import column_mask
 from blemish.output import Block
 
@@ -22,6 +23,11 @@ class Gaussian:
     """
 
     stdev: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse what is no standard deviation."""
+        if not 0 <= self.stdev < float("inf"):
+            raise ConfigError(f"stdev={self.stdev!r} must be a number of at least 0")
 
     def __call__(
         self, x: Float[Tensor, "batch *sample"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
@@ -47,6 +53,10 @@ class Mask:
 
     share: float = 0.2
 
+    def __post_init__(self) -> None:
+        """Refuse what is no share."""
+        _need_share(self.share)
+
     def __call__(
         self, x: Float[Tensor, "batch *sample"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
     ) -> Float[Tensor, "batch *sample"]:
@@ -67,12 +77,21 @@ class Swap:
 
     share: float = 0.15
 
+    def __post_init__(self) -> None:
+        """Refuse what is no share."""
+        _need_share(self.share)
+
     def __call__(
         self, x: Float[Tensor, "batch *sample"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
     ) -> Float[Tensor, "batch *sample"]:
         """Swapped copy of x, same shape."""
         partner = x[torch.randperm(x.shape[0], generator=generator, device=x.device)]
         return torch.where(column_mask(x, self.share, generator, blocks), partner, x)
+
+
+def _need_share(share: float) -> None:
+    if not 0 <= share <= 1:
+        raise ConfigError(f"share={share!r} must lie between 0 and 1")
 
 
 CORRUPTIONS = {

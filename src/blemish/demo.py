@@ -26,7 +26,7 @@ from blemish.report import (
     render,
     write_page,
 )
-from blemish.store import write_atomically
+from blemish.store import need_place, write_atomically
 from blemish.training import EpochRecord
 
 KINDS = ("normal", "1.9", "1.0", "0", "3.0", "-2.0", "random")
@@ -48,12 +48,17 @@ def run_demo(out: Path, *, n_normal: int, epochs: int | None, advance: Advance) 
         What metrics.json holds.
 
     Raises:
-        DataError: If `out` exists and is no folder.
+        DataError: If `out` exists and is no folder, or cannot be made.
+        ArtifactError: If nothing can be written there.
     """
     start = time.perf_counter()
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; give --out a folder")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{out} cannot be made ({error.strerror}); give --out another folder") from None
+    need_place(out / "metrics.json")
     split = rotating_coin(n_normal=n_normal)
     arguments: dict[str, Any] = {"random_state": 0, **({} if epochs is None else {"epochs": epochs})}
     ours = _fitted(DefectDetector(**arguments), split, "ours", advance)

@@ -341,22 +341,28 @@ class DefectDetector(BaseEstimator):
         self.prior_ = shares_of(defect, other)
         return self
 
-    def assess(self, X: Any) -> Assessment:
-        """All scores, probabilities, codes and views in one pass over the rows, as plain arrays."""
+    def assess(self, X: Any, *, views: bool = False) -> Assessment:
+        """All scores, probabilities and codes in one pass over the rows, as plain arrays.
+
+        Args:
+            X: Samples.
+            views: Also what the modality says of each row beside the network, which may be larger than the data.
+        """
         names: dict[str, None] = {}
 
         def ask(evidence: Evidence) -> Arrays:
-            names.update(dict.fromkeys(evidence.features))
-            return (*self._together(evidence), evidence.z, *evidence.features.values())
+            features = evidence.features if views else {}
+            names.update(dict.fromkeys(features))
+            return (*self._together(evidence), evidence.z, *features.values())
 
-        rows, (outlier, defect, chances, codes, *views) = self._asked(X, ask)
+        rows, (outlier, defect, chances, codes, *seen) = self._asked(X, ask)
         spread = replace(rows, index=None).spread
         return Assessment(
             outlier=spread(outlier, "outlier"),
             defect=spread(defect, "defect") if self.fitted_.n_defects else None,
             probabilities=spread(chances, "probabilities"),
             codes=spread(codes, "codes"),
-            views={name: spread(view, name) for name, view in zip(names, views, strict=True)},
+            views={name: spread(view, name) for name, view in zip(names, seen, strict=True)},
         )
 
     def scores(self, X: Any) -> dict[str, np.ndarray]:
@@ -647,7 +653,10 @@ class DefectDetector(BaseEstimator):
     def _rows(self, X: Any) -> Rows:
         check_is_fitted(self, "threshold_")
         name = self.fitted_.model.choices.modality.name
-        return to_rows(X, name, self._n_frames(warm=True), self._modality_option("column"))
+        rows = to_rows(X, name, self._n_frames(warm=True), self._modality_option("column"))
+        if not rows.n_given:
+            raise DataError("X holds no sample, at least one is needed")
+        return rows
 
     def _tensor(self, X: Any) -> tuple[Rows, TensorRows]:
         rows = self._rows(X)

@@ -76,11 +76,11 @@ class Parity:
 class Body(nn.Module):
     """All of a model that is tensor maths: code, error and views of what the network sees."""
 
-    def __init__(self, model: Model, views: list[str]) -> None:
+    def __init__(self, model: Model) -> None:
         """Take the network to the processor; the model's own stays where it is."""
         super().__init__()
         self.network = deepcopy(model.network).cpu().eval()
-        self.reconstruction, self.modality, self.views = model.reconstruction, model.modality, views
+        self.reconstruction, self.modality, self.views = model.reconstruction, model.modality, model.views
 
     def forward(self, x: Float[Tensor, "row *sample"]) -> tuple[Tensor, ...]:
         """Code, error, and a tensor a view."""
@@ -170,10 +170,8 @@ def _either(condition: Node, yes: Node, no: Node) -> Node:
 
 def _evidence_nodes(graph: Graph, model: Model) -> EvidenceNodes:
     """Preparation and network."""
-    asked = getattr(model.choices.scorer.make(), "experts", {})
-    views = sorted({view for names in asked for view in names.split("+")} - {"code", "error"})
-    x = model.modality.graph(graph)
-    z, error, *found = graph.splice(_traced(Body(model, views), model.modality.sample_shape), {"x": x})
+    x, views = model.modality.graph(graph), model.views
+    z, error, *found = graph.splice(_traced(Body(model), model.modality.sample_shape), {"x": x})
     features = {view: node.to(np.float64) for view, node in zip(views, found, strict=True)}
     return EvidenceNodes(z.to(np.float64), error.to(np.float64), features)
 

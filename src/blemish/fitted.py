@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 
 from blemish.choices import Choices, whole_number
-from blemish.errors import DataError, QualityWarning
+from blemish.errors import ArtifactError, DataError, QualityWarning
 from blemish.label_report import LabelReport, label_report
 from blemish.labels import DEFECT, NORMAL, OTHER, is_ordinary
 from blemish.model import Model, build
@@ -48,7 +48,7 @@ class Assessment:
         defect: How much like the labelled defects, shape (row,); None where none were labelled.
         probabilities: Of normal, other and defect, shape (row, 3).
         codes: Shape (row, latent).
-        views: What the modality says of each row beside the network, by view, each (row, feature).
+        views: What the modality says of each row beside the network, by view, each (row, feature), if it was asked for.
     """
 
     outlier: Float[np.ndarray, " row"]
@@ -89,6 +89,16 @@ class Fitted:
     reference: dict[str, np.ndarray]
     labels: dict[str, np.ndarray]
     learnt: Learnt | None = None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Refuse a pickle of a version that kept less: half of what is asked would fail, and later."""
+        missing = [one.name for one in fields(self) if one.name not in state]
+        if missing:
+            raise ArtifactError(
+                f"this detector was pickled by another version of Blemish (it lacks {', '.join(missing)}); pickles "
+                "serve within one version: fit again, and keep a model by save and load"
+            )
+        self.__dict__.update(state)
 
     @property
     def scorer(self) -> Scorer:

@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def fit_file(
         DataError: If the data cannot be used, or not in this way.
     """
     run = RunConfig.check({"data": str(data), "labels": labels, **options}, "fit_file")
+    store.need_place(output, data, labels)
     for _ in iter_fit_stream(det, stream_to_fit(run), run, Path(f"{output}.fit"), Path(output), resume=resume):
         pass
     return det
@@ -102,11 +104,7 @@ def iter_fit_stream(
     if resume:
         prepared = _read_prepared(det, state, wanted, stream.modality)
     else:
-        try:
-            prepared = _prepare(det, stream, run, state, wanted)
-        except BaseException:  # half of it cannot be gone on with
-            shutil.rmtree(state, ignore_errors=True)
-            raise
+        prepared = _prepare(det, stream, run, state, wanted)
     job, held_out = _begin(det, prepared, state, start)
     under_way, history = Run(job.task), _restored(state)
     if history:
@@ -154,11 +152,6 @@ class Prepared:
 
 def _prepare(det: DefectDetector, stream: Stream, run: RunConfig, state: Path, wanted: str) -> Prepared:
     part, seed = choose_modality(det.modality, stream.modality), seed_of(det.random_state)
-    shutil.rmtree(state, ignore_errors=True)
-    try:
-        state.mkdir()
-    except OSError as error:
-        raise ArtifactError(f"cannot make the folder {state}: {error.strerror}") from None
     labels = _Labels(run, stream.files)
     some = Sample(SAMPLED_IMAGES if stream.files else SAMPLED_ROWS, np.random.default_rng(seed))
     skipped: list[str] = []
@@ -171,17 +164,40 @@ def _prepare(det: DefectDetector, stream: Stream, run: RunConfig, state: Path, w
     need_ordinary(group)
     sample = some.kept()
     modality = part.make().fit(sample)
-    n = 0
-    for samples in stream.chunks():
-        if len(samples):
-            with placed(n):
-                ShardedRows.append(state / ROWS, modality.to_tensor(samples.X))
-            n += len(samples)
     columns = frame_columns(sample) if isinstance(sample, pa.Table) else None
-    prepared = Prepared(modality, stream.modality, group, labels.keys, seed, columns, skipped)
     facts = {"modality": modality.state(), "keys": labels.keys, "seed": seed, "columns": columns, "skipped": skipped}
-    store.write(state / PREPARED, {"group": group}, {"prepared": facts, "of": wanted})
-    return prepared
+    with _anew(state):
+        n = 0
+        for samples in stream.chunks():
+            if len(samples):
+                with placed(n):
+                    ShardedRows.append(state / ROWS, modality.to_tensor(samples.X))
+                n += len(samples)
+        store.write(state / PREPARED, {"group": group}, {"prepared": facts, "of": wanted})
+    return Prepared(modality, stream.modality, group, labels.keys, seed, columns, skipped)
+
+
+@contextmanager
+def _anew(state: Path) -> Iterator[None]:
+    """An empty folder in place of what an earlier fit left; gone again where the block fails: no fit can go on from it.
+
+    Raises:
+        ArtifactError: If there is something else, or the folder cannot be made.
+    """
+    names = [path.name for path in state.iterdir()] if state.is_dir() else []
+    foreign = [name for name in names if name not in (PREPARED, ROWS, CHECKPOINT) and not name.endswith(".part")]
+    if foreign:
+        raise ArtifactError(f"{state} holds {foreign[0]!r}, which no fit has put there; name another output")
+    shutil.rmtree(state, ignore_errors=True)
+    try:
+        state.mkdir()
+    except OSError as error:
+        raise ArtifactError(f"cannot make the folder {state}: {error.strerror}") from None
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(state, ignore_errors=True)
+        raise
 
 
 def _read_prepared(det: DefectDetector, state: Path, wanted: str, name: str) -> Prepared:

@@ -114,7 +114,18 @@ def samples_to_score(
         names: File of column names; None: as in training.
         apart: More columns to take out.
     """
+    _need_no_feature(det, apart)
     return _read_like(reading_options(det), data, glob, names, apart)
+
+
+def _need_no_feature(det: "DefectDetector", apart: tuple[str | None, ...]) -> None:
+    features = getattr(det.fitted_.model.modality, "names", ())
+    used = next((name for name in apart if name in features), None)
+    if used is not None:
+        raise DataError(
+            f"column {used!r} names or labels the rows here, but the model was fitted on it like any other; fit again "
+            f"with --key, --labels or --drop {used}, or leave it out"
+        )
 
 
 def _read_like(
@@ -176,6 +187,7 @@ def stream_to_score(
     det: "DefectDetector", data: str, *, glob: str | None = None, names: str | None = None, key: str | None = None
 ) -> Stream:
     """`samples_to_score` a chunk at a time, or in one chunk where the kind of data needs that."""
+    _need_no_feature(det, (key,))
     training = reading_options(det)
     found = open_stream(
         data,

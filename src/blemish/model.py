@@ -20,6 +20,7 @@ from blemish.modalities import FittedModality
 from blemish.modalities.protocol import PreparesParts
 from blemish.output import LossTerm, Output, Reconstruction
 from blemish.scoring import Evidence
+from blemish.scoring.evidence import views_of
 from blemish.sparse import SparseRows, TensorRows
 from blemish.threads import fitting_threads, has_convolutions, in_order
 
@@ -54,6 +55,11 @@ class Model:
         return replace(self, network=deepcopy(self.network))
 
     @property
+    def views(self) -> list[str]:
+        """What the scorer wants to know of a sample beside the network's code and error, by name."""
+        return views_of(self.choices.scorer.make())
+
+    @property
     def reconstruction(self) -> Reconstruction:
         """The one term that reconstructs."""
         names = [part.name for part in self.choices.losses]
@@ -78,8 +84,7 @@ class Model:
         term, blocks = self.reconstruction, self.modality.blocks
         parts = ({"z": out.z, "error": term.sample_error(chunk, out.x_hat, blocks)} for chunk, out in self.run(x))
         seen = {name: values.astype(np.float64) for name, values in filled(parts, len(x)).items()}
-        views = set(getattr(self.choices.scorer.make(), "experts", ())) - {"code", "error"}
-        if not views:
+        if not self.views:
             return Evidence(seen["z"], seen["error"])
         with torch.inference_mode():
             features = filled((self._features(chunk) for chunk in x.split(SCORING_ROWS)), len(x))
@@ -161,6 +166,8 @@ class Model:
             raise ArtifactError(f"weights and manifest do not fit: {str(error).splitlines()[-1].strip()}") from None
         if any(weight.dtype != torch.float32 for weight in weights.values()):
             raise ArtifactError("weights are not 32-bit floats")
+        if not all(weight.isfinite().all() for weight in weights.values()):
+            raise ArtifactError("weights are no finite numbers: the file is damaged; fit again or copy it again")
         for parameter in self.network.parameters():
             parameter.requires_grad_(True)
         self.network.to(self.device)

@@ -40,7 +40,8 @@ def check_pictures(X: Any, n_axes: int, kind: str, axes: str) -> Sequence[np.nda
         axes: Their names, for the message.
 
     Raises:
-        DataError: If the axes are too few or too many, channels come last, or values are no numbers.
+        DataError: If the axes are too few or too many, channels come last, there is no pixel, or values are no finite
+            numbers.
     """
     if not isinstance(X, np.ndarray) and not isinstance(X, Sequence):
         X = np.asarray(X)
@@ -57,12 +58,20 @@ def check_pictures(X: Any, n_axes: int, kind: str, axes: str) -> Sequence[np.nda
             samples[row] = sample = np.expand_dims(sample, -3)
         if sample.ndim != n_axes or sample.dtype.kind not in "uifb":
             raise DataError(f"{kind} {row} has shape {sample.shape} and type {sample.dtype}; expected ({axes})")
+        _need_pixels(sample, f"{kind} {row}")
         if sample.shape[-1] in (1, 3, 4) and sample.shape[-3] not in (1, 3, 4):
             raise DataError(
                 f"{kind} {row} has shape {sample.shape}: channels seem to come last. Put them before height and "
                 "width, for example with np.moveaxis(X, -1, -3)"
             )
     return samples
+
+
+def _need_pixels(sample: np.ndarray, name: str) -> None:
+    if not sample.size:
+        raise DataError(f"{name} has shape {sample.shape}, no pixel at all")
+    if sample.dtype.kind == "f" and not np.isfinite(sample).all():
+        raise DataError(f"{name} holds NaN or infinity; replace those pixels")
 
 
 def check_lengths(clips: Sequence[np.ndarray], n_frames: int) -> None:

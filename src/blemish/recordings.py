@@ -96,20 +96,34 @@ class Cut:
     skipped: list[str]
 
 
+def _frames_of_a_clip(recordings: Sequence[tuple[str, int]]) -> int:
+    name, shortest = min(recordings, key=lambda recording: recording[1])
+    longest = max(length for _, length in recordings)
+    if len(recordings) > 1 and shortest == longest <= LONGEST_CLIP:
+        return shortest
+    if shortest < min(CLIP_FRAMES, longest):
+        warnings.warn(
+            f"clips have {shortest} frame(s), for {name} has no more; take it out, or choose: modality {{name: video, "
+            f"frames: {min(CLIP_FRAMES, longest)}}}",
+            DataWarning,
+            stacklevel=3,
+        )
+    return min(CLIP_FRAMES, shortest)
+
+
 def cut(recordings: Sequence[tuple[str, int]], frames: int | None) -> Cut:
     """Clips of recordings, half of each clip in the next one.
 
     Args:
         recordings: The name of each, and how many frames it has.
-        frames: Of a clip; None: all of a recording where all are as long and short enough, else 16, or as many as the
-            shortest has.
+        frames: Of a clip; None: all of a recording where several are as long and short enough, else 16, or as many as
+            the shortest has.
 
     Raises:
         DataError: If all recordings are too short.
     """
-    lengths = {length for _, length in recordings}
     if frames is None:
-        frames = lengths.pop() if len(lengths) == 1 and max(lengths) <= LONGEST_CLIP else min(CLIP_FRAMES, *lengths)
+        frames = _frames_of_a_clip(recordings)
     found = Cut(frames, [], [], [])
     for at, (name, length) in enumerate(recordings):
         if length < frames:

@@ -9,11 +9,12 @@ from typing import Any
 import narwhals.stable.v1 as nw
 import numpy as np
 from jaxtyping import Bool
+from PIL import Image as Pillow
 from scipy.sparse import issparse
 
-from blemish.columns import is_frame
+from blemish.columns import eager, is_frame
 from blemish.errors import DataError
-from blemish.sources import IMAGES, kind_of_array, read, read_images
+from blemish.sources import IMAGES, kind_of_array, planes_of, read, read_images
 from blemish.texts import holds_only_texts, is_series, texts_of
 
 
@@ -86,7 +87,7 @@ def to_rows(X: Any, modality: str = "auto", frames: int | None = None, column: s
         DataError: If nothing can be read, or the kind of data is another than the model's.
     """
     rows = _read(X, modality, frames, column)
-    if modality not in ("auto", rows.modality):
+    if rows.n_given and modality not in ("auto", rows.modality):
         raise DataError(f"the data are {rows.modality}, the model is for {modality}")
     return rows
 
@@ -94,7 +95,7 @@ def to_rows(X: Any, modality: str = "auto", frames: int | None = None, column: s
 def take(X: Any, rows: list[int]) -> Any:
     """Some rows of anything that `to_rows` gives as X."""
     if is_frame(X):
-        return nw.from_native(X, eager_only=True)[rows].to_native()
+        return eager(X)[rows].to_native()
     if isinstance(X, Mapping):
         return {name: np.asarray(column)[rows] for name, column in X.items()}
     return X[rows] if isinstance(X, np.ndarray) else [X[i] for i in rows]
@@ -104,29 +105,68 @@ def _read(X: Any, modality: str, frames: int | None, column: str | None) -> Rows
     if isinstance(X, (str, os.PathLike)):
         samples = read(X, modality=modality, frames=frames, column=column)
         return Rows(samples.X, samples.modality, samples.keys, np.ones(len(samples), dtype=bool))
-    if issparse(X):
-        raise DataError("sparse data was passed, but dense data is required; use X.toarray()")
+    _refuse(X)
     if modality == "text" or (modality == "auto" and holds_only_texts(X)):
         return _texts(X, column)
     if is_frame(X):
         index = X.index if nw.dependencies.is_pandas_dataframe(X) else None
-        n = len(nw.from_native(X, eager_only=True))
+        n = len(eager(X))
         names = range(n) if index is None else list(index)
         return Rows(X, "tabular", names, np.ones(n, dtype=bool), index)
+    if isinstance(X, Mapping):
+        return _columns(X)
     if isinstance(X, np.ndarray):
-        if X.ndim == 1 and len(X) and all(isinstance(item, str) for item in X):
-            return _texts(X)
-        kind = kind_of_array(X) if X.dtype != object or X.ndim == 2 else "image"
-        return Rows(X, kind, range(len(X)), np.ones(len(X), dtype=bool))
+        return _array(X)
     if isinstance(X, Sequence) and len(X) and all(isinstance(item, (str, os.PathLike)) for item in X):
         if modality == "auto" and not any(_is_path(item) for item in X):
             return _texts(X)
         return _read_paths([Path(item) for item in X])
     if isinstance(X, Sequence) and len(X) and all(isinstance(item, np.ndarray) and item.ndim > 1 for item in X):
-        kind = "video" if X[0].ndim == 4 else "image"
-        return Rows(X, kind, list(range(len(X))), np.ones(len(X), dtype=bool))
+        return _pictures(X)
+    return _sequence(X)
+
+
+def _refuse(X: Any) -> None:
+    if issparse(X):
+        raise DataError("sparse data was passed, but dense data is required; use X.toarray()")
+    if nw.dependencies.is_polars_lazyframe(X):
+        raise DataError("a LazyFrame holds no rows yet; give X.collect()")
+    if is_frame(X):
+        eager(X)
+
+
+def _array(X: np.ndarray) -> Rows:
+    if X.ndim == 1 and len(X) and all(isinstance(item, str) for item in X):
+        return _texts(X)
+    if X.dtype == object and X.ndim == 1 and len(X) and all(isinstance(item, np.ndarray) for item in X):
+        return _pictures(list(X))
+    kind = kind_of_array(X) if X.dtype != object or X.ndim == 2 else "image"
+    return Rows(X, kind, range(len(X)), np.ones(len(X), dtype=bool))
+
+
+def _pictures(X: Sequence[np.ndarray]) -> Rows:
+    return Rows(X, "video" if X[0].ndim == 4 else "image", list(range(len(X))), np.ones(len(X), dtype=bool))
+
+
+def _columns(X: Mapping[Any, Any]) -> Rows:
+    """A table as a dictionary of columns."""
+    lengths = {str(name): np.asarray(column).shape[:1] for name, column in X.items()}
+    if len(set(lengths.values())) != 1 or () in lengths.values():
+        raise DataError(f"the columns of a dictionary must be equally long, got {lengths or 'none'}")
+    n = next(iter(lengths.values()))[0]
+    return Rows(X, "tabular", range(n), np.ones(n, dtype=bool))
+
+
+def _sequence(X: Any) -> Rows:
+    """Anything else with rows: a list of lists, of Pillow's pictures, a tensor."""
+    if not hasattr(X, "__len__"):
+        raise DataError(f"X is of type {type(X).__name__}, which holds no samples; DefectDetector.fit says what does")
+    if len(X) and isinstance(X, Sequence) and all(isinstance(item, Pillow.Image) for item in X):
+        return _pictures([planes_of(item) for item in X])
     shape = getattr(X, "shape", None)
-    n = shape[0] if shape else len(X) if hasattr(X, "__len__") else 0
+    if shape and len(shape) > 2:
+        return _array(np.asarray(X))
+    n = shape[0] if shape else len(X)
     return Rows(X, "tabular", list(range(n)), np.ones(n, dtype=bool))
 
 

@@ -17,6 +17,7 @@ from blemish.errors import ConfigError
 from blemish.inputs import keys_of, stream_to_score
 from blemish.results import score_table, table_writer
 from blemish.rows import take
+from blemish.store import need_place
 from blemish.streams import Stream, placed
 
 LEAST_FOR_DRIFT = 20  # rows: fewer say nothing of a whole
@@ -62,6 +63,7 @@ def score_file(
     """
     if Path(output).suffix.lower() not in (".csv", ".parquet"):
         raise ConfigError(f"{output} must end in .csv or .parquet")
+    need_place(output, data, None if isinstance(model, DefectDetector) else model)
     det = model if isinstance(model, DefectDetector) else load(model)
     return score_stream(det, stream_to_score(det, str(data), glob=glob, key=key), output, key=key)
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from PIL import Image as Pillow
 from pyarrow import csv, feather, parquet
 
+from blemish.dialects import dialect
 from blemish.errors import DataError, DataWarning
 from blemish.recordings import cut, frame_folders, read_video, same_size
 from blemish.texts import decoded, holds_only_texts, texts_of
@@ -92,7 +93,7 @@ def read(
     if kind is None:
         raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
     if kind == ".npz":
-        return _read_npz(path)
+        return _read_npz(path, take_out)
     if has_lines(path, modality, names):
         return _read_lines(path)
     return from_table(read_table(path, names), take_out, modality, column)
@@ -135,7 +136,7 @@ def clean_names(path: PathLike, names: Sequence[str]) -> list[str]:
 def csv_options(
     path: Path, names: Sequence[str] | None, types: Mapping[str, pa.DataType] | None = None, block: int | None = None
 ) -> dict[str, Any]:
-    """How a CSV file is read: its delimiter by its ending, empty cells missing.
+    """How a CSV file is read: by its `dialect`, empty cells missing.
 
     Args:
         path: The file.
@@ -143,11 +144,15 @@ def csv_options(
         types: Of columns whose type is known.
         block: Bytes read at a time; None: PyArrow's default.
     """
-    delimiter = "\t" if table_suffix(path) == ".tsv" else ","
+    found = dialect(path)
     return {
-        "read_options": csv.ReadOptions(column_names=list(names) if names else None, block_size=block),
-        "parse_options": csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        "convert_options": csv.ConvertOptions(strings_can_be_null=True, column_types=dict(types or {})),
+        "read_options": csv.ReadOptions(
+            column_names=list(names) if names else None, block_size=block, encoding=found.encoding
+        ),
+        "parse_options": csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
+        "convert_options": csv.ConvertOptions(
+            strings_can_be_null=True, column_types=dict(types or {}), decimal_point=found.decimal_point
+        ),
     }
 
 
@@ -173,7 +178,7 @@ def from_table(
     return Samples(features, keys, "tabular", columns=apart)
 
 
-def _read_npz(path: Path) -> Samples:
+def _read_npz(path: Path, take_out: Sequence[str]) -> Samples:
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -182,6 +187,9 @@ def _read_npz(path: Path) -> Samples:
     X = arrays.pop("X", None)
     if X is None or not X.ndim or not len(X):
         raise DataError(f"{path} has no array 'X' with samples; it has {', '.join(arrays) or 'nothing'}")
+    for name in take_out:
+        if name in arrays and arrays[name].shape != (len(X),):
+            raise DataError(f"{path}: array {name!r} has shape {arrays[name].shape}, but there are {len(X)} samples")
     columns = {name: array.tolist() for name, array in arrays.items() if array.shape == (len(X),)}
     return Samples(X, list(range(len(X))), kind_of_array(X), columns=columns)
 
@@ -236,8 +244,14 @@ def look_into(folder: Path, modality: str, glob: str) -> Folder:
             raise DataError(f"{folder} holds no .txt file; name others with --glob")
         return Folder("text", documents, videos, pictures)
     if not videos and not pictures:
+        tables = [p.name for p in files if table_suffix(p)]
         raise DataError(
-            f"{folder} holds no image, video or text named {glob!r}; known are {', '.join((*IMAGES, *VIDEOS, '.txt'))}"
+            f"{folder} holds no image, video or text named {glob!r}; "
+            + (
+                f"it holds tables: give one of them, such as {tables[0]}"
+                if tables
+                else f"known are {', '.join((*IMAGES, *VIDEOS, '.txt'))}"
+            )
         )
     as_video = modality == "video" or (modality == "auto" and (videos or looks_like_frames(pictures)))
     return Folder("video" if as_video else "image", documents, videos, pictures)
@@ -313,12 +327,17 @@ def read_frames(paths: Sequence[PathLike], name: str) -> np.ndarray:
 def _decode(path: PathLike) -> np.ndarray:
     with Pillow.open(path) as image:
         image.load()
-        if image.mode in ("1", "L", "LA"):
-            image = image.convert("L")
-        elif image.mode not in ("I", "F") and not image.mode.startswith("I;"):
-            image = image.convert("RGB")
-        factor = max(image.size) // LONGEST_SIDE
-        array = np.asarray(image.reduce(factor) if factor > 1 else image)
+        return planes_of(image)
+
+
+def planes_of(image: Pillow.Image) -> np.ndarray:
+    """A picture of Pillow as (channel, height, width); see `read_images`."""
+    if image.mode in ("1", "L", "LA"):
+        image = image.convert("L")
+    elif image.mode not in ("I", "F") and not image.mode.startswith("I;"):
+        image = image.convert("RGB")
+    factor = max(image.size) // LONGEST_SIDE
+    array = np.asarray(image.reduce(factor) if factor > 1 else image)
     if array.dtype == np.int32:
         array = array.astype(np.uint16) if array.min() >= 0 and array.max() < 2**16 else array.astype(np.float32)
     return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)

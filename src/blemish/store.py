@@ -47,14 +47,16 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A file beside `path` to write to, which takes its place when the block ends well and goes when it does not.
 
+    A link stays one; what it points to is replaced.
+
     Raises:
         ArtifactError: If the folder does not exist or cannot be written.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(need_place(path)))
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     except OSError as error:
-        raise ArtifactError(f"cannot write {target}: {error.strerror}; choose a folder that exists") from None
+        raise ArtifactError(f"cannot write {target}: {error.strerror}; choose another folder") from None
     temporary = Path(name)
     os.close(handle)
     try:
@@ -69,6 +71,31 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def need_place(path: str | os.PathLike[str], *sources: str | os.PathLike[str] | None) -> Path:
+    """The path of a file to write, if one can be written there; asked before the work, so that none is lost.
+
+    Args:
+        path: Where to.
+        sources: What is read, which must not be overwritten.
+
+    Raises:
+        ArtifactError: If the folder does not exist or cannot be written, or the path is that of a source, a folder or a
+            device.
+    """
+    target = Path(path)
+    folder = target.resolve().parent
+    if not folder.is_dir():
+        raise ArtifactError(f"cannot write {target}: its folder does not exist; make it first")
+    if not os.access(folder, os.W_OK):
+        raise ArtifactError(f"cannot write {target}: its folder is read-only for you; choose another")
+    if target.exists() and not target.is_file():
+        raise ArtifactError(f"cannot write {target}: it is a folder or a device; name a file")
+    for source in sources:
+        if source is not None and target.exists() and Path(source).exists() and target.samefile(source):
+            raise ArtifactError(f"cannot write {target}: it is what is read, and would be lost; name another file")
+    return target
 
 
 def need_file(path: str | os.PathLike[str]) -> Path:

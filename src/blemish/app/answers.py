@@ -177,7 +177,10 @@ def reconstructed(det: Any, X: Any) -> bytes | None:
     made = np.asarray(det.reconstruct(X)[0])
     if np.asarray(X[0]).dtype == np.uint8:  # the same scale as the picture beside it
         made = np.clip(np.round(made), 0, 255).astype(np.uint8)
-    return drawings.strip(made, STRIP_SIDE) if kind == "video" else drawings.drawn(made, LARGE_SIDE)
+    if kind == "video":
+        return drawings.strip(made, STRIP_SIDE)
+    height, width = np.asarray(X[0]).shape[-2:]  # the network sees a square; beside the picture it has its form
+    return drawings.drawn(made, LARGE_SIDE, (width, height))
 
 
 def heat(det: Any, X: Any) -> bytes | None:

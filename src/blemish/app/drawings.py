@@ -14,6 +14,8 @@ from blemish.app.mapped import cache_folder
 HEAT = (230, 159, 0)
 """Orange of Okabe and Ito, which colour-blind people tell from grey."""
 MOST_FRAMES = 32
+DRAWN = 2
+"""In the names of thumbnails; raise it where samples are drawn otherwise."""
 
 
 def shrunk_file(path: Path, side: int) -> bytes:
@@ -30,9 +32,17 @@ def shrunk_file(path: Path, side: int) -> bytes:
         return _jpeg(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
 
 
-def drawn(image: np.ndarray, side: int) -> bytes:
-    """An array (channel, height, width) as a JPEG of at most `side` pixels a side; small ones are enlarged."""
+def drawn(image: np.ndarray, side: int, shape: tuple[int, int] | None = None) -> bytes:
+    """An array (channel, height, width) as a JPEG of at most `side` pixels a side; small ones are enlarged.
+
+    Args:
+        image: The array.
+        side: Of a square that the picture fits into.
+        shape: Width and height of the picture that it stands for; None: its own.
+    """
     picture = _to_picture(image)
+    if shape is not None:
+        return _jpeg(picture.resize(fitting_size(*shape, side), Pillow.Resampling.NEAREST))
     factor = side / max(picture.size)
     if factor < 1:
         picture.thumbnail((side, side))
@@ -44,17 +54,18 @@ def drawn(image: np.ndarray, side: int) -> bytes:
 
 
 def strip(clip: np.ndarray, side: int) -> bytes:
-    """Frames (frame, channel, height, width) side by side, each `side` high and wide, as one JPEG.
+    """Frames (frame, channel, height, width) side by side, each in a square of `side`, as one JPEG.
 
-    One scale for all frames; at most 32 of them, evenly chosen.
+    One scale for all frames; at most 32 of them, evenly chosen. What is not square has bars of black.
     """
     chosen = clip[np.linspace(0, len(clip) - 1, min(len(clip), MOST_FRAMES)).round().astype(int)]
     whole = _to_picture(np.concatenate(list(chosen), axis=-1))
     width = whole.width // len(chosen)
     sheet = Pillow.new(whole.mode, (side * len(chosen), side))
+    wide, high = fitting_size(width, whole.height, side)
     for at in range(len(chosen)):
-        frame = whole.crop((at * width, 0, (at + 1) * width, whole.height)).resize((side, side))
-        sheet.paste(frame, (at * side, 0))
+        frame = whole.crop((at * width, 0, (at + 1) * width, whole.height)).resize((wide, high))
+        sheet.paste(frame, (at * side + (side - wide) // 2, (side - high) // 2))
     return _jpeg(sheet)
 
 
@@ -100,7 +111,7 @@ class Thumbnails:
 
     def get(self, digest: str, side: int, make: Callable[[], bytes]) -> bytes:
         """The picture of a content hash, made if it is not there; a cache that cannot be written is done without."""
-        path = self.folder / digest[:2] / f"{digest[2:]}-{side}.jpg"
+        path = self.folder / digest[:2] / f"{digest[2:]}-{side}-{DRAWN}.jpg"
         try:
             return path.read_bytes()
         except OSError:

@@ -74,6 +74,8 @@ def serve(
     config = uvicorn.Config(guard, log_level="warning", access_log=False, lifespan="off", server_header=False)
     try:
         uvicorn.Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        say(f"stopped; labels are in {review.ledger.name}")
     finally:
         listening.close()
         review.stop()

@@ -302,7 +302,7 @@ class Review:
             self._tell("scoring", done, n)
             X, rows = (self._X, page) if page is self._fit_rows else self.catalogue.take(page.tolist())
             if rows:
-                found = det.assess(X)
+                found = det.assess(X, views=True)
                 outlier[rows], probabilities[rows] = found.outlier, found.probabilities
                 if defect is not None:
                     defect[rows] = found.defect

@@ -1,6 +1,8 @@
 """The command line: one verb a thing. PyTorch is imported by the verbs that need it, not by --help."""
 
+import signal
 import sys
+from typing import Annotated
 
 import typer
 
@@ -10,6 +12,9 @@ from blemish.cli.models import export, info, presets, threshold
 from blemish.cli.pages import report, review
 from blemish.cli.scores import evaluate, explain, score
 from blemish.errors import BlemishError, ConfigError
+from blemish.version import __version__
+
+INTERRUPTED = "interrupted; no file was changed (an out-of-core fit goes on with --resume)"
 
 app = typer.Typer(
     help="Finds the defects you care about: ranks defect > other outlier > normal.",
@@ -18,6 +23,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _say_version(wanted: bool) -> bool:
+    if wanted:
+        typer.echo(f"blemish {__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_say_version)
+    ] = False,
+) -> None:
+    pass
+
+
 for verb in (demo, fit, score, evaluate, threshold, explain, report, review, info, export, presets):
     app.command()(verb)
 
@@ -36,7 +59,11 @@ def main() -> None:
     except (BlemishError, MemoryError) as error:
         _fail(str(error) or "out of memory", 1)
     except KeyboardInterrupt:
-        _fail("interrupted; no file was changed (an out-of-core fit goes on with --resume)", 1)
+        _fail(INTERRUPTED, 1)
+    except SystemExit as left:
+        if left.code == 128 + signal.SIGINT:  # Typer has caught the interrupt, and says nothing
+            _fail(INTERRUPTED, 1)
+        raise
     except Exception as error:  # a traceback is for developers: --debug shows it
         _fail(f"{type(error).__name__}: {error} (a bug: run again with --debug for the traceback)", 1)
 

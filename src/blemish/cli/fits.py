@@ -111,9 +111,10 @@ def fit(
     output = Path(str(run.output))
     arguments = of_preset(run.preset or "default", run.detector_arguments())
     check_names(arguments)
-    if not output.resolve().parent.is_dir():
-        raise DataError(f"the folder of {output} does not exist; make it first")
     from blemish.inputs import is_large
+    from blemish.store import need_place
+
+    need_place(output, run.data, config, run.labels, run.names if isinstance(run.names, str) else None)
 
     if resume or (is_large(run) if run.out_of_core is None else run.out_of_core):
         det, modality, skipped = _fit_out_of_core(run, arguments, output, resume=resume)
@@ -124,6 +125,14 @@ def fit(
     typer.echo(f"fitted on {sum(rows.values())} {modality} samples ({counts}) in {det.training_['seconds']:.1f} s")
     say_skipped(skipped)
     typer.echo(f"wrote {output}")
+
+
+def _settle_modality(det: "DefectDetector", found: str) -> None:
+    """What was read is what is fitted: as 'auto' says, or as was asked for."""
+    if det.modality == "auto":
+        det.set_params(modality=found)
+    elif isinstance(det.modality, str) and det.modality != found:
+        raise DataError(f"the data are {found}, not {det.modality}; leave out --modality, or give other data")
 
 
 def _need_both(data: object, output: object) -> None:
@@ -142,8 +151,7 @@ def _fit_out_of_core(
         from blemish.fitting_file import iter_fit_stream
 
         det = DefectDetector(**arguments)
-        if isinstance(det.modality, str):
-            det.set_params(modality=stream.modality)
+        _settle_modality(det, stream.modality)
         for record in iter_fit_stream(det, stream, run, Path(f"{output}.fit"), output, resume=resume):
             advance(record)
     return det, stream.modality, det.notes_["skipped"]
@@ -162,8 +170,7 @@ def _fit_in_memory(
         y = labels_for(samples, run)
         if run.limit_labels is not None and y is not None:
             y = limited(y, run.limit_labels, run.random_state)
-        if isinstance(det.modality, str):
-            det.set_params(modality=samples.modality)
+        _settle_modality(det, samples.modality)
     with warnings_as_notes(), progress_bar(output.name) as advance:
         for record in det.iter_fit(samples.X, y):
             advance(record)

@@ -121,9 +121,10 @@ def export(
     """Write one ONNX file that scores raw samples without PyTorch."""
     if output.suffix.lower() != ".onnx":
         raise typer.BadParameter(f"{output} must end in .onnx")
-    from blemish.store import need_file
+    from blemish.store import need_file, need_place
 
     need_file(model)
+    need_place(output, model, data)
     from blemish.detector import load
     from blemish.inputs import samples_to_score
 

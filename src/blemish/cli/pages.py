@@ -38,6 +38,9 @@ def report(
         raise typer.BadParameter(f"{output} must end in .html")
     from blemish.config import RunConfig
     from blemish.inputs import keys_of, labels_for, samples_to_score
+    from blemish.store import need_place
+
+    need_place(output)
     from blemish.overview import model_page
     from blemish.report import write_page
 
@@ -103,6 +106,10 @@ def review(
         det = None if model is None else load(model, device=device)
         reading = {"glob": glob, "names": names, "key": key, "drop": drop or [], "modality": modality, "column": column}
         catalogue = open_catalogue(data, **(reading if det is None else _as_in_training(det, reading)))
+    if column and catalogue.modality != "text":
+        raise DataError(
+            f"--column is for texts, these data are {catalogue.modality}; leave it out, or add --modality text"
+        )
     place = labels or f"{Path(data).resolve().stem}.labels.db"
     ledger = Ledger(place)
     typer.echo(f"{len(catalogue)} {catalogue.modality} samples; labels are kept in {ledger.name}")

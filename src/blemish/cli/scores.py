@@ -27,9 +27,10 @@ def score(
     """Score every sample: how unusual, how much like my defect."""
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
-    from blemish.store import need_file
+    from blemish.store import need_file, need_place
 
     need_file(model)
+    need_place(output, model, data)
     from blemish.inputs import keys_of, open_exported, stream_to_score
     from blemish.results import table_of, write_table
 
@@ -78,6 +79,10 @@ def evaluate(
     from blemish.config import RunConfig
     from blemish.inputs import kinds_of, labels_for, open_both
     from blemish.results import evaluation
+    from blemish.store import need_place
+
+    if plot is not None:
+        need_place(plot, model, data, truth)
 
     run = RunConfig(
         labels=truth, defect=defect, other=other, normal=normal, defect_folder=defect_folder,

@@ -86,7 +86,8 @@ class Text:
         n_topics = max(1, min(self.topics, len(terms) - 1, len(texts) - 1))
         directions = np.full((1, len(terms)), len(terms) ** -0.5)
         if min(len(terms), len(texts)) > 1:
-            directions = np.asarray(TruncatedSVD(n_topics, random_state=0).fit(weights).components_)
+            with np.errstate(invalid="ignore"):  # texts that are all the same have no variance to share
+                directions = np.asarray(TruncatedSVD(n_topics, random_state=0).fit(weights).components_)
         return FittedText(tuple(map(str, terms)), idf, directions, self.stop_words)
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:

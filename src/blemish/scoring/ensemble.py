@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
+from blemish.errors import ConfigError
 from blemish.experts import EXPERTS, Expert
 from blemish.graph import Node
 from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
@@ -60,6 +61,11 @@ class Ensemble:
     free_share: float = 0.5
     other_share: float = 0.1
     contrast: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse to be without experts."""
+        if not any(self.experts.values()):
+            raise ConfigError(f"experts {dict(self.experts)!r} name none; give views with experts, or leave it out")
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Fit and weigh the experts; see `Scorer`."""

@@ -11,6 +11,7 @@ from blemish.errors import ConfigError
 from blemish.graph import Node
 from blemish.labels import DEFECT
 
+OF_THE_NETWORK = frozenset({"code", "error"})  # views that need no modality
 MOST_LEFT_OUT = 50  # labelled defects that leave-one-out goes through
 
 State = dict[str, np.ndarray]
@@ -164,6 +165,12 @@ class Scorer(Protocol):
             labelled: Whether defects were labelled.
         """
         ...
+
+
+def views_of(scorer: Scorer) -> list[str]:
+    """Views of the modality that a scorer looks at, by name; not the network's own, 'code' and 'error'."""
+    asked: Mapping[str, object] = getattr(scorer, "experts", {})
+    return sorted({one for names in asked for one in names.split("+")} - OF_THE_NETWORK)
 
 
 def leave_one_out(scorer: Scorer, evidence: Evidence, group: Int[np.ndarray, " row"]) -> Float[np.ndarray, " defect"]:

@@ -1,11 +1,12 @@
 /** The sample under the cursor: at once what the gallery knows of it, a moment later why it is odd. */
 import { get } from "./api.js";
-import { find, make, number, percent } from "./element.js";
+import { cellText, find, make, number, percent } from "./element.js";
 import { described, showFrame } from "./gallery.js";
 
 const REST = 140; // milliseconds that the cursor rests before the server is asked
 const RATE = 10; // frames a second
 const MOST_ODD = 3; // columns of a row that are marked as odd
+const AT_ONCE = 12; // columns of a row above the fold: what comes after them must be in reach
 
 export class Detail {
   constructor() {
@@ -13,6 +14,7 @@ export class Detail {
     this.frames = 0;
     this.frame = 0;
     this.modality = "";
+    this.unfolded = false; // all columns of a row; stays from sample to sample
   }
 
   show(item, ranking, force = false) {
@@ -83,9 +85,13 @@ export class Detail {
       for (const part of value.split(/([\p{L}\p{N}_]+)/u)) box.append(odd.has(part.toLowerCase()) ? make("mark", {}, part) : part);
     } else if (value) {
       const odd = new Set((reasons?.elements ?? []).slice(0, MOST_ODD).map((one) => one.element));
-      const rows = Object.entries(value).sort(([a], [b]) => Number(odd.has(b)) - Number(odd.has(a)));
-      box.append(make("table", {}, make("caption", {}, "Row, odd columns first"), make("tbody", {}, ...rows.map(([name, cell]) =>
-        make("tr", {}, make("th", { scope: "row" }, odd.has(name) ? make("mark", {}, name) : name), make("td", { class: "number" }, number(cell, 6)))))));
+      const rows = Object.entries(value).sort(([a], [b]) => Number(odd.has(b)) - Number(odd.has(a))).map(([name, cell]) =>
+        make("tr", {}, make("th", { scope: "row" }, odd.has(name) ? make("mark", {}, name) : name), make("td", { class: "number" }, cellText(cell, 6))));
+      const shown = rows.length > AT_ONCE + 1 ? rows.splice(0, AT_ONCE) : rows.splice(0);
+      box.append(make("table", {}, make("caption", {}, "Row, odd columns first"), make("tbody", {}, ...shown)));
+      if (rows.length)
+        box.append(make("details", { open: this.unfolded, toggle: (event) => (this.unfolded = event.target.open) },
+          make("summary", {}, `${rows.length} more columns`), make("table", {}, make("tbody", {}, ...rows))));
     }
   }
 
@@ -101,7 +107,7 @@ export class Detail {
       const pictures = this.modality === "image" || this.frames > 0; // there the places are drawn, too
       const rows = found.elements.slice(0, pictures ? 4 : undefined).map((one) =>
         make("tr", {}, make("th", { scope: "row" }, one.element),
-          ...(withValues ? [make("td", {}, number(one.seen)), make("td", {}, one.chances ?? number(one.expected))] : []),
+          ...(withValues ? [make("td", {}, cellText(detail.whole?.[one.element] ?? one.seen, 3)), make("td", {}, one.chances ?? number(one.expected))] : []),
           make("td", { class: "number" }, falls ? number(one.fall, 2) : one.share < 0.005 ? "< 1 %" : percent(one.share))));
       box.append(make("table", {}, make("caption", {}, "Why"), make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...rows)));
     }

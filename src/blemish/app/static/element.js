@@ -16,6 +16,9 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** A value of the data: whole numbers as they are, others with so many digits. */
+export const cellText = (value, digits) => (Number.isSafeInteger(value) ? String(value) : number(value, digits));
+
 export const number = (value, digits = 3) =>
   value === null || value === undefined ? "–" : typeof value === "number" ? String(Number(value.toPrecision(digits))) : String(value);
 

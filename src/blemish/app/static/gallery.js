@@ -1,5 +1,5 @@
 /** A list of any length, of which only what is seen exists. */
-import { find, make, number, percent } from "./element.js";
+import { cellText, find, make, number, percent } from "./element.js";
 
 const WIDTH = 148;
 const SPARE = 2; // rows above and below the window
@@ -236,7 +236,7 @@ export function summary(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "string") return value;
   return Object.entries(value)
-    .map(([name, cell]) => `${name}: ${typeof cell === "number" ? number(cell, 4) : (cell ?? "–")}`)
+    .map(([name, cell]) => `${name}: ${cellText(cell, 4)}`)
     .join("\n");
 }
 
