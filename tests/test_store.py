@@ -143,6 +143,11 @@ def test_a_damaged_manifest_is_refused(change, table_detector, tmp_path):
         load(damaged(table_detector, tmp_path, change))
 
 
+def test_a_scorer_with_a_single_width_of_kernel_is_refused(table_detector, tmp_path):
+    with pytest.raises(ArtifactError, match="scorer 'ensemble' of that version scored otherwise; fit again"):
+        load(damaged(table_detector, tmp_path, lambda a, m: a.update({"scorer.bandwidth": np.array(0.5)})))
+
+
 def test_a_newer_schema_is_refused(table_detector, tmp_path):
     with pytest.raises(ArtifactError, match="has schema 99, this Blemish reads up to 1; upgrade"):
         load(damaged(table_detector, tmp_path, lambda a, m: m.update(schema=99)))
@@ -164,5 +169,5 @@ def test_writing_is_all_or_nothing(table_detector, tmp_path, monkeypatch):
 
 
 def test_a_missing_folder_is_refused(table_detector, tmp_path):
-    with pytest.raises(ArtifactError, match="choose a folder that exists"):
+    with pytest.raises(ArtifactError, match="its folder does not exist; make it first"):
         table_detector.save(tmp_path / "no" / "m.blemish")

@@ -256,9 +256,11 @@ def from_stored(
     """The inverse of `Fitted.arrays` and `Fitted.facts`; the network is built without memory or random numbers.
 
     Raises:
-        ArtifactError: If the weights do not fit the parts.
+        ArtifactError: If the weights do not fit the parts, or an earlier version's scorer would score otherwise now.
         KeyError: If something is missing.
     """
+    if "scorer.bandwidth" in arrays:  # thresholds in the file are of scores that are no longer made
+        raise ArtifactError(f"the scorer {choices.scorer.name!r} of that version scored otherwise; fit again")
     modality = choices.modality.factory.fitted.from_state(facts["modality"])
     with torch.device("meta"):
         empty = build(choices, modality, latent_dim, torch.device("meta"))
