@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 from pyarrow import csv, feather, parquet
+from scipy.sparse import csr_array
 from starlette.testclient import TestClient
 
 from blemish import DefectDetector, load
@@ -24,6 +25,8 @@ from blemish.app.ranking import Point, Ranking, advice, best_first, places, prec
 from blemish.app.review import Review, Status
 from blemish.app.suggestions import (
     NOISE,
+    TREES,
+    VOICE,
     WIDTH,
     Choice,
     View,
@@ -496,9 +499,9 @@ def test_what_is_like_a_rejected_sample_comes_later_whatever_the_model_says():
     assert 22 not in [one.row for one in likely(Choice(view, conflict), 99)]
 
 
-def test_the_posterior_mean_is_that_of_scikit_learn():
+def test_the_posterior_mean_is_that_of_scikit_learn_where_no_leaf_is_shared():
     from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import RationalQuadratic
+    from sklearn.gaussian_process.kernels import ConstantKernel, RationalQuadratic
 
     rng = np.random.default_rng(0)
     rows, marks, y = rng.normal(size=(30, 4)), rng.normal(size=(9, 4)), rng.random(9)
@@ -507,10 +510,55 @@ def test_the_posterior_mean_is_that_of_scikit_learn():
         return np.square(a[:, None] - b).sum(axis=2)
 
     # ours 1 / (1 + d^2 / w), theirs (1 + d^2 / (2 alpha l^2))^-alpha
-    kernel = RationalQuadratic(length_scale=np.sqrt(WIDTH / 2), alpha=1.0)
-    peer = GaussianProcessRegressor(kernel, alpha=NOISE, optimizer=None)  # pyright: ignore[reportArgumentType]
+    kernel = ConstantKernel(1 - VOICE) * RationalQuadratic(length_scale=np.sqrt(WIDTH / 2), alpha=1.0)
+    # a mark shares all leaves with itself
+    peer = GaussianProcessRegressor(kernel, alpha=NOISE + VOICE, optimizer=None)  # pyright: ignore[reportArgumentType]
     peer.fit(marks, y)
-    assert posterior_mean(squares(rows, marks), squares(marks, marks), y) == pytest.approx(peer.predict(rows))
+    own = csr_array(np.tile(np.eye(9), TREES))
+    mean = posterior_mean(squares(rows, marks), squares(marks, marks), csr_array((30, 9 * TREES)), own, y)
+    assert mean == pytest.approx(peer.predict(rows))
+
+
+def test_the_posterior_mean_is_its_double_loop_with_shared_leaves():
+    rng = np.random.default_rng(0)
+    rows, marks, y = rng.normal(size=(7, 2)), rng.normal(size=(4, 2)), rng.random(4)
+    leaf_rows, leaf_marks = rng.integers(3, size=(7, TREES)), rng.integers(3, size=(4, TREES))
+
+    def kernel(a, b, leaf_a, leaf_b):
+        found = np.empty((len(a), len(b)))
+        for i in range(len(a)):
+            for j in range(len(b)):
+                shared = sum(leaf_a[i, t] == leaf_b[j, t] for t in range(TREES)) / TREES
+                found[i, j] = (1 - VOICE) / (1 + sum((a[i] - b[j]) ** 2) / WIDTH) + VOICE * shared
+        return found
+
+    noisy = kernel(marks, marks, leaf_marks, leaf_marks) + NOISE * np.eye(4)
+    expected = kernel(rows, marks, leaf_rows, leaf_marks) @ np.linalg.inv(noisy) @ y
+
+    def one_hot(leaf):
+        return csr_array((leaf[:, :, None] == np.arange(3)).reshape(len(leaf), -1).astype(np.float32))
+
+    to_marked = np.square(rows[:, None] - marks).sum(axis=2)
+    between = np.square(marks[:, None] - marks).sum(axis=2)
+    found = posterior_mean(to_marked, between, one_hot(leaf_rows), one_hot(leaf_marks), y)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_sample_is_in_one_leaf_of_each_tree_and_shares_it_with_what_is_like_it():
+    rng = np.random.default_rng(0)
+    codes = rng.normal(size=(300, 2))
+    codes[:30, 0] += 8
+    codes[299] = codes[298]
+    view = view_of(rng.random(300), codes)
+    leaves = view.leaves(np.arange(300))
+    assert set(leaves.sum(axis=1)) == {TREES}
+    assert set(leaves.data) == {1}
+    assert np.array_equal(view.first_leaves.toarray(), leaves.toarray())  # of so few all are compared
+    shared = (leaves @ leaves.T).toarray() / TREES
+    assert shared[299, 298] == 1
+    assert shared[:30, :30].mean() > 2 * shared[:30, 30:].mean()
+    again = view_of(view.outlier, codes).leaves(np.arange(5))
+    assert np.array_equal(again.toarray(), leaves.toarray()[:5])
 
 
 def test_looks_give_every_view_the_same_voice():

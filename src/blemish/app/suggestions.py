@@ -10,6 +10,8 @@ from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
+from scipy.sparse import csr_array
+from sklearn.ensemble import RandomTreesEmbedding
 
 from blemish.app.marks import CODES
 
@@ -25,6 +27,8 @@ PATIENCE = 5
 WIDTH, NOISE, EXPECTED = 6.0, 0.1, 0.1
 """Of the Gaussian process: squared width of the kernel in units of `View.reach`, variance of a mark, and what is
 expected of the most unusual sample before anything is marked, where a defect is 1."""
+TREES, SPLITS, VOICE = 200, 4, 0.3
+"""Random trees, how deep they are, and their share of the kernel."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,23 @@ class View:
             return 1.0
         at = max(1, min(ALIKE, n // 30))
         return max(float(np.median(np.partition(self.apart, at, axis=1)[:, at])), 1e-12)
+
+    @cached_property
+    def _trees(self) -> RandomTreesEmbedding:
+        trees = RandomTreesEmbedding(TREES, max_depth=SPLITS, random_state=0, n_jobs=1)
+        return trees.fit(self.at(self.unusual))
+
+    def leaves(self, rows: Int[np.ndarray, " some"]) -> csr_array:
+        """In which leaf of each tree some lie, 1 or 0, shape (some, leaf).
+
+        Splits are at random and along one direction each: how forests that find outliers see samples.
+        """
+        return csr_array(self._trees.transform(self.at(rows)), dtype=np.float32)
+
+    @cached_property
+    def first_leaves(self) -> csr_array:
+        """Leaves of the `first`."""
+        return self.leaves(self.first)
 
 
 @dataclass
@@ -183,13 +204,15 @@ def likely(choice: Choice, n: int) -> list[Suggestion]:
     """What is most like the defects and least like all else that is marked; without a defect the most unusual.
 
     The mean of a Gaussian process, as in active search: a marked defect is 1, any other mark 0, and what lies far from
-    all marks is expected to be as much of a defect as it is unusual, by the square of its rank. The kernel is a
-    rational quadratic one, which is a mixture of Gaussians of all widths. Of many samples those are compared that the
-    model puts first, half of them by how unusual they are.
+    all marks is expected to be as much of a defect as it is unusual, by the square of its rank. The kernel is for the
+    most part a rational quadratic one, which is a mixture of Gaussians of all widths, and for the rest the share of
+    random trees that put two samples into the same leaf. Of many samples those are compared that the model puts first,
+    half of them by how unusual they are.
 
     Reference:
         Garnett, Krishnamurthy, Xiong, Schneider and Mann, "Bayesian optimal active search and surveying", 2012 (greedy
-        search); Rasmussen and Williams, "Gaussian processes for machine learning", 2006, eq. 2.23 and 4.19.
+        search); Rasmussen and Williams, "Gaussian processes for machine learning", 2006, eq. 2.23 and 4.19; Geurts,
+        Ernst and Wehenkel, "Extremely randomized trees", 2006, section 5 (their kernel; our trees never see a label).
     """
     view, is_defect = choice.view, choice.labels == CODES["defect"]
     if not choice.marked(is_defect).size:
@@ -200,6 +223,8 @@ def likely(choice: Choice, n: int) -> list[Suggestion]:
     mean = posterior_mean(
         _squares(view.at(rows), view.at(marked)) / view.reach,
         _squares(view.at(marked), view.at(marked)) / view.reach,
+        view.first_leaves,
+        view.leaves(marked),
         is_defect[marked] - _expected(place[marked]),
     )
     mean = np.where(choice.free[rows], _expected(place[rows]) + mean, np.nan)
@@ -208,19 +233,31 @@ def likely(choice: Choice, n: int) -> list[Suggestion]:
 
 
 def posterior_mean(
-    to_marked: Float[np.ndarray, "row mark"], between: Float[np.ndarray, "mark mark"], y: Float[np.ndarray, " mark"]
+    to_marked: Float[np.ndarray, "row mark"],
+    between: Float[np.ndarray, "mark mark"],
+    leaves: csr_array,
+    leaves_marked: csr_array,
+    y: Float[np.ndarray, " mark"],
 ) -> Float[np.ndarray, " row"]:
     r"""Of a Gaussian process of mean 0, known with some noise at the marks.
 
-    .. math:: K_{r m} (K_{m m} + \sigma^2 I)^{-1} y, \quad K = \frac{1}{1 + d^2 / w}
+    .. math:: K_{r m} (K_{m m} + \sigma^2 I)^{-1} y, \quad K = (1 - v) \frac{1}{1 + d^2 / w} + v \frac{s}{t}
+
+    where two samples share the leaf in s of t trees.
 
     Args:
         to_marked: Squared distances.
         between: Squared distances of the marks.
+        leaves: In which leaf of each tree a row lies, 1 or 0, shape (row, leaf).
+        leaves_marked: The same of the marks.
         y: What was seen at the marks.
     """
-    noisy = 1 / (1 + between / WIDTH) + NOISE * np.eye(len(y))
-    return np.asarray(1 / (1 + to_marked / WIDTH) @ np.linalg.solve(noisy, y))
+    shared = (leaves_marked @ leaves_marked.T).toarray() / TREES
+    kernel = (1 - VOICE) / (1 + between / WIDTH) + VOICE * shared
+    weight = np.linalg.solve(kernel + NOISE * np.eye(len(y)), y)
+    by_distance = 1 / (1 + to_marked / WIDTH) @ weight
+    # the leaves' weights first: shared leaves of all rows with all marks would be a second large matrix
+    return np.asarray((1 - VOICE) * by_distance + VOICE / TREES * (leaves @ (leaves_marked.T @ weight)))
 
 
 def _expected(place: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
