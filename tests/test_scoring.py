@@ -208,6 +208,33 @@ def test_evidence_can_be_indexed_by_masks_and_numbers():
     assert np.array_equal(evidence[np.array([3, 1])].error, evidence.error[[3, 1]])
 
 
+def test_latent_probabilities_are_those_of_bayes_rule_over_code_and_error():
+    evidence, group = example()
+    state = Latent().fit(evidence, group)
+    u = whitened(state, evidence.z)
+    errors = np.log(evidence.error[group < OTHER] + 1e-12)
+    middle = np.median(errors)
+    spread = 1.4826 * np.median(errors[errors > middle] - middle)
+    p = Latent().probabilities(state, evidence)
+    for row in range(0, len(group), 7):
+        above = max(0.0, (np.log(evidence.error[row] + 1e-12) - middle) / spread)
+        usual, unusual = np.exp(-(above**2) / 2), np.exp(-(above**2) / 2 / BREADTH**2) / BREADTH
+        normal, other, defect = np.exp(log_joint(u[[row]], u[group == DEFECT], u[group == OTHER])[0])
+        by_error_alone = normal / PRIOR["normal"] * PRIOR["other"]
+        joint = np.array([normal * usual, (other + by_error_alone) / 2 * unusual, defect * unusual])
+        np.testing.assert_allclose(p[row], joint / joint.sum(), rtol=1e-8, atol=1e-12)
+
+
+def test_an_error_alone_makes_another_outlier_though_outliers_hide_among_the_rows():
+    evidence, group = example(n_normal=400, n_defect=0, n_other=0, latent=32)
+    usual = np.exp(np.random.default_rng(0).normal(size=400) * 0.03)
+    usual[:20] *= 7  # hidden outliers, which would widen a standard deviation twentyfold
+    state = Latent().fit(replace(evidence, error=usual), group)
+    rows = Evidence(np.zeros((3, 32)), np.array([1.0, 7.0, 0.1]))
+    p = Latent().probabilities(state, rows)
+    assert p[:, 1] == pytest.approx([0, 1, 0], abs=0.05)
+
+
 # Clouds
 
 

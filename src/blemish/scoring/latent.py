@@ -6,14 +6,25 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.labels import DEFECT
-from blemish.scoring.clouds import clouds, clouds_graph, fit_clouds, log_sum_exp, posterior, posterior_graph
+from blemish.graph import Node
+from blemish.labels import DEFECT, is_ordinary
+from blemish.scoring.clouds import (
+    BREADTH,
+    PRIOR,
+    clouds,
+    clouds_graph,
+    fit_clouds,
+    log_sum_exp,
+    posterior,
+    posterior_graph,
+)
 from blemish.scoring.evidence import MOST_LEFT_OUT, Evidence, EvidenceNodes, ScoreNodes, State
 
 LEAST_CONTRASTED = 8
 """Labelled defects without which the default objective for clips has no contrast."""
-ALONE = "z_"
-"""What the names of the state begin with that belongs to the clouds over the code alone."""
+WITH_ERROR = "with_error."
+"""What the names of the state begin with that belongs to the clouds over the code *and* the log error."""
+ODD_ERROR = np.log(PRIOR["other"] / PRIOR["normal"])
 
 
 @dataclass(frozen=True)
@@ -24,19 +35,19 @@ class Latent:
     to the broad cloud, not to the defect's. Not for a latent space that the contrast did not shape *and* that mixes
     the groups; then only more labels help.
 
-    The clouds that give the probabilities know the log error, too. The score knows it with fewer than eight labels
-    only: a contrast moves the codes of labelled defects, so that they are reconstructed worse than new ones, and
-    other outliers that are reconstructed badly would be taken for them.
+    The score knows the log error, too, with fewer than eight labels only: a contrast moves the codes of labelled
+    defects, so that they are reconstructed worse than new ones, and other outliers that are reconstructed badly would
+    be taken for them. For the probabilities a row is another outlier by its code or by its error alone.
     """
 
     contrast: ClassVar[tuple[str, ...]] = ("margin",)
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Learn the clouds; see `Scorer`."""
-        state = fit_clouds(evidence.view("code"), group)
-        if (group == DEFECT).sum() < LEAST_CONTRASTED:
+        state = {**fit_clouds(evidence.z, group), "errors": _usual_errors(evidence[is_ordinary(group)])}
+        if not 0 < (group == DEFECT).sum() < LEAST_CONTRASTED:
             return state
-        return {**state, **{ALONE + name: values for name, values in fit_clouds(evidence.z, group).items()}}
+        return {**state, **{WITH_ERROR + name: x for name, x in fit_clouds(evidence.view("code"), group).items()}}
 
     def known_scores(
         self,
@@ -61,22 +72,49 @@ class Latent:
         return _log_odds(*_judged_by(state, evidence))
 
     def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
-        """Posterior of the three clouds over code and log error under the assumed shares."""
-        return posterior(clouds(state, evidence.view("code")))
+        """Posterior of the three clouds over the code and of the error under the assumed shares."""
+        normal, other, defect = clouds(state, evidence.z).T
+        usual, unusual = _log_errors(state, evidence.view("error")[:, 0])
+        other = np.logaddexp(other, normal + ODD_ERROR) - np.log(2)
+        return posterior(np.stack([normal + usual, other + unusual, defect + unusual]).T)
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """All scores as part of an ONNX graph; see `Scorer`."""
-        defect = None
+        score = None
         if labelled:
             joint = clouds_graph(*_judged_by(state, evidence))
-            defect = joint[2].reduce("Sum", 1) - joint[0].graph.concat(joint[:2], axis=1).reduce("LogSumExp", 1)
-        return ScoreNodes(evidence.error, defect, posterior_graph(clouds_graph(state, evidence.view("code"))))
+            score = joint[2].reduce("Sum", 1) - joint[0].graph.concat(joint[:2], axis=1).reduce("LogSumExp", 1)
+        normal, other, *defect = clouds_graph(state, evidence.z)
+        usual, unusual = _log_errors(state, evidence.view("error"))
+        other = other.graph.concat([other, normal + ODD_ERROR], axis=1).reduce("LogSumExp", 1, keepdims=True)
+        groups = [normal + usual, other + unusual - np.log(2), *(one + unusual for one in defect)]
+        return ScoreNodes(evidence.error, score, posterior_graph(groups))
+
+
+def _usual_errors(ordinary: Evidence) -> Float[np.ndarray, " 2"]:
+    """Median of the log errors and how far above it half of those lie that do, as a standard deviation.
+
+    Unlike the standard deviation itself it does not grow with the outliers that hide among the rows.
+    """
+    errors = ordinary.view("error")[:, 0]
+    above = errors - np.median(errors)
+    spread = 1.4826 * np.median(above[above > 0]) if (above > 0).any() else 0.0  # of a normal distribution's quartile
+    return np.array([np.median(errors), max(spread, 1e-6) if len(errors) > 1 else 1.0])
+
+
+def _log_errors(state: State, log_error: Any) -> tuple[Any, Any]:
+    """Log-densities of the log error, of normals and of all else, up to a constant; below the median all is usual."""
+    median, spread = state["errors"]
+    above = (log_error - median) / spread
+    squared = above.op("Max", 0.0) if isinstance(above, Node) else np.maximum(above, 0.0)
+    squared = squared * squared
+    return squared * -0.5, squared * (-0.5 / BREADTH**2) - np.log(BREADTH)
 
 
 def _judged_by(state: State, evidence: Any) -> tuple[State, Any]:
     """The clouds of the defect score, and what they see of the rows."""
-    alone = {name.removeprefix(ALONE): values for name, values in state.items() if name.startswith(ALONE)}
-    return (alone, evidence.z) if alone else (state, evidence.view("code"))
+    both = {name.removeprefix(WITH_ERROR): x for name, x in state.items() if name.startswith(WITH_ERROR)}
+    return (both, evidence.view("code")) if both else (state, evidence.z)
 
 
 def _log_odds(state: State, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
