@@ -223,6 +223,9 @@ def test_latent_probabilities_are_those_of_bayes_rule_over_code_and_error():
         by_error_alone = normal / PRIOR["normal"] * PRIOR["other"]
         joint = np.array([normal * usual, (other + by_error_alone) / 2 * unusual, defect * unusual])
         np.testing.assert_allclose(p[row], joint / joint.sum(), rtol=1e-8, atol=1e-12)
+        if above:
+            score = Latent().outlier_score(state, evidence[np.array([row])])[0]
+            assert score == pytest.approx(-np.log(joint[0] / joint[:2].sum()))
 
 
 def test_an_error_alone_makes_another_outlier_though_outliers_hide_among_the_rows():
@@ -231,8 +234,17 @@ def test_an_error_alone_makes_another_outlier_though_outliers_hide_among_the_row
     usual[:20] *= 7  # hidden outliers, which would widen a standard deviation twentyfold
     state = Latent().fit(replace(evidence, error=usual), group)
     rows = Evidence(np.zeros((3, 32)), np.array([1.0, 7.0, 0.1]))
-    p = Latent().probabilities(state, rows)
+    p, score = Latent().probabilities(state, rows), Latent().outlier_score(state, rows)
     assert p[:, 1] == pytest.approx([0, 1, 0], abs=0.05)
+    assert score[1] > 1 > score[0] > score[2] > 0
+
+
+def test_an_odd_code_makes_another_outlier_however_well_it_is_reconstructed():
+    evidence, group = example(n_defect=0, n_other=0, latent=32)
+    state = Latent().fit(evidence, group)
+    odd = Evidence(np.full((1, 32), 9.0), np.array([1e-3]))
+    assert Latent().probabilities(state, odd)[0, 1] > 0.99
+    assert Latent().outlier_score(state, odd) > Latent().outlier_score(state, evidence).max()
 
 
 # Clouds

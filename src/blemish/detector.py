@@ -269,8 +269,9 @@ class DefectDetector(BaseEstimator):
 
         Returns:
             Shape (row,), float64, higher = more unusual: by the scorer 'ensemble' the mean tail rank of the experts
-            that look at no label, else the reconstruction error in scaled units. A pandas frame
-            gives a pandas Series with its index; a path that cannot be decoded gives NaN.
+            that look at no label, by 'latent' minus the log-probability of a normal row rather than
+            another outlier, by 'reconstruction' the error in scaled units; all >= 0. A pandas frame gives a pandas
+            Series with its index; a path that cannot be decoded gives NaN.
         """
         rows, (scores,) = self._asked(X, lambda evidence: (self.fitted_.outlier_score(evidence),))
         return rows.spread(scores, "outlier_score")

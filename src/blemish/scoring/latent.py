@@ -1,4 +1,4 @@
-"""Ranks by where a row lies in latent space as well as by its reconstruction error."""
+"""Ranks by where a row lies in latent space and by its reconstruction error."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.graph import Node
 from blemish.labels import DEFECT, is_ordinary
 from blemish.scoring.clouds import (
     BREADTH,
@@ -37,7 +36,8 @@ class Latent:
 
     The score knows the log error, too, with fewer than eight labels only: a contrast moves the codes of labelled
     defects, so that they are reconstructed worse than new ones, and other outliers that are reconstructed badly would
-    be taken for them. For the probabilities a row is another outlier by its code or by its error alone.
+    be taken for them. The outlier score and the probabilities take a row for another outlier by its code or by its
+    error alone.
     """
 
     contrast: ClassVar[tuple[str, ...]] = ("margin",)
@@ -64,8 +64,13 @@ class Latent:
         return np.concatenate([_log_odds(one, features[i : i + 1]) for i, one in enumerate(others)])
 
     def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """The reconstruction error."""
-        return evidence.error
+        """Minus the log-probability of a normal row rather than another outlier, >= 0.
+
+        What is reconstructed better than the median is a little less unusual still, for the order.
+        """
+        joint = _log_joint(state, evidence)
+        below = np.minimum(_above(state, evidence.view("error")[:, 0]), 0.0)
+        return np.logaddexp(0.0, joint[:, 1] - joint[:, 0] + below)
 
     def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """Log-odds of the defect cloud."""
@@ -73,10 +78,7 @@ class Latent:
 
     def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
         """Posterior of the three clouds over the code and of the error under the assumed shares."""
-        normal, other, defect = clouds(state, evidence.z).T
-        usual, unusual = _log_errors(state, evidence.view("error")[:, 0])
-        other = np.logaddexp(other, normal + ODD_ERROR) - np.log(2)
-        return posterior(np.stack([normal + usual, other + unusual, defect + unusual]).T)
+        return posterior(_log_joint(state, evidence))
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """All scores as part of an ONNX graph; see `Scorer`."""
@@ -85,10 +87,21 @@ class Latent:
             joint = clouds_graph(*_judged_by(state, evidence))
             score = joint[2].reduce("Sum", 1) - joint[0].graph.concat(joint[:2], axis=1).reduce("LogSumExp", 1)
         normal, other, *defect = clouds_graph(state, evidence.z)
-        usual, unusual = _log_errors(state, evidence.view("error"))
+        above = _above(state, evidence.view("error"))
+        usual, unusual = _log_errors(above.op("Max", 0.0))
         other = other.graph.concat([other, normal + ODD_ERROR], axis=1).reduce("LogSumExp", 1, keepdims=True)
         groups = [normal + usual, other + unusual - np.log(2), *(one + unusual for one in defect)]
-        return ScoreNodes(evidence.error, score, posterior_graph(groups))
+        odds = groups[1] - groups[0] + above.op("Min", 0.0)
+        outlier = odds.op("Max", 0.0) + ((-odds.op("Abs")).op("Exp") + 1.0).op("Log")  # no Softplus of doubles there
+        return ScoreNodes(outlier.reduce("Sum", 1), score, posterior_graph(groups))
+
+
+def _log_joint(state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
+    """Log of prior times density of normal, other and defect, up to a constant: of the code and of the error."""
+    normal, other, defect = clouds(state, evidence.z).T
+    usual, unusual = _log_errors(np.maximum(_above(state, evidence.view("error")[:, 0]), 0.0))
+    other = np.logaddexp(other, normal + ODD_ERROR) - np.log(2)
+    return np.stack([normal + usual, other + unusual, defect + unusual]).T
 
 
 def _usual_errors(ordinary: Evidence) -> Float[np.ndarray, " 2"]:
@@ -102,12 +115,15 @@ def _usual_errors(ordinary: Evidence) -> Float[np.ndarray, " 2"]:
     return np.array([np.median(errors), max(spread, 1e-6) if len(errors) > 1 else 1.0])
 
 
-def _log_errors(state: State, log_error: Any) -> tuple[Any, Any]:
-    """Log-densities of the log error, of normals and of all else, up to a constant; below the median all is usual."""
+def _above(state: State, log_error: Any) -> Any:
+    """By how many spreads of usual ones log errors, an array or a node, lie above their median."""
     median, spread = state["errors"]
-    above = (log_error - median) / spread
-    squared = above.op("Max", 0.0) if isinstance(above, Node) else np.maximum(above, 0.0)
-    squared = squared * squared
+    return (log_error - median) / spread
+
+
+def _log_errors(above: Any) -> tuple[Any, Any]:
+    """Log-densities of errors, an array or a node of numbers >= 0, among normals and among all else."""
+    squared = above * above
     return squared * -0.5, squared * (-0.5 / BREADTH**2) - np.log(BREADTH)
 
 
