@@ -24,6 +24,7 @@ LEAST_CONTRASTED = 8
 WITH_ERROR = "with_error."
 """What the names of the state begin with that belongs to the clouds over the code *and* the log error."""
 ODD_ERROR = np.log(PRIOR["other"] / PRIOR["normal"])
+"""What turns the joint log-density of a normal code into that of an outlier with such a code."""
 
 
 @dataclass(frozen=True)
