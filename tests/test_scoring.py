@@ -289,6 +289,16 @@ def test_log_kernels_far_away_are_finite():
     assert np.isfinite(log_kernels(np.full((1, 2), 1e6), np.zeros((1, 2)))).all()
 
 
+def test_the_error_of_a_labelled_defect_is_blind_as_it_is():
+    evidence, group = example(n_defect=3)
+    scorer = SCORERS["reconstruction"]()
+    known = scorer.known_scores(scorer.fit(evidence, group), evidence, group)
+    for row, score in zip(np.flatnonzero(group == DEFECT), known, strict=True):
+        rest = np.arange(len(group)) != row
+        without = scorer.fit(evidence[rest], group[rest])
+        assert score == scorer.defect_score(without, evidence[np.array([row])])[0]
+
+
 @pytest.mark.parametrize("n_defects", [2, 8])
 def test_latent_scores_of_labelled_defects_are_those_of_a_scorer_without_them(n_defects):
     evidence, group = example(n_defect=n_defects)

@@ -9,11 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from blemish.errors import ConfigError
 from blemish.graph import Node
-from blemish.labels import DEFECT
 
 OF_THE_NETWORK = frozenset({"code", "error"})  # views that need no modality
-MOST_LEFT_OUT = 50  # labelled defects that leave-one-out goes through
-
 State = dict[str, np.ndarray]
 """All that a scorer learnt, as named float64 arrays: what a model file stores."""
 
@@ -171,19 +168,6 @@ def views_of(scorer: Scorer) -> list[str]:
     """Views of the modality that a scorer looks at, by name; not the network's own, 'code' and 'error'."""
     asked: Mapping[str, object] = getattr(scorer, "experts", {})
     return sorted({one for names in asked for one in names.split("+")} - OF_THE_NETWORK)
-
-
-def leave_one_out(scorer: Scorer, evidence: Evidence, group: Int[np.ndarray, " row"]) -> Float[np.ndarray, " defect"]:
-    """Defect score of each labelled defect by a scorer that has not seen it; empty for a single one."""
-    defects = np.flatnonzero(group == DEFECT)
-    if len(defects) < 2:
-        return np.empty(0)
-    scores = []
-    for row in defects[:MOST_LEFT_OUT]:
-        rest = np.arange(len(group)) != row
-        state = scorer.fit(evidence[rest], group[rest])
-        scores.append(scorer.defect_score(state, evidence[np.array([row])])[0])
-    return np.array(scores)
 
 
 def all_scores(scorer: Scorer, state: State, evidence: Evidence, *, labelled: bool) -> Scores:

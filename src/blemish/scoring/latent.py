@@ -17,10 +17,11 @@ from blemish.scoring.clouds import (
     posterior,
     posterior_graph,
 )
-from blemish.scoring.evidence import MOST_LEFT_OUT, Evidence, EvidenceNodes, ScoreNodes, State
+from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State
 
 LEAST_CONTRASTED = 8
 """Labelled defects without which the default objective for clips has no contrast."""
+MOST_LEFT_OUT = 50  # labelled defects that leave-one-out goes through
 WITH_ERROR = "with_error."
 """What the names of the state begin with that belongs to the clouds over the code *and* the log error."""
 ODD_ERROR = np.log(PRIOR["other"] / PRIOR["normal"])

@@ -6,8 +6,9 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
+from blemish.labels import DEFECT
 from blemish.scoring.clouds import clouds, clouds_graph, fit_clouds, posterior, posterior_graph
-from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State, leave_one_out
+from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ class ReconstructionOnly:
         evidence: Evidence,
         group: Int[np.ndarray, " row"],
     ) -> Float[np.ndarray, " defect"]:
-        """By leaving one out; see `Scorer`."""
-        return leave_one_out(self, evidence, group)
+        """Their errors: no error depends on what was labelled."""
+        known = evidence.error[group == DEFECT]
+        return known if len(known) > 1 else np.empty(0)
 
     def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """The reconstruction error."""
