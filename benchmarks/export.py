@@ -13,7 +13,7 @@ import numpy as np
 
 from blemish import DefectDetector
 from blemish.datasets import ring, tiles
-from blemish.runtime import Runtime
+from blemish.onnx.runtime import Runtime
 
 TURNS = 5
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from blemish import DefectDetector
-from blemish.explain import Explanation
+from blemish.explain.explanation import Explanation
 from quality import Task, parser_of, tasks_of
 
 NAMED, TRIES, DRAWS = 3, 5, 5

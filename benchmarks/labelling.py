@@ -34,10 +34,10 @@ from sklearn.metrics import average_precision_score
 
 import quality
 from blemish import DefectDetector
-from blemish.app.looks import learn_looks, looks
-from blemish.app.marks import CODES
-from blemish.app.suggestions import View, misses, suggest
-from blemish.memory import Memory, remembering
+from blemish.modalities.features.feature_cache import Memory, remembering
+from blemish.review.looks import learn_looks, looks
+from blemish.review.marks import CODES
+from blemish.review.suggestions import View, misses, suggest
 
 SHARES, COUNTS = (0.5, 0.8, 0.95), (10, 20, 50)
 FOREST = "coniferest==0.2.2"

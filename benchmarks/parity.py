@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from blemish import DefectDetector
-from blemish.errors import ExportError
+from blemish.core.errors import ExportError
 from quality import parser_of, take, tasks_of
 
 MOST = 1000  # test samples to compare on, evenly from all

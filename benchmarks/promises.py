@@ -15,9 +15,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from blemish import DefectDetector
-from blemish.scoring.calibration import brier, chance_of_defect
-from blemish.scoring.conformal import conformal_p_values
-from blemish.scoring.outlook import outlook
+from blemish.calibration.conformal import conformal_p_values
+from blemish.calibration.outlook import outlook
+from blemish.calibration.probabilities import brier, chance_of_defect
 from quality import parser_of, tasks_of
 
 REPORTED = 0.03

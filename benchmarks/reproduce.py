@@ -29,10 +29,10 @@ import numpy as np
 import torch
 
 from blemish import __version__
+from blemish.core.store import write_atomically
 from blemish.report.charts import STYLES, histograms
 from blemish.report.figure import fragment, plain
 from blemish.report.page import Section, Table, render, write_page
-from blemish.store import write_atomically
 
 FOLDER = Path(__file__).parent / "reproductions"
 FIGURES = ("mean", "sd", "published", "seconds")

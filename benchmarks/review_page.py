@@ -33,13 +33,13 @@ from pyarrow import csv, parquet
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from blemish import DefectDetector
-from blemish.app.catalogue import open_catalogue
-from blemish.app.ledger import Ledger
-from blemish.app.marks import Mark
-from blemish.app.ranking import Ranking, best_first, places
-from blemish.app.review import Review
+from blemish.data.sources import IMAGES
 from blemish.datasets import tiles
-from blemish.sources import IMAGES
+from blemish.review.catalogue import open_catalogue
+from blemish.review.ledger import Ledger
+from blemish.review.marks import Mark
+from blemish.review.ranking import Ranking, best_first, places
+from blemish.review.session import Review
 from browser import PHONE, launched, visit  # pyright: ignore[reportMissingImports]
 from served import Program, served, wait_ready  # pyright: ignore[reportMissingImports]
 

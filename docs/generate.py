@@ -9,19 +9,19 @@ os.environ.update(COLUMNS="100", TERMINAL_WIDTH="100", NO_COLOR="1")
 
 from typer.testing import CliRunner
 
-from blemish.backbones import BACKBONES
-from blemish.bottlenecks import BOTTLENECKS
+from blemish.autoencoder.backbones import BACKBONES
+from blemish.autoencoder.bottlenecks import BOTTLENECKS
 from blemish.cli import app
-from blemish.corruptions import CORRUPTIONS
-from blemish.experts import EXPERTS
 from blemish.losses import LOSSES
-from blemish.losses.miners import MINERS
+from blemish.losses.contrast.miners import MINERS
 from blemish.modalities import MODALITIES
 from blemish.presets import PRESETS
-from blemish.schedules import SCHEDULES
 from blemish.scoring import SCORERS
-from blemish.synthetic import SYNTHETIC
-from blemish.views import VIEWS
+from blemish.scoring.experts import EXPERTS
+from blemish.training.augmentation import VIEWS
+from blemish.training.corruptions import CORRUPTIONS
+from blemish.training.schedules import SCHEDULES
+from blemish.training.synthetic import SYNTHETIC
 
 KINDS = {
     "modality": MODALITIES,

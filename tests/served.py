@@ -10,10 +10,10 @@ from pathlib import Path
 
 import uvicorn
 
-from blemish.app.drawings import Thumbnails
-from blemish.app.guard import Guard, allowed_hosts
-from blemish.app.launch import bind
-from blemish.app.service import make_service
+from blemish.review.drawings import Thumbnails
+from blemish.review.guard import Guard, allowed_hosts
+from blemish.review.launch import bind
+from blemish.review.service import make_service
 
 TOKEN = "a-token-for-tests"
 

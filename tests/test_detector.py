@@ -13,16 +13,16 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import average_precision_score
 
 from blemish import DefectDetector, EarlyStopping, load
-from blemish.backbones import BACKBONES
-from blemish.bottlenecks import BOTTLENECKS
-from blemish.corruptions import CORRUPTIONS
+from blemish.autoencoder.backbones import BACKBONES
+from blemish.autoencoder.bottlenecks import BOTTLENECKS
+from blemish.core.errors import ConfigError, DataError, DataWarning, LabelError, NoDefectsError, QualityWarning
 from blemish.datasets import ring
-from blemish.errors import ConfigError, DataError, DataWarning, LabelError, NoDefectsError, QualityWarning
 from blemish.losses import CONTRASTS, RECONSTRUCTIONS
 from blemish.modalities import MODALITIES
 from blemish.presets import PRESETS
-from blemish.schedules import SCHEDULES
 from blemish.scoring import SCORERS
+from blemish.training.corruptions import CORRUPTIONS
+from blemish.training.schedules import SCHEDULES
 
 SCORES = ("outlier_score", "defect_score", "predict_proba", "decision_function", "encode")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from blemish import PRESETS, DefectDetector
-from blemish.errors import ConfigError, MissingExtraError, TrainingError
+from blemish.core.errors import ConfigError, MissingExtraError, TrainingError
 from conftest import modality_of
 
 lightning = pytest.importorskip("lightning", reason="the extra 'lightning' is not installed", exc_type=ImportError)

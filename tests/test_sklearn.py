@@ -46,6 +46,6 @@ def expected(estimator):
 
 
 @parametrize_with_checks([DefectDetector(**SETTINGS), Unlabelled(**SETTINGS)], expected_failed_checks=expected)
-@pytest.mark.filterwarnings("ignore::blemish.errors.QualityWarning", "ignore::blemish.errors.DataWarning")
+@pytest.mark.filterwarnings("ignore::blemish.core.errors.QualityWarning", "ignore::blemish.core.errors.DataWarning")
 def test_scikit_learns_checks(estimator, check):
     check(estimator)

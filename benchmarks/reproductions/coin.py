@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from blemish import DefectDetector
+from blemish.core.metrics import auroc
 from blemish.datasets import OTHER_STEPS, Split, rotating_coin
-from blemish.metrics import auroc
 
 SIZE = 20
 N_NORMAL, N_DEFECTS, N_TEST = 160, 8, 50

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from blemish import DefectDetector
-from blemish.losses.miners import MINERS
+from blemish.losses.contrast.miners import MINERS
 from blemish.presets import PRESETS
 from quality import figures, tasks_in
 

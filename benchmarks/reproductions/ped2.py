@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from blemish import DefectDetector
-from blemish.metrics import auroc
+from blemish.core.metrics import auroc
 
 MODELS = {
     "spatio_temporal": {"arguments": {"epochs": 60}, "video": {"frames": 10, "size": [24, 36]}},

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from blemish import DefectDetector
+from blemish.autoencoder.layers import ConvLstmCell
+from blemish.core.labels import DEFECT, UNLABELLED
 from blemish.datasets import rotating_coin
-from blemish.functional import is_learnt
-from blemish.labels import DEFECT, UNLABELLED
-from blemish.losses.mean_distance import mean_distance
-from blemish.nn import ConvLstmCell
-from blemish.training import run
+from blemish.losses.contrast.mean_distance import mean_distance
+from blemish.losses.functional import is_learnt
+from blemish.training.loop import run
 from speeds.turns import Result, compare
 
 N_NORMAL, N_DEFECTS = 64, 8

@@ -9,15 +9,15 @@ import torch
 from torch import nn
 
 from blemish import DefectDetector
-from blemish.autoencoder import Autoencoder
-from blemish.backbones import BACKBONES
-from blemish.bottlenecks import BOTTLENECKS
-from blemish.functional import mean_squared_distance_to, within_sum
-from blemish.labels import DEFECT
+from blemish.autoencoder.autoencoder import Autoencoder
+from blemish.autoencoder.backbones import BACKBONES
+from blemish.autoencoder.bottlenecks import BOTTLENECKS
+from blemish.core.labels import DEFECT
+from blemish.core.output import Batch, Block, LossTerm
 from blemish.losses import LOSSES
-from blemish.output import Batch, Block, LossTerm
-from blemish.task import Plan, Task, TrainingData
-from blemish.training import run
+from blemish.losses.functional import mean_squared_distance_to, within_sum
+from blemish.training.loop import run
+from blemish.training.task import Plan, Task, TrainingData
 from speeds.turns import Peer, Result, Variant, compare, peer
 
 N_ROWS, WIDTH, BATCH = 20_000, 30, 128
@@ -27,7 +27,7 @@ BLOCKS = tuple(Block(i, i + 1, "numeric") for i in range(WIDTH))
 def step(turns: int, *, quick: bool) -> Iterator[Result]:
     """A step of our loop in those of a loop written by hand, for squared error and for the default of tables.
 
-    Ours is written out (`blemish.chain`); a subclass of a loss is left to PyTorch's autograd, as other objectives are.
+    Ours is the NumPy step (`blemish.training.numpy_step`); a subclass of a loss is left to PyTorch's autograd.
     """
     x = torch.randn(N_ROWS // 10 if quick else N_ROWS, WIDTH, generator=torch.Generator().manual_seed(0))
     by_hand = {"mse": nn.functional.mse_loss, "typed": nn.functional.huber_loss}

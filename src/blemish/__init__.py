@@ -8,37 +8,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from blemish.choices import EarlyStopping
+    from blemish.core.errors import BlemishError
+    from blemish.core.metrics import evaluate
+    from blemish.core.version import __version__
+    from blemish.data.sources import read
     from blemish.detector import DefectDetector, load
-    from blemish.errors import BlemishError
-    from blemish.explain import Explanation
-    from blemish.fitting_file import fit_file
-    from blemish.metrics import evaluate
+    from blemish.explain.explanation import Explanation
+    from blemish.fitting.choices import EarlyStopping
     from blemish.modalities.image import Image
     from blemish.modalities.tabular import Tabular
     from blemish.modalities.video import Video
+    from blemish.out_of_core import fit_file
+    from blemish.out_of_core_scores import score_file
     from blemish.presets import PRESETS
-    from blemish.scoring_file import score_file
-    from blemish.sources import read
-    from blemish.training import EpochRecord
-    from blemish.version import __version__
+    from blemish.training.loop import EpochRecord
 
 _HOME = {
-    "BlemishError": "errors",
+    "BlemishError": "core.errors",
     "DefectDetector": "detector",
-    "EarlyStopping": "choices",
-    "EpochRecord": "training",
-    "Explanation": "explain",
+    "EarlyStopping": "fitting.choices",
+    "EpochRecord": "training.loop",
+    "Explanation": "explain.explanation",
     "Image": "modalities.image",
     "PRESETS": "presets",
     "Tabular": "modalities.tabular",
     "Video": "modalities.video",
-    "__version__": "version",
-    "evaluate": "metrics",
-    "fit_file": "fitting_file",
+    "__version__": "core.version",
+    "evaluate": "core.metrics",
+    "fit_file": "out_of_core",
     "load": "detector",
-    "read": "sources",
-    "score_file": "scoring_file",
+    "read": "data.sources",
+    "score_file": "out_of_core_scores",
 }
 
 __all__ = [

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from blemish.core.errors import DataError
+from blemish.core.metrics import auroc
+from blemish.core.store import need_place, write_atomically
 from blemish.datasets import COIN_FRAMES, Split, rotating_coin
 from blemish.detector import DefectDetector
-from blemish.errors import DataError
-from blemish.metrics import auroc
 from blemish.report import (
     Section,
     Table,
@@ -26,8 +27,7 @@ from blemish.report import (
     render,
     write_page,
 )
-from blemish.store import need_place, write_atomically
-from blemish.training import EpochRecord
+from blemish.training.loop import EpochRecord
 
 KINDS = ("normal", "1.9", "1.0", "0", "3.0", "-2.0", "random")
 SHOWN = ("normal", "defect", "1.9", "random")

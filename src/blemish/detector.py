@@ -14,34 +14,35 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from blemish import cross_fits, model_file
-from blemish.catalogue import of_preset
-from blemish.choices import choose_modality, plain, seed_of, whole_number
-from blemish.columns import frame_columns, is_frame
-from blemish.drift import MOST_COMPARED, Drift, drift_of
-from blemish.errors import ConfigError, DataError, MissingExtraError, NoDefectsError
-from blemish.explain import Explanation, explain
-from blemish.export import Parity, write_onnx
-from blemish.fitted import (
+from blemish.calibration.conformal import discoveries
+from blemish.calibration.label_report import LabelReport
+from blemish.calibration.prior import shares_of
+from blemish.calibration.thresholds import for_share
+from blemish.core.errors import ConfigError, DataError, NoDefectsError
+from blemish.core.labels import CLASSES, LEAST_ORDINARY, counts, need_ordinary, to_groups
+from blemish.core.version import __version__
+from blemish.data.columns import frame_columns, is_frame
+from blemish.data.rows import Rows, to_rows
+from blemish.explain.card import fitted_card
+from blemish.explain.explanation import Explanation, explain
+from blemish.fitting import cross_fit as cross_fits
+from blemish.fitting import model_file
+from blemish.fitting.choices import choose_modality, plain, seed_of, whole_number
+from blemish.fitting.drift import MOST_COMPARED, Drift, drift_of
+from blemish.fitting.fit import Job, build_model, plan_task, run_job
+from blemish.fitting.fitted import (
     Assessment,
     hold_out,
     learn_groups,
     still_held_out,
 )
-from blemish.fitted_card import fitted_card
-from blemish.fitting import Job, build_model, plan_task, run_job
-from blemish.label_report import LabelReport
-from blemish.labels import CLASSES, LEAST_ORDINARY, counts, need_ordinary, to_groups
-from blemish.model import Arrays
-from blemish.rows import Rows, to_rows
+from blemish.fitting.model import Arrays
+from blemish.onnx.export import Parity, write_onnx
+from blemish.presets import of_preset
 from blemish.scoring import Evidence
-from blemish.scoring.clouds import PRIOR
-from blemish.scoring.conformal import discoveries
-from blemish.scoring.prior import shares_of
-from blemish.scoring.thresholds import for_share
-from blemish.sparse import TensorRows
-from blemish.training import EpochRecord
-from blemish.version import __version__
+from blemish.scoring.mixture import PRIOR
+from blemish.training.loop import EpochRecord
+from blemish.training.sparse import TensorRows
 
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
 
@@ -70,8 +71,8 @@ class DefectDetector(BaseEstimator):
         classes_: 'normal', 'other', 'defect': the columns of `predict_proba`.
         threshold_: Cut on `decision_function`'s score, see `set_threshold`.
         prior_: Assumed shares of the groups, see `set_prior`.
-        promise_: What that cut promises, see `blemish.scoring.promise.Promise`.
-        fitted_: The model, its scorer and the calibration rows, see `blemish.fitted.Fitted`.
+        promise_: What that cut promises, see `blemish.calibration.promise.Promise`.
+        fitted_: The model, its scorer and the calibration rows, see `blemish.fitting.fitted.Fitted`.
         folds_: The same for each fold of `cross_fit`; empty without it.
         history_: An `EpochRecord` an epoch.
         seed_: The seed that was used, also when `random_state` is None.
@@ -588,7 +589,7 @@ class DefectDetector(BaseEstimator):
         return explain(self.fitted_, rows.names, x, by)
 
     def drift(self, X: Any) -> Drift:
-        """Do these rows look like the training data? See `blemish.drift`.
+        """Do these rows look like the training data? See `blemish.fitting.drift`.
 
         Compared are the outlier score, the latent space and, of tables, every column, on an even sample of 1,000 rows.
 
@@ -612,7 +613,7 @@ class DefectDetector(BaseEstimator):
         model_file.write(path, self)
 
     def export(self, path: str | os.PathLike[str], X: Any = None) -> Parity:
-        """Write one ONNX file that scores raw samples without PyTorch; see `blemish.runtime` and docs/export.md.
+        """Write one ONNX file that scores raw samples without PyTorch; see `blemish.onnx.runtime` and docs/export.md.
 
         Args:
             path: Where to, '….onnx'.
@@ -636,11 +637,8 @@ class DefectDetector(BaseEstimator):
     # Notebooks ---------------------------------------------------------------------------------------------------
 
     def _html_repr(self) -> str:
-        """Scikit-learn's diagram, until it is fitted; then what the fit says, by the report's pieces."""
-        try:
-            return fitted_card(self) if hasattr(self, "threshold_") else super()._html_repr()
-        except MissingExtraError:
-            return super()._html_repr()
+        """Scikit-learn's diagram until it is fitted; then facts, threshold and what the labels support."""
+        return fitted_card(self) if hasattr(self, "threshold_") else super()._html_repr()
 
     # Inside ------------------------------------------------------------------------------------------------------
 

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from blemish.core.errors import ConfigError, missing_extra
+from blemish.core.output import Batch
 from blemish.detector import DefectDetector
-from blemish.errors import ConfigError, missing_extra
-from blemish.output import Batch
-from blemish.task import Stage, Task
-from blemish.training import EpochRecord, check_finite
+from blemish.training.loop import EpochRecord, check_finite
+from blemish.training.task import Stage, Task
 
 try:
     from lightning import LightningModule

@@ -1,7 +1,10 @@
 """Named choices of parts: every system of the field that these parts can make, one line each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from blemish.core.errors import ConfigError, nearest
 
 
 @dataclass(frozen=True)
@@ -147,3 +150,14 @@ PRESETS = {
         {"losses": ["mse", "sum_of_squares"], "scorer": "reconstruction"},
     ),
 }
+
+
+def of_preset(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that a preset stands for, some overridden.
+
+    Raises:
+        ConfigError: If there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset {name!r} is unknown; {nearest(name, PRESETS)}")
+    return {**PRESETS[name].arguments, **overrides}

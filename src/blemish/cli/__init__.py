@@ -11,8 +11,8 @@ from blemish.cli.fits import demo, fit
 from blemish.cli.models import export, info, presets, threshold
 from blemish.cli.pages import report, review
 from blemish.cli.scores import evaluate, explain, score
-from blemish.errors import BlemishError, ConfigError
-from blemish.version import __version__
+from blemish.core.errors import BlemishError, ConfigError
+from blemish.core.version import __version__
 
 INTERRUPTED = "interrupted; no file was changed (an out-of-core fit goes on with --resume)"
 

@@ -7,10 +7,10 @@ import typer
 
 from blemish.cli import options
 from blemish.cli.printing import print_table, progress_bar, say_skipped, warnings_as_notes
-from blemish.errors import ConfigError, DataError
+from blemish.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from blemish.config import RunConfig
+    from blemish.core.run_config import RunConfig
     from blemish.detector import DefectDetector
 
 
@@ -83,7 +83,7 @@ def fit(
         _need_both(data, output)
     import yaml
 
-    from blemish.config import RunConfig, read_config
+    from blemish.core.run_config import RunConfig, read_config
 
     def parsed(text: str | None) -> Any:
         try:
@@ -106,13 +106,14 @@ def fit(
     base = {} if config is None else read_config(config).given()
     run = RunConfig.check({**base, **{k: v for k, v in given.items() if v is not None}}, "the command line")
     _need_both(run.data, run.output)
-    from blemish.catalogue import check_names, of_preset
+    from blemish.core.catalogue import check_names
+    from blemish.presets import of_preset
 
     output = Path(str(run.output))
     arguments = of_preset(run.preset or "default", run.detector_arguments())
     check_names(arguments)
-    from blemish.inputs import is_large
-    from blemish.store import need_place
+    from blemish.core.store import need_place
+    from blemish.data.inputs import is_large
 
     need_place(output, run.data, config, run.labels, run.names if isinstance(run.names, str) else None)
 
@@ -143,12 +144,12 @@ def _need_both(data: object, output: object) -> None:
 def _fit_out_of_core(
     run: "RunConfig", arguments: dict[str, Any], output: Path, *, resume: bool
 ) -> tuple["DefectDetector", str, list[str]]:
-    from blemish.inputs import stream_to_fit
+    from blemish.data.inputs import stream_to_fit
 
     with warnings_as_notes(), progress_bar(output.name) as advance:
         stream = stream_to_fit(run)
         from blemish.detector import DefectDetector
-        from blemish.fitting_file import iter_fit_stream
+        from blemish.out_of_core import iter_fit_stream
 
         det = DefectDetector(**arguments)
         _settle_modality(det, stream.modality)
@@ -160,7 +161,7 @@ def _fit_out_of_core(
 def _fit_in_memory(
     run: "RunConfig", arguments: dict[str, Any], output: Path
 ) -> tuple["DefectDetector", str, list[str]]:
-    from blemish.inputs import labels_for, limited, name_known, samples_to_fit
+    from blemish.data.inputs import labels_for, limited, name_known, samples_to_fit
 
     with warnings_as_notes():
         samples = samples_to_fit(run)

@@ -37,7 +37,7 @@ def threshold(
     n_given = sum(value is not None for value in targets.values())
     if n_given > 1 or (n_given == 0 and defect_share is None):
         raise typer.BadParameter(f"give exactly one of --{', --'.join(targets).replace('_', '-')}")
-    from blemish.store import need_file
+    from blemish.core.store import need_file
 
     need_file(model)
     from blemish.detector import load
@@ -64,11 +64,11 @@ def info(
     as_json: options.AsJson = False,
 ) -> None:
     """Show what a model is made of and what it was fitted on, or what its labels are worth."""
-    from blemish.store import need_file
+    from blemish.core.store import need_file
 
     need_file(model)
     from blemish.detector import load
-    from blemish.results import description, run_config
+    from blemish.report.results import description, run_config
 
     det = load(model, device="cpu")
     if config:
@@ -87,7 +87,7 @@ def info(
 def _say_labels(det: "DefectDetector", model: Path, budget: int | None, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from blemish.inputs import training_rows
+    from blemish.data.inputs import training_rows
 
     with warnings_as_notes():
         given = None if "curve" in det.fitted_.labels or det.fitted_.n_defects < 2 else training_rows(det)
@@ -121,12 +121,12 @@ def export(
     """Write one ONNX file that scores raw samples without PyTorch."""
     if output.suffix.lower() != ".onnx":
         raise typer.BadParameter(f"{output} must end in .onnx")
-    from blemish.store import need_file, need_place
+    from blemish.core.store import need_file, need_place
 
     need_file(model)
     need_place(output, model, data)
+    from blemish.data.inputs import samples_to_score
     from blemish.detector import load
-    from blemish.inputs import samples_to_score
 
     with warnings_as_notes():
         det = load(model, device="cpu")

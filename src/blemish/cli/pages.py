@@ -8,7 +8,7 @@ import typer
 
 from blemish.cli import options
 from blemish.cli.printing import say_skipped, warnings_as_notes
-from blemish.errors import DataError
+from blemish.core.errors import DataError
 
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
@@ -36,13 +36,13 @@ def report(
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"{output} must end in .html")
-    from blemish.config import RunConfig
-    from blemish.inputs import keys_of, labels_for, samples_to_score
-    from blemish.store import need_place
+    from blemish.core.run_config import RunConfig
+    from blemish.core.store import need_place
+    from blemish.data.inputs import keys_of, labels_for, samples_to_score
 
     need_place(output)
-    from blemish.overview import model_page
     from blemish.report import write_page
+    from blemish.report.overview import model_page
 
     run = RunConfig(
         labels=labels, defect=defect, other=other, normal=normal, defect_folder=defect_folder,
@@ -89,13 +89,13 @@ def review(
     device: options.Device = "auto",
 ) -> None:
     """Open a local page: look at the top hits, mark a few, refit, export."""
-    from blemish.errors import missing_extra
+    from blemish.core.errors import missing_extra
 
     try:
-        from blemish.app.catalogue import open_catalogue
-        from blemish.app.launch import serve
-        from blemish.app.ledger import Ledger
-        from blemish.app.review import Review
+        from blemish.review.catalogue import open_catalogue
+        from blemish.review.launch import serve
+        from blemish.review.ledger import Ledger
+        from blemish.review.session import Review
     except ModuleNotFoundError as error:
         if str(error.name).startswith("blemish"):
             raise
@@ -118,7 +118,7 @@ def review(
 
 def _as_in_training(det: "DefectDetector", reading: dict[str, Any]) -> dict[str, Any]:
     """How to read data for a model: as its training data were read, but for what the command line says."""
-    from blemish.inputs import reading_options
+    from blemish.data.inputs import reading_options
 
     run = reading_options(det)
     return {**run, **{name: value for name, value in reading.items() if value and value != "auto"}}

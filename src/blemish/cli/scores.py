@@ -9,10 +9,10 @@ import typer
 
 from blemish.cli import options
 from blemish.cli.printing import print_table, row_bar, say_skipped, short, warnings_as_notes
-from blemish.errors import LabelError
+from blemish.core.errors import LabelError
 
 if TYPE_CHECKING:
-    from blemish.sources import Samples
+    from blemish.data.sources import Samples
 
 
 def score(
@@ -27,12 +27,13 @@ def score(
     """Score every sample: how unusual, how much like my defect."""
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
-    from blemish.store import need_file, need_place
+    from blemish.core.store import need_file, need_place
 
     need_file(model)
     need_place(output, model, data)
-    from blemish.inputs import keys_of, open_exported, stream_to_score
-    from blemish.results import table_of, write_table
+    from blemish.cli.opening import open_exported
+    from blemish.data.inputs import keys_of, stream_to_score
+    from blemish.data.writing import table_of, write_table
 
     with warnings_as_notes():
         if model.suffix.lower() == ".onnx":
@@ -42,7 +43,7 @@ def score(
             labels, n, skipped, drift = Counter(table["label"].to_pylist()), len(samples), samples.skipped, None
         else:
             from blemish.detector import load
-            from blemish.scoring_file import score_stream
+            from blemish.out_of_core_scores import score_stream
 
             det = load(model, device=device)
             stream = stream_to_score(det, data, glob=glob, names=names, key=key)
@@ -76,10 +77,11 @@ def evaluate(
     as_json: options.AsJson = False,
 ) -> None:
     """Compare the ranking with the truth: average precision, and AUROC above every other kind."""
-    from blemish.config import RunConfig
-    from blemish.inputs import kinds_of, labels_for, open_both
-    from blemish.results import evaluation
-    from blemish.store import need_place
+    from blemish.cli.opening import open_both
+    from blemish.core.run_config import RunConfig
+    from blemish.core.store import need_place
+    from blemish.data.inputs import kinds_of, labels_for
+    from blemish.report.results import evaluation
 
     if plot is not None:
         need_place(plot, model, data, truth)
@@ -110,8 +112,8 @@ def _plot(
 ) -> None:
     import numpy as np
 
-    from blemish.overview import evaluation_page
     from blemish.report import write_page
+    from blemish.report.overview import evaluation_page
 
     scores = {name: np.asarray(getattr(det, name)(samples.X), dtype=np.float64) for name in results}
     chances = np.asarray(det.predict_proba(samples.X), dtype=np.float64)
@@ -139,8 +141,9 @@ def explain(
     as_json: options.AsJson = False,
 ) -> None:
     """Say why the top samples are flagged."""
-    from blemish.inputs import keys_of, open_both
-    from blemish.results import top_explanations
+    from blemish.cli.opening import open_both
+    from blemish.data.inputs import keys_of
+    from blemish.report.results import top_explanations
 
     with warnings_as_notes():
         det, samples = open_both(model, data, device, glob=glob, names=names, key=key)

@@ -1,23 +1,23 @@
 """Loss terms: a pure function and a frozen dataclass with its weight, one file each."""
 
-from blemish.losses.bce import Bce
-from blemish.losses.cosine import Cosine
-from blemish.losses.embedded import Embedded
-from blemish.losses.huber import Huber
-from blemish.losses.info_nce import InfoNce
+from blemish.losses.contrast.cosine import Cosine
+from blemish.losses.contrast.info_nce import InfoNce
+from blemish.losses.contrast.margin import Margin
+from blemish.losses.contrast.mean_distance import MeanDistance
+from blemish.losses.contrast.n_pair import NPair
+from blemish.losses.contrast.sum_of_squares import SumOfSquares
+from blemish.losses.contrast.triplet import Triplet
 from blemish.losses.kl import Kl
-from blemish.losses.l2p import L2p
-from blemish.losses.margin import Margin
-from blemish.losses.mean_distance import MeanDistance
-from blemish.losses.mse import Mse
-from blemish.losses.n_pair import NPair
 from blemish.losses.orthogonality import Orthogonality
 from blemish.losses.pace import Pace
+from blemish.losses.reconstruction.bce import Bce
+from blemish.losses.reconstruction.embedded import Embedded
+from blemish.losses.reconstruction.huber import Huber
+from blemish.losses.reconstruction.l2p import L2p
+from blemish.losses.reconstruction.mse import Mse
+from blemish.losses.reconstruction.typed import Typed
 from blemish.losses.rsr import RsrLoss
 from blemish.losses.subspace import Subspace
-from blemish.losses.sum_of_squares import SumOfSquares
-from blemish.losses.triplet import Triplet
-from blemish.losses.typed import Typed
 
 RECONSTRUCTIONS = {
     "mse": Mse,

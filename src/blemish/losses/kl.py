@@ -6,8 +6,8 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.functional import learnt_mean
-from blemish.output import Batch, Output
+from blemish.core.output import Batch, Output
+from blemish.losses.functional import learnt_mean
 
 
 def kl_divergence(mu: Float[Tensor, "batch latent"], logvar: Float[Tensor, "batch latent"]) -> Float[Tensor, " batch"]:

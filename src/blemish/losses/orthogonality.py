@@ -6,8 +6,8 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from blemish.core.output import Batch, Output
 from blemish.losses.rsr import orthogonality_error
-from blemish.output import Batch, Output
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from blemish.functional import mean_where
-from blemish.output import Batch, Output
+from blemish.core.output import Batch, Output
+from blemish.losses.functional import mean_where
 
 SCALE = 5.0
 """Units of the code for a clip at twice the ordinary pace: a tenth more or less is half a unit."""

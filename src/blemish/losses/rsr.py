@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.functional import learnt_mean
-from blemish.output import Batch, Output
+from blemish.core.output import Batch, Output
+from blemish.losses.functional import learnt_mean
 
 
 def subspace_distance(

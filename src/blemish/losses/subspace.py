@@ -6,9 +6,9 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.functional import learnt_mean
+from blemish.core.output import Batch, Output
+from blemish.losses.functional import learnt_mean
 from blemish.losses.rsr import subspace_distance
-from blemish.output import Batch, Output
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Kinds of data: raw samples ↔ one float tensor ↔ something a person can look at."""
 
 from blemish.modalities.image import Image
-from blemish.modalities.protocol import FittedModality, Modality
+from blemish.modalities.modality import FittedModality, Modality
 from blemish.modalities.tabular import Tabular
 from blemish.modalities.text import Text
 from blemish.modalities.video import Video

@@ -10,12 +10,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from blemish.graph import Graph, Node
-from blemish.modalities.oddities import Oddities, fit_oddities
+from blemish.core.graph import Graph, Node
+from blemish.core.output import Block
+from blemish.data.planes import PICTURE_AXES, check_pictures
+from blemish.modalities.features.patch_memory import Oddities, fit_oddities
+from blemish.modalities.features.texture import texture
 from blemish.modalities.pictures import Pixels, chunks, fill_pictures, fit_pixels, mask_pictures, shrink_mask
-from blemish.modalities.texture import texture
-from blemish.output import Block
-from blemish.planes import PICTURE_AXES, check_pictures
 
 SMALL_SIDE = 32  # pixels a side of the small copy
 TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the cache

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from blemish.errors import DataError
+from blemish.core.errors import DataError
 
 
 def to_booleans(mask: Any) -> Bool[np.ndarray, "..."]:

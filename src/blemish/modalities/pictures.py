@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, interpolate
 
-from blemish.errors import DataError
-from blemish.graph import Node
+from blemish.core.errors import DataError
+from blemish.core.graph import Node
+from blemish.data.planes import match_channels
 from blemish.modalities.masks import to_booleans
-from blemish.planes import match_channels
 
 MAX_SIDE = 64
 LEAST_WHITE = 255  # a model whose white is at least this was fitted on whole numbers

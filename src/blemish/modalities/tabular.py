@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
-from blemish.columns import Columns, input_name, matching_columns, to_columns, to_numbers, to_texts
-from blemish.errors import DataError, DataWarning
-from blemish.graph import ML, Graph, Node
-from blemish.modalities.columns import from_columns, mask_columns, schema_of, with_columns
-from blemish.output import Block
-from blemish.threads import in_order
+from blemish.core.errors import DataError, DataWarning
+from blemish.core.graph import ML, Graph, Node
+from blemish.core.output import Block
+from blemish.core.threads import in_order
+from blemish.data.columns import Columns, input_name, matching_columns, to_columns, to_numbers, to_texts
+from blemish.modalities.table_columns import from_columns, mask_columns, schema_of, with_columns
 
 MISSING = "(missing)"
 MANY_TREES = {"name": "trees", "n_trees": 300}  # a hundred tell too few of the rows at the very top apart

@@ -13,10 +13,10 @@ from sklearn.decomposition import TruncatedSVD
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from blemish.errors import ConfigError, DataError
-from blemish.graph import Graph, Node
-from blemish.output import Block
-from blemish.words import Words, check_texts, vectorizer
+from blemish.core.errors import ConfigError, DataError
+from blemish.core.graph import Graph, Node
+from blemish.core.output import Block
+from blemish.data.words import Words, check_texts, vectorizer
 
 WORDS_OF_A_RECONSTRUCTION = 10
 LEAST_SHARE = 0.01  # of a text's error, for a word that it lacks to be part of its explanation
@@ -171,7 +171,7 @@ class FittedText:
         return {"topics": x @ directions.T / len(self.terms) ** 0.5, "words": alike @ directions.T}
 
     def graph(self, graph: Graph) -> Node:
-        """Weights as an input: words are looked up outside, by `blemish.words`, because ONNX has no such splitting."""
+        """Weights as an input: `blemish.data.words` splits the texts, because ONNX has no such splitting."""
         return graph.input("weights", np.float32, ["row", len(self.terms)])
 
     def interface(self) -> dict[str, Any]:

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from blemish.graph import Graph, Node
+from blemish.core.graph import Graph, Node
+from blemish.core.output import Block
+from blemish.data.planes import CLIP_AXES, check_lengths, check_pictures
 from blemish.modalities.pictures import Pixels, fill_pictures, fit_pixels, mask_pictures, shrink_mask
-from blemish.output import Block
-from blemish.planes import CLIP_AXES, check_lengths, check_pictures
 
 
 @dataclass(frozen=True)

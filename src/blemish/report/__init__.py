@@ -3,7 +3,6 @@
 Charts and the page need the extra `report` (plotly, jinja2); neither is imported before it is used.
 """
 
-from blemish.report.card import card
 from blemish.report.charts import curves, histograms, latent_map, principal_plane
 from blemish.report.intervals import Point, intervals
 from blemish.report.page import Section, Table, render, table_html, write_page
@@ -13,7 +12,6 @@ __all__ = [
     "Point",
     "Section",
     "Table",
-    "card",
     "curves",
     "film",
     "film_pair",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.errors import DataError
+from blemish.core.errors import DataError
 from blemish.report.figure import MUTED, fragment, plain
 
 

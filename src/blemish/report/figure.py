@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from blemish.errors import missing_extra
+from blemish.core.errors import missing_extra
 
 MUTED = "#7D838C"
 """Text that is readable on white and on black; the page's style sheet replaces it by the better one of each."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from blemish.errors import DataError, missing_extra
-from blemish.store import write_atomically
+from blemish.core.errors import DataError, missing_extra
+from blemish.core.store import write_atomically
 
 Cell = str | int | float | None
 """Text, a number or nothing (a dash)."""

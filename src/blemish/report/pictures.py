@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from blemish.errors import ConfigError
+from blemish.core.errors import ConfigError
 
 GAP = 2
 """Transparent pixels between two frames."""

@@ -9,12 +9,13 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
-from blemish.errors import ConfigError
-from blemish.experts import EXPERTS, Expert
-from blemish.graph import Node
-from blemish.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.parts import choose
-from blemish.scoring.clouds import (
+from blemish.core.errors import ConfigError
+from blemish.core.graph import Node
+from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.core.parts import choose
+from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, Scores, State
+from blemish.scoring.experts import EXPERTS, Expert
+from blemish.scoring.mixture import (
     PRIOR,
     fit_whitening,
     log_joint,
@@ -24,8 +25,7 @@ from blemish.scoring.clouds import (
     whitened,
     whitened_graph,
 )
-from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, Scores, State
-from blemish.scoring.tail import fit_tail, tail_rank, tail_rank_graph
+from blemish.scoring.surprisal import fit_tail, tail_rank, tail_rank_graph
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MOST_ROWS = 10_000  # ordinary rows that an expert learns from: more cost time and change little

@@ -7,8 +7,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from blemish.errors import ConfigError
-from blemish.graph import Node
+from blemish.core.errors import ConfigError
+from blemish.core.graph import Node
 
 OF_THE_NETWORK = frozenset({"code", "error"})  # views that need no modality
 State = dict[str, np.ndarray]

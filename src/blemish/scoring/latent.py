@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.labels import DEFECT, is_ordinary
-from blemish.scoring.clouds import (
+from blemish.core.labels import DEFECT, is_ordinary
+from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State
+from blemish.scoring.mixture import (
     BREADTH,
     PRIOR,
     clouds,
@@ -17,7 +18,6 @@ from blemish.scoring.clouds import (
     posterior,
     posterior_graph,
 )
-from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State
 
 LEAST_CONTRASTED = 8
 """Labelled defects without which the default objective for clips has no contrast."""

@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.labels import DEFECT
-from blemish.scoring.clouds import clouds, clouds_graph, fit_clouds, posterior, posterior_graph
+from blemish.core.labels import DEFECT
 from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, State
+from blemish.scoring.mixture import clouds, clouds_graph, fit_clouds, posterior, posterior_graph
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The one network: encode → bottleneck → decode."""

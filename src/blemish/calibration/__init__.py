@@ -1,0 +1,1 @@
+"""Scores → decisions: thresholds and guarantees, probabilities, p-values, the report on labels."""

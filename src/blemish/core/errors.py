@@ -1,0 +1,71 @@
+"""Everything Blemish raises. Each message says what came, what was expected and what to do."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+
+class BlemishError(Exception):
+    """Base of all errors that Blemish raises on purpose; the command line prints it as one line."""
+
+
+class DataError(BlemishError, ValueError):
+    """The samples cannot be read or do not fit the model."""
+
+
+class LabelError(BlemishError, ValueError):
+    """The labels are not in Blemish's words, or use a colliding dialect."""
+
+
+class NoDefectsError(BlemishError, ValueError):
+    """A question about *my defect* was asked of a model that was shown none."""
+
+
+class ConfigError(BlemishError, ValueError):
+    """A choice of parts or a setting is unknown, misspelt or does not fit the others."""
+
+
+class TrainingError(BlemishError, RuntimeError):
+    """Training went wrong, for example a loss term became NaN."""
+
+
+class ArtifactError(BlemishError, ValueError):
+    """A model file is missing, truncated, foreign or from a newer Blemish."""
+
+
+class ExportError(BlemishError, RuntimeError):
+    """An exported model would not give the scores of the original."""
+
+
+class MissingExtraError(BlemishError, ImportError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+class DataWarning(UserWarning):
+    """Something in the data was skipped or replaced; the message names it."""
+
+
+class QualityWarning(UserWarning):
+    """A fitted model looks degenerate; the message says what to do."""
+
+
+def missing_extra(package: str, extra: str) -> MissingExtraError:
+    """The error for an absent optional dependency.
+
+    Example:
+        >>> missing_extra("av", "video")
+        MissingExtraError("'av' is not installed; it comes with: pip install 'blemish[video]'")
+    """
+    return MissingExtraError(f"{package!r} is not installed; it comes with: pip install 'blemish[{extra}]'")
+
+
+def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    """A hint that names the closest known word and all of them.
+
+    Example:
+        >>> nearest("marginn", ["margin", "kl"])
+        "did you mean 'margin'? There are kl, margin"
+    """
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    start = f"did you mean {close[0]!r}? There are " if close else "there are "
+    return start + ", ".join(sorted(known))

@@ -1,0 +1,66 @@
+"""Texts as weighted words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from blemish.core.errors import DataError
+
+
+class Words:
+    """A vocabulary with the weights of its words."""
+
+    def __init__(self, terms: Sequence[str], idf: Float[np.ndarray, " term"], stop_words: bool) -> None:
+        """Keep what was learnt.
+
+        Args:
+            terms: In the order of the features.
+            idf: Inverse document frequency of each.
+            stop_words: Whether words without content are left out.
+        """
+        self.n_terms = len(terms)
+        self._vectorizer = vectorizer(stop_words, vocabulary=list(terms))
+        self._vectorizer.idf_ = idf
+
+    def weights(self, raw: Any) -> csr_matrix:
+        """Weights of the words of each text, rows of length 1 (0 for a text without a known word), sparse.
+
+        Raises:
+            DataError: If an item is no string.
+        """
+        return csr_matrix(self._vectorizer.transform(check_texts(raw)))
+
+    def features(self, raw: Any) -> csr_matrix:
+        """Weights as float32, scaled so that the mean square of a feature is 1, shape (row, term), sparse."""
+        return csr_matrix(self.weights(raw) * np.sqrt(self.n_terms), dtype=np.float32)
+
+
+def vectorizer(stop_words: bool, **options: Any) -> TfidfVectorizer:
+    """How texts are cut into words and these are counted: damped term frequency.
+
+    Args:
+        stop_words: Leave out English words without content.
+        options: Of `TfidfVectorizer`.
+    """
+    return TfidfVectorizer(sublinear_tf=True, stop_words="english" if stop_words else None, **options)
+
+
+def check_texts(raw: Any) -> list[str]:
+    """Strings as a list.
+
+    Raises:
+        DataError: If there is none, or an item is no string.
+    """
+    texts: list[Any] = list(raw) if not isinstance(raw, (str, bytes)) and hasattr(raw, "__iter__") else [raw]
+    if not texts:
+        raise DataError("there is no text")
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(
+                f"text {row} is {type(text).__name__} {str(text)[:40]!r}, not a string; give '' for no text"
+            )
+    return texts

@@ -1,0 +1,342 @@
+"""Why is this one flagged? Elements that reconstruct badly, and the labelled samples it lies near."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+
+from blemish.core.errors import DataError
+from blemish.data.columns import frame_html, frame_of
+from blemish.explain.occlusion import (
+    LEAST_CHANGE,
+    drivers,
+    falls,
+    holds,
+    named_together,
+    tail,
+    typical_row,
+    without_cells,
+    without_columns,
+    without_words,
+)
+from blemish.fitting.fitted import Fitted
+from blemish.fitting.model import Model
+from blemish.modalities.tabular import FittedTabular
+from blemish.modalities.text import FittedText
+from blemish.scoring import Evidence
+from blemish.training.sparse import TensorRows
+
+GRID = 8
+SAME_CODE = 1e-10
+"""Squared distance, relative to a code's squared length, below which two codes differ by rounding: 1e-5 in length."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is wrong with each row.
+
+    Attributes:
+        index: The rows' names.
+        elements: Names of what can be wrong: columns, regions of a picture, or frames and regions.
+        error: Error of each element, shape (row, element), >= 0; 0 for words that do not matter in that text.
+        total: Error of the whole row, shape (row,): what the shares are of.
+        seen: The value seen, by row and element; None for pictures.
+        expected: The value that the model expects there; None for pictures.
+        nearest_defects: Names of the labelled defects by distance in latent space, nearest first, for each row.
+        nearest_normals: Names of training normals, likewise.
+        error_map: Error of every pixel, shape of the samples; for tables that of `error`.
+        fall: How far the score falls when an element is replaced by its normal value, shape (row, element): the defect
+            score where defects are labelled, else the outlier score. None where only errors were asked for.
+        driver: For each row 'unusual', 'like your defect', 'both' or 'neither'; see `occlusion.drivers`.
+        unusual: Share of ordinary rows that are as unusual, in (0, 1], shape (row,).
+        alike: Share of ordinary rows that are as much like the labelled defects; None without any.
+        chances: For columns of categories, by row and element: the three likeliest categories with their
+            probabilities; None elsewhere.
+        named: For tables, columns that lower the score as a set, as numbers, in the order in which they were chosen,
+            shape (row, named); see `blemish.explain.occlusion.named_together`.
+        together: How far the score falls when each and all named before it are replaced, shape (row, named).
+    """
+
+    index: list[Any]
+    elements: tuple[str, ...]
+    error: Float[np.ndarray, "row element"]
+    total: Float[np.ndarray, " row"]
+    seen: list[list[Any]] | None
+    expected: list[list[Any]] | None
+    nearest_defects: list[list[Any]]
+    nearest_normals: list[list[Any]]
+    error_map: Float[np.ndarray, "row *sample"]
+    fall: Float[np.ndarray, "row element"] | None = None
+    driver: list[str] = field(default_factory=list)
+    unusual: Float[np.ndarray, " row"] | None = None
+    alike: Float[np.ndarray, " row"] | None = None
+    chances: list[list[dict[str, float] | None]] | None = None
+    named: Int[np.ndarray, "row named"] | None = None
+    together: Float[np.ndarray, "row named"] | None = None
+
+    def worst(self, row: int, top: int) -> list[int]:
+        """The `top` elements of a row: those named as a set, those that lower the score, most first; then by error.
+
+        Elements with neither a fall nor an error are left out.
+        """
+        error = self.error[row]
+        fall = np.zeros_like(error) if self.fall is None else np.maximum(self.fall[row], 0)
+        named = [] if self.named is None else self.named[row].tolist()
+        others = [element for element in np.lexsort((-error, -fall)).tolist() if element not in named]
+        return [element for element in [*named, *others] if error[element] > 0 or fall[element] > 0][:top]
+
+    def to_frame(self, top: int = 5) -> Any:
+        """A frame with one line for each of the `top` worst elements of each row; an Arrow table without pandas.
+
+        Elements without any error are left out.
+
+        Columns: row, rank (from 1), element, error, share (of the row's error), seen, expected, nearest_defect,
+        nearest_normal; where the score was explained also fall (of the score, without this element), together (without
+        this and those ranked before it; tables only, and the first three), chances (of the categories) and driver; the
+        index of a frame repeats the row's name.
+        """
+        share = self.error / np.maximum(self.total[:, None], 1e-12)
+        lines = [
+            {
+                "row": row,
+                "rank": rank,
+                "element": self.elements[element],
+                "error": float(self.error[row, element]),
+                "share": float(share[row, element]),
+                "seen": None if self.seen is None else self.seen[row][element],
+                "expected": None if self.expected is None else self.expected[row][element],
+                "nearest_defect": next(iter(self.nearest_defects[row]), None),
+                "nearest_normal": next(iter(self.nearest_normals[row]), None),
+                **self.of_score(row, element),
+            }
+            for row in range(len(self.index))
+            for rank, element in enumerate(self.worst(row, top), start=1)
+        ]
+        return frame_of(lines, index=[self.index[line["row"]] for line in lines], mixed=("seen", "expected"))
+
+    def of_score(self, row: int, element: int) -> dict[str, Any]:
+        """Falls, chances (as text) and driver of one element of a row; nothing where only errors were asked for."""
+        if self.fall is None:
+            return {}
+        chances = None if self.chances is None else self.chances[row][element]
+        told = None if chances is None else ", ".join(f"{name} {chance:.0%}" for name, chance in chances.items())
+        place = [] if self.named is None else np.flatnonzero(self.named[row] == element).tolist()
+        together = float(self.together[row, place[0]]) if self.together is not None and place else None
+        fall = float(self.fall[row, element])
+        return {"fall": fall, "together": together, "chances": told, "driver": self.driver[row]}
+
+    def _repr_html_(self) -> str:
+        """The frame, for notebooks; pandas escapes it."""
+        return frame_html(self.to_frame())
+
+    def by_frame(self) -> Any:
+        """A frame with one line for each frame of each recording, for video; an Arrow table without pandas.
+
+        Columns: recording, frame (from 0), error (root mean squared over the pixels where the loss is a squared error;
+        the mean over the clips that hold the frame), regularity (in [0, 1], see `regularity`).
+
+        Raises:
+            DataError: If the rows are no clips.
+        """
+        if self.error_map.ndim != 5:
+            raise DataError(f"only video has frames; these rows have the shape {self.error_map.shape[1:]}")
+        of_frame = np.sqrt(self.error_map.mean(axis=(2, 3, 4)))
+        clips: dict[Any, list[tuple[int, np.ndarray]]] = {}
+        for name, errors in zip(self.index, of_frame, strict=True):
+            recording, start = _place(name)
+            clips.setdefault(recording, []).append((start, errors))
+        lines = []
+        for recording, parts in clips.items():
+            total = np.zeros(max(start + len(errors) for start, errors in parts))
+            count = np.zeros(len(total))
+            for start, errors in parts:
+                total[start : start + len(errors)] += errors
+                count[start : start + len(errors)] += 1
+            there = np.flatnonzero(count)  # some clips of a recording may be missing
+            error = total[there] / count[there]
+            columns = zip(there.tolist(), error.tolist(), regularity(error).tolist(), strict=True)
+            lines += [
+                {"recording": recording, "frame": frame, "error": value, "regularity": score}
+                for frame, value, score in columns
+            ]
+        return frame_of(lines)
+
+
+def _place(name: Any) -> tuple[Any, int]:
+    """The recording that a clip was cut from, and its first frame there; see `blemish.data.sources.Samples.keys`."""
+    recording, sharp, start = name.rpartition("#") if isinstance(name, str) else ("", "", "")
+    return (recording, int(start)) if sharp and start.isdigit() else (name, 0)
+
+
+def explain(fitted: Fitted, names: list[Any], x: TensorRows, by: str) -> Explanation:
+    """What is wrong with each row, and which labelled samples it lies near.
+
+    Args:
+        fitted: A fit.
+        names: Of the rows.
+        x: The rows, shape (row, *sample).
+        by: 'score' or 'error'; see `DefectDetector.explain`.
+    """
+    model, modality = fitted.model, fitted.model.modality
+    evidence, error_map = model.evidence(x), model.error_map(x)
+    shown, kept = _of_columns(model, x, error_map) if modality.elements else _of_regions(error_map)
+    if by == "score":
+        shown |= _of_scores(fitted, x.to_dense(), evidence, kept)
+        if isinstance(modality, FittedTabular):
+            shown["chances"] = modality.chances(model.reconstruct(x).cpu().numpy())
+    return Explanation(
+        index=names,
+        nearest_defects=nearest(evidence.z, fitted.known["defect"], fitted.known_names["defect"]),
+        nearest_normals=nearest(evidence.z, fitted.known["normal"], fitted.known_names["normal"]),
+        error_map=error_map,
+        **shown,
+    )
+
+
+def _of_regions(error_map: Float[np.ndarray, "row *sample"]) -> tuple[dict[str, Any], np.ndarray]:
+    """Fields of `Explanation`, from 'elements' to 'expected', and which elements are shown: all regions."""
+    elements, error = regions(error_map)
+    shown = {"elements": elements, "error": error, "total": error.sum(axis=1), "seen": None, "expected": None}
+    return shown, np.ones(len(elements), dtype=bool)
+
+
+def _of_columns(
+    model: Model, x: TensorRows, error: Float[np.ndarray, "row element"]
+) -> tuple[dict[str, Any], np.ndarray]:
+    """The same of columns, or of the words that matter in some of the texts."""
+    modality: Any = model.modality
+    elements, total, kept = modality.elements, error.sum(axis=1), np.ones(error.shape[1], dtype=bool)
+    values = [x.to_dense().cpu().numpy(), model.reconstruct(x).cpu().numpy()]
+    if isinstance(modality, FittedText):
+        matters = modality.matters(values[0], error)
+        kept = np.asarray(matters.any(axis=0))
+        elements, error, values = those_that_matter(matters, elements, error, values)
+    seen, expected = map(modality.describe, values)
+    return {"elements": elements, "error": error, "total": total, "seen": seen, "expected": expected}, kept
+
+
+def _of_scores(
+    fitted: Fitted, x: Float[torch.Tensor, "row *sample"], evidence: Evidence, kept: np.ndarray
+) -> dict[str, Any]:
+    """What makes the score of each row: fields of `Explanation`, from 'fall' to 'together'.
+
+    Args:
+        fitted: A fit.
+        x: The rows, dense.
+        evidence: The same rows'.
+        kept: Which elements are shown, shape (element,).
+    """
+    model = fitted.model
+
+    def score(some: torch.Tensor) -> Float[np.ndarray, " row"]:
+        return fitted.decision_score(model.evidence(some)) if len(some) else np.zeros(0)
+
+    unusual = tail(fitted.calibration["outlier"], fitted.outlier_score(evidence))
+    alike = tail(fitted.calibration["defect"], fitted.defect_score(evidence)) if fitted.n_defects else None
+    facts: dict[str, Any] = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
+    blocks, n = model.modality.blocks, int(kept.sum())
+    if model.choices.modality.name == "text":
+        return {**facts, "fall": falls(score, x, without_words, lambda sample: holds(sample, kept), n)}
+    normals = model.decode(fitted.known["normal"])
+    if blocks:
+        typical = typical_row(normals, blocks)
+        fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)
+        facts["named"], facts["together"] = named_together(score, x, typical, blocks, fall)
+    else:
+        picture = normals.median(dim=0).values
+        fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n, LEAST_CHANGE)
+    return {**facts, "fall": fall}
+
+
+def regularity(error: Float[np.ndarray, " frame"]) -> Float[np.ndarray, " frame"]:
+    r"""How usual each frame of a recording is beside the others of the same recording: 1 the most, 0 the least.
+
+    .. math:: s_t = 1 - \frac{e_t - \min e}{\max e - \min e}
+
+    Not for deciding whether a recording holds anything unusual: every recording has a frame of 0.
+
+    Args:
+        error: Of each frame, shape (frame,), >= 0.
+
+    Returns:
+        Shape (frame,), in [0, 1]; 1 everywhere where all errors are equal.
+
+    Example:
+        >>> regularity(np.array([1.0, 3.0, 2.0])).tolist()
+        [1.0, 0.0, 0.5]
+
+    Reference:
+        Chong and Tay, 2017, arXiv:1701.01546, section "Regularity score". They divide by the largest error of a
+        sliding window; by the range of a recording, as here, all recordings share one scale.
+    """
+    low, high = error.min(), error.max()
+    return 1 - (error - low) / (high - low) if high > low else np.ones_like(error)
+
+
+def regions(error_map: Float[np.ndarray, "row *sample"]) -> tuple[tuple[str, ...], Float[np.ndarray, "row element"]]:
+    """Mean error of each cell of an 8 x 8 grid, of every frame for video.
+
+    Args:
+        error_map: (row, channel, height, width) or (row, frame, channel, height, width).
+
+    Returns:
+        A name for each cell, and the means (row, cell).
+    """
+    frames = error_map.mean(axis=-3)  # channels together
+    frames = frames if frames.ndim == 4 else frames[:, None]
+    height, width = frames.shape[-2:]
+    tops = np.linspace(0, height, min(GRID, height) + 1).astype(int)
+    lefts = np.linspace(0, width, min(GRID, width) + 1).astype(int)
+    names, means = [], []
+    for frame in range(frames.shape[1]):
+        prefix = f"frame {frame}, " if frames.shape[1] > 1 else ""
+        for top, bottom in pairwise(tops):
+            for left, right in pairwise(lefts):
+                names.append(f"{prefix}rows {top}-{bottom - 1}, columns {left}-{right - 1}")
+                means.append(frames[:, frame, top:bottom, left:right].mean(axis=(1, 2)))
+    return tuple(names), np.stack(means, axis=1)
+
+
+def those_that_matter(
+    matters: Bool[np.ndarray, "row element"],
+    elements: tuple[str, ...],
+    error: Float[np.ndarray, "row element"],
+    values: list[np.ndarray],
+) -> tuple[tuple[str, ...], Float[np.ndarray, "row kept"], list[np.ndarray]]:
+    """Only the elements that matter in some row; the error of one that does not matter in a row becomes 0 there.
+
+    Args:
+        matters: Which elements matter in which row.
+        elements: Names of all elements.
+        error: Error of each element.
+        values: More arrays (row, element) to cut alike.
+    """
+    kept = np.flatnonzero(matters.any(axis=0))
+    return (
+        tuple(elements[i] for i in kept),
+        np.where(matters, error, 0)[:, kept],
+        [value[:, kept] for value in values],
+    )
+
+
+def nearest(
+    z: Float[np.ndarray, "row latent"], known: Float[np.ndarray, "known latent"], names: list[Any], k: int = 3
+) -> list[list[Any]]:
+    """Names of the k nearest known codes of each row, nearest first; empty lists where nothing is known.
+
+    A known code that is the row's own, but for rounding, is the same sample, and says nothing.
+
+    Example:
+        >>> nearest(np.array([[0.0]]), np.array([[0.0], [2.0], [1.0]]), ["same", "far", "near"])
+        [['near', 'far']]
+    """
+    found = []
+    for code in z:
+        squared = np.square(known - code).sum(axis=1)
+        order = np.argsort(squared, kind="stable")
+        order = order[squared[order] > SAME_CODE * max(1.0, float(np.square(code).sum()))]
+        found.append([names[i] for i in order[:k].tolist()])
+    return found

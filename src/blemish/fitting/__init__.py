@@ -1,0 +1,1 @@
+"""Arguments → a fitted model; folds; what a model file holds."""

@@ -1,0 +1,193 @@
+"""From a detector's arguments to chosen parts, with every 'auto' filled in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from blemish.autoencoder.backbones import BACKBONES
+from blemish.autoencoder.bottlenecks import BOTTLENECKS
+from blemish.core.errors import ConfigError
+from blemish.core.parts import Part, choose
+from blemish.losses import LOSSES, RECONSTRUCTIONS
+from blemish.modalities import MODALITIES
+from blemish.scoring import SCORERS
+from blemish.scoring.latent import LEAST_CONTRASTED
+from blemish.training.corruptions import CORRUPTIONS
+from blemish.training.schedules import SCHEDULES
+
+AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 10, 200
+AUTO_BATCH = {"tabular": 128}
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """A value of `epochs`: train until the loss on held-out rows stops falling.
+
+    Attributes:
+        at_most: Epochs, >= 1.
+        patience: Epochs without gain before the end, >= 1.
+    """
+
+    at_most: int = 200
+    patience: int = 10
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The parts of one detector."""
+
+    modality: Part
+    backbone: Part
+    bottleneck: Part
+    losses: tuple[Part, ...]
+    corruption: Part | None
+    scorer: Part
+    schedule: Part
+
+    def spec(self) -> dict[str, Any]:
+        """Names and options as JSON values; the arguments that give the same parts again."""
+        return {
+            "modality": self.modality.spec(),
+            "backbone": self.backbone.spec(),
+            "bottleneck": self.bottleneck.spec(),
+            "losses": [loss.spec() for loss in self.losses],
+            "corruption": None if self.corruption is None else self.corruption.spec(),
+            "scorer": self.scorer.spec(),
+            "lr": self.schedule.spec(),
+        }
+
+
+def choose_parts(arguments: Mapping[str, Any], modality: Part) -> Choices:
+    """Fill in every 'auto' and check the names.
+
+    Args:
+        arguments: `DefectDetector`'s, by name.
+        modality: The kind of data, already found.
+
+    Raises:
+        ConfigError: If a part or an option is unknown, no or several losses reconstruct, or a value makes no sense.
+    """
+    bottleneck = choose("bottleneck", BOTTLENECKS, arguments["bottleneck"])
+    losses = arguments["losses"]
+    scorer = _scorer(arguments["scorer"], losses, modality)
+    if isinstance(losses, str) and losses == "auto":
+        losses = ["reconstruction", *bottleneck.factory.default_losses, *_contrast(scorer, modality)]
+    elif isinstance(losses, (str, Mapping)) or not isinstance(losses, (list, tuple)):
+        losses = [losses]
+    named = [modality.factory.loss if loss == "reconstruction" else loss for loss in losses]
+    chosen = tuple(choose("loss", LOSSES, loss) for loss in named)
+    if sum(loss.name in RECONSTRUCTIONS for loss in chosen) != 1:
+        raise ConfigError(
+            f"losses {[loss.name for loss in chosen]} must hold exactly one that reconstructs: "
+            f"'reconstruction' (the default for the data), {', '.join(RECONSTRUCTIONS)}"
+        )
+    backbone = modality.factory.backbone if arguments["backbone"] == "auto" else arguments["backbone"]
+    return Choices(
+        modality=modality,
+        backbone=choose("backbone", BACKBONES, backbone),
+        bottleneck=bottleneck,
+        losses=chosen,
+        corruption=None
+        if arguments["corruption"] is None
+        else choose("corruption", CORRUPTIONS, arguments["corruption"]),
+        scorer=scorer,
+        schedule=_schedule(arguments["lr"]),
+    )
+
+
+def choose_modality(spec: Any, guess: str) -> Part:
+    """The kind of data: the guess where the user said 'auto'.
+
+    Raises:
+        ConfigError: If it is unknown.
+    """
+    return choose("modality", MODALITIES, guess if isinstance(spec, str) and spec == "auto" else spec)
+
+
+def _contrast(scorer: Part, modality: Part) -> list[Any]:
+    """What the default objective gains for a scorer that reads the latent space.
+
+    Where the data teach the code by themselves, a contrast waits for more labels: it learns a few of them by heart.
+    """
+    contrast, pretext = scorer.factory.contrast, modality.factory.pretext
+    if not (contrast and pretext):
+        return list(contrast)
+    return [*({"name": name, "least_defects": LEAST_CONTRASTED} for name in contrast), *pretext]
+
+
+def _scorer(spec: Any, losses: Any, modality: Part) -> Part:
+    """The data's default, or the latent scorer where the losses shape the latent space with defects."""
+    if isinstance(spec, str) and spec == "auto":
+        named = losses if isinstance(losses, (list, tuple)) else [losses]
+        contrasts = any(
+            choose("loss", LOSSES, loss).factory.needs_defects
+            for loss in named
+            if loss not in ("auto", "reconstruction")
+        )
+        spec = "latent" if contrasts else modality.factory.scorer
+    part = choose("scorer", SCORERS, spec)
+    if part.name == "ensemble" and "experts" not in part.options:
+        part = replace(part, options={"experts": modality.factory.experts, **part.options})
+    return part
+
+
+def _schedule(lr: Any) -> Part:
+    if isinstance(lr, str) and lr == "auto":
+        return choose("lr", SCHEDULES, "one_cycle")
+    if isinstance(lr, (int, float)) and not isinstance(lr, bool):
+        if not 0 < lr < 10:
+            raise ConfigError(f"lr={lr!r} must be a learning rate above 0 and below 10")
+        return choose("lr", SCHEDULES, {"name": "constant", "lr": float(lr)})
+    return choose("lr", SCHEDULES, lr)
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """A count that a user gave.
+
+    Raises:
+        ConfigError: If it is no whole number, or too small.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
+        raise ConfigError(f"{name}={value!r} must be 'auto' or a whole number of at least {least}")
+    return int(value)
+
+
+def seed_of(random_state: Any) -> int:
+    """The seed that a `random_state` stands for; a new one for None."""
+    if random_state is None:
+        return int(np.random.SeedSequence().entropy % 2**62)  # pyright: ignore[reportOperatorIssue]
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**62))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    return whole_number("random_state", random_state, least=0)
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def batch_size_for(value: Any, modality: str) -> int:
+    """Rows of a batch: 128 for tables, 32 else."""
+    return AUTO_BATCH.get(modality, 32) if value == "auto" else whole_number("batch_size", value)
+
+
+def epochs_for(value: Any, n_rows: int, batch_size: int) -> tuple[int, int | None]:
+    """Number of epochs and the patience of early stopping, None without it.
+
+    'auto' is enough epochs for 600 steps, but 10 to 200.
+
+    Raises:
+        ConfigError: If the value makes no sense.
+    """
+    if isinstance(value, str) and value == "auto":
+        return max(LEAST_EPOCHS, min(MOST_EPOCHS, ceil(AUTO_STEPS / ceil(n_rows / batch_size)))), None
+    if isinstance(value, (Mapping, EarlyStopping)):
+        spec = {"name": "early_stopping", **value} if isinstance(value, Mapping) else value
+        stopping = choose("epochs", {"early_stopping": EarlyStopping}, spec).make()
+        return whole_number("at_most", stopping.at_most), whole_number("patience", stopping.patience)
+    return whole_number("epochs", value), None

@@ -1,0 +1,122 @@
+"""Fits that each leave out a fold of the ordinary rows: scores of all of them by fits that have not seen them."""
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
+from blemish.core.errors import ConfigError, DataError, DataWarning, QualityWarning
+from blemish.core.labels import is_ordinary
+from blemish.data.rows import Rows, take
+from blemish.fitting import fitted
+from blemish.fitting.choices import Choices, choose_modality, whole_number
+from blemish.fitting.fit import Job, assemble, plan_task, run_job
+from blemish.fitting.fitted import HELD_OUT, LEAST_HELD_OUT, Fitted, learn_groups
+
+
+def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " _"]]:
+    """Unlabelled and normal rows dealt evenly to folds, at random.
+
+    Args:
+        group: Of each row.
+        n_folds: >= 2, at most the number of such rows.
+        seed: Of the deal.
+
+    Raises:
+        ConfigError: If there cannot be so many folds.
+    """
+    rows = np.flatnonzero(is_ordinary(group))
+    if whole_number("folds", n_folds, least=2) > len(rows):
+        raise ConfigError(f"folds={n_folds} must be at most {len(rows)}, the unlabelled and normal rows")
+    dealt = np.random.default_rng(seed).permutation(rows)
+    return [np.sort(dealt[k::n_folds]) for k in range(int(n_folds))]
+
+
+def cross_fits(
+    arguments: Mapping[str, Any], rows: Rows, group: Int[np.ndarray, " row"], n_folds: Any, seed: int
+) -> Iterator[Fitted]:
+    """A whole fit for each fold, the scaling included, without that fold, which calibrates it.
+
+    Args:
+        arguments: `DefectDetector`'s, by name, with a number for `latent_dim`.
+        rows: The training data.
+        group: Their groups.
+        n_folds: See `deal_out`.
+        seed: Of the deal, the weights and the training.
+
+    Raises:
+        ConfigError: If there cannot be so many folds.
+        DataError: If the rows without a fold cannot be used.
+    """
+    part = choose_modality(arguments["modality"], rows.modality)
+    for k, held_out in enumerate(deal_out(group, n_folds, seed)):
+        rng = np.random.default_rng([seed, k])
+        seen = np.setdiff1d(np.arange(len(group)), held_out)
+        with warnings.catch_warnings():
+            for said in (QualityWarning, DataWarning):  # the fit of all rows has said it
+                warnings.simplefilter("ignore", said)
+            own = int(rng.integers(2**31))
+            model = assemble(arguments, part, part.make().fit(take(rows.X, seen.tolist())), own)
+            x = model.to_tensor(rows.X)
+            task, patience = plan_task(model, x, group, held_out, arguments, rng, warm_start=False)
+            job = Job(task, patience, model, x, group, rows.names, held_out, rng, time.perf_counter(), own, None)
+            for _ in run_job(job):
+                pass
+            yield replace(learn_groups(model, x, group, held_out, rows.names, own, blind=True), learnt=None)
+
+
+def p_values(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:
+    """Conformal p-values of new rows: by the folds where there are any, else by the rows that the fit held out.
+
+    Args:
+        fit: Of all rows.
+        folds: What `cross_fits` gave, or nothing.
+        X: Raw samples.
+
+    Raises:
+        DataError: If there are neither.
+    """
+    if not len(fit.held_out) and not folds:
+        raise DataError(
+            f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows, or call "
+            "cross_fit with the rows of the fit"
+        )
+
+    def scores(one: Fitted) -> Float[np.ndarray, " row"]:
+        return one.model.asked(X, lambda evidence: (one.blind.decision_score(evidence),))[0]
+
+    if folds:
+        return cross_conformal_p_values([fold.ordinary for fold in folds], np.stack([scores(fold) for fold in folds]))
+    return conformal_p_values(fit.ordinary, scores(fit))
+
+
+def to_stored(folds: Sequence[Fitted]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    """Their arrays by name and their other facts, for a model file."""
+    arrays = {f"fold{k}.{name}": array for k, fold in enumerate(folds) for name, array in fold.arrays().items()}
+    return arrays, [fold.facts() for fold in folds]
+
+
+def from_stored(
+    choices: Choices,
+    latent_dim: int,
+    arrays: Mapping[str, np.ndarray],
+    facts: Sequence[dict[str, Any]],
+    device: torch.device,
+) -> list[Fitted]:
+    """The inverse of `to_stored`.
+
+    Raises:
+        ArtifactError: If weights do not fit the parts.
+        KeyError: If something is missing.
+    """
+    own = [
+        {name.removeprefix(f"fold{k}."): array for name, array in arrays.items() if name.startswith(f"fold{k}.")}
+        for k in range(len(facts))
+    ]
+    return [fitted.from_stored(choices, latent_dim, *stored, device) for stored in zip(own, facts, strict=True)]

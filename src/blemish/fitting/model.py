@@ -1,0 +1,227 @@
+"""A fitted network with the modality that feeds it: raw samples in, codes and errors out."""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from blemish.autoencoder.autoencoder import Autoencoder
+from blemish.core.errors import ArtifactError, ConfigError, DataError
+from blemish.core.output import LossTerm, Output, Reconstruction
+from blemish.core.threads import fitting_threads, has_convolutions, in_order
+from blemish.fitting.choices import Choices
+from blemish.losses import RECONSTRUCTIONS
+from blemish.modalities import FittedModality
+from blemish.modalities.features.feature_cache import current
+from blemish.modalities.modality import PreparesParts
+from blemish.scoring import Evidence
+from blemish.scoring.evidence import views_of
+from blemish.training.sparse import SparseRows, TensorRows
+
+JUDGED_ROWS = 16_384  # rows at a time whose evidence is held: 1,000 bytes a row of a table, far more a row of pixels
+SCORING_ROWS = 1024  # rows at a time: fits the cache, see docs/log.md
+
+
+Answer = TypeVar("Answer")
+Arrays = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Parts put together for one data set.
+
+    Attributes:
+        choices: Which parts.
+        modality: Raw samples ↔ tensors.
+        network: The autoencoder, on `device`.
+        losses: The objective.
+        device: Where the network is.
+    """
+
+    choices: Choices
+    modality: FittedModality
+    network: Autoencoder
+    losses: tuple[LossTerm, ...]
+    device: torch.device
+
+    def copy(self) -> "Model":
+        """The same with weights of its own."""
+        return replace(self, network=deepcopy(self.network))
+
+    @property
+    def views(self) -> list[str]:
+        """What the scorer wants to know of a sample beside the network's code and error, by name."""
+        return views_of(self.choices.scorer.make())
+
+    @property
+    def reconstruction(self) -> Reconstruction:
+        """The one term that reconstructs."""
+        names = [part.name for part in self.choices.losses]
+        position = next(i for i, name in enumerate(names) if name in RECONSTRUCTIONS)
+        return self.losses[position]  # pyright: ignore[reportReturnType]
+
+    def to_tensor(self, raw: Any) -> TensorRows:
+        """Raw samples, (row, *sample): on the network's device, or sparse until they are split into batches."""
+        x = self.modality.to_tensor(raw)
+        return SparseRows(x, self.device) if isinstance(x, csr_matrix) else torch.from_numpy(x).to(self.device)
+
+    def run(self, x: TensorRows) -> Iterator[tuple[Tensor, Output]]:
+        """Chunks of x and what the network makes of them, without gradient or noise."""
+        self.network.eval()
+        for chunk in x.split(SCORING_ROWS):
+            with torch.inference_mode(), fitting_threads(self.network):
+                out = self.network(chunk)
+            yield chunk, out
+
+    def evidence(self, x: TensorRows) -> Evidence:
+        """Codes and reconstruction errors of tensors, and what the scorer wants to know besides."""
+        term, blocks = self.reconstruction, self.modality.blocks
+        parts = ({"z": out.z, "error": term.sample_error(chunk, out.x_hat, blocks)} for chunk, out in self.run(x))
+        seen = {name: values.astype(np.float64) for name, values in filled(parts, len(x)).items()}
+        if not self.views:
+            return Evidence(seen["z"], seen["error"])
+        with torch.inference_mode():
+            features = filled((self._features(chunk) for chunk in x.split(SCORING_ROWS)), len(x))
+        return Evidence(seen["z"], seen["error"], features)
+
+    def _features(self, chunk: Tensor) -> dict[str, Tensor]:
+        memory = current()
+        if memory is None or chunk.ndim < 4 or not len(chunk):  # only of pictures are they dear
+            return self.modality.features(chunk)
+        return memory.features(self.modality, self.modality.features, chunk)
+
+    def judged(self, rows: TensorRows | np.ndarray, ask: Callable[[Evidence], Answer]) -> list[Answer]:
+        """What `ask` makes of the evidence of some rows at a time, in order; by as many threads as PyTorch may use.
+
+        Args:
+            rows: Tensors, or raw samples that the modality may prepare in parts.
+            ask: Depends on each row alone.
+        """
+
+        def judge(start: int) -> Answer:
+            stop = min(start + JUDGED_ROWS, len(rows))
+            if isinstance(rows, np.ndarray):
+                return ask(self.evidence(self.to_tensor(rows[start:stop])))
+            return ask(self.evidence(rows[start:stop] if isinstance(rows, Tensor) else rows[torch.arange(start, stop)]))
+
+        starts = range(0, len(rows), JUDGED_ROWS)
+        alone = self.device.type != "cpu" or has_convolutions(self.network)
+        return list(in_order(judge, starts, 1 if alone else torch.get_num_threads()))
+
+    def asked(self, raw: Any, ask: Callable[[Evidence], Arrays]) -> Arrays:
+        """Arrays (row, …) that `ask` makes of the evidence of raw samples, all together; see `judged`."""
+        in_parts = isinstance(self.modality, PreparesParts) and self.modality.in_parts(raw)
+        try:
+            found = self.judged(raw if in_parts else self.to_tensor(raw), ask)
+        except DataError:
+            if in_parts:
+                self.to_tensor(raw)  # names the row by its place among all
+            raise
+        return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+
+    def error_map(self, x: TensorRows) -> Float[np.ndarray, "row *element"]:
+        """Error of every column or pixel; a column of several features has their mean."""
+        term, blocks = self.reconstruction, self.modality.blocks
+        errors = torch.cat([term.error_map(chunk, out.x_hat, blocks) for chunk, out in self.run(x)])
+        if blocks and errors.shape[1] != len(blocks):
+            errors = torch.stack([errors[:, b.start : b.stop].mean(dim=1) for b in blocks], dim=1)
+        return errors.cpu().numpy()
+
+    def reconstruct(self, x: TensorRows) -> Tensor:
+        """Reconstructions in the space of x."""
+        term, blocks = self.reconstruction, self.modality.blocks
+        return torch.cat([term.activate(out.x_hat, blocks) for _, out in self.run(x)])
+
+    def decode(self, z: Float[np.ndarray, "row latent"]) -> Tensor:
+        """What codes decode to, in the space of x."""
+        self.network.eval()
+        with torch.inference_mode():
+            x_hat = self.network.decode(torch.as_tensor(z, dtype=torch.float32, device=self.device))
+            return self.reconstruction.activate(x_hat, self.modality.blocks)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The network's weights by name."""
+        return {f"network.{name}": weight.cpu().numpy() for name, weight in self.network.state_dict().items()}
+
+    def load_weights(self, arrays: dict[str, np.ndarray]) -> None:
+        """Put stored weights in place of the present ones.
+
+        Raises:
+            ArtifactError: If they do not fit this network.
+        """
+        weights = {
+            name.removeprefix("network."): torch.from_numpy(array.copy())
+            for name, array in arrays.items()
+            if name.startswith("network.")
+        }
+        try:
+            self.network.load_state_dict(weights, assign=True)
+        except RuntimeError as error:
+            raise ArtifactError(f"weights and manifest do not fit: {str(error).splitlines()[-1].strip()}") from None
+        if any(weight.dtype != torch.float32 for weight in weights.values()):
+            raise ArtifactError("weights are not 32-bit floats")
+        if not all(weight.isfinite().all() for weight in weights.values()):
+            raise ArtifactError("weights are no finite numbers: the file is damaged; fit again or copy it again")
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(True)
+        self.network.to(self.device)
+
+
+def filled(parts: Iterator[dict[str, Tensor]], n: int) -> dict[str, np.ndarray]:
+    """Values of n rows by name, from parts of the rows in order.
+
+    Arrays are laid out before the second part is made. Small results kept between large chunks that come and go would
+    leave holes in memory into which no later chunk fits: 300 MB of 10,000 texts.
+
+    Args:
+        parts: One at least, each with the same names.
+        n: Rows of all parts together.
+    """
+    found: dict[str, np.ndarray] = {}
+    start = stop = 0
+    for part in parts:
+        for name, values in part.items():
+            some = values.cpu().numpy()
+            stop = start + len(some)
+            found.setdefault(name, np.empty((n, *some.shape[1:]), some.dtype))[start:stop] = some
+        start = stop
+    return found
+
+
+def build(choices: Choices, modality: FittedModality, latent_dim: int, device: torch.device) -> Model:
+    """Put parts together; the weights come from PyTorch's global generator, which the caller guards.
+
+    Raises:
+        ConfigError: If parts do not fit each other or the samples.
+    """
+    try:
+        bottleneck = choices.bottleneck.make(latent_dim)
+        backbone = choices.backbone.make(modality.sample_shape, bottleneck.hidden_dim, latent_dim, modality.blocks)
+        losses = tuple(loss.make() for loss in choices.losses)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"the parts cannot be built for samples of shape {modality.sample_shape}: {error}") from None
+    return Model(choices, modality, Autoencoder(backbone, bottleneck).to(device), losses, device)
+
+
+def device_for(name: str) -> torch.device:
+    """'auto' is a GPU where there is one.
+
+    Raises:
+        ConfigError: If PyTorch does not know the device, or has none of that kind here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device {name!r} is not available here ({str(error).splitlines()[0]}); use 'auto'") from None
+    return device

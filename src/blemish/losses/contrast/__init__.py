@@ -1,0 +1,1 @@
+"""Labelled defects close together, everything else far away: one loss per file."""

@@ -1,0 +1,80 @@
+"""The margin contrast on angles instead of distances."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from blemish.core.output import Batch, Output
+from blemish.core.parts import choose
+from blemish.losses.contrast.miners import MINERS, mine
+from blemish.losses.functional import columns_where, directions, is_defect, pair_mean, rows_where
+
+
+def cosine_contrast(
+    z: Float[Tensor, "batch latent"],
+    group: Int[Tensor, " batch"],
+    margin: float = 0.0,
+    miner: str = "distance_weighted",
+) -> Float[Tensor, ""]:
+    r"""Defects lie in one direction, everything else in any other.
+
+    .. math:: \frac{1}{m(m-1)} \sum_{d \ne e} (1 - c_{de}) + \frac1m \sum_d \sum_i w_{di} \max(0, c_{di} - margin)
+
+    over the m defects d, e and the other rows i, with the miner's weights w and the cosine c of codes as seen from the
+    mean normal.
+
+    Args:
+        z: Codes, shape (batch, latent).
+        group: Shape (batch,).
+        margin: Cosine below which a row is left alone, in [-1, 1).
+        miner: A name in `MINERS`.
+
+    Returns:
+        A number >= 0; 0 without defects.
+
+    Example:
+        >>> import torch
+        >>> cosine_contrast(torch.tensor([[-1.0], [1.0], [3.0], [3.0]]), torch.tensor([0, 0, 3, 3]))
+        tensor(0.8808)
+
+    Reference:
+        `torch.nn.CosineEmbeddingLoss`, on pairs of defects and on pairs of a defect and another row only.
+    """
+    defect, u = is_defect(group), directions(z, group)
+    own = rows_where(u, defect)
+    together, apart = own @ own.T, columns_where(own @ u.T, ~defect)
+    push = (mine(miner, apart, together) * (apart - margin).clamp_min(0)).sum()
+    return pair_mean(1 - together) + push / max(len(together), 1)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Defects in one direction, everything else in any other.
+
+    Use where the scale of codes means nothing; not where defects differ from other outliers by how far they are, nor
+    with two latent dimensions, which have too few directions.
+
+    Attributes:
+        weight: Factor in the total.
+        margin: See `cosine_contrast`.
+        miner: See `cosine_contrast`. With `uniform` the many rows that lie elsewhere anyway drown the few that do not.
+    """
+
+    weight: float = 1.0
+    margin: float = 0.0
+    miner: str = "distance_weighted"
+    needs: ClassVar[tuple[str, ...]] = ()
+    wants_views: ClassVar[bool] = True
+    wants_outliers: ClassVar[bool] = True
+    needs_defects: ClassVar[bool] = True
+    lower_bound: ClassVar[float] = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown miner."""
+        choose("miner", MINERS, self.miner)
+
+    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+        """See `cosine_contrast`."""
+        return cosine_contrast(out.z, batch.group, self.margin, self.miner)

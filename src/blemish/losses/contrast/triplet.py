@@ -1,0 +1,83 @@
+"""Triplets: a defect lies nearer to every other defect than to anything else, by a margin."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from blemish.core.output import Batch, Output
+from blemish.core.parts import choose
+from blemish.losses.contrast.miners import MINERS, mine
+from blemish.losses.functional import columns_where, distances_to_many, is_defect, rows_where
+
+
+def triplet_contrast(
+    z: Float[Tensor, "batch latent"],
+    group: Int[Tensor, " batch"],
+    margin: float = 1.0,
+    miner: str = "distance_weighted",
+) -> Float[Tensor, ""]:
+    r"""Each defect's farthest partner against the negatives that the miner finds.
+
+    .. math:: \frac1m \sum_d \sum_i w_{di} \max(0, \max_e \delta_{de} - \delta_{di} + margin)
+
+    over the m defects d, e and the other rows i, with the root mean squared difference of codes as the distance and
+    the miner's weights w. A lone defect is its own partner, at distance 0.
+
+    Args:
+        z: Codes, shape (batch, latent).
+        group: Shape (batch,).
+        margin: Distance, > 0, in units of one element of the code.
+        miner: A name in `MINERS`.
+
+    Returns:
+        A number >= 0; 0 without defects or without other rows.
+
+    Example:
+        >>> import torch
+        >>> triplet_contrast(torch.tensor([[0.0], [1.0], [1.5]]), torch.tensor([3, 3, 0]))
+        tensor(1.)
+
+    Reference:
+        Schroff, Kalenichenko and Philbin, "FaceNet", CVPR 2015, arXiv:1503.03832, eq. (3); the farthest positive and
+        the unsquared distance are those of Hermans, Beyer and Leibe, 2017, arXiv:1703.07737, eq. (5).
+    """
+    defect, unit = is_defect(group), z.shape[1] ** 0.5
+    if not defect.any():
+        return z.sum() * 0
+    pairs = distances_to_many(rows_where(z, defect), z) / unit
+    together, apart = columns_where(pairs, defect), columns_where(pairs, ~defect)
+    hinge = (together.amax(1, keepdim=True) + margin - apart).clamp_min(0)
+    return (mine(miner, -apart, -together) * hinge).sum() / len(pairs)
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """Defects nearer to each other than to anything else, by a margin.
+
+    Use where defects are alike; not where the defect has several faces: the farthest pair of them sets the goal.
+
+    Attributes:
+        weight: Factor in the total.
+        margin: See `triplet_contrast`.
+        miner: See `triplet_contrast`. With `uniform` the many far rows, whose hinge is 0, drown the few near ones; with
+            `hard` the codes may shrink to a point first, where the term equals its margin.
+    """
+
+    weight: float = 1.0
+    margin: float = 1.0
+    miner: str = "distance_weighted"
+    needs: ClassVar[tuple[str, ...]] = ()
+    wants_views: ClassVar[bool] = True
+    wants_outliers: ClassVar[bool] = True
+    needs_defects: ClassVar[bool] = True
+    lower_bound: ClassVar[float] = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown miner."""
+        choose("miner", MINERS, self.miner)
+
+    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+        """See `triplet_contrast`."""
+        return triplet_contrast(out.z, batch.group, self.margin, self.miner)

@@ -1,0 +1,1 @@
+"""How far a reconstruction is from its sample: one loss per file."""

@@ -1,0 +1,1 @@
+"""Features of a picture besides the code of the autoencoder."""

@@ -1,0 +1,114 @@
+"""The most unusual patches of a picture: what is wrong with it, wherever in it."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from blemish.modalities.features.pretrained import WIDTH, patches
+from blemish.modalities.pictures import chunks
+
+COMPONENTS = 96
+MOST_PATCHES = 20_000  # that the components are learnt from
+MOST_USUAL = 512  # patches that stand for all that is usual
+LEAST_SPREAD = 1e-3  # of a component: what hardly varies must not outweigh all others
+ROWS = 4  # pictures at a time: their patches stay in the cache
+
+
+@dataclass(frozen=True)
+class Oddities:
+    """The most unusual patches at one scale: in units of the patches' own spread, and how far from the usual ones.
+
+    Attributes:
+        side: Pixels of the longer side that a picture is brought to first: a larger one shows smaller things.
+        shares: View → share of a picture's patches, in (0, 1], that count. With a small one a pinhole is not averaged
+            away, with a large one the picture as a whole is seen.
+        centre: Mean patch.
+        directions: Principal components, each divided by its standard deviation.
+        usual: Patches of ordinary pictures, in those units.
+    """
+
+    side: int
+    shares: Mapping[str, float]
+    centre: Float[np.ndarray, " feature"]
+    directions: Float[np.ndarray, "feature component"]
+    usual: Float[np.ndarray, "patch component"]
+
+    def pooled(self, x: Float[Tensor, "row channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
+        """The mean of the most unusual patches of every picture.
+
+        A patch is the more unusual the further it is from the nearest usual one.
+
+        Args:
+            x: Pictures in [0, 1].
+
+        Returns:
+            By view, the mean whitened patch and the mean distance, shape (row, component + 1).
+        """
+        found = [self._pooled(chunk) for chunk in chunks(x, ROWS)]
+        return {view: torch.cat([chunk[view] for chunk in found]) for view in self.shares}
+
+    def _pooled(self, x: Tensor) -> dict[str, Tensor]:
+        centre, directions, usual = (
+            torch.from_numpy(a).to(x.device) for a in (self.centre, self.directions, self.usual)
+        )
+        found = (patches(x, self.side) - centre) @ directions
+        squared = found.square().sum(dim=2, keepdim=True) - 2 * found @ usual.T + usual.square().sum(dim=1)
+        distance = squared.amin(dim=2, keepdim=True).clamp(min=0).sqrt()
+        order = distance.argsort(dim=1, descending=True, stable=True)
+        ranked = torch.cat([found, distance], dim=2).gather(1, order.expand(-1, -1, found.shape[2] + 1))
+        kept = {view: max(1, round(share * ranked.shape[1])) for view, share in self.shares.items()}
+        return {view: ranked[:, :n].mean(dim=1) for view, n in kept.items()}
+
+    def state(self) -> dict[str, Any]:
+        """All of it as JSON values, arrays packed."""
+        patches_ = _packed(np.vstack([self.centre, self.directions.T]))
+        return {"side": self.side, "shares": dict(self.shares), "patches": patches_, "usual": _packed(self.usual)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Oddities":
+        """The inverse of `state`."""
+        rows = _unpacked(state["patches"]).reshape(-1, WIDTH)
+        usual = _unpacked(state["usual"]).reshape(-1, len(rows) - 1)
+        return cls(state["side"], state["shares"], rows[0].copy(), rows[1:].T.copy(), usual.copy())
+
+
+def _packed(x: np.ndarray) -> str:
+    return b64encode(np.ascontiguousarray(x, dtype="<f4").tobytes()).decode("ascii")
+
+
+def _unpacked(text: str) -> np.ndarray:
+    return np.frombuffer(b64decode(text, validate=True), dtype="<f4")
+
+
+def fit_oddities(x: Float[Tensor, "row channel height width"], side: int, shares: Mapping[str, float]) -> Oddities:
+    """Learn which patches are usual.
+
+    Args:
+        x: Pictures in [0, 1], at least one; an even sample of their patches is used.
+        side: See `Oddities`.
+        shares: See `Oddities`.
+
+    Reference:
+        Units after Defard et al., "PaDiM", 2021 (there a distribution for each position, here one for all); distance
+        to the nearest of the usual patches after Roth et al., "Towards total recall in industrial anomaly detection",
+        2022 (PatchCore; there a greedily chosen subset, here an even one).
+    """
+    seen = torch.cat([patches(chunk, side).flatten(0, 1) for chunk in x.split(ROWS)])
+    seen = seen[_evenly(len(seen), MOST_PATCHES)].cpu().numpy()
+    learnt = PCA(min(COMPONENTS, *seen.shape), svd_solver="full").fit(seen)
+    spread = np.sqrt(learnt.explained_variance_) + LEAST_SPREAD
+    centre, directions = learnt.mean_.astype(np.float32), (learnt.components_ / spread[:, None]).T.astype(np.float32)
+    usual = (seen[_evenly(len(seen), MOST_USUAL)] - centre) @ directions
+    return Oddities(side, shares, centre, directions, usual)
+
+
+def _evenly(n: int, most: int) -> Tensor:
+    """At most so many of n places, as evenly spread as can be."""
+    return torch.linspace(0, n - 1, min(n, most)).long()

@@ -1,0 +1,1 @@
+"""One ONNX file that scores raw samples, and its scores without PyTorch."""

@@ -1,0 +1,331 @@
+"""One ONNX file that scores raw samples: preparation, network and scores in one graph."""
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from blemish.calibration.probabilities import LEAST_KNOWN, log_ratio
+from blemish.core.errors import ExportError, missing_extra
+from blemish.core.graph import OPSET, Graph, Node, onnx_package
+from blemish.core.labels import CLASSES
+from blemish.core.store import write_atomically
+from blemish.core.version import __version__
+from blemish.fitting.fitted import Fitted
+from blemish.fitting.model import Model
+from blemish.onnx.runtime import KEY, SCHEMA, Runtime
+from blemish.scoring import Evidence
+from blemish.scoring.evidence import EvidenceNodes, ScoreNodes
+from blemish.scoring.mixture import PRIOR
+
+TOLERANCE = 1e-5
+"""Largest drift that an export may have; see `Parity`."""
+MOST_BEYOND = 0.01
+"""Share of rows in which float32 itself may drift further; see `Parity`."""
+TIE = TOLERANCE
+"""A threshold is often the score of a row: that row is not above it, though the last digits of its score may be."""
+DOUBLE = 11
+"""ONNX' number for float64."""
+STRETCH = 3.0
+"""Codes this many times as far from their centre as the normals' show what becomes of unusual rows."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How well an exported model agrees with the original on some rows.
+
+    Scores are made of steps (trees, ranks), and ONNX Runtime's float32 differs from PyTorch's in the last digit: a row
+    within 1e-7 of a step may land on its other side, and then its score moves by a step. So each half is held to the
+    tolerance in all rows by itself, the evidence and the scores that are made of it, and the whole in all rows but few.
+
+    Attributes:
+        rows: How many were compared.
+        source: Where they came from.
+        evidence: Largest difference of a code, of the root of an error, or of a view, divided by the row's largest
+            number there or 1, whichever is more: what float32 promises.
+        scores: Largest difference between the graph's scores and Blemish's own for the graph's evidence, divided by the
+            score's size or the spread of ordinary scores, whichever is more: a score has no unit of its own.
+        drift: The same of the whole, from raw samples to scores, over the rows within the tolerance.
+        beyond: The other rows.
+    """
+
+    rows: int
+    source: str
+    evidence: float
+    scores: float
+    drift: float
+    beyond: int
+
+    @property
+    def text(self) -> str:
+        """One line for a person."""
+        beyond = f", but for {self.beyond} where float32's last digit decides" if self.beyond else ""
+        return f"{self.rows} rows ({self.source}) agree to {max(self.scores, self.drift):.1e}{beyond}"
+
+
+class Body(nn.Module):
+    """All of a model that is tensor maths: code, error and views of what the network sees."""
+
+    def __init__(self, model: Model) -> None:
+        """Take the network to the processor; the model's own stays where it is."""
+        super().__init__()
+        self.network = deepcopy(model.network).cpu().eval()
+        self.reconstruction, self.modality, self.views = model.reconstruction, model.modality, model.views
+
+    def forward(self, x: Float[Tensor, "row *sample"]) -> tuple[Tensor, ...]:
+        """Code, error, and a tensor a view."""
+        out = self.network(x)
+        error = self.reconstruction.sample_error(x, out.x_hat, self.modality.blocks)
+        found = self.modality.features(x) if self.views else {}
+        return (out.z, error, *(found[view] for view in self.views))
+
+
+def write_onnx(
+    path: str | os.PathLike[str],
+    fitted: Fitted,
+    thresholds: Mapping[str, float],
+    shares: Mapping[str, float],
+    facts: Mapping[str, Any],
+    samples: Any = None,
+) -> Parity:
+    """Export, compare with the original, and write the file whole or not at all.
+
+    Args:
+        path: Where to.
+        fitted: What scores.
+        thresholds: 'threshold' of the decision score and 'outlier_threshold'.
+        shares: Of the groups, which the probabilities assume.
+        facts: More to store, as JSON values.
+        samples: Raw samples to compare on; None: what the codes kept in the model decode to, and codes far out, and for
+            tables the held-out rows kept there.
+
+    Raises:
+        ExportError: If the file's scores would differ from the model's; nothing is written.
+        MissingExtraError: If a package is missing.
+    """
+    graph = Graph()
+    evidence = _evidence_nodes(graph, fitted.model)
+    labelled = fitted.n_defects > 0
+    made = fitted.scorer.graph(fitted.scorer_state, evidence, labelled=labelled)
+    above = {name: at + TIE * max(1.0, abs(at)) for name, at in thresholds.items()}
+    label = _either(made.outlier > above["outlier_threshold"], graph.constant(["other"]), graph.constant(["normal"]))
+    graph.output("outlier_score", made.outlier, np.float64, ["row"])
+    if made.defect is not None:
+        graph.output("defect_score", made.defect, np.float64, ["row"])
+        label = _either(made.defect > above["threshold"], graph.constant(["defect"]), label)
+    graph.output("probabilities", _probabilities(fitted, made, shares), np.float64, ["row", 3])
+    graph.output("label", label, np.str_, ["row"])
+    known = {
+        **facts,
+        **fitted.model.modality.interface(),
+        **thresholds,
+        "schema": SCHEMA,
+        "version": __version__,
+        "modality": fitted.model.choices.modality.name,
+        "classes": ["normal", "other", "defect"],
+        "n_defects": fitted.n_defects,
+    }
+    source = "kept in the model" if samples is None else "given"
+    samples = kept_samples(fitted) if samples is None else samples
+    also = {evidence.z: 2, evidence.error: 1, **dict.fromkeys(evidence.features.values(), 2)}
+    trial = graph.model({KEY: json.dumps(known)}, also).SerializeToString()
+    names = [node.name for node in also]
+    parity = compare(Runtime(trial), fitted, shares, samples, source, names, list(evidence.features))
+    _accept(parity)
+    finished = graph.model({KEY: json.dumps({**known, "parity": asdict(parity)}, allow_nan=False)})
+    write_atomically(path, finished.SerializeToString())
+    return parity
+
+
+def _probabilities(fitted: Fitted, made: ScoreNodes, shares: Mapping[str, float]) -> Node:
+    """`Fitted.probabilities` as part of the graph."""
+    assumed = made.probabilities * np.array([shares[name] / PRIOR[name] for name in CLASSES])
+    assumed = assumed / assumed.reduce("Sum", 1, keepdims=True)
+    known = fitted.calibration.get("known", np.empty(0))
+    if made.defect is None or len(known) < LEAST_KNOWN:
+        return assumed
+    graph, (slope, intercept) = assumed.graph, log_ratio(known, fitted.calibration["defect"])
+    share = float(np.log(shares["defect"] / (1 - shares["defect"])))
+    mine = (made.defect * slope + (intercept + share)).op("Sigmoid").expand_dims(1)
+    rest = assumed.take(np.array([0, 1]), axis=1).reduce("Sum", 1, keepdims=True)
+    normal = assumed.take(np.array([0]), axis=1) / rest.op("Max", 1e-300)
+    normal = _either(rest > 0.0, normal, graph.constant(0.5))
+    left = graph.constant(1.0) - mine
+    return graph.concat([normal * left, (graph.constant(1.0) - normal) * left, mine], axis=1)
+
+
+def _either(condition: Node, yes: Node, no: Node) -> Node:
+    return condition.graph.op("Where", condition, yes, no)
+
+
+def _evidence_nodes(graph: Graph, model: Model) -> EvidenceNodes:
+    """Preparation and network."""
+    x, views = model.modality.graph(graph), model.views
+    z, error, *found = graph.splice(_traced(Body(model), model.modality.sample_shape), {"x": x})
+    features = {view: node.to(np.float64) for view, node in zip(views, found, strict=True)}
+    return EvidenceNodes(z.to(np.float64), error.to(np.float64), features)
+
+
+def _traced(body: Body, sample_shape: tuple[int, ...]) -> Any:
+    """The body as a `ModelProto`, for any number of rows."""
+    onnx_package()
+    try:
+        from onnxscript import opset20
+    except ImportError:
+        raise missing_extra("onnxscript", "onnx") from None
+    op: Any = opset20
+
+    def sort(x: Any, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Any:
+        """PyTorch's exporter has no stable sort; ONNX' TopK is one."""
+        length = op.Gather(op.Shape(x), op.Constant(value_ints=[dim]))
+        return op.TopK(x, length, axis=dim, largest=int(descending), sorted=1)
+
+    def cross_entropy(
+        logits: Any, target: Any, weight: None = None, pos_weight: None = None, reduction: int = 0
+    ) -> Any:
+        """The exporter's own is the log of a sigmoid, which is -inf where that is 0, and loses digits before."""
+        return op.Add(op.Sub(op.Relu(logits), op.Mul(logits, target)), op.Softplus(op.Neg(op.Abs(logits))))
+
+    def sinh(x: Any) -> Any:
+        """ONNX Runtime's own loses digits near 0 in float32; PyTorch's does not."""
+        wide = op.Cast(x, to=DOUBLE)
+        twice = op.Sub(op.Exp(wide), op.Exp(op.Neg(wide)))
+        return op.CastLike(op.Mul(twice, op.Cast(op.Constant(value_float=0.5), to=DOUBLE)), x)
+
+    example = torch.full((3, *sample_shape), 0.5)
+    with _quiet(), torch.no_grad():
+        body(example)  # a pretrained network is read on first use, which a trace cannot do
+        program = torch.onnx.export(
+            body,
+            (example,),
+            input_names=["x"],
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            custom_translation_table={
+                torch.ops.aten.sinh.default: sinh,
+                torch.ops.aten.sort.stable: sort,
+                torch.ops.aten.binary_cross_entropy_with_logits.default: cross_entropy,
+            },
+            opset_version=OPSET,
+            external_data=False,
+            optimize=False,  # onnxscript 0.7.2 takes + 1e-9 for + 0; ONNX Runtime optimises when it loads
+            verbose=False,
+        )
+    if program is None:
+        raise ExportError("PyTorch gave no ONNX program")
+    return program.model_proto
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks on packages that it does not need."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def kept_samples(fitted: Fitted) -> Any:
+    """Raw samples from what a model file keeps: known codes decoded, the same far out, and a table's held-out rows."""
+    codes = np.concatenate([fitted.known["normal"], fitted.known["defect"]])
+    centre = fitted.known["normal"].mean(axis=0)
+    far = centre + STRETCH * (codes - centre)
+    x = fitted.model.decode(np.concatenate([codes, far])).cpu().numpy()
+    if "x" in fitted.reference:
+        x = np.concatenate([x, fitted.reference["x"]])
+    return fitted.model.modality.to_raw(x)
+
+
+def compare(
+    runtime: Runtime,
+    fitted: Fitted,
+    shares: Mapping[str, float],
+    samples: Any,
+    source: str,
+    names: list[str],
+    views: list[str],
+) -> Parity:
+    """Run both on raw samples.
+
+    Args:
+        runtime: The export, with its evidence among the outputs.
+        fitted: The original.
+        shares: Of the groups, which the probabilities assume.
+        samples: Raw samples.
+        source: Where they came from.
+        names: Outputs that hold the evidence: code, error, views.
+        views: Names of these views.
+    """
+    found = runtime.scores(samples)
+    z, error, *features = (found[name] for name in names)
+    seen = Evidence(z, error, dict(zip(views, features, strict=True)))
+    own = fitted.model.evidence(fitted.model.to_tensor(samples))
+    of_seen, of_own = (_scores(fitted, one, shares) for one in (seen, own))
+    whole = _drift(fitted, found, of_own)
+    beyond = ~(whole <= TOLERANCE)
+    return Parity(
+        rows=len(whole),
+        source=source,
+        evidence=max(map(_apart, _parts(seen, views), _parts(own, views))),
+        scores=float(_drift(fitted, found, of_seen).max()),
+        drift=float(whole[~beyond].max(initial=0.0)),
+        beyond=int(beyond.sum()),
+    )
+
+
+def _scores(fitted: Fitted, evidence: Evidence, shares: Mapping[str, float]) -> dict[str, np.ndarray]:
+    scores = fitted.scores(evidence, shares)
+    found = {"outlier_score": scores.outlier, "probabilities": scores.probabilities}
+    return found if scores.defect is None else {**found, "defect_score": scores.defect}
+
+
+def _parts(evidence: Evidence, views: list[str]) -> list[np.ndarray]:
+    """Codes, the root of the error, which is a distance in units of the scaled samples, and views."""
+    return [evidence.z, np.sqrt(evidence.error)[:, None], *(evidence.view(view) for view in views)]
+
+
+def _apart(a: Float[np.ndarray, "row feature"], b: Float[np.ndarray, "row feature"]) -> float:
+    """Largest difference in units of the largest number of the row, or 1; infinite where one is no number."""
+    apart = np.abs(a - b) / np.maximum(1.0, np.abs(b).max(axis=1, keepdims=True))
+    return float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))
+
+
+def _drift(
+    fitted: Fitted, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
+) -> Float[np.ndarray, " row"]:
+    """Largest difference of each row's scores, in units of the score or of the spread of ordinary scores."""
+    ordinary = {name: fitted.calibration[name] for name in ("outlier", "defect") if name in fitted.calibration}
+    spread = {f"{name}_score": float(np.std(scores)) or 1.0 for name, scores in ordinary.items()}
+    drifts = []
+    for name, scores in expected.items():
+        drift = np.abs(found[name] - scores) / np.maximum(np.abs(scores), spread.get(name, 1.0))
+        drifts.append(np.nan_to_num(drift, nan=np.inf).reshape(len(drift), -1).max(axis=1))
+    return np.maximum.reduce(drifts)
+
+
+def _accept(parity: Parity) -> None:
+    if (
+        parity.evidence <= TOLERANCE
+        and parity.scores <= TOLERANCE
+        and parity.beyond <= max(1, MOST_BEYOND * parity.rows)
+    ):
+        return
+    raise ExportError(
+        f"the exported model would drift from the original on {parity.rows} rows ({parity.source}): evidence by "
+        f"{parity.evidence:.1e}, scores by {parity.scores:.1e}, at most {TOLERANCE:.0e} is allowed; {parity.beyond} "
+        f"rows as a whole, at most {MOST_BEYOND:.0%} may. Nothing was written; train longer, or score with the model"
+    )

@@ -1,0 +1,137 @@
+"""Scores of an exported model, by ONNX Runtime alone: nothing here imports PyTorch."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blemish.core.errors import ArtifactError, missing_extra
+from blemish.data.columns import input_name, matching_columns, to_numbers, to_texts
+from blemish.data.planes import CLIP_AXES, PICTURE_AXES, check_lengths, check_pictures, match_channels
+
+SCHEMA = 1
+KEY = "blemish"
+"""Of the metadata that say what a model is."""
+MISSING = "(missing)"
+ROWS = {"tabular": 4096, "text": 1024, "image": 32, "video": 8}
+"""At a time."""
+
+Feeds = dict[str, np.ndarray]
+
+
+class Runtime:
+    """A model that `DefectDetector.export` wrote.
+
+    Attributes:
+        facts: What the file says of itself: kind of data, its inputs, thresholds, how well it agrees with the original.
+
+    Example:
+        scores = Runtime("m.onnx").scores(X)["defect_score"]
+    """
+
+    def __init__(self, model: str | os.PathLike[str] | bytes) -> None:
+        """Load.
+
+        Args:
+            model: A file, or its content.
+
+        Raises:
+            MissingExtraError: If ONNX Runtime is not installed.
+            ArtifactError: If it is no model of Blemish's, or from a newer version.
+        """
+        try:
+            import onnxruntime
+        except ImportError:
+            raise missing_extra("onnxruntime", "onnx") from None
+        name = "the model" if isinstance(model, bytes) else str(model)
+        if not isinstance(model, bytes) and not Path(model).is_file():
+            raise ArtifactError(f"there is no model file {name}; write one with 'blemish export … -o {name}'")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model if isinstance(model, bytes) else os.fspath(model), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's own errors have no common base
+            reason = str(error).splitlines()[0]
+            raise ArtifactError(f"{name} is no ONNX model, or is truncated ({reason}); export again") from None
+        self.facts = _parse(self._session.get_modelmeta().custom_metadata_map, name)
+        self._needs = {one.name for one in self._session.get_inputs()}
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of what the model gives."""
+        return [one.name for one in self._session.get_outputs()]
+
+    def scores(self, X: Any) -> dict[str, np.ndarray]:
+        """All that the model says of each row.
+
+        Args:
+            X: Raw samples: a table, pictures, clips or texts.
+
+        Returns:
+            'outlier_score' (row,), 'defect_score' (row,) if defects were labelled, 'probabilities' (row, 3) and
+            'label' (row,).
+
+        Raises:
+            DataError: If the data do not fit the model.
+        """
+        modality = self.facts["modality"]
+        found = [
+            self._session.run(None, feeds) for feeds in FEEDS[modality](X, self.facts, ROWS[modality], self._needs)
+        ]
+        return {name: np.concatenate(parts) for name, parts in zip(self.outputs, zip(*found, strict=True), strict=True)}
+
+
+def _parse(metadata: Mapping[str, str], name: str) -> dict[str, Any]:
+    if KEY not in metadata:
+        raise ArtifactError(f"{name} is an ONNX model, but not one that Blemish exported")
+    facts = json.loads(metadata[KEY])
+    if facts["schema"] > SCHEMA:
+        raise ArtifactError(f"{name} has schema {facts['schema']}, this Blemish reads up to {SCHEMA}; upgrade blemish")
+    return facts
+
+
+def _tables(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:
+    names = [column["name"] for column in facts["columns"]]
+    columns = matching_columns(X, names, facts["form"], facts["n_columns"])
+    feeds: Feeds = {}
+    for column in facts["columns"]:
+        values, name = columns[column["name"]], column["name"]
+        if column["kind"] == "categorical":
+            feeds[input_name(name)] = np.array([MISSING if v is None else v for v in to_texts(values)], dtype=object)
+        else:
+            feeds[input_name(name)] = to_numbers(values, name)
+    if needs == {"X"}:
+        array = np.zeros((len(next(iter(feeds.values()))), facts["n_columns"]))
+        for name, values in feeds.items():
+            array[:, int(name.removeprefix("x"))] = values
+        feeds = {"X": array}
+    for start in range(0, len(next(iter(feeds.values()))), rows):
+        yield {name: values[start : start + rows] for name, values in feeds.items()}
+
+
+def _pictures(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
+    n_frames = facts.get("n_frames")
+    kind = (3, "image", PICTURE_AXES) if n_frames is None else (4, "video", CLIP_AXES)
+    pictures = check_pictures(X, *kind)
+    if n_frames is not None:
+        check_lengths(pictures, n_frames)
+    for _, alike in groupby(pictures, key=np.shape):  # pictures of one size go together
+        many = list(alike)
+        for start in range(0, len(many), rows):
+            some = [match_channels(one, facts["channels"]) for one in many[start : start + rows]]
+            yield {"X": np.stack(some).astype(np.float32)}
+
+
+def _texts(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
+    from blemish.data.words import Words
+
+    weights = Words(facts["terms"], np.array(facts["idf"]), facts["stop_words"]).features(X)
+    for start in range(0, weights.shape[0], rows):  # pyright: ignore[reportOptionalSubscript]
+        yield {"weights": weights[start : start + rows].toarray()}
+
+
+FEEDS = {"tabular": _tables, "image": _pictures, "video": _pictures, "text": _texts}

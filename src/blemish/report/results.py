@@ -1,0 +1,107 @@
+"""What the command line and the report show of a model and its scores, as plain values."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blemish.core.errors import LabelError
+from blemish.core.metrics import evaluate
+from blemish.core.run_config import RunConfig
+from blemish.data.rows import take
+
+if TYPE_CHECKING:
+    from blemish.detector import DefectDetector
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: list[str]) -> dict[str, Any]:
+    """The quality of both scores on labelled samples; unlabelled ones are left out.
+
+    Args:
+        det: A fitted detector.
+        X: Samples.
+        words: 'defect', 'other', 'normal' or None for each.
+        kinds: What stands behind the group of each.
+
+    Returns:
+        `Evaluation` as JSON values under 'defect_score' (where defects were labelled) and 'outlier_score'.
+
+    Raises:
+        LabelError: If nothing is labelled.
+    """
+    from blemish.core.labels import UNLABELLED, to_groups, to_words
+
+    groups = to_groups(words, len(words))
+    labelled = groups != UNLABELLED
+    if not labelled.any():
+        raise LabelError("the truth labels no row; it must hold 'defect' and 'normal' or 'other', or 1 and 0")
+    if set(groups.tolist()) == {UNLABELLED, 3}:  # the dialect {0, 1}: in a truth, 0 is all the rest
+        labelled[:] = True
+        kinds = ["defect" if group == 3 else "rest" for group in groups]
+    defect = (to_words(groups) == "defect")[labelled]
+    kind = np.asarray(kinds, dtype=object)[labelled]
+    scores = {"outlier_score": np.asarray(det.outlier_score(X))[labelled]}
+    if det.fitted_.n_defects:
+        scores = {"defect_score": np.asarray(det.defect_score(X))[labelled], **scores}
+    return {name: asdict(evaluate(values, defect, kind)) for name, values in scores.items()}
+
+
+def top_explanations(det: "DefectDetector", X: Any, keys: list[Any], top: int, elements: int) -> list[dict[str, Any]]:
+    """The worst elements of the samples with the highest scores, as JSON values."""
+    scores = np.asarray(det.defect_score(X) if det.fitted_.n_defects else det.outlier_score(X))
+    order = np.argsort(-scores, kind="stable")[:top].tolist()
+    explanation = det.explain(take(X, order))
+    lines = []
+    for row, place in enumerate(order):
+        total = max(float(explanation.total[row]), 1e-12)
+        for element in explanation.worst(row, elements):
+            lines.append(
+                {
+                    "key": keys[place],
+                    "score": float(scores[place]),
+                    "element": explanation.elements[element],
+                    "seen": None if explanation.seen is None else explanation.seen[row][element],
+                    "expected": None if explanation.expected is None else explanation.expected[row][element],
+                    "share": float(explanation.error[row, element]) / total,
+                    **explanation.of_score(row, element),
+                    "nearest_defect": next(iter(explanation.nearest_defects[row]), None),
+                    "nearest_normal": next(iter(explanation.nearest_normals[row]), None),
+                }
+            )
+    return lines
+
+
+def description(det: "DefectDetector") -> dict[str, Any]:
+    """What a model is made of, as JSON values."""
+    model = det.fitted_.model
+    spec = model.choices.spec()
+    return {
+        **{name: spec[name] for name in ("modality", "backbone", "bottleneck", "losses", "corruption", "scorer", "lr")},
+        "sample_shape": list(model.modality.sample_shape),
+        "latent_dim": model.network.latent_dim,
+        "parameters": sum(p.numel() for p in model.network.parameters()),
+        "rows": det.training_["rows"],
+        "held_out": det.training_["held_out"],
+        "epochs": det.training_["epochs"],
+        "seconds": det.training_["seconds"],
+        "random_state": det.seed_,
+        "threshold": det.threshold_,
+        "promise": det.promise_.text,
+        "fitted": det.training_["date"],
+        "versions": det.training_["versions"],
+    }
+
+
+def run_config(det: "DefectDetector") -> RunConfig:
+    """The run file that fits this model again, with the seed that was used."""
+    arguments = {**det.get_params(deep=False), **det.fitted_.model.choices.spec(), "random_state": det.seed_}
+    arguments.pop("verbose")
+    kept = {name: value for name, value in arguments.items() if value is not None}
+    data = {
+        name: value
+        for name, value in getattr(det, "notes_", {}).get("run", {}).items()
+        if name not in kept and name != "preset"
+    }
+    return RunConfig.check({**data, **kept}, "the model")

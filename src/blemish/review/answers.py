@@ -1,0 +1,192 @@
+"""What the page is told, as plain values that JSON can hold."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from blemish.core.errors import BlemishError
+from blemish.review import drawings
+from blemish.review.catalogue import Catalogue
+from blemish.review.marks import CODES, found_by_mark
+from blemish.review.ranking import BUDGETS, advice, best_first, precision
+from blemish.review.session import Review
+
+STRIP_SIDE, LARGE_SIDE = 128, 512
+MOST_POINTS = 20_000
+MOST_ELEMENTS = 8
+GLANCE = "This is a first glance, by reconstruction error alone; the whole model is being fitted. Marks count already."
+
+
+def shown(review: Review, show: str, by: str) -> Any:
+    """Rows that the gallery shows, in their order."""
+    ranking = review.ranking
+    if show == "suggested":
+        return [suggestion.row for suggestion in review.suggestions()]
+    order = np.arange(len(review.catalogue)) if ranking is None else ranking.order
+    if ranking is not None and by == "outlier":
+        order = best_first(ranking.outlier)
+    if show == "all":
+        return order
+    code = 0 if show == "unmarked" else CODES[show]
+    return order[review.codes[order] == code]
+
+
+def item(review: Review, row: int) -> dict[str, Any]:
+    """What the gallery knows of a sample."""
+    ranking = review.ranking
+    digest = summary = None
+    error = ""
+    try:
+        digest, summary = review.catalogue.digest(row), review.catalogue.summary(row)
+    except BlemishError as gone:
+        error = str(gone)
+    found: dict[str, Any] = {
+        "row": row,
+        "id": digest,
+        "key": review.catalogue.title(row),
+        "label": None if digest is None else review.opinions.label(digest),
+        "summary": summary,
+        "error": error,
+    }
+    if ranking is not None:
+        outlier = _number(ranking.outlier[row])
+        if outlier is None and not error and ranking.scored and not review.busy:
+            found["error"] = f"{found['key']} cannot be decoded"
+        found |= {
+            "rank": int(ranking.places[row]),
+            "outlier": outlier,
+            "defect": None if ranking.defect is None else _number(ranking.defect[row]),
+            "chance": _number(ranking.probabilities[row, 2]),
+        }
+    return found
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(f"{value:.5g}")
+
+
+def state(review: Review) -> dict[str, Any]:
+    """All but the samples."""
+    ranking, det, status = review.ranking, review.det, review.status
+    marks = review.marks()
+    known: dict[str, Any] = {
+        "data": review.catalogue.name,
+        "modality": review.catalogue.modality,
+        "samples": len(review.catalogue),
+        "frames": review.catalogue.frames(),
+        "labels": review.ledger.name,
+        "place": review.opinions.place,
+        "counts": review.counts(),
+        "status": {**asdict(status), "busy": review.busy},
+        "ranking": None,
+        "suggestions": [],
+        "curve": [asdict(one) for one in review.points],
+        "found": found_by_mark(marks)[-2000:],
+        "advice": GLANCE if ranking is not None and ranking.glance else advice(marks, review.points),
+    }
+    if ranking is not None and det is not None:
+        known["ranking"] = {
+            "number": ranking.number,
+            "model": ranking.model,
+            "scored": ranking.scored,
+            "defects": ranking.defect is not None,
+        }
+        known["precision"] = [precision(ranking, review.codes, budget) for budget in BUDGETS]
+        known["promise"] = det.promise_.text
+        known["threshold"] = {"target": det.promise_.target, "value": det.promise_.value}
+        known["above"] = int((ranking.score > det.threshold_).sum())
+        known["suggestions"] = [
+            {**item(review, one.row), "kind": one.kind, "reason": one.reason} for one in review.suggestions()
+        ]
+        conflicts = np.flatnonzero(review.codes == CODES["conflict"])[:20].tolist()
+        known["conflicts"] = [
+            {**item(review, row), "people": review.opinions.of(review.catalogue.digest(row))} for row in conflicts
+        ]
+    return known
+
+
+def points(review: Review) -> bytes:
+    """Row, x, y, score (0 to 1 by rank) and label code of each point as 32-bit floats; the top and a random rest."""
+    ranking = review.ranking
+    if ranking is None:
+        return b""
+    order = ranking.order[: ranking.scored]
+    if len(order) > MOST_POINTS:
+        top, rest = order[: MOST_POINTS // 4], order[MOST_POINTS // 4 :]
+        drawn = np.random.default_rng(0).permutation(len(rest))[: MOST_POINTS - len(top)]
+        marked = rest[review.codes[rest] > 0]
+        order = np.unique(np.concatenate([top, rest[drawn], marked]))[: 2 * MOST_POINTS]
+    place = ranking.places[order]
+    share = 1 - (place - 1) / max(ranking.scored, 1)
+    columns = [order, *ranking.plane[order].T, share, review.codes[order]]
+    return np.ascontiguousarray(np.stack(columns, axis=1), dtype="<f4").tobytes()
+
+
+def detail(review: Review, row: int) -> dict[str, Any]:
+    """All about one sample: what stands in it, why it is odd, what was said of it and when."""
+    known = item(review, row)
+    digest = str(known["id"])
+    history = [{**asdict(one.mark), "saved": one.saved} for one in review.ledger.of_sample(digest)]
+    ranking = review.ranking
+    odds = None
+    if ranking is not None and not np.isnan(ranking.outlier[row]):
+        odds = dict(zip(("normal", "other", "defect"), map(_number, ranking.probabilities[row]), strict=True))
+    return {
+        **known,
+        "whole": None if known["error"] else review.catalogue.whole(row),
+        "people": review.opinions.of(digest),
+        "history": history,
+        "chances": odds,
+        "reasons": None if known["error"] else review.ask(lambda det, X: _reasons(det, X, review.catalogue), row),
+    }
+
+
+def _reasons(det: Any, X: Any, catalogue: Catalogue) -> dict[str, Any]:
+    """Which elements are odd, and which others the sample is like."""
+    pictures = det.fitted_.model.choices.modality.name in ("image", "video")
+    explanation = det.explain(X, by="error" if pictures else "score")
+    share = explanation.error[0] / max(float(explanation.total[0]), 1e-12)
+    elements = [
+        {
+            "element": str(explanation.elements[at]),
+            "share": _number(float(share[at])),
+            "seen": None if explanation.seen is None else _plain(explanation.seen[0][at]),
+            "expected": None if explanation.expected is None else _plain(explanation.expected[0][at]),
+            **{name: _plain(value) for name, value in explanation.of_score(0, at).items()},
+        }
+        for at in explanation.worst(0, MOST_ELEMENTS)
+    ]
+    near = {"nearest_defects": explanation.nearest_defects[0], "nearest_normals": explanation.nearest_normals[0]}
+    return {"elements": elements, **{name: list(map(catalogue.titled, keys)) for name, keys in near.items()}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return _number(value)
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def reconstructed(det: Any, X: Any) -> bytes | None:
+    """What the network makes of one picture or clip, as a JPEG; None for other samples."""
+    kind = det.fitted_.model.choices.modality.name
+    if kind not in ("image", "video"):
+        return None
+    made = np.asarray(det.reconstruct(X)[0])
+    if np.asarray(X[0]).dtype == np.uint8:  # the same scale as the picture beside it
+        made = np.clip(np.round(made), 0, 255).astype(np.uint8)
+    if kind == "video":
+        return drawings.strip(made, STRIP_SIDE)
+    height, width = np.asarray(X[0]).shape[-2:]  # the network sees a square; beside the picture it has its form
+    return drawings.drawn(made, LARGE_SIDE, (width, height))
+
+
+def heat(det: Any, X: Any) -> bytes | None:
+    """Where one picture reconstructs badly, as a PNG to lay over it; None for other samples."""
+    if det.fitted_.model.choices.modality.name != "image":
+        return None
+    height, width = np.asarray(X[0]).shape[-2:]
+    error = np.asarray(det.explain(X, by="error").error_map[0]).mean(axis=0)
+    return drawings.heat(error, *drawings.fitting_size(width, height, LARGE_SIDE))

@@ -1,0 +1,289 @@
+"""The samples under review: names and content hashes of all, the content of a few at a time."""
+
+import contextlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from blemish.core.errors import DataError
+from blemish.data.inputs import column_names
+from blemish.data.mapped import mapped_table
+from blemish.data.on_demand import OnDemand, on_demand
+from blemish.data.rows import take
+from blemish.data.sources import IMAGES, VIDEOS, Samples, looks_like_frames, read, read_images
+from blemish.review import drawings
+
+PROBED = 16  # samples whose size is looked at, to guess that of all
+QUOTED = 300  # characters of a text in the gallery
+MOST_CELLS = 6  # of a row in the gallery
+
+
+@dataclass
+class Catalogue:
+    """A data set; all but what is small is read a page at a time.
+
+    Attributes:
+        name: File or folder, as given.
+        modality: 'tabular', 'image', 'video' or 'text'.
+        keys: A name for each sample.
+        files: Paths of pictures that stay on the disk, or None.
+        samples: What is not pictures: an Arrow table (a large one on the disk), clips and texts on demand, or an
+            array or some texts in memory.
+        run: Options that reading took, for the exported model.
+    """
+
+    name: str
+    modality: str
+    keys: Sequence[Any]
+    files: Sequence[Path] | None = None
+    samples: Samples | None = None
+    run: dict[str, Any] = field(default_factory=dict)
+    _digests: dict[int, str] = field(default_factory=dict)
+    _rows: dict[str, int] = field(default_factory=dict)
+    _titles: dict[str, int] = field(default_factory=dict)
+    _frames: int = 0
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.keys)
+
+    def title(self, row: int) -> str:
+        """A sample's name for people: its key; 'row 7' where that is only a number that we gave."""
+        return self.titled(self.keys[row])
+
+    def titled(self, key: Any) -> str:
+        """The title of the sample with that key."""
+        return f"row {key}" if self._numbered else str(key)
+
+    def find(self, title: str) -> int | None:
+        """The row with that title; the last of several."""
+        if self._numbered:
+            number = title.removeprefix("row ")
+            return int(number) if number.isdecimal() and int(number) < len(self) else None
+        if not self._titles:
+            self._titles.update((self.title(row), row) for row in range(len(self)))
+        return self._titles.get(title)
+
+    @property
+    def _numbered(self) -> bool:
+        return self.files is None and self.samples is not None and not self.samples.files and "key" not in self.run
+
+    def take(self, rows: Sequence[int]) -> tuple[Any, list[int]]:
+        """The samples of some rows as `DefectDetector` takes them, and which of the rows these are.
+
+        What cannot be decoded is left out.
+        """
+        if self.files is None:
+            assert self.samples is not None
+            X = self.samples.X
+            return X.some(rows) if isinstance(X, OnDemand) else (part(X, list(rows)), list(rows))
+        try:
+            images, bad = read_images([self.files[row] for row in rows])
+        except DataError:
+            return [], []
+        skipped = set(bad)
+        return images, [row for row in rows if str(self.files[row]) not in skipped]
+
+    def digest(self, row: int) -> str:
+        """The content hash of a sample: labels and pictures are asked for by it.
+
+        Raises:
+            DataError: If a file is gone.
+        """
+        found = self._digests.get(row)
+        if found is None:
+            found = blake2b(self._content(row), digest_size=16).hexdigest()
+            self._digests[row] = found
+            self._rows.setdefault(found, row)
+        return found
+
+    def row(self, digest: str) -> int | None:
+        """The first sample with that content, among those whose hash was asked for."""
+        return self._rows.get(digest)
+
+    def bytes_of_sample(self) -> int:
+        """About how much memory a sample takes as it is read."""
+        if self.files is None:
+            return 1 if self.samples is None else max(1, getattr(self.samples.X, "nbytes", len(self)) // len(self))
+        sizes = []
+        for at in np.linspace(0, len(self) - 1, min(len(self), PROBED)).astype(int):
+            try:
+                with Pillow.open(self.files[at]) as image:
+                    sizes.append(min(image.width, 2048) * min(image.height, 2048) * len(image.getbands()))
+            except (OSError, ValueError, SyntaxError):
+                continue
+        return int(np.mean(sizes)) if sizes else 1
+
+    def picture(self, row: int, side: int) -> bytes:
+        """A JPEG of a picture, or of the frames of a clip side by side.
+
+        Raises:
+            DataError: If the sample is no picture, or cannot be decoded.
+        """
+        if self.files is not None:
+            try:
+                return drawings.shrunk_file(self.files[row], side)
+            except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+                raise DataError(f"{self.keys[row]} cannot be decoded ({error})") from None
+        if self.modality not in ("image", "video"):
+            raise DataError(f"{self.keys[row]} is no picture")
+        sample = self._array(row)
+        if self.modality == "video":
+            return drawings.strip(sample, side)
+        return drawings.drawn(sample if sample.ndim == 3 else sample[None], side)
+
+    def frames(self) -> int:
+        """Frames of a clip as `picture` shows them; 0 where the samples are no clips."""
+        if self.modality != "video":
+            return 0
+        for row in range(min(PROBED, len(self))):
+            if self._frames:
+                break
+            with contextlib.suppress(DataError):
+                self._frames = drawings.n_frames(self._array(row))
+        return self._frames
+
+    def summary(self, row: int) -> Any:
+        """What the gallery shows of a sample that is no picture: the start of a text, the first cells of a row."""
+        if self.samples is None or self.modality in ("image", "video"):
+            return None
+        sample = one(self.samples.X, row)
+        if self.modality == "text":
+            return str(sample[0])[:QUOTED]
+        return dict(list(cells(sample, 0).items())[:MOST_CELLS])
+
+    def whole(self, row: int) -> Any:
+        """All of a text, or all cells of a row, as values that JSON can hold."""
+        if self.samples is None or self.modality in ("image", "video"):
+            return None
+        sample = one(self.samples.X, row)
+        return str(sample[0]) if self.modality == "text" else cells(sample, 0)
+
+    def _array(self, row: int) -> np.ndarray:
+        assert self.samples is not None
+        return np.asarray(self.samples.X[row])
+
+    def _content(self, row: int) -> bytes:
+        if self.files is not None:
+            try:
+                return self.files[row].read_bytes()
+            except OSError as error:
+                raise DataError(f"{self.keys[row]} is gone or cannot be read ({error.strerror})") from None
+        assert self.samples is not None
+        sample = one(self.samples.X, row)
+        if self.modality == "text":
+            return str(sample[0]).encode("utf-8", errors="surrogatepass")
+        if hasattr(sample, "to_pylist"):
+            return json.dumps(sample.to_pylist()[0], sort_keys=True, default=str).encode()
+        array = np.ascontiguousarray(sample[0])
+        return f"{array.dtype}{array.shape}".encode() + array.tobytes()
+
+
+def part(X: Any, rows: list[int]) -> Any:
+    """Some samples of several; of an Arrow table no more is looked at than what lies between the first and the last."""
+    if not hasattr(X, "slice") or not rows:
+        return take(X, rows)
+    low = min(rows)
+    return X.slice(low, max(rows) - low + 1).take([row - low for row in rows])
+
+
+def one(X: Any, row: int) -> Any:
+    """One sample of several; of an Arrow table a slice, for `take` would copy all of its chunks."""
+    return X.slice(row, 1) if hasattr(X, "slice") else take(X, [row])
+
+
+def cells(table: Any, row: int) -> dict[str, Any]:
+    """One row of a table or an array, by column, as values that JSON can hold."""
+    if hasattr(table, "slice"):
+        values = table.slice(row, 1).to_pylist()[0]
+    else:
+        values = {f"column {at}": value.item() for at, value in enumerate(np.asarray(table)[row])}
+    return {str(name): _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def open_catalogue(
+    data: str | os.PathLike[str],
+    *,
+    glob: str | None = None,
+    names: str | None = None,
+    key: str | None = None,
+    drop: Sequence[str] = (),
+    apart: Sequence[str] = (),
+    modality: str = "auto",
+    column: str | None = None,
+    frames: int | None = None,
+) -> Catalogue:
+    """Look at a data set without reading more of it than must be.
+
+    Args:
+        data: See `blemish.data.sources.read`.
+        glob: Which file names in a folder count.
+        names: File with the column names of a CSV without a header.
+        key: Column that names the rows.
+        drop: More columns to leave out.
+        apart: Columns to leave out if they are there.
+        modality: 'auto', or what the data are.
+        column: The column of a table that holds the texts.
+        frames: Frames of a clip.
+
+    Raises:
+        DataError: If nothing is there, or nothing can be used.
+    """
+    path = Path(data)
+    run = {"glob": glob, "names": names, "key": key, "drop": list(drop) or None}
+    kept = {name: value for name, value in run.items() if value}
+    pictures = _pictures(path, glob or "*", modality)
+    if pictures:
+        keys = [picture.relative_to(path).as_posix() for picture in pictures]
+        return Catalogue(str(data), "image", keys, files=pictures, run=kept)
+    columns = [name for name in (key, *drop) if name]
+    known = column_names(names)
+    taken = [*columns, *apart]
+    how: dict[str, Any] = {"modality": modality, "names": known, "take_out": taken}
+    more: dict[str, Any] = {"glob": glob or "*", "frames": frames, "column": column}
+    samples = mapped_table(path, **how)
+    if samples is None:
+        samples = on_demand(path, **how, **more)
+    if samples is None:
+        samples = read(path, **how, **more)
+    if not samples.files:
+        absent = next((name for name in columns if name not in samples.columns), None)
+        if absent is not None:
+            raise DataError(f"{data} has no column {absent!r}; it has {', '.join(_columns(samples))}")
+    numbers = range(len(samples.X))
+    keys = samples.columns[key] if key else samples.keys or numbers
+    return Catalogue(str(data), samples.modality, keys, samples=samples, run=kept)
+
+
+def _columns(samples: Samples) -> list[str]:
+    return [*(samples.X.column_names if hasattr(samples.X, "column_names") else ["X"]), *samples.columns]
+
+
+def _pictures(path: Path, glob: str, modality: str) -> list[Path]:
+    """The pictures of a folder that is nothing else; none where `read` has to decide."""
+    if not path.is_dir() or modality not in ("auto", "image"):
+        return []
+    pictures, videos = [], False
+    for folder, folders, files in os.walk(path):
+        folders.sort()
+        for name in sorted(files):
+            if Path(name).match(glob):
+                pictures += [Path(folder, name)] if name.lower().endswith(IMAGES) else []
+                videos |= name.lower().endswith(VIDEOS)
+    pictures.sort()
+    if modality == "auto" and (videos or looks_like_frames(pictures)):
+        return []
+    return pictures

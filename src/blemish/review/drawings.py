@@ -1,0 +1,147 @@
+"""Samples as pictures that a page may show: small JPEG and PNG files made by us, never a user's file as it is."""
+
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image as Pillow
+
+from blemish.data.mapped import cache_folder
+
+HEAT = (230, 159, 0)
+"""Orange of Okabe and Ito, which colour-blind people tell from grey."""
+MOST_FRAMES = 32
+DRAWN = 2
+"""In the names of thumbnails; raise it where samples are drawn otherwise."""
+
+
+def shrunk_file(path: Path, side: int) -> bytes:
+    """A picture file as a JPEG of at most `side` pixels a side.
+
+    Raises:
+        OSError: If it cannot be decoded.
+    """
+    with Pillow.open(path) as image:
+        if image.mode.startswith(("I", "F")):
+            return drawn(np.asarray(image, dtype=np.float64)[None], side)
+        image.draft("RGB", (2 * side, 2 * side))  # JPEG files are decoded at a fraction of their size
+        image.thumbnail((side, side))
+        return _jpeg(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
+
+
+def drawn(image: np.ndarray, side: int, shape: tuple[int, int] | None = None) -> bytes:
+    """An array (channel, height, width) as a JPEG of at most `side` pixels a side; small ones are enlarged.
+
+    Args:
+        image: The array.
+        side: Of a square that the picture fits into.
+        shape: Width and height of the picture that it stands for; None: its own.
+    """
+    picture = _to_picture(image)
+    if shape is not None:
+        return _jpeg(picture.resize(fitting_size(*shape, side), Pillow.Resampling.NEAREST))
+    factor = side / max(picture.size)
+    if factor < 1:
+        picture.thumbnail((side, side))
+    elif factor >= 2:
+        picture = picture.resize(
+            (round(picture.width * factor), round(picture.height * factor)), Pillow.Resampling.NEAREST
+        )
+    return _jpeg(picture)
+
+
+def strip(clip: np.ndarray, side: int) -> bytes:
+    """Frames (frame, channel, height, width) side by side, each in a square of `side`, as one JPEG.
+
+    One scale for all frames; at most 32 of them, evenly chosen. What is not square has bars of black.
+    """
+    chosen = clip[np.linspace(0, len(clip) - 1, min(len(clip), MOST_FRAMES)).round().astype(int)]
+    whole = _to_picture(np.concatenate(list(chosen), axis=-1))
+    width = whole.width // len(chosen)
+    sheet = Pillow.new(whole.mode, (side * len(chosen), side))
+    wide, high = fitting_size(width, whole.height, side)
+    for at in range(len(chosen)):
+        frame = whole.crop((at * width, 0, (at + 1) * width, whole.height)).resize((wide, high))
+        sheet.paste(frame, (at * side + (side - wide) // 2, (side - high) // 2))
+    return _jpeg(sheet)
+
+
+def n_frames(clip: np.ndarray) -> int:
+    """Frames that `strip` shows."""
+    return min(len(clip), MOST_FRAMES)
+
+
+def heat(error: Float[np.ndarray, "height width"], width: int, height: int) -> bytes:
+    """Errors as an orange PNG to lay over a picture of that size: where nothing is wrong it is transparent.
+
+    Args:
+        error: >= 0; full colour stands for the 99.5th percentile and above.
+        width: Of the picture.
+        height: Of the picture.
+    """
+    top = max(float(np.quantile(error, 0.995)), 1e-12)
+    alpha = np.round(np.clip(error / top, 0, 1) ** 1.5 * 200).astype(np.uint8)
+    pixels = np.concatenate([np.full((*alpha.shape, 3), HEAT, dtype=np.uint8), alpha[..., None]], axis=-1)
+    return _encoded(Pillow.fromarray(pixels).resize((width, height), Pillow.Resampling.BILINEAR), "PNG")
+
+
+def fitting_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """Width and height at which a picture fits into a square.
+
+    Example:
+        >>> fitting_size(200, 100, 50)
+        (50, 25)
+    """
+    factor = side / max(width, height)
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+class Thumbnails:
+    """Small pictures, made once and kept outside the data folder.
+
+    Args:
+        folder: Where; None: 'blemish/thumbnails' in the user's cache folder.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or cache_folder() / "thumbnails"
+
+    def get(self, digest: str, side: int, make: Callable[[], bytes]) -> bytes:
+        """The picture of a content hash, made if it is not there; a cache that cannot be written is done without."""
+        path = self.folder / digest[:2] / f"{digest[2:]}-{side}-{DRAWN}.jpg"
+        try:
+            return path.read_bytes()
+        except OSError:
+            made = make()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(made)
+            Path(file.name).replace(path)
+        except OSError:
+            pass
+        return made
+
+
+def _to_picture(image: np.ndarray) -> Pillow.Image:
+    values = np.asarray(image)
+    if values.dtype != np.uint8:
+        values = np.nan_to_num(values.astype(np.float64))
+        low, high = values.min(), values.max()
+        if low < 0 or high > 1 or values.dtype.kind != "f":
+            values = (values - low) / max(high - low, 1e-12)
+        values = np.round(255 * values).astype(np.uint8)
+    return Pillow.fromarray(np.moveaxis(values, 0, -1) if len(values) == 3 else values[0])
+
+
+def _jpeg(picture: Pillow.Image) -> bytes:
+    return _encoded(picture, "JPEG", quality=82)
+
+
+def _encoded(picture: Pillow.Image, kind: str, **options: int) -> bytes:
+    sink = io.BytesIO()
+    picture.save(sink, format=kind, **options)
+    return sink.getvalue()

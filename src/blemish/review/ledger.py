@@ -1,0 +1,269 @@
+"""The label store: an append-only history on SQLite or PostgreSQL."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from sqlite3 import Error as SqliteError
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from blemish.core.errors import LabelError, missing_extra
+from blemish.review.marks import Mark, Saved
+
+VERSION = 1
+WAIT = 5.0
+"""Seconds to wait for a database that another program holds."""
+PAGE = 10_000
+_LOCK = 4_202_611_247  # an arbitrary number that all Blemish programs lock on in PostgreSQL
+_ASKED = 500  # ids in one question: SQLite takes at most 999 parameters in old versions
+
+
+class Unsaved(LabelError):
+    """Marks could not be written; whoever holds them should keep them and try again.
+
+    Attributes:
+        full: Whether the disk is full.
+    """
+
+    def __init__(self, message: str, *, full: bool = False) -> None:
+        super().__init__(message)
+        self.full = full
+
+
+class Ledger:
+    """Marks in a database. Nothing is ever changed or deleted; an undo is an entry, too.
+
+    Writers take turns, so entries become visible in the order of their places: whoever has seen all up to a place need
+    only ask for later ones.
+
+    Args:
+        address: A file for SQLite, made where it is missing, or a URL such as 'postgresql://user@host/database'.
+
+    Raises:
+        LabelError: If the database cannot be opened, is locked, or belongs to another program.
+        MissingExtraError: Without a driver for PostgreSQL.
+    """
+
+    def __init__(self, address: str | os.PathLike[str]) -> None:
+        self.address = str(address)
+        self._engine = _open(self.address)
+        self._table, self._facts = _tables()
+        try:
+            with self._turn() as connection:
+                self._prepare(connection)
+            self._let_readers_in()
+        except Exception:
+            self.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """The address without a password."""
+        return self._engine.url.render_as_string(hide_password=True) if "://" in self.address else self.address
+
+    def write(self, marks: Sequence[Mark]) -> int:
+        """Store marks, all or none, and come back when they are durable.
+
+        Args:
+            marks: Those already stored, by id, are passed over: sending again is harmless.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            Unsaved: If the database is locked or away, or the disk is full.
+            LabelError: If an id is taken by another mark.
+        """
+        if not marks:
+            return 0
+        with self._turn() as connection:
+            known = self._known(connection, [mark.id for mark in marks])
+            now, new = datetime.now(UTC).isoformat(timespec="milliseconds"), {}
+            for mark in marks:
+                before = known.get(mark.id) or new.get(mark.id)
+                if before not in (None, mark):
+                    raise LabelError(f"mark {mark.id!r} is stored already and says something else; give it a new id")
+                if before is None:
+                    new[mark.id] = mark
+            if new:
+                rows = [
+                    {**{f.name: getattr(mark, f.name) for f in fields(mark)}, "saved": now} for mark in new.values()
+                ]
+                connection.execute(self._table.insert(), rows)
+        return len(new)
+
+    def since(self, place: int, most: int = PAGE) -> list[Saved]:
+        """Entries after a place, oldest first.
+
+        Raises:
+            Unsaved: If the database is locked or away.
+        """
+        asked = select(self._table).where(self._table.c.place > place).order_by(self._table.c.place).limit(most)
+        with self._told(), self._engine.connect() as connection:
+            rows = connection.execute(asked).mappings().all()
+        return [Saved(r["place"], Mark(**{f.name: r[f.name] for f in fields(Mark)}), r["saved"]) for r in rows]
+
+    def everything(self) -> Iterator[Saved]:
+        """The whole history, oldest first, a page at a time."""
+        place = 0
+        while entries := self.since(place):
+            yield from entries
+            place = entries[-1].place
+
+    def of_sample(self, sample: str) -> list[Saved]:
+        """The history of one sample, oldest first."""
+        asked = select(self._table).where(self._table.c.sample == sample).order_by(self._table.c.place)
+        with self._told(), self._engine.connect() as connection:
+            rows = connection.execute(asked).mappings().all()
+        return [Saved(r["place"], Mark(**{f.name: r[f.name] for f in fields(Mark)}), r["saved"]) for r in rows]
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def _known(self, connection: Connection, ids: list[str]) -> dict[str, Mark]:
+        known = {}
+        for start in range(0, len(ids), _ASKED):
+            asked = select(self._table).where(self._table.c.id.in_(ids[start : start + _ASKED]))
+            for row in connection.execute(asked).mappings():
+                known[row["id"]] = Mark(**{f.name: row[f.name] for f in fields(Mark)})
+        return known
+
+    @contextmanager
+    def _turn(self) -> Iterator[Connection]:
+        """A transaction that no other writer overlaps; committed at its end."""
+        with self._told(), self._engine.execution_options(writes=True).begin() as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            yield connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """The database's errors in our words."""
+        try:
+            yield
+        except (DBAPIError, SqliteError) as error:
+            raise _in_words(self.name, str(getattr(error, "orig", error)).strip()) from None
+
+    def _let_readers_in(self) -> None:
+        """SQLite's WAL lets people read while one writes; it stays with the file, so only a file of ours gets it."""
+        if self._engine.dialect.name == "sqlite":
+            with self._told(), closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA journal_mode=WAL")
+
+    def _prepare(self, connection: Connection) -> None:
+        there = set(inspect(connection).get_table_names())
+        ours = {self._table.name, self._facts.name}
+        if not there & ours:
+            if there and self._engine.dialect.name == "sqlite":
+                raise LabelError(
+                    f"{self.name} is a database of another program (it has a table {sorted(there)[0]!r}); name another "
+                    "file with --labels"
+                )
+            self._table.metadata.create_all(connection)
+            connection.execute(self._facts.insert(), [{"name": "version", "value": str(VERSION)}])
+            return
+        columns = {c["name"] for c in inspect(connection).get_columns(self._table.name)} if ours <= there else set()
+        if columns != {c.name for c in self._table.columns}:
+            raise LabelError(f"{self.name} has tables named as ours that are not ours; use another database")
+        facts = {row.name: row.value for row in connection.execute(self._facts.select())}
+        if facts.get("version") != str(VERSION):
+            raise LabelError(
+                f"{self.name} is of version {facts.get('version')}, this Blemish writes {VERSION}; use the newer one"
+            )
+
+
+def _tables() -> tuple[Table, Table]:
+    metadata = MetaData()
+    marks = Table(
+        "blemish_marks",
+        metadata,
+        Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+        Column("id", String(64), nullable=False, unique=True),
+        Column("sample", String(32), nullable=False, index=True),
+        Column("key", Text, nullable=False),
+        Column("label", String(16)),
+        Column("undoes", String(64)),
+        Column("who", String(100), nullable=False),
+        Column("made", String(40), nullable=False),
+        Column("model", String(100)),
+        Column("rank", Integer),
+        Column("saved", String(40), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    facts = Table("blemish_facts", metadata, Column("name", String(40), primary_key=True), Column("value", Text))
+    return marks, facts
+
+
+def _open(address: str) -> Engine:
+    if "://" in address:
+        try:
+            url = make_url(address)
+        except ArgumentError:
+            raise LabelError(
+                f"--labels {address!r} is no address; give a file, or postgresql://user@host/database"
+            ) from None
+        if url.drivername in ("postgresql", "postgres"):
+            url = url.set(drivername="postgresql+psycopg")
+        if not url.drivername.startswith(("postgresql", "sqlite")):
+            raise LabelError(f"--labels {url.drivername}://…: labels are kept in SQLite or PostgreSQL only")
+    else:
+        path = Path(address)
+        if path.is_dir() or not path.resolve().parent.is_dir():
+            raise LabelError(f"labels cannot be kept in {address}: it must be a file in a folder that exists")
+        url = URL.create("sqlite", database=str(path))
+    try:
+        options: dict[str, Any] = {"timeout": WAIT} if url.drivername.startswith("sqlite") else {"connect_timeout": 5}
+        engine = create_engine(url, connect_args=options, pool_pre_ping=not url.drivername.startswith("sqlite"))
+    except (ImportError, NoSuchModuleError):
+        raise missing_extra("psycopg", "postgres") from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    """FULL: a commit is durable even if the power goes."""
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver would begin too late for a turn
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+
+
+def _in_words(name: str, reason: str) -> LabelError:
+    low = reason.lower()
+    if "disk is full" in low or "no space left" in low or "disk i/o" in low:
+        return Unsaved(
+            f"the disk that holds {name} is full ({reason}); make room, nothing that was saved is lost", full=True
+        )
+    if "locked" in low:
+        return Unsaved(f"{name} is locked by another program for more than {WAIT:.0f} s; close it there")
+    if "not a database" in low or "malformed" in low:
+        return LabelError(f"{name} is no database of labels ({reason}); name another file with --labels")
+    if "readonly" in low or "unable to open" in low or "permission" in low:
+        return Unsaved(f"{name} cannot be written ({reason}); check its folder's permissions")
+    return Unsaved(f"the database {name} cannot be reached ({reason.partition(chr(10))[0]})")

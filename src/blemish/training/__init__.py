@@ -1,0 +1,1 @@
+"""THE loop, and what it trains on: objective, batches, augmentation, optimiser, schedules."""

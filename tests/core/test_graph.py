@@ -1,0 +1,138 @@
+"""Every expert and scorer as part of an ONNX graph, against itself in NumPy."""
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from blemish.core.graph import Graph
+from blemish.core.labels import DEFECT, OTHER
+from blemish.modalities.pictures import Pixels
+from blemish.modalities.tabular import Tabular, arcsinh_graph
+from blemish.scoring import SCORERS
+from blemish.scoring.evidence import Evidence, EvidenceNodes
+from blemish.scoring.experts import EXPERTS
+from blemish.scoring.surprisal import fit_tail, tail_rank, tail_rank_graph
+
+
+def run(graph, feeds) -> Any:
+    session = onnxruntime.InferenceSession(graph.model({}).SerializeToString())
+    return session.run(None, feeds)
+
+
+def rows(n=260, n_defects=8, n_features=5, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n + n_defects, n_features)) * [1, 10, 0.1, 1, 1]
+    x[n:, :2] += 4
+    x[:, 4] = rng.integers(0, 3, len(x))  # many ties
+    return x.astype(np.float32), np.arange(n + n_defects) >= n
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_an_expert_as_a_graph_scores_as_the_expert_does(name):
+    x, is_defect = rows()
+    expert = EXPERTS[name]()
+    state = expert.fit(x, is_defect, np.where(is_defect, 30.0, 1.0), 0)
+    new = np.concatenate([x, rows(seed=1)[0] * 3, np.zeros((1, x.shape[1]), np.float32)])
+    graph = Graph()
+    node = graph.input("x", np.float64, ["row", x.shape[1]])
+    graph.output("score", expert.graph(state, node), np.float64, ["row"])
+    (found,) = run(graph, {"x": new.astype(np.float64)})
+    np.testing.assert_allclose(found, expert.score(state, new), rtol=1e-10, atol=1e-10)
+    assert len(np.unique(found)) > 10
+
+
+def test_trees_of_one_leaf_as_a_graph():
+    expert = EXPERTS["trees"](n_trees=3)
+    state = {
+        "roots": np.array([0, 1, 4], np.int32),
+        "feature": np.array([-1, 1, -1, -1, -1], np.int32),
+        "threshold": np.array([0, 0.5, 0, 0, 0]),
+        "children": np.array([[0, 0], [2, 3], [0, 0], [0, 0], [0, 0]], np.int32),
+        "value": np.array([0.25, 9.0, 0.5, 1.0, 0.75]),
+    }
+    x = np.array([[0, 0.5], [0, 0.6]], np.float32)
+    graph = Graph()
+    graph.output("score", expert.graph(state, graph.input("x", np.float64, ["row", 2])), np.float64, ["row"])
+    (found,) = run(graph, {"x": x.astype(np.float64)})
+    np.testing.assert_allclose(found, [0.5, 2 / 3], rtol=1e-15)
+    np.testing.assert_allclose(expert.score(state, x), found, rtol=1e-15)
+
+
+def test_the_tail_as_a_graph():
+    rng = np.random.default_rng(0)
+    for ordinary in (rng.normal(size=500), np.repeat([0.0, 1.0, 2.0], [300, 100, 2]), np.zeros(30)):
+        state = fit_tail(ordinary, np.array([5.0, 6.0]))
+        scores = np.concatenate([ordinary, state["levels"], rng.normal(size=50) * 4, [-1e9, 1e9]])
+        graph = Graph()
+        graph.output("rank", tail_rank_graph(state, graph.input("x", np.float64, ["row"])), np.float64, ["row"])
+        (found,) = run(graph, {"x": scores})
+        np.testing.assert_allclose(found, tail_rank(state, scores), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("labels", ["none", "one defect", "defects", "defects and others"])
+@pytest.mark.parametrize("name", SCORERS)
+def test_a_scorer_as_a_graph_scores_as_the_scorer_does(name, labels):
+    rng = np.random.default_rng(0)
+    z, is_defect = rows()
+    group = np.where(is_defect, DEFECT, 0)
+    group[: 5 if labels == "defects and others" else 0] = OTHER
+    group[is_defect & (np.cumsum(is_defect) > {"none": 0, "one defect": 1}.get(labels, 8))] = 0
+    evidence = Evidence(z.astype(np.float64), np.exp(rng.normal(size=len(z)) + 3 * is_defect))
+    scorer = SCORERS[name]()
+    state = scorer.fit(evidence, group)
+    graph = Graph()
+    nodes = EvidenceNodes(
+        graph.input("z", np.float64, ["row", z.shape[1]]), graph.input("error", np.float64, ["row"]), {}
+    )
+    labelled = labels != "none"
+    made = scorer.graph(state, nodes, labelled=labelled)
+    graph.output("outlier", made.outlier, np.float64, ["row"])
+    graph.output("probabilities", made.probabilities, np.float64, ["row", 3])
+    expected = [scorer.outlier_score(state, evidence), scorer.probabilities(state, evidence)]
+    assert (made.defect is not None) == labelled
+    if made.defect is not None:
+        graph.output("defect", made.defect, np.float64, ["row"])
+        expected.append(scorer.defect_score(state, evidence))
+    found = run(graph, {"z": evidence.z, "error": evidence.error})
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (16, 12), (11, 29), (3, 5), (1, 1)])
+def test_pictures_of_any_size_become_what_the_network_sees(size):
+    rng = np.random.default_rng(0)
+    pixels = Pixels(channels=3, size=(8, 6), low=0.0, high=255.0)
+    picture = rng.integers(0, 256, (3, *size)).astype(np.uint8)
+    for shape, batch in ((["row", 3, "height", "width"], picture), (["row", 2, 3, "height", "width"], [picture] * 2)):
+        graph = Graph()
+        node = graph.input("X", np.float32, shape)
+        graph.output("x", pixels.graph(node), np.float32, shape)
+        (found,) = run(graph, {"X": np.array([batch], np.float32)})
+        np.testing.assert_allclose(found[0], pixels.encode(np.array(batch)), rtol=1e-6, atol=1e-7)
+
+
+def test_the_inverse_hyperbolic_sine_to_the_last_digits():
+    x = np.concatenate([[0.0, 1e-300, 1e300], np.logspace(-12, 12, 200)])
+    x = np.concatenate([x, -x])
+    graph = Graph()
+    graph.output("y", arcsinh_graph(graph.input("x", np.float64, ["row"])), np.float64, ["row"])
+    (found,) = run(graph, {"x": x})
+    np.testing.assert_allclose(found, np.arcsinh(x), rtol=1e-12)
+
+
+def test_numbers_of_a_table_are_prepared_to_the_same_bits():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 3)) * [1e-3, 1.0, 1e6] * np.exp(2 * rng.normal(size=(4000, 3)))
+    X[rng.random(X.shape) < 0.05] = np.nan
+    fitted = Tabular().fit(X)
+    x = fitted.to_tensor(X)
+    graph = Graph()
+    graph.output("x", fitted.graph(graph), np.float32, ["row", x.shape[1]])
+    (found,) = run(graph, {"X": X})
+    assert np.array_equal(found, x)
+    plain = np.sinh(x.astype(np.float64)).astype(np.float32)
+    is_number = [block.kind == "numeric" for block in fitted.blocks]
+    assert np.array_equal(fitted.features(torch.from_numpy(x))["plain"].numpy(), np.where(is_number, plain, x))

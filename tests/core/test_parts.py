@@ -1,0 +1,137 @@
+"""Choosing parts by name, by options and by instance; the contract holds for every dict of parts."""
+
+import json
+from dataclasses import dataclass, fields, is_dataclass
+from inspect import signature
+
+import pytest
+
+from blemish.autoencoder.backbones import BACKBONES
+from blemish.autoencoder.bottlenecks import BOTTLENECKS
+from blemish.core.errors import ConfigError, nearest
+from blemish.core.parts import choose
+from blemish.losses import LOSSES, Margin, Mse
+from blemish.scoring import SCORERS
+from blemish.training.corruptions import CORRUPTIONS, Mask
+from blemish.training.schedules import SCHEDULES
+
+REGISTRIES = {
+    "backbone": BACKBONES,
+    "bottleneck": BOTTLENECKS,
+    "loss": LOSSES,
+    "corruption": CORRUPTIONS,
+    "scorer": SCORERS,
+    "lr": SCHEDULES,
+}
+PARTS = [pytest.param(kind, name, id=f"{kind}-{name}") for kind, parts in REGISTRIES.items() for name in parts]
+DATACLASSES = [
+    pytest.param(kind, name, id=f"{kind}-{name}")
+    for kind, parts in REGISTRIES.items()
+    for name, factory in parts.items()
+    if is_dataclass(factory)
+]
+
+
+def options_of(factory):
+    """What a user may choose: fields of a dataclass, or what stands behind the star of a function."""
+    parameters = signature(factory).parameters.values()
+    return [p.name for p in parameters if is_dataclass(factory) or p.kind is p.KEYWORD_ONLY]
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_a_name_is_a_part_with_its_defaults(kind, name):
+    part = choose(kind, REGISTRIES[kind], name)
+    assert (part.name, part.options, part.factory) == (name, {}, REGISTRIES[kind][name])
+    assert part.spec() == name
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_a_mapping_with_a_name_only_is_the_same(kind, name):
+    assert choose(kind, REGISTRIES[kind], {"name": name}) == choose(kind, REGISTRIES[kind], name)
+
+
+@pytest.mark.parametrize(("kind", "name"), DATACLASSES)
+def test_a_mapping_an_instance_and_a_spec_give_the_same_part(kind, name):
+    factory = REGISTRIES[kind][name]
+    for option in fields(factory):
+        default = getattr(factory(), option.name)
+        value = 2 * default if isinstance(default, (int, float)) else default
+        by_mapping = choose(kind, REGISTRIES[kind], {"name": name, option.name: value})
+        by_instance = choose(kind, REGISTRIES[kind], factory(**{option.name: value}))
+        assert by_mapping.make() == by_instance.make() == factory(**{option.name: value})
+        assert choose(kind, REGISTRIES[kind], by_instance.spec()).make() == by_instance.make()
+        assert choose(kind, REGISTRIES[kind], json.loads(json.dumps(by_mapping.spec()))) == by_mapping
+
+
+def test_an_instance_remembers_only_what_differs_from_the_defaults():
+    assert choose("loss", LOSSES, Margin(push=9.0)).options == {"push": 9.0}
+    assert choose("loss", LOSSES, Margin()).spec() == "margin"
+
+
+def test_numbers_in_text_are_read():
+    assert choose("corruption", CORRUPTIONS, {"name": "mask", "share": "0.5"}).make() == Mask(0.5)
+
+
+def test_arguments_of_the_maker_come_before_the_options():
+    encoder, _ = choose("backbone", BACKBONES, {"name": "mlp", "widths": [5]}).make((7,), 3, 3)
+    assert encoder[-1][0].out_features == 5
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_an_unknown_name_is_refused_and_the_nearest_named(kind, name):
+    wrong = name + "x"
+    with pytest.raises(
+        ConfigError, match=f"{kind} '{wrong}' is unknown; did you mean '{name}'\\? There are "
+    ) as refusal:
+        choose(kind, REGISTRIES[kind], wrong)
+    assert all(known in str(refusal.value) for known in REGISTRIES[kind])
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_an_unknown_option_is_refused_and_the_nearest_named(kind, name):
+    known = options_of(REGISTRIES[kind][name])
+    hint = f"did you mean '{known[0]}'" if known else "it has none"
+    wrong = (known[0] if known else "size") + "x"
+    with pytest.raises(ConfigError, match=f"{kind} '{name}' has no option '{wrong}'; {hint}"):
+        choose(kind, REGISTRIES[kind], {"name": name, wrong: 1})
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_an_option_of_a_wrong_type_is_refused(kind, name):
+    for option in options_of(REGISTRIES[kind][name]):
+        with pytest.raises(ConfigError, match=f"{kind} '{name}', option '{option}.*got "):
+            choose(kind, REGISTRIES[kind], {"name": name, option: {"wrong": "type"}})
+
+
+@pytest.mark.parametrize("spec", [None, 3, ["mse"], {}, {"name": 3}, {"weight": 1.0}, Mse, Mask()], ids=repr)
+def test_what_is_neither_name_nor_mapping_nor_part_is_refused(spec):
+    with pytest.raises(ConfigError, match=r"loss .* is neither a name, nor a mapping with 'name', nor an instance of"):
+        choose("loss", LOSSES, spec)
+
+
+def test_an_instance_that_is_built_for_the_data_is_refused():
+    with pytest.raises(
+        ConfigError, match="'plain' must be given by name with options, not as an instance: it is built"
+    ):
+        choose("bottleneck", BOTTLENECKS, BOTTLENECKS["plain"](3))
+
+
+def test_nothing_near_lists_all_that_there_is():
+    assert nearest("zzz", ["b", "a"]) == "there are a, b"
+
+
+@pytest.mark.parametrize("kind", ["backbone", "bottleneck"])
+def test_what_the_network_decides_is_no_option(kind):
+    for name in REGISTRIES[kind]:
+        with pytest.raises(ConfigError, match="has no option 'latent_dim'"):
+            choose(kind, REGISTRIES[kind], {"name": name, "latent_dim": 3})
+
+
+def test_any_dict_of_frozen_dataclasses_can_be_chosen_from():
+    @dataclass(frozen=True)
+    class Mine:
+        size: int = 3
+
+    assert choose("thing", {"mine": Mine}, {"name": "mine", "size": 4}).make() == Mine(4)
+    with pytest.raises(ConfigError, match=r"thing 'mine', option 'size': .*got 'big'"):
+        choose("thing", {"mine": Mine}, {"name": "mine", "size": "big"})

@@ -1,0 +1,236 @@
+"""p-values without a held-out set: folds, each scored by a fit that has not seen it."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from blemish import DefectDetector, load
+from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
+from blemish.core.errors import ConfigError, DataError
+from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.data.rows import take
+from blemish.fitting.cross_fit import deal_out
+
+QUICK = {"name": "ensemble", "experts": {"plain": ["linear"], "error": ["value"]}}
+LEVELS = (0.02, 0.05, 0.1, 0.2, 0.25, 1 / 3, 0.5, 0.75, 0.9, 1.0)
+
+
+def bound(level, n, folds):
+    """What is certain, whatever is fitted."""
+    return min(1.0, 2 * level + 2 * (1 - level) * (folds - 1) / (n + folds))
+
+
+def mixed(n, rng):
+    """Numbers, whole numbers, and names of which many occur once or twice."""
+    names = [f"n{k}" for k in np.minimum(rng.zipf(1.6, n), 60)]
+    return pd.DataFrame({"a": rng.normal(size=n).round(1), "b": rng.integers(0, 3, n) * 1.0, "c": names})
+
+
+# The formula
+
+
+def test_one_fold_is_a_held_out_set():
+    rng = np.random.default_rng(0)
+    held_out, new = rng.integers(0, 9, 40) * 1.0, rng.integers(0, 9, 30) * 1.0
+    np.testing.assert_array_equal(cross_conformal_p_values([held_out], new[None]), conformal_p_values(held_out, new))
+
+
+def test_it_counts_in_every_fold_the_rows_that_score_as_high_by_the_same_fit():
+    rng = np.random.default_rng(1)
+    folds = [rng.integers(0, 6, size) * 1.0 for size in (7, 7, 6)]
+    scores = rng.integers(0, 6, (3, 50)) * 1.0
+    by_hand = []
+    for row in range(50):
+        as_high = sum(c >= scores[k, row] for k, fold in enumerate(folds) for c in fold)
+        by_hand.append((1 + as_high) / 21)
+    p = cross_conformal_p_values(folds, scores)
+    assert p.tolist() == by_hand
+    assert ((p > 0) & (p <= 1)).all()
+
+
+@pytest.mark.parametrize("where", ["fold", "scores"])
+def test_a_score_that_is_none_is_refused(where):
+    folds, scores = [np.ones(2), np.ones(3)], np.ones((2, 4))
+    (folds[1] if where == "fold" else scores[1])[0] = np.nan
+    with pytest.raises(DataError, match=r"1 of \d score\(s\) are NaN"):
+        cross_conformal_p_values(folds, scores)
+
+
+def of_means(seen, rows):
+    return np.abs(rows - seen.mean()) / (seen.std() + 1e-9)
+
+
+def of_neighbours(seen, rows):
+    return np.abs(rows[:, None] - seen).min(axis=1)
+
+
+def of_a_memory(seen, rows):
+    return (~np.isin(rows, seen)).astype(float)
+
+
+DRAWS = {
+    "continuous": lambda rng, size: rng.normal(size=size),
+    "heavy tails": lambda rng, size: rng.standard_cauchy(size=size),
+    "few values": lambda rng, size: rng.integers(0, 4, size=size) * 1.0,
+    "rounded": lambda rng, size: rng.normal(size=size).round(1),
+    "rare words": lambda rng, size: np.minimum(rng.zipf(1.5, size=size), 1000) * 1.0,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [10, 30, 60, 95])
+@pytest.mark.parametrize("fit", [of_means, of_neighbours, of_a_memory])
+@pytest.mark.parametrize("kind", DRAWS)
+def test_p_values_of_folds_keep_their_promise(kind, fit, n):
+    """Never above the bound; and for these fits, which change little with a fold, not above the level either."""
+    rng, times, n_folds, n_new = np.random.default_rng(n), 2000, 5, 5
+    shares = np.zeros((times, len(LEVELS)))
+    for draw in range(times):
+        rows = DRAWS[kind](rng, n + n_new)
+        old, new = rows[:n], rows[n:]
+        fold = np.arange(n) % n_folds
+        unseen = [fit(old[fold != k], old[fold == k]) for k in range(n_folds)]
+        p = cross_conformal_p_values(unseen, np.stack([fit(old[fold != k], new) for k in range(n_folds)]))
+        assert ((p > 0) & (p <= 1)).all()
+        shares[draw] = [(p <= level + 1e-12).mean() for level in LEVELS]
+    mean, error = shares.mean(axis=0), shares.std(axis=0) / np.sqrt(times)
+    for level, share, sure in zip(LEVELS, mean, error, strict=True):
+        assert share <= bound(level, n, n_folds) + 4 * sure
+        assert level > 0.5 or share <= level + 4 * sure + 1e-9, level
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labelled", [False, True])
+def test_a_detectors_cross_fits_hold_over_many_fits(labelled):
+    """The whole way with 40 rows, scaling and vocabulary included; false discoveries are watched, not proven."""
+    rng, fits = np.random.default_rng(7), 25
+    shares, false, found_any = [], [], 0
+    for _ in range(fits):
+        X = mixed(44, rng)
+        X.loc[40:, "a"] += 9
+        y = np.array([None] * 40 + ["defect"] * 4, dtype=object)
+        X, y = (X, y) if labelled else (X[:40], None)
+        det = DefectDetector(epochs=1, scorer=QUICK, random_state=int(rng.integers(2**31)))
+        det.fit(X, y).cross_fit(X, y)
+        far = mixed(50, rng)
+        far["a"] += 9
+        new = pd.concat([mixed(200, rng), far], ignore_index=True)
+        p = det.p_values(new).to_numpy()
+        assert ((p > 0) & (p <= 1)).all()
+        shares.append([(p[:200] <= level).mean() for level in LEVELS])
+        chosen = det.select(new, fdr=0.2).to_numpy()
+        false.append(chosen[:200].sum() / max(1, chosen.sum()))
+        found_any += chosen[200:].any()
+    mean, error = np.mean(shares, axis=0), np.std(shares, axis=0, ddof=1) / np.sqrt(fits)
+    assert all(
+        share <= bound(level, 40, 5) + 4 * sure and (level > 0.5 or share <= level + 4 * sure)
+        for level, share, sure in zip(LEVELS, mean, error, strict=True)
+    )
+    assert np.mean(false) <= 0.2 + 4 * np.std(false) / np.sqrt(fits)
+    if labelled:
+        assert found_any > fits / 4
+
+
+# The folds
+
+
+def test_folds_hold_every_ordinary_row_once_and_no_other():
+    group = np.array([UNLABELLED] * 9 + [DEFECT, OTHER] + [NORMAL] * 4)
+    folds = deal_out(group, 4, 0)
+    assert sorted(np.concatenate(folds).tolist()) == [*range(9), 11, 12, 13, 14]
+    assert sorted(map(len, folds)) == [3, 3, 3, 4]
+    assert [f.tolist() for f in folds] == [f.tolist() for f in deal_out(group, 4, 0)]
+    assert [f.tolist() for f in folds] != [f.tolist() for f in deal_out(group, 4, 1)]
+
+
+@pytest.mark.parametrize(
+    ("folds", "message"),
+    [(1, "folds=1 must be"), (0, "folds=0 must be"), (2.5, "folds=2.5 must be"), (14, "folds=14 must be at most 13")],
+)
+def test_folds_that_cannot_be_are_refused(folds, message):
+    with pytest.raises(ConfigError, match=message):
+        deal_out(np.full(13, UNLABELLED), folds, 0)
+
+
+def test_rows_are_taken_from_whatever_holds_them():
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": ["x", "y", "z"]}, index=[7, 8, 9])
+    some = take(frame, [2, 0])
+    assert some.index.tolist() == [9, 7]
+    for table in (
+        some,
+        take(pl.from_pandas(frame), [2, 0]),
+        take(pa.table({"a": frame["a"], "b": frame["b"]}), [2, 0]),
+    ):
+        assert [list(map(str, row)) for row in zip(table["a"], table["b"], strict=True)] == [["3.0", "z"], ["1.0", "x"]]
+    assert take(["p", "q", "r"], [2, 0]) == ["r", "p"]
+    assert take(np.arange(3), [2, 0]).tolist() == [2, 0]
+    assert take({"a": [1, 2, 3]}, [2, 0])["a"].tolist() == [3, 1]
+
+
+@pytest.fixture(scope="module")
+def few():
+    X = mixed(46, np.random.default_rng(0))
+    X.loc[40:, "a"] += 9
+    y = np.array([None] * 38 + ["other"] * 2 + ["defect"] * 6, dtype=object)
+    return X, y, DefectDetector(epochs=1, scorer=QUICK, random_state=0).fit(X, y)
+
+
+def test_cross_fits_give_p_values_where_nothing_was_held_out(few, tmp_path):
+    X, y, det = few
+    with pytest.raises(DataError, match="or call cross_fit with the rows of the fit"):
+        det.p_values(X)
+    scores, cut = det.defect_score(X), det.threshold_
+    assert det.cross_fit(X, y, folds=3) is det
+    p = det.p_values(X)
+    assert p.index.equals(X.index)
+    assert set((p * 39).round(9)) <= set(range(1, 40))
+    assert p[40:].max() < 0.06 < p[:38].median()
+    assert det.select(X, fdr=0.2)[40:].all()
+    np.testing.assert_array_equal(det.defect_score(X), scores)
+    assert det.threshold_ == cut
+    by_hand = [(fold.calibration["defect"][:, None] >= fold.defect_score(fold.model.evidence(
+        fold.model.to_tensor(X)))).sum(axis=0) for fold in det.folds_]  # fmt: skip
+    np.testing.assert_array_equal(p, (1 + np.sum(by_hand, axis=0)) / 39)
+    det.save(tmp_path / "m.blemish")
+    again = load(tmp_path / "m.blemish")
+    np.testing.assert_array_equal(again.p_values(X), p)
+    np.testing.assert_array_equal(again.cross_fit(X, y, folds=3).p_values(X), p)
+    det.refit(X, y)
+    assert det.folds_ == []
+
+
+def test_no_fold_was_seen_by_the_fit_that_it_calibrates(few):
+    """Not even by the vocabulary: a name that only one fold holds is unknown to the fit without it."""
+    X, y, _ = few
+    X = X.assign(c=[f"n{k}" for k in np.arange(len(X)) // 2])
+    det = DefectDetector(epochs=1, scorer=QUICK, random_state=0).fit(X, y).cross_fit(X, y, folds=2)
+    for fold in det.folds_:
+        columns = fold.model.modality.columns  # pyright: ignore[reportAttributeAccessIssue]
+        column = next(c for c in columns if c.name == "c")
+        seen = X["c"].drop(index=fold.held_out)
+        assert set(column.categories) == set(seen[seen.duplicated()])
+    assert sorted(np.concatenate([fold.held_out for fold in det.folds_]).tolist()) == list(range(38))
+
+
+def test_cross_fits_want_the_rows_of_the_fit(few):
+    X, y, det = few
+    with pytest.raises(DataError, match="cross_fit needs the rows and labels of the fit: these are"):
+        det.cross_fit(X[1:], y[1:])
+    with pytest.raises(DataError, match="cross_fit needs the rows and labels of the fit"):
+        det.cross_fit(X)
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "text"])
+def test_every_kind_of_data_can_be_cross_fitted(kind):
+    rng = np.random.default_rng(0)
+    X = {
+        "image": list(rng.random((12, 1, 16, 16))),
+        "video": rng.random((12, 3, 1, 16, 16)),
+        "text": [f"some words {a} and {b} more" for a, b in rng.choice(["red", "blue", "green"], (12, 2))],
+    }[kind]
+    det = DefectDetector(modality=kind, epochs=1, scorer="latent", random_state=0).fit(X).cross_fit(X, folds=2)
+    p = det.p_values(X)
+    assert p.shape == (12,)
+    assert ((p > 0) & (p <= 1)).all()

@@ -1,0 +1,279 @@
+"""Labels are never lost: the label store on a real SQLite file and a real PostgreSQL server."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from blemish.core.errors import BlemishError, LabelError
+from blemish.review.ledger import Ledger, Unsaved
+from blemish.review.marks import Mark, Opinions, to_mark
+from postgres import running
+
+SAMPLE = "0123456789abcdef" * 2
+NOW = "2026-11-24T12:00:00+00:00"
+
+
+def mark(number, label: str | None = "defect", who="ann", sample=SAMPLE, undoes=None):
+    return Mark(f"mark-{number:06d}", sample, "a.png", label, undoes, who, NOW, "fit 3", 7)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request, tmp_path):
+    if request.param == "sqlite":
+        return str(tmp_path / "labels.db")
+    server = request.getfixturevalue("server")
+    engine = create_engine(server.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS blemish_marks, blemish_facts"))
+    engine.dispose()
+    return server
+
+
+@pytest.fixture
+def ledger(address):
+    found = Ledger(address)
+    yield found
+    found.close()
+
+
+def test_what_was_written_is_there_with_all_its_facts(ledger, address):
+    assert ledger.write([mark(1), mark(2, "other")]) == 2
+    again = Ledger(address)
+    entries = list(again.everything())
+    assert [entry.mark for entry in entries] == [mark(1), mark(2, "other")]
+    assert entries[0].place < entries[1].place
+    assert entries[0].saved >= "2026"
+    again.close()
+
+
+def test_sending_twice_stores_once(ledger):
+    assert ledger.write([mark(1), mark(1), mark(2)]) == 2
+    assert ledger.write([mark(2), mark(3)]) == 1
+    assert len(list(ledger.everything())) == 3
+
+
+def test_an_id_with_another_meaning_is_refused_and_nothing_of_its_batch_is_stored(ledger):
+    ledger.write([mark(1)])
+    with pytest.raises(LabelError, match="says something else"):
+        ledger.write([mark(2), mark(1, "normal")])
+    assert len(list(ledger.everything())) == 1
+
+
+def test_pages_of_the_history(ledger):
+    ledger.write([mark(i) for i in range(25)])
+    first = ledger.since(0, most=10)
+    rest = ledger.since(first[-1].place)
+    assert [e.mark.id for e in first + rest] == [f"mark-{i:06d}" for i in range(25)]
+    assert [e.mark.id for e in ledger.of_sample(SAMPLE)] == [e.mark.id for e in first + rest]
+
+
+def test_many_people_at_once_lose_nothing_and_nobody_overlooks_an_entry(ledger, address):
+    seen, done = [], threading.Event()
+
+    def person(who):
+        own = Ledger(address)
+        for i in range(0, 30, 3):
+            own.write([mark(1000 * who + i + k, who=f"p{who}") for k in range(3)])
+        own.close()
+
+    def watcher():
+        place = 0
+        while not done.is_set() or ledger.since(place):
+            for entry in ledger.since(place):
+                seen.append(entry.mark.id)
+                place = entry.place
+
+    people = [threading.Thread(target=person, args=(who,)) for who in range(4)]
+    watching = threading.Thread(target=watcher)
+    for thread in (watching, *people):
+        thread.start()
+    for thread in people:
+        thread.join()
+    done.set()
+    watching.join()
+    assert len(seen) == len(set(seen)) == 120
+
+
+CHILD = """
+import sys
+from blemish.review.ledger import Ledger
+from blemish.review.marks import Mark
+ledger = Ledger(sys.argv[1])
+for i in range(100000):
+    ledger.write([Mark(f"mark-{i:06d}", "0" * 32, "k", "defect", None, "ann", "2026-11-24T12:00:00Z")])
+    print(f"mark-{i:06d}", flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [1, 23])
+def test_sigkill_loses_nothing_that_was_confirmed(address, after):
+    command = [sys.executable, "-c", CHILD, address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        confirmed = [child.stdout.readline().strip() for _ in range(after)]
+        os.kill(child.pid, signal.SIGKILL)
+        confirmed += [line.strip() for line in child.stdout if line.endswith("\n")]
+    ledger = Ledger(address)
+    stored = [entry.mark.id for entry in ledger.everything()]
+    ledger.close()
+    assert len(confirmed) >= after
+    assert set(confirmed) <= set(stored)
+    assert len(stored) <= len(confirmed) + 1
+
+
+def test_a_full_disk_is_said_and_what_was_saved_stays(tmp_path):
+    ledger = Ledger(tmp_path / "labels.db")
+    ledger.write([mark(i) for i in range(100)])
+
+    with ledger._engine.connect() as connection:  # SQLite's own limit gives SQLite's own error
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(Unsaved, match="disk that holds .* is full") as caught:
+        ledger.write([mark(i) for i in range(100, 5000)])
+    assert caught.value.full
+    assert len(list(ledger.everything())) == 100
+    with ledger._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+    assert ledger.write([mark(i) for i in range(5000)]) == 4900
+    ledger.close()
+
+
+def test_a_locked_database_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("blemish.review.ledger.WAIT", 0.1)
+    ledger = Ledger(tmp_path / "labels.db")
+    other = sqlite3.connect(tmp_path / "labels.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(Unsaved, match="locked by another program"):
+        ledger.write([mark(1)])
+    other.execute("COMMIT")
+    other.close()
+    assert ledger.write([mark(1)]) == 1
+    ledger.close()
+
+
+def foreign_sqlite(path):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE customers (name TEXT)")
+
+
+def same_names(path):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE blemish_marks (name TEXT)")
+
+
+def newer(path):
+    Ledger(path).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE blemish_facts SET value = '99'")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.write_bytes(b"hello world, this is a text" * 50), "is no database of labels"),
+        (foreign_sqlite, "of another program .*'customers'"),
+        (same_names, "tables named as ours"),
+        (newer, "is of version 99"),
+        (lambda path: path.mkdir(), "must be a file in a folder that exists"),
+    ],
+)
+def test_foreign_databases_are_refused_and_stay_as_they_are(tmp_path, make, message):
+    path = tmp_path / "x.db"
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(BlemishError, match=message):
+        Ledger(path)
+    assert before == (path.read_bytes() if path.is_file() else None)
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("mysql://me@there/db", "SQLite or PostgreSQL only"),
+        ("/nowhere/labels.db", "folder that exists"),
+        ("postgresql://me:secret@127.0.0.1:1/db", "cannot be reached"),
+        ("://", "no address"),
+    ],
+)
+def test_bad_addresses_are_refused_without_the_password(address, message):
+    with pytest.raises(LabelError, match=message) as caught:
+        Ledger(address)
+    assert "secret" not in str(caught.value)
+
+
+# What follows from the history ---------------------------------------------------------------------------------------
+
+
+def opinions(*marks):
+    from blemish.review.marks import Saved
+
+    found = Opinions()
+    found.take([Saved(place, one, NOW) for place, one in enumerate(marks, start=1)])
+    return found
+
+
+def test_the_last_mark_of_a_person_holds():
+    assert opinions(mark(1), mark(2, "normal")).label(SAMPLE) == "normal"
+
+
+def test_undo_brings_back_what_was_said_before():
+    undo = mark(3, None, undoes="mark-000002")
+    assert opinions(mark(1), mark(2, "normal"), undo).label(SAMPLE) == "defect"
+    assert opinions(mark(1), replace(undo, undoes="mark-000001")).label(SAMPLE) is None
+
+
+def test_an_undo_that_overtakes_its_mark_counts():
+    assert opinions(mark(2, None, undoes="mark-000001"), mark(1)).label(SAMPLE) is None
+
+
+def test_nobody_undoes_what_another_said():
+    assert opinions(mark(1), mark(2, None, who="bob", undoes="mark-000001")).label(SAMPLE) == "defect"
+
+
+def test_two_who_disagree_are_a_conflict_until_one_gives_in():
+    held = [mark(1, "defect", "ann"), mark(2, "normal", "bob")]
+    assert opinions(*held).label(SAMPLE) == "conflict"
+    assert opinions(*held).of(SAMPLE) == {"ann": "defect", "bob": "normal"}
+    assert opinions(*held, mark(3, "defect", "bob")).label(SAMPLE) == "defect"
+    assert opinions(*held, mark(3, None, "bob", undoes="mark-000002")).label(SAMPLE) == "defect"
+
+
+GOOD = {"id": "abcdefgh", "sample": SAMPLE, "key": "a.png", "label": "defect", "who": "ann", "made": NOW}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": "a b"}, "id = 'a b'"),
+        ({"id": None}, "id = 'None'"),
+        ({"sample": "../../etc/passwd"}, "content hash"),
+        ({"label": "crack"}, "'defect', 'other' or 'normal'"),
+        ({"label": None}, "'defect', 'other' or 'normal'"),
+        ({"undoes": "abcdefgi"}, "nothing in an undo"),
+        ({"rank": "7"}, "place from 1"),
+        ({"rank": True}, "place from 1"),
+        ({"who": "a\nb"}, "name of at most 100"),
+        ({"key": "k" * 5000}, "4,096 characters"),
+        ({"made": "yesterday"}, "a time like"),
+        ({"made": "2026-11-24T12:00:00"}, "a time like"),
+        ({"place": 5}, "an object with the fields"),
+    ],
+)
+def test_marks_that_are_none_are_refused(change, message):
+    assert to_mark(GOOD).rank is None
+    with pytest.raises(LabelError, match=message):
+        to_mark({**GOOD, **change})
