@@ -21,8 +21,7 @@ from blemish.losses import CONTRASTS, RECONSTRUCTIONS
 from blemish.modalities import MODALITIES
 from blemish.presets import PRESETS
 from blemish.scoring import SCORERS
-from blemish.training.corruptions import CORRUPTIONS
-from blemish.training.schedules import SCHEDULES
+from blemish.training import CORRUPTIONS, SCHEDULES
 
 SCORES = ("outlier_score", "defect_score", "predict_proba", "decision_function", "encode")
 

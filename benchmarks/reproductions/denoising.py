@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import median_filter
 
 from blemish import DefectDetector
-from blemish.training.corruptions import CORRUPTIONS
+from blemish.training import CORRUPTIONS
 
 NOISES: dict[str, dict[str, float]] = {"gaussian": {"stdev": 0.3}, "mask": {"share": 0.4}, "swap": {"share": 0.3}}
 N_TRAIN, N_TEST, LATENT, EPOCHS = 2000, 300, 64, 12

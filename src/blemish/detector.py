@@ -39,7 +39,7 @@ from blemish.fitting.fitted import (
 from blemish.fitting.model import Arrays
 from blemish.onnx.export import Parity, write_onnx
 from blemish.presets import of_preset
-from blemish.scoring import Evidence
+from blemish.scoring.evidence import Evidence
 from blemish.scoring.mixture import PRIOR
 from blemish.training.loop import EpochRecord
 from blemish.training.sparse import TensorRows

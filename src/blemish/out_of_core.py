@@ -32,7 +32,7 @@ from blemish.detector import DefectDetector
 from blemish.fitting.choices import choose_modality, seed_of
 from blemish.fitting.fit import Job, assemble, plan_task, run_job
 from blemish.fitting.fitted import hold_out
-from blemish.modalities import FittedModality
+from blemish.modalities.modality import FittedModality
 from blemish.training.loop import EpochRecord, Run
 from blemish.training.shards import ShardedRows
 

@@ -9,7 +9,8 @@ from blemish.calibration.label_report import far_below, label_report
 from blemish.calibration.learning_curve import learning_curve, sample_of, sizes_of
 from blemish.core.errors import ConfigError, DataError, NoDefectsError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.scoring import SCORERS, Evidence
+from blemish.scoring import SCORERS
+from blemish.scoring.evidence import Evidence
 from blemish.scoring.reconstruction import ReconstructionOnly
 
 ATTACK = "<script>alert(1)</script>"

@@ -10,10 +10,12 @@ from blemish.autoencoder.backbones import BACKBONES
 from blemish.autoencoder.bottlenecks import BOTTLENECKS
 from blemish.core.errors import ConfigError, nearest
 from blemish.core.parts import choose
-from blemish.losses import LOSSES, Margin, Mse
+from blemish.losses import LOSSES
+from blemish.losses.contrast.margin import Margin
+from blemish.losses.reconstruction.mse import Mse
 from blemish.scoring import SCORERS
-from blemish.training.corruptions import CORRUPTIONS, Mask
-from blemish.training.schedules import SCHEDULES
+from blemish.training import CORRUPTIONS, SCHEDULES
+from blemish.training.corruptions import Mask
 
 REGISTRIES = {
     "backbone": BACKBONES,

@@ -14,9 +14,10 @@ from blemish.fitting.fitted import notice
 from blemish.modalities.features.texture import derivatives, moments, texture
 from blemish.scoring.ensemble import FAR_BY_ONE, Ensemble, deal, distance_out, out_of_fold
 from blemish.scoring.evidence import Evidence
-from blemish.scoring.experts import EXPERTS, Expert
+from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.direction import common_direction
 from blemish.scoring.experts.discriminant import discriminant
+from blemish.scoring.experts.expert import Expert
 from blemish.scoring.experts.isolation import path_left
 from blemish.scoring.experts.kernel import kernel_score
 from blemish.scoring.experts.neighbours import neighbour_distance

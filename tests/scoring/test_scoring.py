@@ -21,8 +21,9 @@ from blemish.calibration.thresholds import (
 )
 from blemish.core.errors import ConfigError, DataError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.scoring import SCORERS, Evidence
+from blemish.scoring import SCORERS
 from blemish.scoring.ensemble import Ensemble
+from blemish.scoring.evidence import Evidence
 from blemish.scoring.latent import Latent
 from blemish.scoring.mixture import (
     BREADTH,

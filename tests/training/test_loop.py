@@ -11,8 +11,8 @@ from blemish.core.labels import DEFECT, OTHER, UNLABELLED
 from blemish.core.output import SelfMade
 from blemish.losses import CONTRASTS, LOSSES
 from blemish.losses.functional import is_learnt
+from blemish.training import SCHEDULES
 from blemish.training.loop import EpochRecord, stops_early, train
-from blemish.training.schedules import SCHEDULES
 from blemish.training.task import Plan, TrainingData
 
 MSE, MARGIN = LOSSES["mse"](), LOSSES["margin"]()

@@ -9,9 +9,10 @@ import torch
 
 from blemish.core.output import Block
 from blemish.modalities import MODALITIES
-from blemish.training.augmentation import VIEWS, hide_boxes, hide_columns
-from blemish.training.corruptions import CORRUPTIONS, Gaussian, Mask, Swap
-from blemish.training.synthetic import SYNTHETIC, cut_paste, swap_columns, time_warp
+from blemish.training import AUGMENTATIONS, CORRUPTIONS, SYNTHETIC
+from blemish.training.augmentation import hide_boxes, hide_columns
+from blemish.training.corruptions import Gaussian, Mask, Swap
+from blemish.training.synthetic import cut_paste, swap_columns, time_warp
 
 BLOCKS = (
     Block(0, 1, "numeric"),
@@ -42,7 +43,7 @@ def samples_of(synthesise):
 NOISES = {
     **{f"corruption {name}": cls() for name, cls in CORRUPTIONS.items()},
     **{f"synthetic {name}": samples_of(function) for name, function in SYNTHETIC.items()},
-    **{f"view {name}": function for name, function in VIEWS.items()},
+    **{f"view {name}": function for name, function in AUGMENTATIONS.items()},
 }
 
 
@@ -81,7 +82,7 @@ def test_every_noise_has_an_example(name):
 
 @pytest.mark.parametrize("cls", MODALITIES.values(), ids=MODALITIES)
 def test_every_modality_names_a_view_and_self_made_outliers(cls):
-    assert cls.view in VIEWS
+    assert cls.view in AUGMENTATIONS
     assert cls.synthetic in SYNTHETIC
 
 

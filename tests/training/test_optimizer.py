@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from blemish.training import SCHEDULES
 from blemish.training.optimizer import FlatAdam, FlatWeights
-from blemish.training.schedules import SCHEDULES
 
 
 def network():

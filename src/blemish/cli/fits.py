@@ -106,7 +106,7 @@ def fit(
     base = {} if config is None else read_config(config).given()
     run = RunConfig.check({**base, **{k: v for k, v in given.items() if v is not None}}, "the command line")
     _need_both(run.data, run.output)
-    from blemish.core.catalogue import check_names
+    from blemish.cli.part_names import check_names
     from blemish.presets import of_preset
 
     output = Path(str(run.output))

@@ -1,15 +1,65 @@
 """Choosing a part: by name, by name with options, or by giving an instance."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import asdict, dataclass, is_dataclass
+from importlib import import_module
 from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from blemish.core.errors import ConfigError, nearest
 
-RESERVED = ("sample_shape", "hidden_dim", "latent_dim", "blocks", "self")
+
+class Parts(MutableMapping[str, Any]):
+    """The parts of one kind by name, each imported when it is first asked for.
+
+    PyTorch takes seconds to import: the names alone (for `--help`, for a misspelt option) must not cost that. Adding a
+    part is one line here; a test or a notebook may also add the class itself.
+
+    Example:
+        >>> parts = Parts({"mse": "blemish.losses.reconstruction.mse:Mse"})
+        >>> list(parts), parts["mse"].__name__
+        (['mse'], 'Mse')
+    """
+
+    def __init__(self, places: Mapping[str, Any]) -> None:
+        """Store.
+
+        Args:
+            places: Name → the part, or where it is: 'package.module:name'.
+        """
+        self._places = dict(places)
+
+    def __getitem__(self, name: str) -> Any:
+        """The part, imported now if it has not been; KeyError if there is none of that name."""
+        part = self._places[name]
+        if isinstance(part, str):
+            module, _, attribute = part.partition(":")
+            part = self._places[name] = getattr(import_module(module), attribute)
+        return part
+
+    def __setitem__(self, name: str, part: Any) -> None:
+        """Add a part, or replace one."""
+        self._places[name] = part
+
+    def __delitem__(self, name: str) -> None:
+        """Remove a part."""
+        del self._places[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names; nothing is imported."""
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._places)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a part of that name; nothing is imported."""
+        return name in self._places
+
+    def __repr__(self) -> str:
+        """The names."""
+        return f"Parts({', '.join(self)})"
 
 
 @dataclass(frozen=True)
@@ -47,15 +97,16 @@ def choose(kind: str, registry: Mapping[str, Callable[..., Any]], spec: Any) -> 
         ConfigError: If the name or an option is unknown (the nearest is named), or an option has a wrong type.
 
     Example:
-        >>> from blemish.training.corruptions import CORRUPTIONS
+        >>> from blemish.training import CORRUPTIONS
         >>> choose("corruption", CORRUPTIONS, {"name": "mask", "share": 0.5}).make()
         Mask(share=0.5)
     """
-    for name, factory in registry.items():
-        if isinstance(factory, type) and isinstance(spec, factory):
-            return _of_instance(name, factory, spec)
     if isinstance(spec, str):
         spec = {"name": spec}
+    elif not isinstance(spec, Mapping):
+        for name, factory in registry.items():
+            if isinstance(factory, type) and isinstance(spec, factory):
+                return _of_instance(name, factory, spec)
     if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
         raise ConfigError(
             f"{kind} {spec!r} is neither a name, nor a mapping with 'name', nor an instance of a known part"
@@ -76,8 +127,12 @@ def _of_instance(name: str, factory: type, instance: Any) -> Part:
 
 
 def _checked(kind: str, name: str, factory: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    if not options:
+        return {}
     parameters = inspect.signature(factory).parameters.values()
     known = {p.name: p.annotation for p in parameters if is_dataclass(factory) or p.kind is p.KEYWORD_ONLY}
+    from pydantic import TypeAdapter, ValidationError  # 0.25 s, and most parts are chosen without options
+
     checked = {}
     for option, value in options.items():
         if option not in known:

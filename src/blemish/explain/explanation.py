@@ -26,7 +26,7 @@ from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
 from blemish.modalities.tabular import FittedTabular
 from blemish.modalities.text import FittedText
-from blemish.scoring import Evidence
+from blemish.scoring.evidence import Evidence
 from blemish.training.sparse import TensorRows
 
 GRID = 8

@@ -15,8 +15,7 @@ from blemish.losses import LOSSES, RECONSTRUCTIONS
 from blemish.modalities import MODALITIES
 from blemish.scoring import SCORERS
 from blemish.scoring.latent import LEAST_CONTRASTED
-from blemish.training.corruptions import CORRUPTIONS
-from blemish.training.schedules import SCHEDULES
+from blemish.training import CORRUPTIONS, SCHEDULES
 
 AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 10, 200
 AUTO_BATCH = {"tabular": 128}

@@ -13,12 +13,11 @@ from blemish.core.parts import Part
 from blemish.data.rows import Rows
 from blemish.fitting.choices import batch_size_for, choose_modality, choose_parts, epochs_for, whole_number
 from blemish.fitting.model import Model, build, device_for
-from blemish.modalities import FittedModality
-from blemish.training.augmentation import VIEWS
+from blemish.modalities.modality import FittedModality
+from blemish.training import AUGMENTATIONS, SYNTHETIC
 from blemish.training.loop import EpochRecord, Run, run, stops_early
 from blemish.training.shards import ShardedRows
 from blemish.training.sparse import TensorRows
-from blemish.training.synthetic import SYNTHETIC
 from blemish.training.task import Plan, Task, TrainingData
 
 REFIT_SHARE = 0.25  # of the epochs of a first fit
@@ -131,7 +130,7 @@ def plan_task(
         schedule=model.choices.schedule.make(),
         corruption=None if corruption is None else corruption.make(),
         synthesise=SYNTHETIC[modality.factory.synthetic],
-        view=VIEWS[modality.factory.view],
+        view=AUGMENTATIONS[modality.factory.view],
     )
     data = TrainingData(
         x=_some(x, rows),

@@ -27,8 +27,7 @@ from blemish.core.errors import ArtifactError, DataError, QualityWarning
 from blemish.core.labels import DEFECT, NORMAL, OTHER, is_ordinary
 from blemish.fitting.choices import Choices, whole_number
 from blemish.fitting.model import Model, build
-from blemish.scoring import Evidence, Scorer, Scores
-from blemish.scoring.evidence import all_scores
+from blemish.scoring.evidence import Evidence, Scorer, Scores, all_scores
 from blemish.scoring.mixture import PRIOR
 from blemish.training.sparse import TensorRows
 

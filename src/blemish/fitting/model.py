@@ -17,11 +17,9 @@ from blemish.core.output import LossTerm, Output, Reconstruction
 from blemish.core.threads import fitting_threads, has_convolutions, in_order
 from blemish.fitting.choices import Choices
 from blemish.losses import RECONSTRUCTIONS
-from blemish.modalities import FittedModality
 from blemish.modalities.features.feature_cache import current
-from blemish.modalities.modality import PreparesParts
-from blemish.scoring import Evidence
-from blemish.scoring.evidence import views_of
+from blemish.modalities.modality import FittedModality, PreparesParts
+from blemish.scoring.evidence import Evidence, views_of
 from blemish.training.sparse import SparseRows, TensorRows
 
 JUDGED_ROWS = 16_384  # rows at a time whose evidence is held: 1,000 bytes a row of a table, far more a row of pixels

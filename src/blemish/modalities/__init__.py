@@ -1,16 +1,14 @@
-"""Kinds of data: raw samples ↔ one float tensor ↔ something a person can look at."""
+"""Kinds of data, by name: samples ↔ one float tensor ↔ what a person sees."""
 
-from blemish.modalities.image import Image
-from blemish.modalities.modality import FittedModality, Modality
-from blemish.modalities.tabular import Tabular
-from blemish.modalities.text import Text
-from blemish.modalities.video import Video
+from blemish.core.parts import Parts
 
-MODALITIES = {
-    "tabular": Tabular,
-    "image": Image,
-    "video": Video,
-    "text": Text,
-}
+MODALITIES = Parts(
+    {
+        "tabular": "blemish.modalities.tabular:Tabular",
+        "image": "blemish.modalities.image:Image",
+        "video": "blemish.modalities.video:Video",
+        "text": "blemish.modalities.text:Text",
+    }
+)
 
-__all__ = ["MODALITIES", "FittedModality", "Modality"]
+__all__ = ["MODALITIES"]

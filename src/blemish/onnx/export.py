@@ -24,8 +24,7 @@ from blemish.core.version import __version__
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
 from blemish.onnx.runtime import KEY, SCHEMA, Runtime
-from blemish.scoring import Evidence
-from blemish.scoring.evidence import EvidenceNodes, ScoreNodes
+from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes
 from blemish.scoring.mixture import PRIOR
 
 TOLERANCE = 1e-5

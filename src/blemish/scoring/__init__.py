@@ -1,14 +1,13 @@
-"""From codes and errors to scores, probabilities, thresholds and p-values."""
+"""Evidence → scores of samples: scorers, by name."""
 
-from blemish.scoring.ensemble import Ensemble
-from blemish.scoring.evidence import Evidence, Scorer, Scores
-from blemish.scoring.latent import Latent
-from blemish.scoring.reconstruction import ReconstructionOnly
+from blemish.core.parts import Parts
 
-SCORERS = {
-    "ensemble": Ensemble,
-    "latent": Latent,
-    "reconstruction": ReconstructionOnly,
-}
+SCORERS = Parts(
+    {
+        "ensemble": "blemish.scoring.ensemble:Ensemble",
+        "latent": "blemish.scoring.latent:Latent",
+        "reconstruction": "blemish.scoring.reconstruction:ReconstructionOnly",
+    }
+)
 
-__all__ = ["SCORERS", "Evidence", "Scorer", "Scores"]
+__all__ = ["SCORERS"]

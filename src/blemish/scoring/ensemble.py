@@ -14,7 +14,8 @@ from blemish.core.graph import Node
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.core.parts import choose
 from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, Scores, State
-from blemish.scoring.experts import EXPERTS, Expert
+from blemish.scoring.experts import EXPERTS
+from blemish.scoring.experts.expert import Expert
 from blemish.scoring.mixture import (
     PRIOR,
     fit_whitening,

@@ -71,9 +71,3 @@ def hide_columns(
     """
     partner = torch.randperm(x.shape[0], generator=generator, device=generator.device).to(x.device)
     return torch.where(column_mask(x, 0.1, generator, blocks), x[partner], x)
-
-
-VIEWS = {
-    "hide_boxes": hide_boxes,
-    "hide_columns": hide_columns,
-}

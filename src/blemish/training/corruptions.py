@@ -92,10 +92,3 @@ class Swap:
 def _need_share(share: float) -> None:
     if not 0 <= share <= 1:
         raise ConfigError(f"share={share!r} must lie between 0 and 1")
-
-
-CORRUPTIONS = {
-    "gaussian": Gaussian,
-    "mask": Mask,
-    "swap": Swap,
-}

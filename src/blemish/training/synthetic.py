@@ -102,10 +102,3 @@ def time_warp(
     rows = torch.arange(n, device=x.device).unsqueeze(1)
     warped = torch.lerp(x[rows, low], x[rows, (low + 1).clamp_max(frames - 1)], share)
     return SelfMade(warped, pace.to(x.device, x.dtype))
-
-
-SYNTHETIC = {
-    "swap_columns": swap_columns,
-    "cut_paste": cut_paste,
-    "time_warp": time_warp,
-}

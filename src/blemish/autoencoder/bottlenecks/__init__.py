@@ -1,13 +1,13 @@
 """What happens between encoder and decoder: final modules h → z that fill some fields of `Output`."""
 
-from blemish.autoencoder.bottlenecks.plain import Plain
-from blemish.autoencoder.bottlenecks.rsr import Rsr
-from blemish.autoencoder.bottlenecks.variational import Variational
+from blemish.core.parts import Parts
 
-BOTTLENECKS = {
-    "plain": Plain,
-    "variational": Variational,
-    "rsr": Rsr,
-}
+BOTTLENECKS = Parts(
+    {
+        "plain": "blemish.autoencoder.bottlenecks.plain:Plain",
+        "variational": "blemish.autoencoder.bottlenecks.variational:Variational",
+        "rsr": "blemish.autoencoder.bottlenecks.rsr:Rsr",
+    }
+)
 
 __all__ = ["BOTTLENECKS"]

@@ -1,28 +1,20 @@
-"""Experts: simple classifiers, each with an opinion from one view of the data."""
+"""Experts: simple classifiers, each fitted on one feature set."""
 
-from blemish.scoring.experts.direction import Direction
-from blemish.scoring.experts.discriminant import Discriminant
-from blemish.scoring.experts.expert import Expert
-from blemish.scoring.experts.forest import Forest
-from blemish.scoring.experts.isolation import Isolation
-from blemish.scoring.experts.kernel import Kernel
-from blemish.scoring.experts.linear import Linear
-from blemish.scoring.experts.neighbours import Neighbours
-from blemish.scoring.experts.student import Student
-from blemish.scoring.experts.trees import Trees
-from blemish.scoring.experts.value import Value
+from blemish.core.parts import Parts
 
-EXPERTS = {
-    "linear": Linear,
-    "discriminant": Discriminant,
-    "kernel": Kernel,
-    "trees": Trees,
-    "forest": Forest,
-    "isolation": Isolation,
-    "neighbours": Neighbours,
-    "student": Student,
-    "direction": Direction,
-    "value": Value,
-}
+EXPERTS = Parts(
+    {
+        "linear": "blemish.scoring.experts.linear:Linear",
+        "discriminant": "blemish.scoring.experts.discriminant:Discriminant",
+        "kernel": "blemish.scoring.experts.kernel:Kernel",
+        "trees": "blemish.scoring.experts.trees:Trees",
+        "forest": "blemish.scoring.experts.forest:Forest",
+        "isolation": "blemish.scoring.experts.isolation:Isolation",
+        "neighbours": "blemish.scoring.experts.neighbours:Neighbours",
+        "student": "blemish.scoring.experts.student:Student",
+        "direction": "blemish.scoring.experts.direction:Direction",
+        "value": "blemish.scoring.experts.value:Value",
+    }
+)
 
-__all__ = ["EXPERTS", "Expert"]
+__all__ = ["EXPERTS"]
