@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-PAGES = [README, *((ROOT / "docs" / f"{name}.md").read_text() for name in ("decide", "explain", "export", "review"))]
+NAMES = ("decide", "examples", "explain", "export", "review")
+PAGES = [README, *((ROOT / "docs" / f"{name}.md").read_text() for name in NAMES)]
+MARKDOWN = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PYTHON_BLOCKS = [block for page in PAGES for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
 
 
@@ -51,35 +53,38 @@ def test_the_readmes_options_exist():
         assert option in cli, option
 
 
-def tree():
-    """Paths that the README's tree shows."""
-    block = README.split("## The tree")[1].split("```text\n")[1].split("```")[0]
-    parents, paths = [], set()
-    for line in block.splitlines():
-        match = re.match(r"^((?:│   |    )*)[├└]── (\S+)", line)
-        if match:
-            depth = len(match[1]) // 4
-            parents[depth:] = [match[2].rstrip("/")]
-            if not match[2].endswith("/"):
-                paths.add("/".join(parents))
-    return paths
+def links(page):
+    """Relative targets of a Markdown page, without anchors."""
+    return re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", page)
 
 
-def test_the_readmes_tree_equals_the_disk():
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=True,
-    )
-    on_disk = {path for path in listed.stdout.splitlines() if (ROOT / path).exists()}
-    assert tree() == on_disk
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(path):
+    for target in links(path.read_text()):
+        assert (path.parent / target).exists(), target
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_to_headings_lead_to_one(path):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", path.read_text()):
+        headings = re.findall(r"^#+ (.*)", (path.parent / target if target else path).read_text(), re.MULTILINE)
+        assert anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}, anchor
+
+
+def test_the_readme_is_short_and_starts_with_ones_own_data():
+    lines = README.splitlines()
+    assert len(lines) <= 200
+    assert "blemish review" in "\n".join(lines[:30])
+
+
+def test_pictures_of_the_readme_need_only_a_base_url():
+    """An index page shows absolute pictures only: one prefix makes these so, or they are absolute already."""
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
+    assert pictures
+    for target in pictures:
+        assert target.startswith("https://") or (ROOT / target).is_file(), target
+        assert ".." not in target
+        assert not target.startswith("/")
 
 
 def test_contributing_fits_one_screen():

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import rankdata
+from threadpoolctl import threadpool_info
 
 from blemish import DefectDetector, load
 from blemish.datasets import ring, tiles
@@ -31,14 +32,14 @@ SHARED = "the market said on monday that prices year expected report"
 
 
 def fingerprint():
-    """What has to be equal for scores to be equal to the bit."""
+    """What has to be equal for scores to be equal to the bit; threads of OpenMP and BLAS, too: OMP_NUM_THREADS=1."""
     info = Path("/proc/cpuinfo")
     models = re.findall(r"model name\s*:\s*(.*)", info.read_text()) if info.is_file() else []
     packages = ("torch", "numpy", "scipy", "scikit-learn", "onnxruntime")
     return {
         "processor": models[0] if models else "unknown",
         **{name: importlib.metadata.version(name) for name in packages},
-        "threads": torch.get_num_threads(),
+        "threads": max([torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())]),
     }
 
 
