@@ -223,7 +223,9 @@ def test_a_fit_on_disk_ranks_like_one_in_memory(files, kind, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from blemish import DefectDetector, shards, streams
+from blemish import DefectDetector
+from blemish.data import streams
+from blemish.training import shards
 from blemish.core.run_config import RunConfig
 from blemish.out_of_core import iter_fit_stream
 from blemish.data.inputs import stream_to_fit

@@ -126,10 +126,12 @@ def test_the_labels_section_shows_the_curve_once_it_is_drawn(browser, tmp_path):
         assert "Labels to look at again" in labels.inner_text()
 
 
-def test_a_notebook_shows_a_fitted_detector_by_the_reports_pieces(table_split, monkeypatch):
+def test_a_notebook_shows_a_fitted_detector_without_any_extra(table_split, monkeypatch):
     import sys
 
     import pandas as pd
+
+    monkeypatch.setitem(sys.modules, "jinja2", None)
 
     columns = [f"{ATTACK}{i}" for i in range(table_split.X_train.shape[1])]
     frame = pd.DataFrame(table_split.X_train, columns=columns)
@@ -141,5 +143,3 @@ def test_a_notebook_shows_a_fitted_detector_by_the_reports_pieces(table_split, m
         assert said in html
     assert "<script" not in html
     assert det._repr_mimebundle_()["text/html"] == html
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    assert "blemish-card" not in det._repr_html_()  # without the extra: scikit-learn's own
