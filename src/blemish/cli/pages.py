@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blemish.cli import options
+from blemish.cli.part_names import one_of
 from blemish.cli.printing import say_skipped, warnings_as_notes
 from blemish.core.errors import DataError
+from blemish.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
@@ -83,7 +85,7 @@ def review(
     names: options.Names = None,
     key: options.Key = None,
     drop: options.Drop = None,
-    modality: Annotated[str, typer.Option(help="'auto', 'tabular', 'image', 'video' or 'text'.")] = "auto",
+    modality: Annotated[str, typer.Option(help=f"{one_of(['auto', *MODALITIES])}.")] = "auto",
     column: Annotated[str | None, typer.Option(help="The column of a table that holds the texts.")] = None,
     seed: Annotated[int, typer.Option(help="Random state.", min=0)] = 0,
     device: options.Device = "auto",
@@ -106,7 +108,7 @@ def review(
         det = None if model is None else load(model, device=device)
         reading = {"glob": glob, "names": names, "key": key, "drop": drop or [], "modality": modality, "column": column}
         catalogue = open_catalogue(data, **(reading if det is None else _as_in_training(det, reading)))
-    if column and catalogue.modality != "text":
+    if column and not hasattr(MODALITIES[catalogue.modality], "column"):
         raise DataError(
             f"--column is for texts, these data are {catalogue.modality}; leave it out, or add --modality text"
         )
