@@ -39,7 +39,8 @@ def test_a_frame_becomes_features_and_comes_back(mixed_frame):
     again = fitted.to_raw(x)
     assert again.dtypes.tolist() == mixed_frame.dtypes.tolist()
     np.testing.assert_allclose(again["load"], mixed_frame["load"], rtol=1e-4)
-    assert again["kind"].fillna("?").tolist() == mixed_frame["kind"].fillna("?").tolist()
+    known = mixed_frame["kind"].notna()  # one missing value among 120 is too few to be a category
+    assert again["kind"][known.to_numpy()].tolist() == mixed_frame["kind"][known].tolist()
 
 
 def test_columns_of_nothing_are_left_out_with_a_warning():
@@ -78,7 +79,7 @@ def test_only_masked_cells_are_filled(mixed_frame):
     filled = fitted.fill(mixed_frame[:3], pd.DataFrame({"speed": [True, False, False]}), x)
     assert filled["speed"].iloc[0] == pytest.approx(fitted.columns[0].centre)
     assert filled["speed"].iloc[1:].tolist() == mixed_frame["speed"].iloc[1:3].tolist()
-    with pytest.raises(DataError, match="cannot be filled in: not known to the model"):
-        Tabular().fit(mixed_frame[["speed"]].assign(no=None)).to_mask(
-            mixed_frame[:1][["speed"]].assign(no=None), pd.DataFrame({"no": [True]})
-        )
+    with pytest.warns(DataWarning, match="left out"):
+        fitted = Tabular().fit(mixed_frame[["speed"]].assign(no=None))
+    with pytest.raises(DataError, match=r"column\(s\) 'no' cannot be filled in: not known to the model"):
+        fitted.to_mask(mixed_frame[:1][["speed"]].assign(no=None), pd.DataFrame({"no": [True]}))
