@@ -244,7 +244,7 @@ class DefectDetector(BaseEstimator):
         return group
 
     def _remember_columns(self, job: Job) -> None:
-        if job.model.modality.n_columns is not None:
+        if job.model.modality.n_columns:
             self.n_features_in_ = job.model.modality.n_columns
         if job.columns is not None:
             self.feature_names_in_ = np.array(job.columns, dtype=object)

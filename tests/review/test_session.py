@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from blemish.cli import main
 from blemish.core.errors import BlemishError, ConfigError, DataError
 from blemish.datasets import ring
 from blemish.fitting.fitted import Assessment
+from blemish.modalities import MODALITIES
 from blemish.review import answers, drawings
 from blemish.review.catalogue import Catalogue, open_catalogue
 from blemish.review.launch import PORT, bind, serve
@@ -158,7 +160,7 @@ def test_a_first_fit_has_progress_and_stops_in_time(table, tmp_path, monkeypatch
 
 def test_of_pictures_a_glance_comes_before_the_first_fit(tmp_path, monkeypatch, image_split):
     monkeypatch.setattr("blemish.review.session.PATIENCE", dict.fromkeys(("glance", "first", "refit"), 1e-9))
-    monkeypatch.setattr("blemish.review.session.MOST_FITTED", {"image": 20})
+    monkeypatch.setattr(MODALITIES["image"], "on_page", replace(MODALITIES["image"].on_page, max_fitted=20))
     monkeypatch.setattr("blemish.review.session.LEAST_FITTED", 20)
     for i, picture in enumerate(image_split.X_test[:24]):
         Image.fromarray(np.asarray(picture).reshape(picture.shape[-2:])).save(tmp_path / f"{i}.png")
@@ -183,9 +185,9 @@ def test_of_pictures_a_glance_comes_before_the_first_fit(tmp_path, monkeypatch, 
 
 
 def test_many_samples_are_fitted_in_part_and_scored_page_by_page(table, tmp_path, monkeypatch):
-    monkeypatch.setattr("blemish.review.session.MOST_FITTED", {"tabular": 20})
+    page = replace(MODALITIES["tabular"].on_page, max_fitted=20, at_once=17)
+    monkeypatch.setattr(MODALITIES["tabular"], "on_page", page)
     monkeypatch.setattr("blemish.review.session.LEAST_FITTED", 20)
-    monkeypatch.setattr("blemish.review.session.PAGE", {"tabular": 17})
     monkeypatch.setattr("blemish.review.session.PATIENCE", dict.fromkeys(("glance", "first", "refit"), 1e-9))
     taken = []
     take = Catalogue.take
@@ -710,7 +712,7 @@ def told(capsys, monkeypatch, *arguments):
         (["empty"], 1, "empty holds no image, video or text"),
         (["data.csv", "--model", "no.blemish"], 1, "no.blemish"),
         (["data.csv", "--key", "id"], 1, "has no column 'id'"),
-        (["data.csv", "--column", "a"], 1, "--column is for texts, these data are tabular"),
+        (["data.csv", "--column", "a"], 1, "--column is for texts, but these data are tabular"),
         (["data.csv", "--labels", "nowhere/l.db"], 1, "must be a file in a folder that exists"),
         (["data.csv", "--labels", "data.csv"], 1, "is no database of labels"),
         (["data.csv", "--labels", "mysql://a@b/c"], 1, "SQLite or PostgreSQL only"),

@@ -1,1 +1,1 @@
-"""Features of a picture besides the code of the autoencoder."""
+"""Feature sets of a picture, in addition to the code of the autoencoder."""
