@@ -35,37 +35,37 @@ from sklearn.metrics import average_precision_score
 import quality
 from blemish import DefectDetector
 from blemish.modalities.features.feature_cache import Memory, remembering
-from blemish.review.looks import learn_looks, looks
+from blemish.review.embedding import embed, fit_embedding
 from blemish.review.marks import CODES
-from blemish.review.suggestions import View, misses, suggest
+from blemish.review.suggestions import Snapshot, misses, suggest
 
 SHARES, COUNTS = (0.5, 0.8, 0.95), (10, 20, 50)
 FOREST = "coniferest==0.2.2"
 BUILD, MOST_REMEMBERED = Path("build", "forest"), 2**31
-Rule = Callable[[View, np.ndarray, list[str], np.random.Generator], int | None]
+Rule = Callable[[Snapshot, np.ndarray, list[str], np.random.Generator], int | None]
 
 
-def page(view: View, labels: np.ndarray, said: list[str], _: np.random.Generator) -> int | None:
+def page(snapshot: Snapshot, labels: np.ndarray, said: list[str], _: np.random.Generator) -> int | None:
     """What the review page suggests first."""
-    found = suggest(view, labels, misses(said), most=1)
+    found = suggest(snapshot, labels, misses(said), most=1)
     return found[0].row if found else None
 
 
-def top(view: View, labels: np.ndarray, _: list[str], __: np.random.Generator) -> int | None:
+def top(snapshot: Snapshot, labels: np.ndarray, _: list[str], __: np.random.Generator) -> int | None:
     """The highest score."""
-    score = view.outlier if view.defect is None else view.defect
+    score = snapshot.outlier if snapshot.defect is None else snapshot.defect
     return _first(np.argsort(-score, kind="stable"), labels)
 
 
-def doubt(view: View, labels: np.ndarray, said: list[str], rng: np.random.Generator) -> int | None:
+def doubt(snapshot: Snapshot, labels: np.ndarray, said: list[str], rng: np.random.Generator) -> int | None:
     """The most uncertain."""
-    if view.defect is None:
-        return top(view, labels, said, rng)
-    doubts = np.abs(view.probabilities[:, 2] - view.probabilities[:, :2].max(axis=1))
+    if snapshot.defect is None:
+        return top(snapshot, labels, said, rng)
+    doubts = np.abs(snapshot.probabilities[:, 2] - snapshot.probabilities[:, :2].max(axis=1))
     return _first(np.argsort(doubts, kind="stable"), labels)
 
 
-def chance(_: View, labels: np.ndarray, __: list[str], rng: np.random.Generator) -> int | None:
+def chance(_: Snapshot, labels: np.ndarray, __: list[str], rng: np.random.Generator) -> int | None:
     """Any."""
     return _first(rng.permutation(len(labels)), labels)
 
@@ -123,7 +123,7 @@ class Ours:
 
     def next(self, y: np.ndarray, said: list[str]) -> int | None:
         """See `Tool`."""
-        return self._rule(self._view, numbers(y), said, self._rng)
+        return self._rule(self._snapshot, numbers(y), said, self._rng)
 
     def learn(self, y: np.ndarray) -> None:
         """See `Tool`."""
@@ -132,11 +132,11 @@ class Ours:
 
     def score(self) -> np.ndarray:
         """See `Tool`."""
-        return self._view.outlier if self._view.defect is None else self._view.defect
+        return self._snapshot.outlier if self._snapshot.defect is None else self._snapshot.defect
 
     def _look(self) -> None:
         found = self._det.assess(self._X, views=True)
-        self._view = View(found.outlier, found.defect, found.probabilities, looks(found, learn_looks(found)))
+        self._snapshot = Snapshot(found.outlier, found.defect, found.probabilities, embed(found, fit_embedding(found)))
 
 
 class Forest:
@@ -306,7 +306,7 @@ def tool(name: str, X: Any, first: DefectDetector, seed: int) -> Iterator[Tool]:
         return
     if name == "forest, on looks":
         found = first.assess(X, views=True)
-        x = looks(found, learn_looks(found)).astype(np.float64)
+        x = embed(found, fit_embedding(found)).astype(np.float64)
     else:
         x = first.fitted_.model.to_tensor(X).to_dense().flatten(1).double().cpu().numpy()
     prior, at_once = FORESTS[name]

@@ -234,8 +234,8 @@ def test_report_and_evaluation_page(folder, model, blemish):
     assert status == 0, err
     assert "one file that opens offline" in out
     page = (folder / "r.html").read_text(encoding="utf-8")
-    assert "Groups below are labels that you gave" in page
-    assert "To make it again" in page
+    assert "Groups below are the labels you gave" in page
+    assert "To reproduce this model" in page
     assert blemish("report", model, folder / "test.csv", "-o", folder / "r.txt")[0] == 2
     status, _, err = blemish("report", model, folder / "test.csv", "-o", folder / "r.html", "--key", "nope")
     assert status == 1

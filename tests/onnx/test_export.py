@@ -16,7 +16,7 @@ from blemish.datasets import ring
 from blemish.losses import RECONSTRUCTIONS
 from blemish.modalities import MODALITIES
 from blemish.modalities.features.pretrained import _network
-from blemish.onnx.export import MOST_BEYOND, TOLERANCE
+from blemish.onnx.export import MAX_BEYOND, TOLERANCE
 from blemish.onnx.runtime import FEEDS, KEY, Runtime
 from blemish.presets import PRESETS
 from blemish.scoring.ensemble import Ensemble
@@ -27,7 +27,7 @@ def agrees(det, path, X):
     """The file's scores are the detector's, in all rows but those where float32's last digit decides."""
     parity = det.export(path)
     assert max(parity.evidence, parity.scores, parity.drift) <= TOLERANCE
-    assert parity.beyond <= max(1, MOST_BEYOND * parity.rows)
+    assert parity.beyond <= max(1, MAX_BEYOND * parity.rows)
     assert parity.rows >= 20
     found = Runtime(path).scores(X)
     expected = {"outlier_score": det.outlier_score(X), "probabilities": det.predict_proba(X)}

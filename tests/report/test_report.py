@@ -261,7 +261,7 @@ def test_floats_show_three_digits(value, text):
 
 
 def test_table_refuses_a_ragged_row():
-    with pytest.raises(DataError, match="'scores' has not 2 cells"):
+    with pytest.raises(DataError, match="'scores' does not have 2 cells"):
         a_page(tables=[Table("scores", ["a", "b"], [["only one"]])])
 
 

@@ -68,7 +68,7 @@ def test_sending_twice_stores_once(ledger):
 
 def test_an_id_with_another_meaning_is_refused_and_nothing_of_its_batch_is_stored(ledger):
     ledger.write([mark(1)])
-    with pytest.raises(LabelError, match="says something else"):
+    with pytest.raises(LabelError, match="is already stored"):
         ledger.write([mark(2), mark(1, "normal")])
     assert len(list(ledger.everything())) == 1
 
@@ -142,7 +142,7 @@ def test_a_full_disk_is_said_and_what_was_saved_stays(tmp_path):
     with ledger._engine.connect() as connection:  # SQLite's own limit gives SQLite's own error
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
-    with pytest.raises(Unsaved, match="disk that holds .* is full") as caught:
+    with pytest.raises(Unsaved, match="disk of .* is full") as caught:
         ledger.write([mark(i) for i in range(100, 5000)])
     assert caught.value.full
     assert len(list(ledger.everything())) == 100
@@ -184,11 +184,11 @@ def newer(path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: path.write_bytes(b"hello world, this is a text" * 50), "is no database of labels"),
+        (lambda path: path.write_bytes(b"hello world, this is a text" * 50), "is not a Blemish label database"),
         (foreign_sqlite, "of another program .*'customers'"),
-        (same_names, "tables named as ours"),
-        (newer, "is of version 99"),
-        (lambda path: path.mkdir(), "must be a file in a folder that exists"),
+        (same_names, "tables with our names but a different layout"),
+        (newer, "has version 99"),
+        (lambda path: path.mkdir(), "must be a file in an existing folder"),
     ],
 )
 def test_foreign_databases_are_refused_and_stay_as_they_are(tmp_path, make, message):
@@ -203,10 +203,10 @@ def test_foreign_databases_are_refused_and_stay_as_they_are(tmp_path, make, mess
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("mysql://me@there/db", "SQLite or PostgreSQL only"),
-        ("/nowhere/labels.db", "folder that exists"),
+        ("mysql://me@there/db", "only be stored in SQLite or PostgreSQL"),
+        ("/nowhere/labels.db", "an existing folder"),
         ("postgresql://me:secret@127.0.0.1:1/db", "cannot be reached"),
-        ("://", "no address"),
+        ("://", "not a valid address"),
     ],
 )
 def test_bad_addresses_are_refused_without_the_password(address, message):

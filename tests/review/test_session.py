@@ -20,9 +20,9 @@ from blemish.datasets import ring
 from blemish.fitting.fitted import Assessment
 from blemish.review import answers, drawings
 from blemish.review.catalogue import Catalogue, open_catalogue
+from blemish.review.embedding import embed, fit_embedding
 from blemish.review.launch import PORT, bind, serve
 from blemish.review.ledger import Ledger
-from blemish.review.looks import learn_looks, looks
 from blemish.review.marks import Mark
 from blemish.review.ranking import Point, Ranking, advice, best_first, places, precision
 from blemish.review.session import Review, Status
@@ -30,7 +30,7 @@ from blemish.review.suggestions import (
     NOISE,
     WIDTH,
     Choice,
-    View,
+    Snapshot,
     likely,
     misses,
     new,
@@ -349,7 +349,7 @@ def test_the_content_is_hashed_and_not_the_name(pictures):
     again = open_catalogue(pictures)
     assert again.digest(list(again.keys).index("again.jpg")) == found.digest(0)
     (pictures / "2.jpg").unlink()
-    with pytest.raises(DataError, match=r"2\.jpg is gone"):
+    with pytest.raises(DataError, match=r"2\.jpg no longer exists"):
         found.digest(1)
 
 
@@ -438,7 +438,7 @@ def test_a_reconstruction_has_the_form_of_its_picture_as_the_heat_over_it_has():
 
 
 def view_of(outlier, places, defect=None, p=None):
-    return View(outlier, defect, np.full((len(outlier), 3), 1 / 3) if p is None else p, places)
+    return Snapshot(outlier, defect, np.full((len(outlier), 3), 1 / 3) if p is None else p, places)
 
 
 def labelled(n, **rows):
@@ -492,7 +492,7 @@ def test_a_defect_makes_what_is_like_it_likely_before_the_model_has_learnt_it():
     found = suggest(view, labelled(58, other=[0], defect=[53]), most=3)
     assert kinds(found) == ["likely"] * 3
     assert all(one.row >= 50 for one in found)
-    assert found[0].reason == "most like your defects of all not marked"
+    assert found[0].reason == "the closest match to your defects"
 
 
 def test_what_is_like_a_rejected_sample_comes_later_whatever_the_model_says():
@@ -536,16 +536,16 @@ def test_looks_give_every_view_the_same_voice():
         "one": rng.normal(size=(300, 1)),
     }
     found = Assessment(np.zeros(300), None, np.zeros((300, 3)), rng.normal(size=(300, 8)), views)
-    axes = learn_looks(found)
+    axes = fit_embedding(found)
     assert [one.directions.shape[1] for one in axes.values()] == [32, 2, 1, 8]
-    place = looks(found, axes)
+    place = embed(found, axes)
     size = [np.square(part).sum(axis=1).mean() for part in np.split(place, [32, 34, 35], axis=1)]
     assert size == pytest.approx([1, 0, 1, 1], abs=1e-5)
     few = Assessment(np.zeros(2), None, np.zeros((2, 3)), found.codes[:2], {name: x[:2] for name, x in views.items()})
-    assert looks(few, axes) == pytest.approx(place[:2], abs=1e-5)
+    assert embed(few, axes) == pytest.approx(place[:2], abs=1e-5)
     views["one"][5] = np.nan  # a picture that cannot be read
-    assert np.isnan(looks(found, learn_looks(found))[5]).any()
-    assert np.isfinite(looks(found, learn_looks(found))[6:]).all()
+    assert np.isnan(embed(found, fit_embedding(found))[5]).any()
+    assert np.isfinite(embed(found, fit_embedding(found))[6:]).all()
 
 
 def test_before_the_first_defect_the_typical_of_a_group_and_the_new_take_turns():
@@ -565,7 +565,7 @@ def test_before_the_first_defect_the_typical_of_a_group_and_the_new_take_turns()
     codes[60:75] = rng.normal([6, 0], 0.1, (15, 2))
     first = suggest(view_of(outlier, codes), labels, most=1)[0]
     assert 60 <= first.row < 75
-    assert first.reason.startswith("stands for ")
+    assert first.reason.startswith("represents ")
 
 
 def test_of_very_many_samples_the_suggestions_still_know_the_most_unusual():
@@ -646,7 +646,7 @@ def said(labels):
     [
         ([], [], "Nothing is marked"),
         (["normal"] * 5, [], "No defect is marked"),
-        (["defect"] * 5, [], "Refit to see"),
+        (["defect"] * 5, [], "Refit to update"),
         (["defect"] * 5, [Point(2, 5, 5, None, 0.5)], "Too few to tell"),
         (
             ["defect"] * 10 + ["normal"] * 20,
@@ -710,10 +710,10 @@ def told(capsys, monkeypatch, *arguments):
         (["empty"], 1, "empty holds no image, video or text"),
         (["data.csv", "--model", "no.blemish"], 1, "no.blemish"),
         (["data.csv", "--key", "id"], 1, "has no column 'id'"),
-        (["data.csv", "--column", "a"], 1, "--column is for texts, these data are tabular"),
-        (["data.csv", "--labels", "nowhere/l.db"], 1, "must be a file in a folder that exists"),
-        (["data.csv", "--labels", "data.csv"], 1, "is no database of labels"),
-        (["data.csv", "--labels", "mysql://a@b/c"], 1, "SQLite or PostgreSQL only"),
+        (["data.csv", "--column", "a"], 1, "--column is for texts, but these data are tabular"),
+        (["data.csv", "--labels", "nowhere/l.db"], 1, "must be a file in an existing folder"),
+        (["data.csv", "--labels", "data.csv"], 1, "is not a Blemish label database"),
+        (["data.csv", "--labels", "mysql://a@b/c"], 1, "only be stored in SQLite or PostgreSQL"),
         (["data.csv", "--host", "256.0.0.1"], 2, "cannot listen on 256.0.0.1"),
     ],
 )
@@ -757,7 +757,7 @@ def test_an_interrupt_ends_the_page_in_peace(review, monkeypatch):
     lines = []
     monkeypatch.setattr("uvicorn.Server.run", interrupted)
     serve(review, "127.0.0.1", 0, browser=False, say=lines.append)
-    assert lines[-1] == f"stopped; labels are in {review.ledger.name}"
+    assert lines[-1] == f"stopped; labels are stored in {review.ledger.name}"
 
 
 def test_without_the_extra_the_message_names_it(capsys, monkeypatch, tmp_path):

@@ -29,7 +29,7 @@ from blemish.scoring.mixture import PRIOR
 
 TOLERANCE = 1e-5
 """Largest drift that an export may have; see `Parity`."""
-MOST_BEYOND = 0.01
+MAX_BEYOND = 0.01
 """Share of rows in which float32 itself may drift further; see `Parity`."""
 TIE = TOLERANCE
 """A threshold is often the score of a row: that row is not above it, though the last digits of its score may be."""
@@ -320,11 +320,11 @@ def _accept(parity: Parity) -> None:
     if (
         parity.evidence <= TOLERANCE
         and parity.scores <= TOLERANCE
-        and parity.beyond <= max(1, MOST_BEYOND * parity.rows)
+        and parity.beyond <= max(1, MAX_BEYOND * parity.rows)
     ):
         return
     raise ExportError(
         f"the exported model would drift from the original on {parity.rows} rows ({parity.source}): evidence by "
         f"{parity.evidence:.1e}, scores by {parity.scores:.1e}, at most {TOLERANCE:.0e} is allowed; {parity.beyond} "
-        f"rows as a whole, at most {MOST_BEYOND:.0%} may. Nothing was written; train longer, or score with the model"
+        f"rows as a whole, at most {MAX_BEYOND:.0%} may. Nothing was written; train longer, or score with the model"
     )
