@@ -78,7 +78,7 @@ def test_histograms_count_outlying_values_in_the_edge_bins(rng):
     (trace,) = traces(fragment)
     assert sum(trace["y"]) == pytest.approx(100)
     assert -0.2 < min(trace["x"]) < max(trace["x"]) < 1.2
-    assert "count 10 rows beyond" in fragment
+    assert "10 values outside the axis" in fragment
 
 
 @pytest.mark.parametrize(

@@ -158,8 +158,8 @@ def test_a_first_fit_has_progress_and_stops_in_time(table, tmp_path, monkeypatch
 
 def test_of_pictures_a_glance_comes_before_the_first_fit(tmp_path, monkeypatch, image_split):
     monkeypatch.setattr("blemish.review.session.PATIENCE", dict.fromkeys(("glance", "first", "refit"), 1e-9))
-    monkeypatch.setattr("blemish.review.session.MOST_FITTED", {"image": 20})
-    monkeypatch.setattr("blemish.review.session.LEAST_FITTED", 20)
+    monkeypatch.setattr(Image, "on_page", replace(Image.on_page, max_fitted=20))
+    monkeypatch.setattr("blemish.review.session.MIN_FITTED", 20)
     for i, picture in enumerate(image_split.X_test[:24]):
         Image.fromarray(np.asarray(picture).reshape(picture.shape[-2:])).save(tmp_path / f"{i}.png")
     catalogue, seen = open_catalogue(tmp_path, glob="*.png", modality="image"), []
@@ -183,9 +183,8 @@ def test_of_pictures_a_glance_comes_before_the_first_fit(tmp_path, monkeypatch, 
 
 
 def test_many_samples_are_fitted_in_part_and_scored_page_by_page(table, tmp_path, monkeypatch):
-    monkeypatch.setattr("blemish.review.session.MOST_FITTED", {"tabular": 20})
-    monkeypatch.setattr("blemish.review.session.LEAST_FITTED", 20)
-    monkeypatch.setattr("blemish.review.session.PAGE", {"tabular": 17})
+    monkeypatch.setattr(Tabular, "on_page", replace(Tabular.on_page, max_fitted=20, at_once=17))
+    monkeypatch.setattr("blemish.review.session.MIN_FITTED", 20)
     monkeypatch.setattr("blemish.review.session.PATIENCE", dict.fromkeys(("glance", "first", "refit"), 1e-9))
     taken = []
     take = Catalogue.take

@@ -8,7 +8,8 @@ import numpy as np
 
 from blemish.data.rows import take
 from blemish.detector import DefectDetector
-from blemish.explain.explanation import GRID, Explanation
+from blemish.explain.explanation import Explanation
+from blemish.modalities.grid import GRID
 from blemish.report import Table, film, picture, table_html
 
 QUOTED = 400  # characters of a text
@@ -33,8 +34,9 @@ def hits(det: DefectDetector, X: Any, keys: Sequence[Any], score: np.ndarray, ro
     """
     some = take(X, rows)
     found = det.explain(some)
-    modality = det.fitted_.model.modality
-    tensors = None if found.seen is not None else np.asarray(modality.to_tensor(some), dtype=np.float64)
+    model = det.fitted_.model
+    drawn = model.choices.modality.factory.on_page.shown_as in ("picture", "frames")
+    tensors = np.asarray(model.modality.to_tensor(some), dtype=np.float64) if drawn else None
     return "".join(_hit(found, at, keys[row], float(score[row]), some, tensors) for at, row in enumerate(rows))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from blemish.core.errors import BlemishError
+from blemish.modalities.modality import OnPage
 from blemish.review import drawings
 from blemish.review.catalogue import Catalogue, json_value
 from blemish.review.marks import CODES, DISAGREEMENT, found_by_mark
@@ -73,6 +74,7 @@ def state(review: Review) -> dict[str, Any]:
     known: dict[str, Any] = {
         "data": review.catalogue.name,
         "modality": review.catalogue.modality,
+        "shown_as": review.catalogue.on_page.shown_as,
         "samples": len(review.catalogue),
         "frames": review.catalogue.frames(),
         "labels": review.ledger.name,
@@ -144,8 +146,7 @@ def detail(review: Review, row: int) -> dict[str, Any]:
 
 def _reasons(det: Any, X: Any, catalogue: Catalogue) -> dict[str, Any]:
     """The elements that explain the score, and the labelled samples nearest to this one."""
-    pictures = det.fitted_.model.choices.modality.name in ("image", "video")
-    explanation = det.explain(X, by="error" if pictures else "score")
+    explanation = det.explain(X, by=_on_page(det).reasons)
     share = explanation.error[0] / max(float(explanation.total[0]), 1e-12)
     elements = [
         {
@@ -166,25 +167,33 @@ def _rounded(value: Any) -> Any:
     return _number(value) if isinstance(value, float) else value
 
 
+def side_of(on_page: OnPage, side: int) -> int:
+    """Pixels per side of a drawing: frames stand next to each other, so each is small."""
+    return STRIP_SIDE if on_page.shown_as == "frames" else side
+
+
+def _on_page(det: Any) -> OnPage:
+    return det.fitted_.model.choices.modality.factory.on_page
+
+
 def reconstructed(det: Any, X: Any) -> bytes | None:
     """The reconstruction of one picture or clip, as a JPEG; None for other samples."""
-    kind = det.fitted_.model.choices.modality.name
-    if kind not in ("image", "video"):
+    draw = drawings.DRAWINGS.get(_on_page(det).shown_as)
+    if draw is None:
         return None
     made = np.asarray(det.reconstruct(X)[0])
     if np.asarray(X[0]).dtype == np.uint8:  # same scale as the picture next to it
         made = np.clip(np.round(made), 0, 255).astype(np.uint8)
-    if kind == "video":
-        return drawings.strip(made, STRIP_SIDE)
-    height, width = np.asarray(X[0]).shape[
-        -2:
-    ]  # the network sees a square; shown next to the picture it has the picture's shape
+    if _on_page(det).shown_as != "picture":
+        return draw(made, side_of(_on_page(det), LARGE_SIDE))
+    # The network sees a square; next to the picture, its reconstruction has the picture's shape.
+    height, width = np.asarray(X[0]).shape[-2:]
     return drawings.drawn(made, LARGE_SIDE, (width, height))
 
 
 def heat(det: Any, X: Any) -> bytes | None:
     """Reconstruction error of one picture, as a PNG overlay; None for other samples."""
-    if det.fitted_.model.choices.modality.name != "image":
+    if _on_page(det).shown_as != "picture":
         return None
     height, width = np.asarray(X[0]).shape[-2:]
     error = np.asarray(det.explain(X, by="error").error_map[0]).mean(axis=0)

@@ -19,24 +19,20 @@ from blemish.core.errors import BlemishError, DataWarning, QualityWarning
 from blemish.data.inputs import name_known
 from blemish.detector import DefectDetector
 from blemish.fitting.fit import run_job
-from blemish.modalities.features.feature_cache import Memory, remembering
+from blemish.modalities.features.feature_cache import FeatureCache, caching
 from blemish.review.catalogue import Catalogue
 from blemish.review.ledger import Ledger
 from blemish.review.marks import CODES, DISAGREEMENT, Mark, Opinions, in_time
 from blemish.review.ranking import TOP, GrowingRanking, Point, Ranking, point
 from blemish.review.suggestions import Suggestion, misses, suggest
 
-MOST_FITTED = {"image": 1000, "video": 400, "text": 10_000, "tabular": 20_000}
-LEAST_FITTED = 100
+MIN_FITTED = 100
 MAX_BYTES = 2**30
 """Of pictures kept for the next refit, and of their cached features."""
-PAGE = {"image": 128, "video": 64, "text": 2000, "tabular": 20_000}
 PUBLISH = 4.0
 """Seconds between two publications of a ranking that is still growing."""
 PATIENCE = {"glance": 5.0, "first": 25.0, "refit": 10.0}
 """Seconds after which training ends with the current epoch: of the preliminary ranking, a first fit and a refit."""
-GLANCED = ("image", "video")
-"""Kinds of data whose first fit takes so long that a preliminary ranking comes before it (decisions.md 46)."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ class Review:
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._marking, self._asking, self._suggesting = threading.RLock(), threading.Lock(), threading.Lock()
         self._suggested: tuple[Any, list[Suggestion]] = (None, [])
-        self._memory = Memory(MAX_BYTES)
+        self._cache = FeatureCache(MAX_BYTES)
         self._worker = threading.Thread(target=self._work, daemon=True)
         self._stopped = threading.Event()
         self.sync()
@@ -174,7 +170,7 @@ class Review:
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None and not self._stopped.is_set():
             try:
-                with warnings.catch_warnings(record=True) as caught, remembering(self._memory):
+                with warnings.catch_warnings(record=True) as caught, caching(self._cache):
                     warnings.simplefilter("always")
                     task()
                 notes = [str(w.message) for w in caught if issubclass(w.category, (DataWarning, QualityWarning))]
@@ -200,7 +196,7 @@ class Review:
         self._tell("reading")
         self._choose()
         kind: dict[str, Any] = {"modality": self.catalogue.modality, "random_state": self._seed}
-        if self.catalogue.modality in GLANCED:
+        if self.catalogue.on_page.glance:
             self.det = self._fitted(DefectDetector(**kind, scorer="reconstruction"), "glance")
             self._score(glance=True)
         self.det = self._fitted(DefectDetector(**kind), "first")
@@ -234,9 +230,9 @@ class Review:
 
     def _choose(self) -> None:
         """Choose the training samples: all, or, where these are too many, a random part and all marked ones."""
-        n, kind = len(self.catalogue), self.catalogue.modality
-        most = min(MOST_FITTED[kind], MAX_BYTES // self.catalogue.bytes_of_sample())
-        most = max(most, LEAST_FITTED)
+        n = len(self.catalogue)
+        most = min(self.catalogue.on_page.max_fitted, MAX_BYTES // self.catalogue.bytes_of_sample())
+        most = max(most, MIN_FITTED)
         if not self._fit_rows:
             chosen = np.arange(n)
             if n > most:
@@ -309,7 +305,7 @@ class Review:
             yield self._fit_rows
         if not glance:
             rest = np.setdiff1d(np.arange(len(self.catalogue)), self._fit_rows).tolist()
-            size = PAGE[self.catalogue.modality]
+            size = self.catalogue.on_page.at_once
             yield from (rest[start : start + size] for start in range(0, len(rest), size))
 
     def _publish(self, growing: GrowingRanking) -> Ranking:
