@@ -94,6 +94,7 @@ def test_the_page_imports_public_names_only():
 
 # Presets are named choices of parts; plotly's word for a caption is "text".
 KIND = "|".join(MODALITIES)
+IMPORTS_A_KIND = re.compile(rf"blemish\.modalities\.({KIND})")
 NAMES_A_KIND = re.compile(rf"""^({KIND})$|['"]({KIND})['"]""")
 MAY_NAME_KINDS = {"modalities", "data", "presets"}
 PLOTLY = {"report/charts.py", "report/intervals.py"}
@@ -115,9 +116,12 @@ def test_no_file_outside_modalities_and_data_spells_out_a_kind_of_data():
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
                 if NAMES_A_KIND.search(node.value) and not (name in PLOTLY and node.value == "text"):
                     wrong.append(f"{name}:{node.lineno} {node.value!r}")
-            elif isinstance(node, ast.ImportFrom) and name != "__init__.py":
-                if re.fullmatch(rf"blemish\.modalities\.({KIND})", node.module or ""):
-                    wrong.append(f"{name}:{node.lineno} imports {node.module}")
+            elif (
+                isinstance(node, ast.ImportFrom)
+                and name != "__init__.py"
+                and IMPORTS_A_KIND.fullmatch(node.module or "")
+            ):
+                wrong.append(f"{name}:{node.lineno} imports {node.module}")
     assert wrong == []
 
 

@@ -82,7 +82,7 @@ class FittedModality(ABC):
         """The inverse of `state`."""
 
     def in_parts(self, raw: Any) -> bool:
-        """Whether slices of raw samples give the tensors that all of them give, so that few need be prepared at once."""
+        """Whether slices of raw samples become the tensors that all of them together become."""
         return False
 
     def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row *sample"]:

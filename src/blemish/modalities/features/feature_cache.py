@@ -59,7 +59,7 @@ def current() -> FeatureCache | None:
 
 @contextmanager
 def caching(cache: FeatureCache) -> Iterator[FeatureCache]:
-    """In this block of this thread, features of pictures are looked up before they are computed; scores stay the same."""
+    """In this block and thread, features of pictures are looked up before they are computed."""
     token = _CURRENT.set(cache)
     try:
         yield cache
