@@ -125,7 +125,7 @@ def test_an_export_that_drifts_is_refused(table_detector, tmp_path, monkeypatch)
 
     monkeypatch.setattr(Ensemble, "graph", drifting)
     with pytest.raises(
-        ExportError, match=r"would drift from the original on \d+ rows \(kept in the model\): .* at most 1e-05"
+        ExportError, match=r"would differ from the original on \d+ rows \(kept in the model\): .* \(limit 1e-05\)"
     ):
         table_detector.export(tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -179,7 +179,7 @@ def test_the_command_line_scores_without_torch(tmp_path):
     assert found["label"].to_pylist() == det.predict(X).tolist()
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     for arguments, message in (
-        (("score", "bad.onnx", "d.csv", "-o", "x.csv"), "bad.onnx is no ONNX model, or is truncated"),
+        (("score", "bad.onnx", "d.csv", "-o", "x.csv"), "bad.onnx is not an ONNX model, or it is truncated"),
         (("score", "absent.onnx", "d.csv", "-o", "x.csv"), "there is no model file absent.onnx"),
         (("score", "m.onnx", "d.csv", "-o", "x.csv", "--key", "kid"), "has no column 'kid'"),
     ):

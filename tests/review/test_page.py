@@ -226,7 +226,9 @@ def test_suggestions_by_key_and_a_refit_after_five_marks(browser, table, tmp_pat
         name = review.catalogue.title(review.suggestions()[0].row)
         text_of(page, "sample-name", name)
         page.keyboard.press("d")  # it counts before any refit
-        page.locator("#suggestions small", has_text="likely: the closest match to your defects").first.wait_for(timeout=10_000)
+        page.locator("#suggestions small", has_text="likely: the closest match to your defects").first.wait_for(
+            timeout=10_000
+        )
         assert review.points[-1].marks == 0
         page.locator("#after").select_option("5")
         page.locator("#gallery").focus()
