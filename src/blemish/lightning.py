@@ -61,8 +61,8 @@ class DefectModule(LightningModule):
         """
         super().__init__()
         self.detector = detector
-        self._job = detector.begin_fit(X, y, warm_start=warm_start)
-        self.network = self._job.model.network
+        self._begun = detector.begin_fit(X, y, warm_start=warm_start)
+        self.network = self._begun.model.network
         self.automatic_optimization = False  # some objectives take several steps a batch
         self.network.train()  # a warm start comes from scoring
         self.epochs = self._task.plan.epochs
@@ -75,7 +75,7 @@ class DefectModule(LightningModule):
 
     @property
     def _task(self) -> Task:
-        return self._job.task
+        return self._begun.task
 
     def train_dataloader(self) -> "Batches":
         """The batches of our own loop."""
@@ -152,8 +152,8 @@ class DefectModule(LightningModule):
 
     def fitted(self) -> DefectDetector:
         """End the fit on the present weights, and return the detector, ready to score."""
-        self.network.to(self._job.model.device)
-        return self.detector.end_fit(self._job, self._history)
+        self.network.to(self._begun.model.device)
+        return self.detector.end_fit(self._begun, self._history)
 
 
 class Batches:

@@ -43,7 +43,7 @@ def score(
             labels, n, skipped, drift = Counter(table["label"].to_pylist()), len(samples), samples.skipped, None
         else:
             from blemish.detector import load
-            from blemish.out_of_core_scores import score_stream
+            from blemish.out_of_core import score_stream
 
             det = load(model, device=device)
             stream = stream_to_score(det, data, glob=glob, names=names, key=key)

@@ -1,6 +1,6 @@
 """A fitted network with the modality that feeds it: raw samples in, codes and errors out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -14,8 +14,9 @@ from torch import Tensor
 from blemish.autoencoder.autoencoder import Autoencoder
 from blemish.core.errors import ArtifactError, ConfigError, DataError
 from blemish.core.output import LossTerm, Output, Reconstruction
+from blemish.core.parts import Part
 from blemish.core.threads import fitting_threads, has_convolutions, in_order
-from blemish.fitting.choices import Choices
+from blemish.fitting.choices import Choices, choose_parts, whole_number
 from blemish.losses import RECONSTRUCTIONS
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality, PreparesParts
@@ -190,6 +191,27 @@ def filled(parts: Iterator[dict[str, Tensor]], n: int) -> dict[str, np.ndarray]:
             found.setdefault(name, np.empty((n, *some.shape[1:]), some.dtype))[start:stop] = some
         start = stop
     return found
+
+
+def new_model(arguments: Mapping[str, Any], part: Part, modality: FittedModality, seed: int) -> Model:
+    """The model that a detector's arguments ask for, with weights drawn from the seed.
+
+    Args:
+        arguments: `DefectDetector`'s, by name.
+        part: The kind of data.
+        modality: What was learnt of it.
+        seed: For the weights; PyTorch's global generator is as before afterwards.
+
+    Raises:
+        ConfigError: If parts are unknown or do not fit.
+    """
+    choices, spec, latent_dim = choose_parts(arguments, part), part.make(), arguments["latent_dim"]
+    latent_dim = (
+        spec.latent_dim(modality.sample_shape) if latent_dim == "auto" else whole_number("latent_dim", latent_dim)
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build(choices, modality, latent_dim, device_for(arguments["device"]))
 
 
 def build(choices: Choices, modality: FittedModality, latent_dim: int, device: torch.device) -> Model:
