@@ -168,14 +168,6 @@ def test_help_and_errors_of_usage_need_nothing_that_is_slow(status, arguments):
     assert printed[-2:] == [f"STATUS {status}", "LOADED"] or (status == 0 and printed[-1] == "LOADED")
 
 
-@pytest.mark.parametrize(
-    ("status", "arguments"), [(0, "--help"), (2, "nonsense"), (2, "fit"), (2, "score"), (2, "score a b --nonsense")]
-)
-def test_where_no_value_is_given_none_is_converted(status, arguments):
-    printed = run(QUIET.format(arguments=arguments.split(), heavy=("pydantic", "rich"))).strip().splitlines()
-    assert printed[-2:] == [f"STATUS {status}", "LOADED"]
-
-
 @pytest.mark.parametrize("arguments", ["fit absent.csv -o m.blemish", "score m.blemish data.csv -o s.csv", "info m"])
 def test_a_missing_file_is_found_before_torch_is_imported(arguments):
     printed = run(QUIET.format(arguments=arguments.split(), heavy=("torch", "sklearn"))).strip().splitlines()

@@ -1,6 +1,6 @@
 /** The sample under the cursor: at once what the gallery knows of it, a moment later why it is odd. */
 import { get } from "./api.js";
-import { cellText, find, make, number, percent } from "./element.js";
+import { cellText, find, findAll, make, number, percent } from "./element.js";
 import { described, showFrame } from "./gallery.js";
 
 const REST = 140; // milliseconds that the cursor rests before the server is asked
@@ -39,7 +39,7 @@ export class Detail {
   }
 
   pressed() {
-    for (const button of document.querySelectorAll("#sample [data-mark]"))
+    for (const button of findAll("#sample [data-mark]"))
       button.setAttribute("aria-pressed", String(button.dataset.mark === this.item?.label));
   }
 
@@ -130,7 +130,7 @@ export class Detail {
   /** Space: play a clip; of a picture, hide and show where it is badly reconstructed. */
   space() {
     if (this.frames > 1) return this.playing ? this.stop() : this.play();
-    for (const image of document.querySelectorAll('#pictures img[src^="/heat/"]')) image.hidden = !image.hidden;
+    for (const image of findAll('#pictures img[src^="/heat/"]')) image.hidden = !image.hidden;
   }
 
   play() {
@@ -144,7 +144,7 @@ export class Detail {
 
   to(frame) {
     this.frame = frame % this.frames;
-    for (const image of document.querySelectorAll("#pictures img")) showFrame(image, this.frame, this.frames);
+    for (const image of findAll("#pictures img")) showFrame(image, this.frame, this.frames);
   }
 
   scrub(event) {

@@ -2,7 +2,7 @@
 import { bytes, get, Locked, post, Refused } from "./api.js";
 import { drawCurve } from "./curve.js";
 import { Detail } from "./detail.js";
-import { find, make, say } from "./element.js";
+import { find, findAll, make, say } from "./element.js";
 import { Gallery } from "./gallery.js";
 import { Chart } from "./map.js";
 import { Queue } from "./queue.js";
@@ -17,6 +17,7 @@ let view = "gallery";
 let current = null; // the sample that keys are about
 let away = "";
 let mapOf = ""; // what the map was drawn from
+let listed = ""; // what the lists were made from
 let marksSinceRefit = 0;
 const mine = new Map(); // sample → label that this page gave and the server may not have told yet
 const done = []; // what undo takes back
@@ -276,8 +277,8 @@ function news(before) {
 function lists() {
   const fresh = state.suggestions.filter((one) => !mine.get(one.id));
   const key = JSON.stringify([fresh.map((one) => [one.id, one.reason]), state.conflicts?.map((one) => [one.id, one.people])]);
-  if (key === lists.key) return;
-  lists.key = key;
+  if (key === listed) return;
+  listed = key;
   const pictures = state.modality === "image" || state.frames > 0;
   find("suggestions").replaceChildren(
     ...fresh.map((one) =>
@@ -378,7 +379,7 @@ find("theme").addEventListener("change", () => {
 });
 setTheme(find("theme").value);
 for (const name of VIEWS) find(`tab-${name}`).addEventListener("click", () => show(name));
-for (const button of document.querySelectorAll("[data-mark]")) button.addEventListener("click", () => markCurrent(button.dataset.mark));
+for (const button of findAll("[data-mark]")) button.addEventListener("click", () => markCurrent(button.dataset.mark));
 for (const [id, act] of Object.entries({ undo, refit, cut, unselect, "help-open": () => find("help").showModal(), "more-open": () => find("more").showModal() }))
   find(id).addEventListener("click", act);
 for (const id of ["show", "by"])
