@@ -1,6 +1,7 @@
 """Any preset in a `lightning.Trainer`: its loggers, callbacks, devices and precision around our losses and batches.
 
-Needs the extra `lightning`. Not for its own sake: our loop does the same with less (see docs/decisions.md).
+Needs the extra `lightning`. Use it for what a Trainer brings; our own loop does the same with less, see
+docs/decisions.md.
 """
 
 import time
@@ -34,7 +35,7 @@ class DefectModule(LightningModule):
 
     Attributes:
         detector: The detector; fitted after `fitted`.
-        epochs: As many as our own loop would train, for `Trainer(max_epochs=…)`.
+        epochs: What our own loop would train, for `Trainer(max_epochs=…)`.
         network: What is trained.
 
     Example:
@@ -54,7 +55,7 @@ class DefectModule(LightningModule):
             detector: What to fit; `DefectDetector.from_preset` gives any preset.
             X: See `DefectDetector.fit`.
             y: See `DefectDetector.fit`.
-            warm_start: Go on from the detector's weights, as `DefectDetector.refit` does.
+            warm_start: Start from the detector's weights, as `DefectDetector.refit` does.
 
         Raises:
             BlemishError: What `DefectDetector.fit` refuses before it trains.
@@ -63,7 +64,7 @@ class DefectModule(LightningModule):
         self.detector = detector
         self._begun = detector.begin_fit(X, y, warm_start=warm_start)
         self.network = self._begun.model.network
-        self.automatic_optimization = False  # some objectives take several steps a batch
+        self.automatic_optimization = False  # some objectives take several steps per batch
         self.network.train()  # a warm start comes from scoring
         self.epochs = self._task.plan.epochs
         self._generator: torch.Generator | None = None
@@ -82,7 +83,7 @@ class DefectModule(LightningModule):
         return Batches(self._task)
 
     def configure_optimizers(self) -> Any:
-        """The optimisers, one a step, and their schedules over as many batches as the Trainer will make.
+        """One optimiser per step, and their schedules over as many batches as the Trainer will make.
 
         Raises:
             ConfigError: If the Trainer has several devices, or no end.
@@ -110,7 +111,7 @@ class DefectModule(LightningModule):
         self._generator = self._task.noise_generator(self.device)
 
     def on_train_epoch_start(self) -> None:
-        """A record an epoch, as of our own loop."""
+        """Begin a record, as our own loop does."""
         self._of_epoch, self._since = [], time.perf_counter()
 
     def training_step(self, batch: Rows) -> None:

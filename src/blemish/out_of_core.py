@@ -75,7 +75,7 @@ def fit_file(
         The detector, fitted.
     """
     run = RunConfig.check({"data": str(data), "labels": labels, **options}, "fit_file")
-    store.need_place(output, data, labels)
+    store.check_writable(output, data, labels)
     for _ in iter_fit_stream(det, stream_to_fit(run), run, Path(f"{output}.fit"), Path(output), resume=resume):
         pass
     return det
@@ -201,7 +201,7 @@ def score_file(
     """
     if Path(output).suffix.lower() not in (".csv", ".parquet"):
         raise ConfigError(f"{output} must end in .csv or .parquet")
-    store.need_place(output, data, None if isinstance(model, DefectDetector) else model)
+    store.check_writable(output, data, None if isinstance(model, DefectDetector) else model)
     det = model if isinstance(model, DefectDetector) else load(model)
     return score_stream(det, stream_to_score(det, str(data), glob=glob, key=key), output, key=key)
 

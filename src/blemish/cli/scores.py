@@ -27,10 +27,10 @@ def score(
     """Score every sample: how unusual it is, and how much like your defects."""
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
-    from blemish.core.store import need_file, need_place
+    from blemish.core.store import check_exists, check_writable
 
-    need_file(model)
-    need_place(output, model, data)
+    check_exists(model)
+    check_writable(output, model, data)
     from blemish.cli.opening import open_exported
     from blemish.data.inputs import keys_of, stream_to_score
     from blemish.data.writing import table_of, write_table
@@ -76,12 +76,12 @@ def evaluate(
     """Compare the ranking with the truth: average precision, and AUROC above every other kind."""
     from blemish.cli.opening import open_both
     from blemish.core.run_config import RunConfig
-    from blemish.core.store import need_place
+    from blemish.core.store import check_writable
     from blemish.data.inputs import kinds_of, labels_for
     from blemish.report.results import evaluation
 
     if plot is not None:
-        need_place(plot, model, data, truth)
+        check_writable(plot, model, data, truth)
 
     run = RunConfig(labels=truth, **groups.given())
     with warnings_as_notes():

@@ -1,4 +1,4 @@
-"""Fits that each leave out a fold of the ordinary rows: scores of all of them by fits that have not seen them."""
+"""Fits that each leave out one fold of the ordinary rows, so that every one of them has an out-of-fold score."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from blemish.fitting.model import new_model
 
 
 def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " _"]]:
-    """Unlabelled and normal rows dealt evenly to folds, at random.
+    """Unlabelled and normal rows, dealt evenly to folds at random.
 
     Args:
         group: Of each row.
@@ -29,7 +29,7 @@ def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[In
         seed: Of the deal.
 
     Raises:
-        ConfigError: If there cannot be so many folds.
+        ConfigError: If there cannot be this many folds.
     """
     rows = np.flatnonzero(is_ordinary(group))
     if whole_number("folds", n_folds, least=2) > len(rows):
@@ -51,7 +51,7 @@ def cross_fits(
         seed: Of the deal, the weights and the training.
 
     Raises:
-        ConfigError: If there cannot be so many folds.
+        ConfigError: If there cannot be this many folds.
         DataError: If the rows without a fold cannot be used.
     """
     part = choose_modality(arguments["modality"], rows.modality)
@@ -59,8 +59,8 @@ def cross_fits(
         rng = np.random.default_rng([seed, k])
         seen = np.setdiff1d(np.arange(len(group)), held_out)
         with warnings.catch_warnings():
-            for said in (QualityWarning, DataWarning):  # the fit of all rows has said it
-                warnings.simplefilter("ignore", said)
+            for category in (QualityWarning, DataWarning):  # the fit of all rows has warned already
+                warnings.simplefilter("ignore", category)
             own = int(rng.integers(2**31))
             model = new_model(arguments, part, part.make().fit(take(rows.X, seen.tolist())), own)
             fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own)

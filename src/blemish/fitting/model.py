@@ -23,9 +23,9 @@ from blemish.modalities.modality import FittedModality, PreparesParts
 from blemish.scoring.evidence import Evidence, views_of
 from blemish.training.sparse import SparseRows, TensorRows
 
-JUDGED_ROWS = 16_384  # rows at a time whose evidence is held: 1,000 bytes a row of a table, far more a row of pixels
-SCORING_ROWS = 1024  # rows at a time: fits the cache, see docs/log.md
-
+# Evidence takes 1,000 bytes per row of a table and far more per picture: this bounds the memory that scoring takes.
+JUDGED_ROWS = 16_384
+SCORING_ROWS = 1024  # at a time: fits the cache, see docs/log.md
 
 Answer = TypeVar("Answer")
 Arrays = tuple[np.ndarray, ...]
@@ -55,7 +55,7 @@ class Model:
 
     @property
     def views(self) -> list[str]:
-        """What the scorer wants to know of a sample beside the network's code and error, by name."""
+        """Names of the feature sets that the scorer uses in addition to the network's code and error."""
         return views_of(self.choices.scorer.make())
 
     @property
@@ -79,7 +79,7 @@ class Model:
             yield chunk, out
 
     def evidence(self, x: TensorRows) -> Evidence:
-        """Codes and reconstruction errors of tensors, and what the scorer wants to know besides."""
+        """Codes and reconstruction errors of tensors, and the feature sets that the scorer uses in addition."""
         term, blocks = self.reconstruction, self.modality.blocks
         parts = ({"z": out.z, "error": term.sample_error(chunk, out.x_hat, blocks)} for chunk, out in self.run(x))
         seen = {name: values.astype(np.float64) for name, values in filled(parts, len(x)).items()}
@@ -90,10 +90,11 @@ class Model:
         return Evidence(seen["z"], seen["error"], features)
 
     def _features(self, chunk: Tensor) -> dict[str, Tensor]:
-        memory = current()
-        if memory is None or chunk.ndim < 4 or not len(chunk):  # only of pictures are they dear
+        cache = current()
+        # Only those of pictures cost more than looking them up.
+        if cache is None or chunk.ndim < 4 or not len(chunk):
             return self.modality.features(chunk)
-        return memory.features(self.modality, self.modality.features, chunk)
+        return cache.features(self.modality, self.modality.features, chunk)
 
     def judged(self, rows: TensorRows | np.ndarray, ask: Callable[[Evidence], Answer]) -> list[Answer]:
         """What `ask` makes of the evidence of some rows at a time, in order; by as many threads as PyTorch may use.
@@ -166,7 +167,7 @@ class Model:
         if any(weight.dtype != torch.float32 for weight in weights.values()):
             raise ArtifactError("weights are not 32-bit floats")
         if not all(weight.isfinite().all() for weight in weights.values()):
-            raise ArtifactError("weights are no finite numbers: the file is damaged; fit again or copy it again")
+            raise ArtifactError("the weights are not finite numbers: the file is damaged; fit again or copy it again")
         for parameter in self.network.parameters():
             parameter.requires_grad_(True)
         self.network.to(self.device)

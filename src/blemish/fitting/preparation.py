@@ -13,7 +13,7 @@ from jaxtyping import Int
 
 from blemish.core import store
 from blemish.core.errors import ArtifactError, ConfigError
-from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, need_ordinary, to_groups
+from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, check_trainable, to_groups
 from blemish.core.run_config import RunConfig
 from blemish.data.columns import frame_columns, is_frame
 from blemish.data.inputs import labels_for
@@ -78,7 +78,7 @@ def prepare(arguments: Mapping[str, Any], stream: Stream, run: RunConfig, state:
             sample.add(samples.X)
         skipped += samples.skipped
     group = labels.groups()
-    need_ordinary(group)
+    check_trainable(group)
     kept = sample.kept()
     modality = part.make().fit(kept)
     columns = frame_columns(kept) if is_frame(kept) else None

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from sklearn.utils.validation import check_is_fitted
 
 from blemish.core.errors import DataError, NoDefectsError
-from blemish.core.labels import LEAST_ORDINARY, need_ordinary, to_groups
+from blemish.core.labels import MIN_ORDINARY, check_trainable, to_groups
 from blemish.data.rows import Rows, to_rows
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Arrays
@@ -46,9 +46,9 @@ class ReadsSamples(ABC):
 
     def _groups(self, y: Any, rows: Rows) -> Int[np.ndarray, " row"]:
         if not rows.n_given:
-            raise DataError(f"found 0 sample(s); a minimum of {LEAST_ORDINARY} is required to fit")
+            raise DataError(f"found 0 sample(s); a minimum of {MIN_ORDINARY} is required to fit")
         group = to_groups(y, rows.n_given)[rows.kept]
-        need_ordinary(group)
+        check_trainable(group)
         return group
 
     def _modality_option(self, name: str) -> Any:
