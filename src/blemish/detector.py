@@ -209,9 +209,8 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         """
         self.fitted_ = fit.end()
         self.seed_, self.history_, self.folds_ = fit.seed, list(history), []
-        n_columns = getattr(fit.model.modality, "n_columns", None)
-        if n_columns is not None:
-            self.n_features_in_ = n_columns
+        if fit.model.modality.n_columns is not None:
+            self.n_features_in_ = fit.model.modality.n_columns
         if fit.columns is not None:
             self.feature_names_in_ = np.array(fit.columns, dtype=object)
         self.classes_, self.notes_, self.prior_ = np.array(CLASSES), {}, dict(PRIOR)

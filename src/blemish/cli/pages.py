@@ -101,7 +101,7 @@ def review(
         det = None if model is None else load(model, device=device)
         reading = {"glob": glob, "names": names, "key": key, "drop": drop or [], "modality": modality, "column": column}
         catalogue = open_catalogue(data, **(reading if det is None else _as_in_training(det, reading)))
-    if column and catalogue.modality != "text":
+    if column and not hasattr(MODALITIES[catalogue.modality], "column"):
         raise DataError(
             f"--column is for texts, but these data are {catalogue.modality}; leave it out, or add --modality text"
         )

@@ -120,7 +120,7 @@ class Fit:
         """
         choices = model.choices
         modality = choices.modality.factory
-        batch_size = batch_size_for(arguments["batch_size"], choices.modality.name)
+        batch_size = batch_size_for(arguments["batch_size"], modality.batch_size)
         epochs, patience = epochs_for(arguments["epochs"], len(x), batch_size)
         trained = np.ones(len(x), dtype=bool)
         trained[held_out] = False
@@ -136,7 +136,7 @@ class Fit:
             schedule=choices.schedule.make(),
             corruption=None if choices.corruption is None else choices.corruption.make(),
             synthesise=SYNTHETIC[modality.synthetic],
-            view=AUGMENTATIONS[modality.view],
+            view=AUGMENTATIONS[modality.augmentation],
         )
         data = TrainingData(
             x=_some(x, rows),

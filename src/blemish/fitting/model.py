@@ -19,7 +19,7 @@ from blemish.core.threads import fitting_threads, has_convolutions, in_order
 from blemish.fitting.choices import Choices, choose_parts, whole_number
 from blemish.losses import RECONSTRUCTIONS
 from blemish.modalities.features.feature_cache import current
-from blemish.modalities.modality import FittedModality, PreparesParts
+from blemish.modalities.modality import FittedModality
 from blemish.scoring.evidence import Evidence, views_of
 from blemish.training.sparse import SparseRows, TensorRows
 
@@ -116,7 +116,7 @@ class Model:
 
     def asked(self, raw: Any, ask: Callable[[Evidence], Arrays]) -> Arrays:
         """Arrays (row, …) that `ask` makes of the evidence of raw samples, all together; see `judged`."""
-        in_parts = isinstance(self.modality, PreparesParts) and self.modality.in_parts(raw)
+        in_parts = self.modality.in_parts(raw)
         try:
             found = self.judged(raw if in_parts else self.to_tensor(raw), ask)
         except DataError:

@@ -69,7 +69,7 @@ def prepare(arguments: Mapping[str, Any], stream: Stream, run: RunConfig, state:
     """
     of = _fingerprint(arguments, run)  # now: data that change while they are read are not those that were read
     part, seed = choose_modality(arguments["modality"], stream.modality), seed_of(arguments["random_state"])
-    labels = _Labels(run, stream.files)
+    labels = _Labels(run, stream)
     sample = RandomSample(SAMPLED_IMAGES if stream.files else SAMPLED_ROWS, np.random.default_rng(seed))
     skipped: list[str] = []
     for samples in stream.chunks():
@@ -160,10 +160,10 @@ def _fingerprint(arguments: Mapping[str, Any], run: RunConfig) -> str:
 class _Labels:
     """Labels of a stream; those of a table as numbers of distinct values: ten million words are a gigabyte."""
 
-    def __init__(self, run: RunConfig, files: bool) -> None:
+    def __init__(self, run: RunConfig, stream: Stream) -> None:
         self._run, self._number_of, self._numbers = run, {}, []
-        self._n = 0
-        self.keys: list[str] | None = [] if files else None
+        self._n, self._kind = 0, stream.modality
+        self.keys: list[str] | None = [] if stream.files else None
 
     def add(self, samples: Samples) -> None:
         self._n += len(samples)
@@ -178,14 +178,14 @@ class _Labels:
 
     def groups(self) -> Int[np.ndarray, " row"]:
         if self.keys is not None:
-            words = labels_for(Samples(None, self.keys, "image", files=True), self._run)
+            words = labels_for(Samples(None, self.keys, self._kind, files=True), self._run)
             group = to_groups(words, self._n)
         elif self._run.labels is None:
-            words = labels_for(Samples(None, [], "tabular"), self._run)
+            words = labels_for(Samples(None, [], self._kind), self._run)
             group = to_groups(words, self._n)
         else:
             values = list(self._number_of)
-            of_value = Samples(None, list(range(len(values))), "tabular", columns={self._run.labels: values})
+            of_value = Samples(None, list(range(len(values))), self._kind, columns={self._run.labels: values})
             group = to_groups(labels_for(of_value, self._run), len(values))[np.concatenate(self._numbers)]
         group = group.astype(np.int8)  # eight bytes per row would be copied several times before the end
         return group if self._run.limit_labels is None else _limited(group, self._run)

@@ -41,7 +41,7 @@ class ReadsSamples(ABC):
 
     def _read(self, X: Any, modality: str, *, as_fitted: bool) -> Rows:
         model = self.fitted_.model if as_fitted else None
-        frames = self._modality_option("frames") if model is None else getattr(model.modality, "n_frames", None)
+        frames = self._modality_option("frames") if model is None else model.modality.n_frames
         return to_rows(X, modality, frames, self._modality_option("column"))
 
     def _groups(self, y: Any, rows: Rows) -> Int[np.ndarray, " row"]:

@@ -3,7 +3,7 @@ import { bytes, get, Locked, post, Refused } from "./api.js";
 import { drawCurve } from "./curve.js";
 import { Detail } from "./detail.js";
 import { find, findAll, make, say } from "./element.js";
-import { Gallery } from "./gallery.js";
+import { Gallery, isDrawn } from "./gallery.js";
 import { Chart } from "./map.js";
 import { Queue } from "./queue.js";
 import { Ranking } from "./ranking.js";
@@ -240,9 +240,9 @@ function news(before) {
   const first = !before;
   if (first) {
     find("who").placeholder = state.user;
-    detail.modality = state.modality;
+    detail.shownAs = state.shown_as;
     detail.frames = state.frames;
-    gallery.shape(state.modality, state.frames);
+    gallery.shape(state.shown_as, state.frames);
   }
   const share = !status.total ? "" : status.stage === "learning" ? ` ${status.done} %` : ` ${status.done} of ${status.total}`;
   const ready = state.ranking ? `${state.ranking.scored} of ${state.samples} ranked${state.above === undefined ? "" : `, ${state.above} above the threshold`}` : `${state.samples} samples`;
@@ -279,7 +279,7 @@ function lists() {
   const key = JSON.stringify([fresh.map((one) => [one.id, one.reason]), state.conflicts?.map((one) => [one.id, one.people])]);
   if (key === listed) return;
   listed = key;
-  const pictures = state.modality === "image" || state.frames > 0;
+  const pictures = isDrawn(state.shown_as);
   find("suggestions").replaceChildren(
     ...fresh.map((one) =>
       make("li", {}, make("button", { type: "button", click: () => choose([one.row]) },
