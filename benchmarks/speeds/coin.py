@@ -22,14 +22,14 @@ SEEDS_BATCH = 4  # the last is a defect; its own batch of 108 takes two minutes 
 def coin(turns: int, *, quick: bool) -> Iterator[Result]:
     """Seconds a sequence in a step of the seed's network, in those a normal sequence in an epoch of our default."""
     split = rotating_coin(16 if quick else N_NORMAL, N_DEFECTS, 1)
-    job = DefectDetector(epochs=1, random_state=0).begin_fit(split.X_train, split.y_train)
-    n_learnt = int(is_learnt(job.task.data.group).sum())
+    fit = DefectDetector(epochs=1, random_state=0).begin_fit(split.X_train, split.y_train)
+    n_learnt = int(is_learnt(fit.task.data.group).sum())
     x = torch.from_numpy(split.X_train[: 2 if quick else SEEDS_BATCH]).float() / 255
     network = SpatioTemporal()
     optimiser = torch.optim.Adam(network.parameters(), lr=5e-4, weight_decay=1e-8)
 
     def ours() -> float:
-        return sum(record.seconds for record in run(job.task)) / n_learnt
+        return sum(record.seconds for record in run(fit.task)) / n_learnt
 
     def seed() -> float:
         start = time.perf_counter()

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from blemish.core.errors import DataError
 from blemish.core.metrics import auroc
-from blemish.core.store import need_place, write_atomically
+from blemish.core.store import check_writable, write_atomically
 from blemish.datasets import COIN_FRAMES, Split, rotating_coin
 from blemish.detector import DefectDetector
 from blemish.report import (
@@ -59,7 +59,7 @@ def run_demo(out: Path, *, n_normal: int, epochs: int | None, advance: Advance) 
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{out} cannot be made ({error.strerror}); give --out another folder") from None
-    need_place(out / "metrics.json")
+    check_writable(out / "metrics.json")
     split = rotating_coin(n_normal=n_normal)
     arguments: dict[str, Any] = {"random_state": 0, **({} if epochs is None else {"epochs": epochs})}
     ours = _fitted(DefectDetector(**arguments), split, "ours", advance)

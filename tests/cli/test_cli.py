@@ -59,7 +59,7 @@ def test_failed_work_is_status_1_and_one_line(folder, model, blemish):
         (("fit", folder / "images", "--modality", "tabular", "-o", out), "the data are image, not tabular"),
         (("fit", folder / "images", "--labels", "absent.csv", "-o", out), "there is no table of labels 'absent.csv'"),
         (("score", folder / "absent.blemish", data, "-o", folder / "s.csv"), "there is no model file"),
-        (("score", data, data, "-o", folder / "s.csv"), "is no model file, or is truncated"),
+        (("score", data, data, "-o", folder / "s.csv"), "is not a model file, or is truncated"),
         (("score", model, folder / "other.csv", "-o", folder / "s.csv"), "lacks 'speed', 'protocol'"),
         (("score", model, folder / "images", "-o", folder / "s.csv"), "the model is for tabular"),
         (("score", model, data, "-o", folder / "s.csv", "--key", "kid"), "has no column 'kid'"),
@@ -84,9 +84,9 @@ def test_nothing_that_is_read_is_overwritten_and_no_device_replaced(folder, mode
     os.mkfifo(device)
     link.symlink_to(data)
     for arguments, message in (
-        (("score", model, data, "-o", data), "it is what is read, and would be lost"),
-        (("fit", data, "-o", data), "it is what is read, and would be lost"),
-        (("fit", data, "-o", link), "it is what is read, and would be lost"),
+        (("score", model, data, "-o", data), "it is one of the input files; name another file"),
+        (("fit", data, "-o", data), "it is one of the input files; name another file"),
+        (("fit", data, "-o", link), "it is one of the input files; name another file"),
         (("export", model, "--data", data, "-o", folder), "must end in .onnx"),
         (("fit", data, "-o", device), "it is a folder or a device"),
         (("fit", data, "-o", folder), "it is a folder or a device"),

@@ -71,8 +71,8 @@ def test_the_command_line_wins_over_the_file(folder, blemish):
         ("epoch: 5\n", "has an unknown key 'epoch'; did you mean 'epochs'?"),
         ("epochs: [1]\n", "key 'epochs'"),
         ("- a\n", "must hold 'key: value' lines, got list"),
-        ("a: [\n", "is no valid YAML"),
-        ("modality: !!python/object/apply:os.system [ls]\n", "is no valid YAML"),
+        ("a: [\n", "is not valid YAML"),
+        ("modality: !!python/object/apply:os.system [ls]\n", "is not valid YAML"),
     ],
 )
 def test_bad_run_files(text, message, folder, blemish):

@@ -27,10 +27,10 @@ def score(
     """Score every sample: how unusual it is, and how much like your defects."""
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
-    from blemish.core.store import need_file, need_place
+    from blemish.core.store import check_exists, check_writable
 
-    need_file(model)
-    need_place(output, model, data)
+    check_exists(model)
+    check_writable(output, model, data)
     from blemish.cli.opening import open_exported
     from blemish.data.inputs import keys_of, stream_to_score
     from blemish.data.writing import table_of, write_table
@@ -43,7 +43,7 @@ def score(
             labels, n, skipped, drift = Counter(table["label"].to_pylist()), len(samples), samples.skipped, None
         else:
             from blemish.detector import load
-            from blemish.out_of_core_scores import score_stream
+            from blemish.out_of_core import score_stream
 
             det = load(model, device=device)
             stream = stream_to_score(det, data, glob=glob, names=names, key=key)
@@ -76,12 +76,12 @@ def evaluate(
     """Compare the ranking with the truth: average precision, and AUROC above every other kind."""
     from blemish.cli.opening import open_both
     from blemish.core.run_config import RunConfig
-    from blemish.core.store import need_place
+    from blemish.core.store import check_writable
     from blemish.data.inputs import kinds_of, labels_for
     from blemish.report.results import evaluation, measures
 
     if plot is not None:
-        need_place(plot, model, data, truth)
+        check_writable(plot, model, data, truth)
 
     run = RunConfig(labels=truth, **groups.given())
     with warnings_as_notes():

@@ -18,7 +18,6 @@ import pyarrow as pa
 from blemish.core.errors import BlemishError, DataWarning, QualityWarning
 from blemish.data.inputs import name_known
 from blemish.detector import DefectDetector
-from blemish.fitting.fit import run_job
 from blemish.modalities.features.feature_cache import FeatureCache, caching
 from blemish.review.catalogue import Catalogue
 from blemish.review.ledger import Ledger
@@ -247,16 +246,16 @@ class Review:
 
     def _fitted(self, det: DefectDetector, how: str) -> DefectDetector:
         y = None if how == "glance" else np.array(self.labels(self._fit_rows), dtype=object)
-        job = det.begin_fit(self._X, y, warm_start=how == "refit")
+        fit = det.begin_fit(self._X, y, warm_start=how == "refit")
         history, start, patience = [], time.monotonic(), PATIENCE[how]
-        for record in run_job(job):
+        for record in fit.train():
             history.append(record)
             spent = (time.monotonic() - start) / patience
-            progress = min(1.0, max(record.epoch / job.task.plan.epochs, spent))
+            progress = min(1.0, max(record.epoch / fit.task.plan.epochs, spent))
             self._tell("learning", round(100 * progress), 100)
             if spent >= 1:  # a ranking in time is worth more than the last epochs; a refit continues from here
                 break
-        det.end_fit(job, history)
+        det.end_fit(fit, history)
         name_known(det, [self.catalogue.keys[row] for row in self._fit_rows])
         run = {"data": self.catalogue.name, **self.catalogue.run}
         taken = sorted(self.catalogue.samples.columns) if self.catalogue.samples is not None else []
