@@ -100,7 +100,9 @@ def labels_body(det: DefectDetector) -> str:
             for s in found.curve
         ]  # fmt: skip
         above = [
-            Point(float(s.n_labels), *(s.above,) * 3, f"{s.n_labels} labels: above {s.above:.1%} of normal rows")
+            Point(
+                float(s.n_labels), s.above, s.above, s.above, f"{s.n_labels} labels: above {s.above:.1%} of normal rows"
+            )
             for s in found.curve
         ]
         names = {

@@ -1,17 +1,19 @@
 """Answers to the page's requests, as plain JSON values."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blemish.core.errors import BlemishError
-from blemish.modalities.modality import OnPage
 from blemish.review import drawings
 from blemish.review.catalogue import Catalogue, json_value
 from blemish.review.marks import CODES, DISAGREEMENT, found_by_mark
 from blemish.review.ranking import BUDGETS, advice, best_first, precision
 from blemish.review.session import Review
+
+if TYPE_CHECKING:
+    from blemish.modalities.modality import OnPage
 
 STRIP_SIDE, LARGE_SIDE = 128, 512
 MAX_POINTS = 20_000
@@ -167,12 +169,12 @@ def _rounded(value: Any) -> Any:
     return _number(value) if isinstance(value, float) else value
 
 
-def side_of(on_page: OnPage, side: int) -> int:
+def side_of(on_page: "OnPage", side: int) -> int:
     """Pixels per side of a drawing: frames stand next to each other, so each is small."""
     return STRIP_SIDE if on_page.shown_as == "frames" else side
 
 
-def _on_page(det: Any) -> OnPage:
+def _on_page(det: Any) -> "OnPage":
     return det.fitted_.model.choices.modality.factory.on_page
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image as Pillow
@@ -19,8 +19,10 @@ from blemish.data.on_demand import OnDemand, folder_of_pictures, on_demand
 from blemish.data.rows import take
 from blemish.data.sources import Samples, read, read_images
 from blemish.modalities import MODALITIES
-from blemish.modalities.modality import OnPage
 from blemish.review import drawings
+
+if TYPE_CHECKING:
+    from blemish.modalities.modality import OnPage
 
 PROBED = 16  # samples whose size is read, to estimate that of all
 QUOTED = 300  # characters of a text in the gallery
@@ -57,7 +59,7 @@ class Catalogue:
         return len(self.keys)
 
     @property
-    def on_page(self) -> OnPage:
+    def on_page(self) -> "OnPage":
         """How this kind of data is shown and fitted."""
         return MODALITIES[self.modality].on_page
 

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import beta
 
+from blemish.core.metrics import fraction_below
 from blemish.data.mapped import mapped_array
-from blemish.fitting.fitted import share_below
 from blemish.review.embedding import Axes, embed, fit_embedding
 from blemish.review.marks import CODES, Mark, found_by_mark
 from blemish.review.suggestions import Snapshot, plane
@@ -162,7 +162,7 @@ def point(det: Any, ranking: Ranking, before: Ranking | None, marks: Sequence[Ma
         budget: Length of the top.
     """
     known = det.fitted_.calibration.get("known", np.empty(0))
-    beaten = share_below(det.fitted_.calibration["defect"], known) if len(known) >= 4 else None
+    beaten = fraction_below(det.fitted_.calibration["defect"], known) if len(known) >= 4 else None
     top = set(ranking.order[:budget].tolist())
     kept = None if before is None else len(top & set(before.order[:budget].tolist())) / max(len(top), 1)
     return Point(ranking.number, len(marks), sum(m.label == "defect" for m in marks), beaten, kept)

@@ -18,7 +18,7 @@ import pyarrow as pa
 from blemish.core.errors import BlemishError, DataWarning, QualityWarning
 from blemish.data.inputs import name_known
 from blemish.detector import DefectDetector
-from blemish.modalities.features.feature_cache import FeatureCache, caching
+from blemish.modalities.features import FeatureCache, caching
 from blemish.review.catalogue import Catalogue
 from blemish.review.ledger import Ledger
 from blemish.review.marks import CODES, DISAGREEMENT, Mark, Opinions, in_time
