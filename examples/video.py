@@ -1,4 +1,4 @@
-"""Video: the seed's two stages, how the errors move between them, and which frame is the least regular."""
+"""Video: the original prototype's two stages, how the errors move between them, and the least regular frame."""
 
 import numpy as np
 

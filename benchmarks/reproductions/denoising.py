@@ -1,4 +1,4 @@
-"""Denoising autoencoders on Fashion-MNIST: each is trained with one kind of noise, beside a median filter."""
+"""Denoising autoencoders on Fashion-MNIST: each is trained with one kind of noise, compared with a median filter."""
 
 from collections.abc import Sequence
 from functools import partial

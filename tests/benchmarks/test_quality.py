@@ -71,14 +71,14 @@ def test_label_efficiency_counts_labels_and_rejected_hits(tmp_path):
     rows = rng.normal(size=(len(kind), 3)) + [middle[one] for one in kind]
     pd.DataFrame(rows).assign(kind=kind).rename(columns=str).to_csv(tmp_path / "parts.csv", index=False)
     done = run(
-        *(tmp_path, "--normal", "fine", "--counts", 1, 4, "--rejected", 2, "--seeds", 0), script="label_efficiency.py"
+        *(tmp_path, "--normal", "fine", "--counts", 1, 4, "--negatives", 2, "--seeds", 0), script="label_efficiency.py"
     )
     assert done.returncode == 0, done.stderr[-2000:]
     lines = done.stdout.splitlines()
     assert lines[2] == "| labelled defects | 1 | 4 |"
     found = {line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[1:] for line in lines[4:]}
-    assert {"blemish", "blemish, 2 rejected", "logistic regression"} <= set(found)
-    assert found["blemish"] != found["blemish, 2 rejected"]
+    assert {"blemish", "blemish, 2 labelled negatives", "logistic regression"} <= set(found)
+    assert found["blemish"] != found["blemish, 2 labelled negatives"]
     assert float(found["blemish"][1]) > 0.8
 
 
