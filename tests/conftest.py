@@ -113,7 +113,7 @@ def text_split():
     )
 
 
-PICTURES = ("nearest", "transposed")  # the other presets take a table where they do not say
+PICTURES = ("conv", "conv_nearest")  # the other presets take a table where they do not say
 
 
 def modality_of(preset):
