@@ -18,7 +18,7 @@ from blemish.losses.contrast.miners import MINERS
 from blemish.presets import PRESETS
 from quality import figures, tasks_in
 
-PUBLISHED = "no figure: the seed (document 001) has neither data nor results"
+PUBLISHED = "no figure: the original prototype (document 001) has neither data nor results"
 TASKS = {
     "cwru": ("cwru/Ball_014_1", "cwru/IR_007_1", "cwru/OR_021_6_1"),
     "nsl_kdd": ("nsl_kdd/satan",),

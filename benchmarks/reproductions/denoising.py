@@ -46,7 +46,7 @@ def reproduce(data: Path, seeds: Sequence[int], quick: bool, cells: Any) -> dict
         }
         for (noise, measure), values in figures.items()
     ]
-    return {"published": "no figure in the seed", "rows": rows}
+    return {"published": "no figure in the original prototype", "rows": rows}
 
 
 def _measure(train: np.ndarray, clean: np.ndarray, name: str, seed: int, epochs: int) -> dict[str, float]:

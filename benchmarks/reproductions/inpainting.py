@@ -37,7 +37,7 @@ def reproduce(data: Path, seeds: Sequence[int], quick: bool, cells: Any) -> dict
         {"way": way, "measure": measure, "mean": float(np.mean(v)), "sd": float(np.std(v)), "published": None}
         for (way, measure), v in figures.items()
     ]
-    return {"published": "no figure in the seed", "rows": rows}
+    return {"published": "no figure in the original prototype", "rows": rows}
 
 
 def _one_seed(arrays: Any, seed: int, *, quick: bool) -> list[tuple[str, str, float]]:
