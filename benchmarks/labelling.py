@@ -10,7 +10,7 @@ average precision over the whole pool after 10, 20 and 50 marks, for the rules '
 before the first defect 'top' and 'uncertain' take the most unusual. They are compared with active anomaly discovery on
 trees (Das et al., 2017) as coniferest has it, on the same numbers, which marks the top of its own ranking: 'forest'
 with the package's defaults, refitted as often as our model, 'forest, at once' refitted after every mark, 'forest,
-prior' with `prior_influence=1`; 'forest, on looks' is at once, too, and sees what the page's suggestions see. It
+prior' with `prior_influence=1`; 'forest, on the embedding' is at once, too, and sees what the suggestions see. It
 lives in build/forest, an environment of its own that is made on first use. Marks are medians over the sessions, with
 how many sessions got there; a table for all tasks and one for each kind of data. With `--out`, sessions are kept in a
 file as they come, and those that are there are not played again.
@@ -81,7 +81,7 @@ FORESTS = {
     "forest": (0.0, False),
     "forest, at once": (0.0, True),
     "forest, prior": (1.0, False),
-    "forest, on looks": (0.0, True),
+    "forest, on the embedding": (0.0, True),
 }
 """Rule → `prior_influence`, and whether every mark is learnt at once."""
 
@@ -304,7 +304,7 @@ def tool(name: str, X: Any, first: DefectDetector, seed: int) -> Iterator[Tool]:
     if name in RULES:
         yield Ours(X, first, RULES[name], seed)
         return
-    if name == "forest, on looks":
+    if name == "forest, on the embedding":
         found = first.assess(X, views=True)
         x = looks(found, learn_looks(found)).astype(np.float64)
     else:

@@ -4,6 +4,7 @@ Every figure is read from the source, or from a run of it; DESIGN section 4 has 
 """
 
 import ast
+import io
 import re
 import sys
 import threading
@@ -37,16 +38,10 @@ def lines_of(path: Path) -> Lines:
             node
         ):
             documented |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
-    with path.open("rb") as file:
-        comments = {
-            token.start[0]
-            for token in tokenize.tokenize(file.readline)
-            if token.type == tokenize.COMMENT and token.line.lstrip().startswith("#")
-        }
-    lines = text.splitlines()
-    blank = {number for number, line in enumerate(lines, 1) if not line.strip()}
-    code = len(lines) - len(documented | comments | blank)
-    return Lines(len(lines), code, len(documented), len(comments))
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    comments = {t.start[0] for t in tokens if t.type == tokenize.COMMENT and t.line.lstrip().startswith("#")}
+    code = sum(bool(line.strip()) for at, line in enumerate(text.splitlines(), 1) if at not in documented | comments)
+    return Lines(len(text.splitlines()), code, len(documented), len(comments))
 
 
 def folder_of(path: Path) -> str:
