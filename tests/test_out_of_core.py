@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 from PIL import Image
 from pyarrow import csv, feather, parquet
 from typer.testing import CliRunner
@@ -21,9 +20,7 @@ from blemish.core.errors import ArtifactError, ConfigError, DataError, LabelErro
 from blemish.data import sources, streams
 from blemish.data.streams import open_stream, settled
 from blemish.fitting import preparation
-from blemish.fitting.stream_sample import EvenSample, RandomSample
 from blemish.training import shards
-from blemish.training.shards import ShardedRows
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::blemish.core.errors.DataWarning", "ignore::blemish.core.errors.QualityWarning"
@@ -156,51 +153,6 @@ def test_what_cannot_be_read_in_chunks_is_not(tmp_path, name):
 
 
 # Fits ------------------------------------------------------------------------------------------------------------
-
-
-def test_rows_on_disk_come_once_each_in_random_order(tmp_path):
-    x = np.arange(5000, dtype=np.float32).reshape(1000, 5)
-    path = tmp_path / "rows"
-    for part in np.split(x, [10, 700]):
-        ShardedRows.append(path, part)
-    rows = ShardedRows(path, (5,), torch.device("cpu")).only(np.arange(0, 1000, 2))
-    wanted = np.ones(500, dtype=bool)
-    wanted[[0, 7]] = False
-    orders = []
-    for seed in (0, 0, 1):
-        generator, numbers = torch.Generator().manual_seed(seed), []
-        for batch, places in rows.shuffled(wanted, [100, 100, 100, 100, 98], generator):
-            assert torch.equal(batch, torch.from_numpy(x[::2])[places])
-            numbers += places.tolist()
-        assert sorted(numbers) == np.flatnonzero(wanted).tolist()
-        orders.append(numbers)
-    assert orders[0] == orders[1] != orders[2]
-    assert abs(np.corrcoef(orders[0], np.arange(498))[0, 1]) < 0.5
-    assert rows[torch.tensor([3, 1])][:, 0].tolist() == [30.0, 10.0]
-
-
-def test_a_sample_of_a_stream_is_uniform_and_complete_where_it_fits():
-    counts = np.zeros(600)
-    for seed in range(300):
-        sample = RandomSample(60, np.random.default_rng(seed))
-        for start in range(0, 600, 50):
-            sample.add(pa.table({"row": np.arange(start, start + 50)}))
-        kept = sample.kept()["row"].to_numpy()
-        assert len(kept) == 60
-        assert (np.diff(kept) > 0).all()
-        counts[kept] += 1
-    assert abs(counts.reshape(6, 100).sum(1) / 3000 - 1).max() < 0.15
-    small = RandomSample(60, np.random.default_rng(0))
-    small.add(pa.table({"row": [1, 2, 3]}))
-    assert small.kept()["row"].to_pylist() == [1, 2, 3]
-
-
-def test_a_thinned_stream_is_the_rows_that_slicing_gives():
-    for n, most in ((10, 100), (100, 10), (101, 10)):
-        some = EvenSample(n, most)
-        for start in range(0, n, 7):
-            some.add(np.arange(start, min(start + 7, n)))
-        assert some.kept().tolist() == list(range(n))[:: max(1, -(-n // most))]
 
 
 @pytest.mark.parametrize("kind", ["t.parquet", "t.csv.gz"])
