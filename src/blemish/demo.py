@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -27,13 +27,15 @@ from blemish.report import (
     render,
     write_page,
 )
-from blemish.training.loop import EpochRecord
 
 KINDS = ("normal", "1.9", "1.0", "0", "3.0", "-2.0", "random")
 SHOWN = ("normal", "defect", "1.9", "random")
 ORIGINAL = "contrastive_spatio_temporal"  # the preset; metrics.json keeps the key 'prototype'
 
-Advance = Callable[[EpochRecord, str | None], None]
+if TYPE_CHECKING:
+    from blemish.training.loop import EpochRecord
+
+Advance = Callable[["EpochRecord", str | None], None]
 
 
 def run_demo(out: Path, *, n_normal: int, epochs: int | None, advance: Advance) -> dict[str, Any]:
