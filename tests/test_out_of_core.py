@@ -1,4 +1,4 @@
-"""Data larger than memory: chunks on disk give what the whole gives, and a killed fit goes on to the same bits."""
+"""Data larger than memory: chunks on disk give what the whole gives, and a killed fit resumes to the same bits."""
 
 import gzip
 import re
@@ -191,7 +191,7 @@ for record in iter_fit_stream(det, stream_to_fit(run), run, Path(f"{{out}}.fit")
 
 
 @pytest.mark.parametrize("options", [{}, {"losses": ["reconstruction", "kl", "margin"], "bottleneck": "variational"}])
-def test_a_killed_fit_goes_on_to_the_same_bits(files, tmp_path, options):
+def test_a_killed_fit_resumes_to_the_same_bits(files, tmp_path, options):
     data = files / "t.parquet"
     code = KILLED.format(options=options)
     dead = subprocess.run([sys.executable, "-c", code, data, tmp_path / "a"], capture_output=True, text=True)
@@ -210,7 +210,7 @@ def test_a_killed_fit_goes_on_to_the_same_bits(files, tmp_path, options):
     assert not (tmp_path / "a.fit").exists()
 
 
-def test_what_cannot_be_gone_on_with_is_refused(files, tmp_path):
+def test_what_cannot_be_resumed_is_refused(files, tmp_path):
     def fit(resume=True, **arguments):
         det = DefectDetector(epochs=1, random_state=3, **arguments)
         return fit_file(det, files / "t.parquet", tmp_path / "m", labels="label", resume=resume)
