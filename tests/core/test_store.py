@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from blemish import load
 from blemish.core.errors import ArtifactError
+from blemish.core.store import write
 from blemish.core.version import __version__
 
 
