@@ -1,6 +1,6 @@
 """Shared by all tests: one thread, small data of each kind, and small fitted detectors."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 
 import numpy as np
@@ -47,9 +47,9 @@ def ten_trees():
 
 
 @pytest.fixture
-def few_trees():
+def few_trees(request):
     """See `ten_trees`; a fixture of a module uses that, so that no test after it is changed."""
-    with ten_trees():
+    with nullcontext() if request.node.get_closest_marker("all_trees") else ten_trees():
         yield
 
 

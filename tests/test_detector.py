@@ -19,6 +19,8 @@ from blemish.modalities import MODALITIES
 from blemish.scoring import SCORERS
 from blemish.training import CORRUPTIONS, SCHEDULES
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 SCORES = ("outlier_score", "defect_score", "predict_proba", "decision_function", "encode")
 
 
@@ -114,6 +116,7 @@ def test_random_state_may_be_a_generator(table_split):
         fitted_with("x")
 
 
+@pytest.mark.all_trees
 @pytest.mark.parametrize("name", MODALITIES)
 def test_defect_score_is_never_worse(name, splits, trained_detector):
     split = splits[name]
@@ -127,6 +130,7 @@ def test_defect_score_is_never_worse(name, splits, trained_detector):
     assert ours > 0.6
 
 
+@pytest.mark.all_trees
 def test_an_unseen_region_is_not_my_defect(table_split, trained_detector):
     det = trained_detector
     known = det.defect_score(table_split.X_test[table_split.group_test == "defect"])
