@@ -209,7 +209,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         """
         self.fitted_ = fit.end()
         self.seed_, self.history_, self.folds_ = fit.seed, list(history), []
-        if fit.model.modality.n_columns is not None:
+        if fit.model.modality.n_columns:
             self.n_features_in_ = fit.model.modality.n_columns
         if fit.columns is not None:
             self.feature_names_in_ = np.array(fit.columns, dtype=object)

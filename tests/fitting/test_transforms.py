@@ -209,7 +209,7 @@ def test_bad_masks_of_a_table_are_refused(typed_frame):
         (np.zeros((300, 10), dtype=bool), r"the mask has shape \(300, 10\), the table \(300, 11\)"),
         (np.ones((300, 11), dtype=bool), "column.s. 'id' cannot be filled in: not known to the model"),
         (np.full((300, 11), 2.5), "the mask holds float64 values; give booleans"),
-        (pd.DataFrame({"speed": [True] * 300}), "the mask has column.s. 'speed' that the table has not"),
+        (pd.DataFrame({"speed": [True] * 300}), "the mask has column.s. 'speed' that are not in the table"),
         (pd.DataFrame({"count": [True] * 9}), "the mask has 9 rows, the table 300"),
         (pd.DataFrame({"count": [None, True] * 150}), "the mask holds object values; give booleans"),
         ([[True], [True, False]], "the mask is ragged"),

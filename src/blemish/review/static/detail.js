@@ -104,7 +104,7 @@ export class Detail {
       const withValues = found.elements.some((one) => one.expected !== null);
       const falls = found.elements.some((one) => one.fall !== undefined);
       const heads = ["where", ...(withValues ? ["seen", "expected"] : []), falls ? "score drop" : "share of error"];
-      const pictures = isDrawn(this.shownAs); // there the places are drawn as well
+      const pictures = this.shownAs === "picture" || this.frames > 0; // there the places are drawn as well
       const rows = found.elements.slice(0, pictures ? 4 : undefined).map((one) =>
         make("tr", {}, make("th", { scope: "row" }, one.element),
           ...(withValues ? [make("td", {}, cellText(detail.whole?.[one.element] ?? one.seen, 3)), make("td", {}, one.chances ?? number(one.expected))] : []),
