@@ -150,4 +150,6 @@ def explain(
         )
         for r in rows
     ]
-    print_table("why", ["sample", "score", "element", "seen", "expected", "fall", "driven by", "nearest defect"], lines)
+    print_table(
+        "why", ["sample", "score", "element", "seen", "expected", "score drop", "driven by", "nearest defect"], lines
+    )
