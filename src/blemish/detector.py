@@ -22,7 +22,8 @@ from blemish.core.errors import ConfigError, DataError, NoDefectsError
 from blemish.core.labels import CLASSES, LEAST_ORDINARY, counts, need_ordinary, to_groups
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
-from blemish.data.rows import Rows, to_rows
+from blemish.data.dataset import Dataset
+from blemish.data.read import to_dataset
 from blemish.explain.card import fitted_card
 from blemish.explain.explanation import Explanation, explain
 from blemish.fitting import cross_fit as cross_fits
@@ -196,7 +197,7 @@ class DefectDetector(BaseEstimator):
             if isinstance(self.modality, str) and self.modality == "auto"
             else choose_modality(self.modality, "").name
         )
-        rows = to_rows(X, wanted, self._n_frames(warm_start), self._modality_option("column"))
+        rows = to_dataset(X, wanted, self._n_frames(warm_start), self._modality_option("column"))
         group = self._groups(y, rows)
         seed = seed_of(self.random_state)
         rng = np.random.default_rng(seed)
@@ -205,7 +206,7 @@ class DefectDetector(BaseEstimator):
         x = model.to_tensor(rows.X)
         held_out = still_held_out(self.fitted_.held_out, group) if warm_start else hold_out(group, rng)
         task, patience = plan_task(model, x, group, held_out, arguments, rng, warm_start=warm_start)
-        names = [plain(name) for name in rows.names]
+        names = [plain(name) for name in rows.keys]
         columns = frame_columns(rows.X) if model.choices.modality.name == "tabular" and is_frame(rows.X) else None
         return Job(task, patience, model, x, group, names, held_out, rng, start, seed, columns)
 
@@ -236,7 +237,7 @@ class DefectDetector(BaseEstimator):
         }
         return self
 
-    def _groups(self, y: Any, rows: Rows) -> np.ndarray:
+    def _groups(self, y: Any, rows: Dataset) -> np.ndarray:
         if not rows.n_given:
             raise DataError(f"found 0 sample(s); a minimum of {LEAST_ORDINARY} is required to fit")
         group = to_groups(y, rows.n_given)[rows.kept]
@@ -586,7 +587,7 @@ class DefectDetector(BaseEstimator):
         if by not in ("score", "error"):
             raise ConfigError(f"by is {by!r}; explain by 'score' or by 'error'")
         rows, x = self._tensor(X)
-        return explain(self.fitted_, rows.names, x, by)
+        return explain(self.fitted_, list(rows.keys), x, by)
 
     def drift(self, X: Any) -> Drift:
         """Do these rows look like the training data? See `blemish.fitting.drift`.
@@ -649,19 +650,19 @@ class DefectDetector(BaseEstimator):
                 "again, or use outlier_score"
             )
 
-    def _rows(self, X: Any) -> Rows:
+    def _rows(self, X: Any) -> Dataset:
         check_is_fitted(self, "threshold_")
         name = self.fitted_.model.choices.modality.name
-        rows = to_rows(X, name, self._n_frames(warm=True), self._modality_option("column"))
+        rows = to_dataset(X, name, self._n_frames(warm=True), self._modality_option("column"))
         if not rows.n_given:
             raise DataError("X holds no sample, at least one is needed")
         return rows
 
-    def _tensor(self, X: Any) -> tuple[Rows, TensorRows]:
+    def _tensor(self, X: Any) -> tuple[Dataset, TensorRows]:
         rows = self._rows(X)
         return rows, self.fitted_.model.to_tensor(rows.X)
 
-    def _asked(self, X: Any, ask: Callable[[Evidence], Arrays]) -> tuple[Rows, Arrays]:
+    def _asked(self, X: Any, ask: Callable[[Evidence], Arrays]) -> tuple[Dataset, Arrays]:
         rows = self._rows(X)
         return rows, self.fitted_.model.asked(rows.X, ask)
 

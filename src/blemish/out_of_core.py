@@ -24,9 +24,9 @@ from blemish.core.errors import ArtifactError, ConfigError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, counts, is_ordinary, need_ordinary, to_groups
 from blemish.core.run_config import RunConfig
 from blemish.data.columns import frame_columns
-from blemish.data.inputs import labels_for, stream_to_fit
-from blemish.data.rows import take
-from blemish.data.sources import Samples
+from blemish.data.dataset import Dataset, take
+from blemish.data.inputs import stream_to_fit
+from blemish.data.labels import labels_for
 from blemish.data.streams import Stream, placed
 from blemish.detector import DefectDetector
 from blemish.fitting.choices import choose_modality, seed_of
@@ -237,7 +237,7 @@ class _Labels:
         self._n = 0
         self.keys: list[str] | None = [] if files else None
 
-    def add(self, samples: Samples) -> None:
+    def add(self, samples: Dataset) -> None:
         self._n += len(samples)
         if self.keys is not None:
             self.keys += samples.keys
@@ -250,14 +250,14 @@ class _Labels:
 
     def groups(self) -> Int[np.ndarray, " row"]:
         if self.keys is not None:
-            words = labels_for(Samples(None, self.keys, "image", files=True), self._run)
+            words = labels_for(Dataset(None, self.keys, "image", files=True), self._run)
             group = to_groups(words, self._n)
         elif self._run.labels is None:
-            words = labels_for(Samples(None, [], "tabular"), self._run)
+            words = labels_for(Dataset(None, [], "tabular"), self._run)
             group = to_groups(words, self._n)
         else:
             values = list(self._number_of)
-            of_value = Samples(None, list(range(len(values))), "tabular", columns={self._run.labels: values})
+            of_value = Dataset(None, list(range(len(values))), "tabular", columns={self._run.labels: values})
             group = to_groups(labels_for(of_value, self._run), len(values))[np.concatenate(self._numbers)]
         group = group.astype(np.int8)  # eight bytes a row would be many times that before the end
         return group if self._run.limit_labels is None else _limited(group, self._run)

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from blemish.core.errors import ConfigError
 from blemish.core.store import need_place
+from blemish.data.dataset import take
 from blemish.data.inputs import keys_of, stream_to_score
-from blemish.data.rows import take
 from blemish.data.streams import Stream, placed
 from blemish.data.writing import table_of, table_writer
 from blemish.detector import DefectDetector, load

@@ -325,7 +325,7 @@ def pictures(tmp_path):
 
 
 def test_a_folder_of_pictures_is_opened_without_reading_them(pictures, monkeypatch):
-    monkeypatch.setattr("blemish.review.catalogue.read_images", lambda paths: pytest.fail("read"))
+    monkeypatch.setattr("blemish.data.on_disk.decode", lambda path: pytest.fail("read"))
     found = open_catalogue(pictures)
     assert found.modality == "image"
     assert list(found.keys) == ["0.jpg", "2.jpg", "4.jpg", "broken.png", "deep/1.png", "deep/3.png", "deep/5.png"]
@@ -384,9 +384,9 @@ def test_the_cache_is_where_the_user_says(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda p: p.mkdir(), "holds no image, video or text"),
+        (lambda p: p.mkdir(), "contains no image, video or text"),
         (lambda p: None, "no file or folder"),
-        (lambda p: p.write_text(""), "cannot be read|no rows|holds no text"),
+        (lambda p: p.write_text(""), "cannot be read|no rows|contains no text"),
     ],
 )
 def test_data_that_cannot_be_reviewed(tmp_path, make, message):
@@ -707,7 +707,7 @@ def told(capsys, monkeypatch, *arguments):
     ("arguments", "status", "message"),
     [
         (["nowhere"], 1, "there is no file or folder 'nowhere'"),
-        (["empty"], 1, "empty holds no image, video or text"),
+        (["empty"], 1, "empty contains no image, video or text"),
         (["data.csv", "--model", "no.blemish"], 1, "no.blemish"),
         (["data.csv", "--key", "id"], 1, "has no column 'id'"),
         (["data.csv", "--column", "a"], 1, "--column is for texts, these data are tabular"),
@@ -775,7 +775,7 @@ def test_a_row_of_a_table_in_many_chunks_is_a_slice(tmp_path, monkeypatch):
         pa.table({"a": np.arange(5000.0), "b": np.arange(5000.0) % 7}), tmp_path / "t.parquet", row_group_size=50
     )
     found = open_catalogue(tmp_path / "t.parquet")
-    monkeypatch.setattr("blemish.review.catalogue.take", lambda X, rows: pytest.fail("copied"))
+    monkeypatch.setattr("blemish.data.dataset.eager", lambda X: pytest.fail("copied"))
     assert found.whole(4321) == found.summary(4321) == {"a": 4321.0, "b": 2.0}
     assert len({found.digest(row) for row in range(100)}) == 100
 
@@ -785,7 +785,7 @@ def test_a_row_of_a_table_in_many_chunks_is_a_slice(tmp_path, monkeypatch):
 
 @pytest.fixture
 def always_mapped(monkeypatch, tmp_path):
-    monkeypatch.setattr("blemish.data.mapped.LEAST_BYTES", 0)
+    monkeypatch.setattr("blemish.data.on_disk.MIN_BYTES", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "blemish"
 
@@ -826,7 +826,7 @@ def test_no_room_for_the_copy_of_a_table_is_said(always_mapped, tmp_path, monkey
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("blemish.data.mapped.ipc.new_file", full)
+    monkeypatch.setattr("blemish.data.on_disk.ipc.new_file", full)
     with pytest.raises(DataError, match=r"no room to lay out .*t\.csv .*disk is full.*XDG_CACHE_HOME"):
         open_catalogue(tmp_path / "t.csv")
     assert list(always_mapped.iterdir()) == []

@@ -38,7 +38,8 @@ def report(
         raise typer.BadParameter(f"{output} must end in .html")
     from blemish.core.run_config import RunConfig
     from blemish.core.store import need_place
-    from blemish.data.inputs import keys_of, labels_for, samples_to_score
+    from blemish.data.inputs import keys_of, samples_to_score
+    from blemish.data.labels import labels_for
 
     need_place(output)
     from blemish.report import write_page

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
 from blemish.core.errors import ConfigError, DataError, DataWarning, QualityWarning
 from blemish.core.labels import is_ordinary
-from blemish.data.rows import Rows, take
+from blemish.data.dataset import Dataset
 from blemish.fitting import fitted
 from blemish.fitting.choices import Choices, choose_modality, whole_number
 from blemish.fitting.fit import Job, assemble, plan_task, run_job
@@ -39,7 +39,7 @@ def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[In
 
 
 def cross_fits(
-    arguments: Mapping[str, Any], rows: Rows, group: Int[np.ndarray, " row"], n_folds: Any, seed: int
+    arguments: Mapping[str, Any], rows: Dataset, group: Int[np.ndarray, " row"], n_folds: Any, seed: int
 ) -> Iterator[Fitted]:
     """A whole fit for each fold, the scaling included, without that fold, which calibrates it.
 
@@ -62,13 +62,13 @@ def cross_fits(
             for said in (QualityWarning, DataWarning):  # the fit of all rows has said it
                 warnings.simplefilter("ignore", said)
             own = int(rng.integers(2**31))
-            model = assemble(arguments, part, part.make().fit(take(rows.X, seen.tolist())), own)
+            model = assemble(arguments, part, part.make().fit(rows.take(seen.tolist()).X), own)
             x = model.to_tensor(rows.X)
             task, patience = plan_task(model, x, group, held_out, arguments, rng, warm_start=False)
-            job = Job(task, patience, model, x, group, rows.names, held_out, rng, time.perf_counter(), own, None)
+            job = Job(task, patience, model, x, group, list(rows.keys), held_out, rng, time.perf_counter(), own, None)
             for _ in run_job(job):
                 pass
-            yield replace(learn_groups(model, x, group, held_out, rows.names, own, blind=True), learnt=None)
+            yield replace(learn_groups(model, x, group, held_out, list(rows.keys), own, blind=True), learnt=None)
 
 
 def p_values(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:

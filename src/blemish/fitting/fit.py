@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from blemish.core.labels import is_ordinary
 from blemish.core.parts import Part
-from blemish.data.rows import Rows
+from blemish.data.dataset import Dataset
 from blemish.fitting.choices import batch_size_for, choose_modality, choose_parts, epochs_for, whole_number
 from blemish.fitting.model import Model, build, device_for
 from blemish.modalities.modality import FittedModality
@@ -24,7 +24,7 @@ REFIT_SHARE = 0.25  # of the epochs of a first fit
 VALIDATION_SHARE = 0.1  # of the rows to learn from, with early stopping
 
 
-def build_model(arguments: Mapping[str, Any], rows: Rows, seed: int) -> Model:
+def build_model(arguments: Mapping[str, Any], rows: Dataset, seed: int) -> Model:
     """Choose the parts, learn the scaling, and build the network from the seed.
 
     Args:

@@ -12,7 +12,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from blemish.core.graph import Graph, Node
 from blemish.core.output import Block
-from blemish.data.planes import PICTURE_AXES, check_pictures
+from blemish.data.images import PICTURE_AXES, check_pictures
 from blemish.modalities.features.patch_memory import Oddities, fit_oddities
 from blemish.modalities.features.texture import texture
 from blemish.modalities.pictures import Pixels, chunks, fill_pictures, fit_pixels, mask_pictures, shrink_mask

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from blemish.core.graph import Graph, Node
 from blemish.core.output import Block
-from blemish.data.planes import CLIP_AXES, check_lengths, check_pictures
+from blemish.data.images import CLIP_AXES, check_lengths, check_pictures
 from blemish.modalities.pictures import Pixels, fill_pictures, fit_pixels, mask_pictures, shrink_mask
 
 

@@ -11,7 +11,7 @@ from blemish.calibration.prior import reweighed
 from blemish.calibration.probabilities import brier, reliability
 from blemish.core.labels import CLASSES, to_groups, to_words
 from blemish.data.columns import is_frame, to_columns
-from blemish.data.rows import take
+from blemish.data.dataset import take
 from blemish.detector import DefectDetector
 from blemish.explain.explanation import GRID, Explanation
 from blemish.report import (
@@ -55,7 +55,7 @@ def model_page(
 
     Args:
         det: A fitted detector.
-        X: Samples as `blemish.data.sources.read` gives them: an Arrow table, an array or a list.
+        X: Samples as `blemish.read` gives them: an Arrow table, an array or a list.
         keys: A name for each.
         words: What each is known to be; None: groups are what the model predicts.
         skipped: Files that could not be read.

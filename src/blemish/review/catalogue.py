@@ -13,11 +13,9 @@ import numpy as np
 from PIL import Image as Pillow
 
 from blemish.core.errors import DataError
+from blemish.data.dataset import Dataset, take
 from blemish.data.inputs import column_names
-from blemish.data.mapped import mapped_table
-from blemish.data.on_demand import OnDemand, on_demand
-from blemish.data.rows import take
-from blemish.data.sources import IMAGES, VIDEOS, Samples, looks_like_frames, read, read_images
+from blemish.data.on_disk import HowToRead, open_dataset
 from blemish.review import drawings
 
 PROBED = 16  # samples whose size is looked at, to guess that of all
@@ -43,7 +41,7 @@ class Catalogue:
     modality: str
     keys: Sequence[Any]
     files: Sequence[Path] | None = None
-    samples: Samples | None = None
+    samples: Dataset | None = None
     run: dict[str, Any] = field(default_factory=dict)
     _digests: dict[int, str] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
@@ -80,16 +78,9 @@ class Catalogue:
 
         What cannot be decoded is left out.
         """
-        if self.files is None:
-            assert self.samples is not None
-            X = self.samples.X
-            return X.some(rows) if isinstance(X, OnDemand) else (part(X, list(rows)), list(rows))
-        try:
-            images, bad = read_images([self.files[row] for row in rows])
-        except DataError:
-            return [], []
-        skipped = set(bad)
-        return images, [row for row in rows if str(self.files[row]) not in skipped]
+        assert self.samples is not None
+        found = self.samples.take(rows)
+        return found.X, [row for row, kept in zip(rows, found.kept.tolist(), strict=True) if kept]
 
     def digest(self, row: int) -> str:
         """The content hash of a sample: labels and pictures are asked for by it.
@@ -154,7 +145,7 @@ class Catalogue:
         """What the gallery shows of a sample that is no picture: the start of a text, the first cells of a row."""
         if self.samples is None or self.modality in ("image", "video"):
             return None
-        sample = one(self.samples.X, row)
+        sample = take(self.samples.X, [row])
         if self.modality == "text":
             return str(sample[0])[:QUOTED]
         return dict(list(cells(sample, 0).items())[:MOST_CELLS])
@@ -163,7 +154,7 @@ class Catalogue:
         """All of a text, or all cells of a row, as values that JSON can hold."""
         if self.samples is None or self.modality in ("image", "video"):
             return None
-        sample = one(self.samples.X, row)
+        sample = take(self.samples.X, [row])
         return str(sample[0]) if self.modality == "text" else cells(sample, 0)
 
     def _array(self, row: int) -> np.ndarray:
@@ -177,26 +168,13 @@ class Catalogue:
             except OSError as error:
                 raise DataError(f"{self.keys[row]} is gone or cannot be read ({error.strerror})") from None
         assert self.samples is not None
-        sample = one(self.samples.X, row)
+        sample = take(self.samples.X, [row])
         if self.modality == "text":
             return str(sample[0]).encode("utf-8", errors="surrogatepass")
         if hasattr(sample, "to_pylist"):
             return json.dumps(sample.to_pylist()[0], sort_keys=True, default=str).encode()
         array = np.ascontiguousarray(sample[0])
         return f"{array.dtype}{array.shape}".encode() + array.tobytes()
-
-
-def part(X: Any, rows: list[int]) -> Any:
-    """Some samples of several; of an Arrow table no more is looked at than what lies between the first and the last."""
-    if not hasattr(X, "slice") or not rows:
-        return take(X, rows)
-    low = min(rows)
-    return X.slice(low, max(rows) - low + 1).take([row - low for row in rows])
-
-
-def one(X: Any, row: int) -> Any:
-    """One sample of several; of an Arrow table a slice, for `take` would copy all of its chunks."""
-    return X.slice(row, 1) if hasattr(X, "slice") else take(X, [row])
 
 
 def cells(table: Any, row: int) -> dict[str, Any]:
@@ -229,7 +207,7 @@ def open_catalogue(
     """Look at a data set without reading more of it than must be.
 
     Args:
-        data: See `blemish.data.sources.read`.
+        data: See `blemish.read`.
         glob: Which file names in a folder count.
         names: File with the column names of a CSV without a header.
         key: Column that names the rows.
@@ -242,48 +220,16 @@ def open_catalogue(
     Raises:
         DataError: If nothing is there, or nothing can be used.
     """
-    path = Path(data)
     run = {"glob": glob, "names": names, "key": key, "drop": list(drop) or None}
     kept = {name: value for name, value in run.items() if value}
-    pictures = _pictures(path, glob or "*", modality)
-    if pictures:
-        keys = [picture.relative_to(path).as_posix() for picture in pictures]
-        return Catalogue(str(data), "image", keys, files=pictures, run=kept)
     columns = [name for name in (key, *drop) if name]
-    known = column_names(names)
-    taken = [*columns, *apart]
-    how: dict[str, Any] = {"modality": modality, "names": known, "take_out": taken}
-    more: dict[str, Any] = {"glob": glob or "*", "frames": frames, "column": column}
-    samples = mapped_table(path, **how)
-    if samples is None:
-        samples = on_demand(path, **how, **more)
-    if samples is None:
-        samples = read(path, **how, **more)
+    samples = open_dataset(
+        data, HowToRead(modality, glob or "*", column_names(names), [*columns, *apart], frames, column)
+    )
     if not samples.files:
         absent = next((name for name in columns if name not in samples.columns), None)
         if absent is not None:
-            raise DataError(f"{data} has no column {absent!r}; it has {', '.join(_columns(samples))}")
-    numbers = range(len(samples.X))
-    keys = samples.columns[key] if key else samples.keys or numbers
-    return Catalogue(str(data), samples.modality, keys, samples=samples, run=kept)
-
-
-def _columns(samples: Samples) -> list[str]:
-    return [*(samples.X.column_names if hasattr(samples.X, "column_names") else ["X"]), *samples.columns]
-
-
-def _pictures(path: Path, glob: str, modality: str) -> list[Path]:
-    """The pictures of a folder that is nothing else; none where `read` has to decide."""
-    if not path.is_dir() or modality not in ("auto", "image"):
-        return []
-    pictures, videos = [], False
-    for folder, folders, files in os.walk(path):
-        folders.sort()
-        for name in sorted(files):
-            if Path(name).match(glob):
-                pictures += [Path(folder, name)] if name.lower().endswith(IMAGES) else []
-                videos |= name.lower().endswith(VIDEOS)
-    pictures.sort()
-    if modality == "auto" and (videos or looks_like_frames(pictures)):
-        return []
-    return pictures
+            raise DataError(f"{data} has no column {absent!r}; it has {', '.join(samples.column_names)}")
+    keys = samples.columns[key] if key and not samples.files else samples.keys
+    files = [Path(data, name) for name in keys] if samples.files and samples.modality == "image" else None
+    return Catalogue(str(data), samples.modality, keys, files, samples, kept)

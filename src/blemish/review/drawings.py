@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image as Pillow
 
-from blemish.data.mapped import cache_folder
+from blemish.data.on_disk import cache_folder
 
 HEAT = (230, 159, 0)
 """Orange of Okabe and Ito, which colour-blind people tell from grey."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from blemish.core.errors import BlemishError, DataWarning, QualityWarning
 from blemish.data.inputs import name_known
-from blemish.data.mapped import mapped_array
+from blemish.data.on_disk import mapped_array
 from blemish.detector import DefectDetector
 from blemish.fitting.fit import run_job
 from blemish.modalities.features.feature_cache import Memory, remembering
