@@ -16,6 +16,8 @@ from blemish.core.errors import DataError
 from blemish.data.dataset import Dataset, take
 from blemish.data.inputs import column_names
 from blemish.data.on_disk import HowToRead, open_dataset
+from blemish.modalities import MODALITIES
+from blemish.modalities.modality import OnPage
 from blemish.review import drawings
 
 PROBED = 16  # samples whose size is looked at, to guess that of all
@@ -29,7 +31,7 @@ class Catalogue:
 
     Attributes:
         name: File or folder, as given.
-        modality: 'tabular', 'image', 'video' or 'text'.
+        modality: The kind of data, by name.
         keys: A name for each sample.
         files: Paths of pictures that stay on the disk, or None.
         samples: What is not pictures: an Arrow table (a large one on the disk), clips and texts on demand, or an
@@ -51,6 +53,11 @@ class Catalogue:
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.keys)
+
+    @property
+    def on_page(self) -> OnPage:
+        """How this kind of data is shown and fitted."""
+        return MODALITIES[self.modality].on_page
 
     def title(self, row: int) -> str:
         """A sample's name for people: its key; 'row 7' where that is only a number that we gave."""
@@ -123,16 +130,14 @@ class Catalogue:
                 return drawings.shrunk_file(self.files[row], side)
             except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
                 raise DataError(f"{self.keys[row]} cannot be decoded ({error})") from None
-        if self.modality not in ("image", "video"):
+        draw = drawings.DRAWINGS.get(self.on_page.shown_as)
+        if draw is None:
             raise DataError(f"{self.keys[row]} is no picture")
-        sample = self._array(row)
-        if self.modality == "video":
-            return drawings.strip(sample, side)
-        return drawings.drawn(sample if sample.ndim == 3 else sample[None], side)
+        return draw(self._array(row), side)
 
     def frames(self) -> int:
         """Frames of a clip as `picture` shows them; 0 where the samples are no clips."""
-        if self.modality != "video":
+        if self.on_page.shown_as != "frames":
             return 0
         for row in range(min(PROBED, len(self))):
             if self._frames:
@@ -143,19 +148,15 @@ class Catalogue:
 
     def summary(self, row: int) -> Any:
         """What the gallery shows of a sample that is no picture: the start of a text, the first cells of a row."""
-        if self.samples is None or self.modality in ("image", "video"):
-            return None
-        sample = take(self.samples.X, [row])
-        if self.modality == "text":
-            return str(sample[0])[:QUOTED]
-        return dict(list(cells(sample, 0).items())[:MOST_CELLS])
+        whole = self.whole(row)
+        return whole[:QUOTED] if isinstance(whole, str) else whole and dict(list(whole.items())[:MOST_CELLS])
 
     def whole(self, row: int) -> Any:
         """All of a text, or all cells of a row, as values that JSON can hold."""
-        if self.samples is None or self.modality in ("image", "video"):
+        if self.samples is None or self.on_page.shown_as not in ("prose", "cells"):
             return None
         sample = take(self.samples.X, [row])
-        return str(sample[0]) if self.modality == "text" else cells(sample, 0)
+        return str(sample[0]) if self.on_page.shown_as == "prose" else cells(sample, 0)
 
     def _array(self, row: int) -> np.ndarray:
         assert self.samples is not None
@@ -169,7 +170,7 @@ class Catalogue:
                 raise DataError(f"{self.keys[row]} is gone or cannot be read ({error.strerror})") from None
         assert self.samples is not None
         sample = take(self.samples.X, [row])
-        if self.modality == "text":
+        if self.on_page.shown_as == "prose":
             return str(sample[0]).encode("utf-8", errors="surrogatepass")
         if hasattr(sample, "to_pylist"):
             return json.dumps(sample.to_pylist()[0], sort_keys=True, default=str).encode()
@@ -231,5 +232,6 @@ def open_catalogue(
         if absent is not None:
             raise DataError(f"{data} has no column {absent!r}; it has {', '.join(samples.column_names)}")
     keys = samples.columns[key] if key and not samples.files else samples.keys
-    files = [Path(data, name) for name in keys] if samples.files and samples.modality == "image" else None
+    pictures = samples.files and MODALITIES[samples.modality].on_page.shown_as == "picture"
+    files = [Path(data, name) for name in keys] if pictures else None
     return Catalogue(str(data), samples.modality, keys, files, samples, kept)
