@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import narwhals.stable.v1 as nw
@@ -174,24 +174,24 @@ class Dataset:
         Returns:
             A data set of which `left_out` are those of `rows` that could not be read (only of `OnDemand`).
         """
-        reading, left_out = Reading(list(self.reading)), []
+        reading, rows, left_out = Reading(list(self.reading)), list(rows), []
+        index = None if self.index is None else self.index[self.kept][rows]
         if isinstance(self.X, OnDemand):
             X, left_out = self.X.take(rows, reading)
+            gone = set(left_out)
+            rows = [row for at, row in enumerate(rows) if at not in gone]
         else:
-            X = take(self.X, list(rows))
-        gone = set(left_out)
-        rows_read = [row for at, row in enumerate(rows) if at not in gone]
-        return Dataset(
-            X,
-            [self.keys[row] for row in rows_read],
-            self.modality,
-            {name: [values[row] for row in rows_read] for name, values in self.columns.items()},
-            self.files,
-            left_out,
-            None if self.index is None else self.index[self.kept][list(rows)],
-            None if self.groups is None else [self.groups[row] for row in rows_read],
-            None if self.regions is None else [self.regions[row] for row in rows_read],
-            reading,
+            X = take(self.X, rows)
+        return replace(
+            self,
+            X=X,
+            keys=[self.keys[row] for row in rows],
+            columns={name: take(values, rows) for name, values in self.columns.items()},
+            left_out=left_out,
+            index=index,
+            groups=None if self.groups is None else take(self.groups, rows),
+            regions=None if self.regions is None else take(self.regions, rows),
+            reading=reading,
         )
 
     def spread(self, values: np.ndarray, name: str | list[str]) -> Any:

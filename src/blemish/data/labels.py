@@ -167,11 +167,7 @@ def labels_from_folders(
         >>> labels_from_folders(["crack/a.png", "fine/b.png"], defect=["crack"])
         ['defect', None]
     """
-    word_of = {
-        folder: word
-        for word, folders in [("normal", normal), ("other", other), ("defect", defect)]
-        for folder in folders
-    }
+    word_of = {**dict.fromkeys(normal, "normal"), **dict.fromkeys(other, "other"), **dict.fromkeys(defect, "defect")}
     rest = word_of.pop("*", None)
     parts = [Path(_without_frame(key)).parts for key in keys]
     for folder in word_of:

@@ -19,8 +19,9 @@ from pyarrow import ipc
 from blemish.core.errors import DataError, DataWarning
 from blemish.data.dataset import SKIPPED, Dataset, OnDemand, PathLike, Reading
 from blemish.data.images import decode
-from blemish.data.read import Folder, existing, holds_only_texts, is_lines, known_suffix, look_into, read
+from blemish.data.read import Folder, existing, holds_only_texts, is_lines, look_into, read
 from blemish.data.streams import Stream, open_stream
+from blemish.data.tables import known_suffix
 from blemish.data.text import decoded, no_text, texts_of
 from blemish.data.video import cut, frame_folders, no_clip, read_frames, video_frames
 
@@ -92,24 +93,24 @@ def _of_folder(folder: Path, how: HowToRead) -> Dataset | None:
 
 
 def _of_file(path: Path, how: HowToRead) -> Dataset | None:
-    kind, size, reading = known_suffix(path), path.stat().st_size, Reading()
+    kind, reading = known_suffix(path), Reading()
     if kind == ".npz" or how.modality not in ("auto", "tabular", "text"):
         return None
     if is_lines(path, how.modality, how.names, reading):
-        if size < MIN_BYTES:
-            return None
-        texts = _texts(path, size, _lines(path))
-        return Dataset(texts, range(len(texts)), "text", reading=reading)
-    # A file of numbers takes about twice its size in memory as CSV, of texts up to eight times; a binary one says it.
-    large_table = how.modality != "text" and (kind in (".parquet", ".arrow", ".feather") or size >= MIN_BYTES // 2)
+        return _of_lines(path, reading)
+    # A table takes about twice the size of its CSV file, and texts up to eight times; a binary file says how much.
+    size, binary = path.stat().st_size, kind in (".parquet", ".arrow", ".feather")
+    large_table = how.modality != "text" and (binary or size >= MIN_BYTES // 2)
     large_texts = how.modality != "tabular" and size >= MIN_BYTES // 8
-    if not large_table and not large_texts:
-        return None
+    return _of_table(path, reading, how, large_table, large_texts) if large_table or large_texts else None
+
+
+def _of_table(path: Path, reading: Reading, how: HowToRead, large_table: bool, large_texts: bool) -> Dataset | None:
     stream = open_stream(path, modality="tabular", names=how.names, take_out=how.take_out)
     assert stream is not None
     stream.reading.notes[:0] = reading.notes
     if how.modality == "text" or (how.modality == "auto" and holds_only_texts(next(stream.chunks()).X, stream.reading)):
-        return _column(path, stream, how) if large_texts else None
+        return _of_column(path, stream, how) if large_texts else None
     return _mapped(path, stream, how) if large_table else None
 
 
@@ -167,8 +168,15 @@ def _lines(path: Path) -> Iterator[list[str]]:
     yield lines
 
 
-def _column(path: Path, stream: Stream, how: HowToRead) -> Dataset:
-    """The texts of a table."""
+def _of_lines(path: Path, reading: Reading) -> Dataset | None:
+    size = path.stat().st_size
+    if size < MIN_BYTES:
+        return None
+    texts = _texts(path, size, _lines(path))
+    return Dataset(texts, range(len(texts)), "text", reading=reading)
+
+
+def _of_column(path: Path, stream: Stream, how: HowToRead) -> Dataset:
     columns = {name: [] for name in how.take_out if name in stream.types}
     chunks = (texts_of(chunk.X, how.column) for chunk in _collecting(stream, columns))
     texts = _texts(path, path.stat().st_size, chunks)

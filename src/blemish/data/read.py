@@ -3,10 +3,8 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from csv import Error as CsvError
-from csv import reader as csv_rows
-from dataclasses import dataclass
-from itertools import islice, pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +18,13 @@ from blemish.core.errors import DataError
 from blemish.data.columns import eager, is_frame
 from blemish.data.dataset import TAKEN_OUT, Dataset, PathLike, Reading
 from blemish.data.images import IMAGES, channels_first, decode_all, thumbnail
-from blemish.data.tables import TABLES, read_npz, read_table, table_suffix
+from blemish.data.tables import known_suffix, looks_like_a_table, read_npz, read_table, table_suffix
 from blemish.data.text import as_series, is_series, is_text, read_documents, read_lines, texts_of
 from blemish.data.video import VIDEOS, read_clips
 
 BUILT_IN = ("tabular", "image", "video", "text")
 """Modalities that are guessed and checked here. Data for any other are handed to it as they are."""
 
-HEAD_LINES = 100  # of a .txt file, by which it is told whether they are rows of a table
 MIN_FRAMES = 4  # fewer numbered pictures in a folder are not taken for a recording
 NEAR = 0.25
 """Neighbouring frames differ by less than this fraction of the difference between frames of different folders."""
@@ -85,14 +82,6 @@ def existing(data: PathLike) -> Path:
     return path
 
 
-def known_suffix(path: Path) -> str:
-    """`table_suffix`; DataError where there is none."""
-    kind = table_suffix(path)
-    if kind is None:
-        raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
-    return kind
-
-
 def from_table(
     table: pa.Table, take_out: Sequence[str], modality: str, column: str | None, reading: Reading, start: int = 0
 ) -> Dataset:
@@ -117,8 +106,9 @@ def _read_folder(folder: Path, modality: str, glob: str, frames: int | None, rea
         X, keys = read_clips(folder, there.videos, there.pictures, frames, reading)
     else:
         X, left_out = _decode(there.pictures, reading, folder)
-        keys = [p.relative_to(folder).as_posix() for at, p in enumerate(there.pictures) if at not in set(left_out)]
-    return Dataset(X, keys, there.modality, files=True, reading=reading)
+        gone = set(left_out)
+        keys = [p.relative_to(folder).as_posix() for at, p in enumerate(there.pictures) if at not in gone]
+    return Dataset(X, keys, "image" if modality in BUILT_IN else there.modality, files=True, reading=reading)
 
 
 def _decode(
@@ -206,28 +196,37 @@ def _texts(X: Any, reading: Reading, column: str | None = None) -> Dataset:
 
 
 def _array(X: np.ndarray, reading: Reading) -> Dataset:
-    if X.ndim == 1 and len(X) and all(isinstance(item, str) for item in X):
+    if X.ndim == 1 and _all_are(X, str):
         return _texts(X, reading)
-    if X.dtype == object and X.ndim == 1 and len(X) and all(isinstance(item, np.ndarray) for item in X):
+    if X.dtype == object and X.ndim == 1 and _all_are(X, np.ndarray):
         return _pictures(list(X), reading)
     kind = _kind_of(X, "auto", "X", reading) if X.dtype != object or X.ndim == 2 else "image"
     return Dataset(X, range(len(X)), kind, reading=reading)
 
 
+def _all_are(X: Any, *types: type) -> bool:
+    return len(X) > 0 and all(isinstance(item, types) for item in X)
+
+
 def _list(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
-    if all(isinstance(item, (str, os.PathLike)) for item in X):
-        if modality == "auto" and not any(map(_is_path, X)):
-            reading.note("modality", "X", "text, because none of the strings ends like an image file")
-            return _texts(X, reading)
-        images, left_out = _decode([Path(item) for item in X], reading)
-        gone = set(left_out)
-        keys = [str(Path(item)) for at, item in enumerate(X) if at not in gone]
-        return Dataset(images, keys, "image", left_out=left_out, reading=reading)
-    if all(isinstance(item, np.ndarray) and item.ndim > 1 for item in X):
+    if _all_are(X, str, os.PathLike):
+        return _strings(X, modality, reading)
+    if _all_are(X, np.ndarray) and all(item.ndim > 1 for item in X):
         return _pictures(X, reading)
-    if all(isinstance(item, Pillow.Image) for item in X):
+    if _all_are(X, Pillow.Image):
         return _pictures([channels_first(item) for item in X], reading)
     return _other(X, reading)
+
+
+def _strings(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
+    """Texts, or images by their paths: one path among the strings is enough."""
+    if modality == "auto" and not any(map(_is_path, X)):
+        reading.note("modality", "X", "text, because none of the strings ends like an image file")
+        return _texts(X, reading)
+    images, left_out = _decode([Path(item) for item in X], reading)
+    gone = set(left_out)
+    keys = [str(Path(item)) for at, item in enumerate(X) if at not in gone]
+    return Dataset(images, keys, "image", left_out=left_out, reading=reading)
 
 
 def _other(X: Any, reading: Reading) -> Dataset:
@@ -271,7 +270,7 @@ class Folder:
     """The files in a folder, and as which modality they are read.
 
     Attributes:
-        modality: 'image', 'video', 'text', or the name of another modality, for pictures.
+        modality: 'image', 'video' or 'text', or what was asked for.
         documents: Text files.
         videos: Video files.
         pictures: Image files, frames among them.
@@ -290,15 +289,21 @@ def look_into(folder: Path, modality: str, glob: str, reading: Reading) -> Folde
         DataError: If there are none.
     """
     files = sorted(path for path in folder.rglob(glob) if path.is_file())
-    documents = [p for p in files if p.suffix.lower() == ".txt" or (modality == "text" and glob != "*")]
-    videos = [p for p in files if p.suffix.lower() in VIDEOS]
-    pictures = [p for p in files if p.suffix.lower() in IMAGES]
-    if modality == "text" and not documents:
-        raise DataError(f"{folder} contains no .txt file; name others with --glob")
-    if not (documents if modality == "text" else [*videos, *pictures] or (documents and modality == "auto")):
+    documents = files if modality == "text" and glob != "*" else _ending(files, (".txt",))
+    there = Folder(modality, documents, _ending(files, VIDEOS), _ending(files, IMAGES))
+    if modality == "text":
+        if not documents:
+            raise DataError(f"{folder} contains no .txt file; name others with --glob")
+        return there
+    if not (there.videos or there.pictures or (modality == "auto" and documents)):
         raise _nothing_in(folder, glob, files)
-    found = modality if modality != "auto" else _kind_of_folder(folder, videos, pictures, reading)
-    return Folder("image" if found == "tabular" else found, documents, videos, pictures)
+    if modality == "auto":
+        return replace(there, modality=_kind_of_folder(folder, there, reading))
+    return there
+
+
+def _ending(files: Sequence[Path], endings: Sequence[str]) -> list[Path]:
+    return [path for path in files if path.suffix.lower() in endings]
 
 
 def _nothing_in(folder: Path, glob: str, files: Sequence[Path]) -> DataError:
@@ -311,12 +316,12 @@ def _nothing_in(folder: Path, glob: str, files: Sequence[Path]) -> DataError:
     return DataError(f"{folder} contains no image, video or text named {glob!r}; {hint}")
 
 
-def _kind_of_folder(folder: Path, videos: Sequence[Path], pictures: Sequence[Path], reading: Reading) -> str:
-    if videos:
-        kind, why = "video", f"it contains {len(videos)} video file(s)"
-    elif not pictures:
+def _kind_of_folder(folder: Path, there: Folder, reading: Reading) -> str:
+    if there.videos:
+        kind, why = "video", f"it contains {len(there.videos)} video file(s)"
+    elif not there.pictures:
         kind, why = "text", "it contains text files and no pictures"
-    elif looks_like_frames(pictures):
+    elif looks_like_frames(there.pictures):
         kind, why = "video", "its pictures are numbered consecutively in each folder and neighbours are much alike"
     else:
         kind, why = "image", "its pictures are not numbered and alike as frames are"
@@ -378,22 +383,9 @@ def is_lines(path: Path, modality: str, names: Sequence[str] | None, reading: Re
     """Whether each line of a file is a text; see `read`."""
     if path.suffix.lower() != ".txt" or names is not None or modality not in ("auto", "text"):
         return False
-    if modality == "auto" and _looks_like_a_table(path):
+    if modality == "auto" and looks_like_a_table(path):
         reading.note("modality", path, "tabular, because its lines have equally many cells")
         return False
     if modality == "auto":
         reading.note("modality", path, "text, one per line, because its lines are not rows of a table")
     return True
-
-
-def _looks_like_a_table(path: Path) -> bool:
-    """Whether lines have equally many cells, at least two, or one number each below the heading."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            rows = [row for row in islice(csv_rows(file), HEAD_LINES) if row]
-    except CsvError:
-        return False  # a cell too long for a table
-    widths = {len(row) for row in rows}
-    if widths == {1}:
-        return all(re.fullmatch(r"\s*[-+.\deE]+\s*", row[0]) for row in rows[1:])
-    return len(widths) <= 1

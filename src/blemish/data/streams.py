@@ -12,8 +12,8 @@ from pyarrow import csv, ipc, parquet
 from blemish.core.errors import DataError
 from blemish.data.dataset import Dataset, PathLike, Reading
 from blemish.data.images import decode_all
-from blemish.data.read import existing, from_table, holds_only_texts, is_lines, known_suffix, look_into
-from blemish.data.tables import Dialect, clean_names, csv_options, dialect, unreadable
+from blemish.data.read import existing, from_table, holds_only_texts, is_lines, look_into
+from blemish.data.tables import Dialect, clean_names, csv_options, dialect, known_suffix, unreadable
 
 CHUNK_ROWS, CHUNK_IMAGES = 65_536, 256
 CSV_BLOCK = 2**23  # bytes

@@ -3,7 +3,10 @@
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping, Sequence
+from csv import Error as CsvError
+from csv import reader as csv_rows
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -17,6 +20,7 @@ from blemish.data.dataset import PathLike, Reading
 
 TABLES = (".csv", ".tsv", ".txt", ".data", ".parquet", ".arrow", ".feather", ".npz")
 COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
+HEAD_LINES = 100  # of a .txt file, by which it is told whether they are rows of a table
 HEAD_BYTES = 2**16  # of a CSV file, by which its dialect is guessed
 
 
@@ -26,6 +30,27 @@ def table_suffix(path: Path) -> str | None:
     if suffixes and suffixes[-1] in COMPRESSED:
         suffixes.pop()
     return suffixes[-1] if suffixes and suffixes[-1] in TABLES else None
+
+
+def known_suffix(path: Path) -> str:
+    """`table_suffix`; DataError where there is none."""
+    kind = table_suffix(path)
+    if kind is None:
+        raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
+    return kind
+
+
+def looks_like_a_table(path: Path) -> bool:
+    """Whether lines have equally many cells, at least two, or one number each below the heading."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            rows = [row for row in islice(csv_rows(file), HEAD_LINES) if row]
+    except CsvError:
+        return False  # a cell too long for a table
+    widths = {len(row) for row in rows}
+    if widths == {1}:
+        return all(re.fullmatch(r"\s*[-+.\deE]+\s*", row[0]) for row in rows[1:])
+    return len(widths) <= 1
 
 
 def read_table(path: PathLike, names: Sequence[str] | None, reading: Reading) -> pa.Table:
@@ -166,15 +191,20 @@ def read_npz(path: Path, take_out: Sequence[str]) -> tuple[np.ndarray, dict[str,
     Raises:
         DataError: If it has no 'X' with samples, would need code to be run, or an array has another length.
     """
-    try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise DataError(f"{path} cannot be read without running code in it ({error}); save plain arrays") from None
+    arrays = _plain_arrays(path)
     X = arrays.pop("X", None)
     if X is None or not X.ndim or not len(X):
         raise DataError(f"{path} has no array 'X' with samples; it has {', '.join(arrays) or 'nothing'}")
-    for name in take_out:
-        if name in arrays and arrays[name].shape != (len(X),):
-            raise DataError(f"{path}: array {name!r} has shape {arrays[name].shape}, but there are {len(X)} samples")
-    return X, {name: array.tolist() for name, array in arrays.items() if array.shape == (len(X),)}
+    fitting = {name: array.tolist() for name, array in arrays.items() if array.shape == (len(X),)}
+    wrong = next((name for name in take_out if name in arrays and name not in fitting), None)
+    if wrong is not None:
+        raise DataError(f"{path}: array {wrong!r} has shape {arrays[wrong].shape}, but there are {len(X)} samples")
+    return X, fitting
+
+
+def _plain_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
+        raise DataError(f"{path} cannot be read without running code in it ({error}); save plain arrays") from None
