@@ -112,6 +112,16 @@ def test_what_a_folder_was_taken_for_is_recorded(tmp_path):
     assert notes(read(tmp_path / "texts"))["modality"] == "text, because it contains text files and no pictures"
 
 
+def test_what_is_not_used_is_recorded(tmp_path):
+    picture(tmp_path / "images" / "a.png")
+    (tmp_path / "images" / "notes.md").write_text("notes")
+    (tmp_path / "images" / "b.txt").write_text("more notes")
+    assert notes(read(tmp_path / "images"))["left out"] == "2 file(s) of another kind, for example b.txt"
+    np.savez(tmp_path / "a.npz", X=np.zeros((3, 4)), y=np.zeros(3), scale=np.zeros(4))
+    found = [(note.what, note.where) for note in read(tmp_path / "a.npz").reading]
+    assert found == [("taken out", "y"), ("left out", "scale"), ("modality", str(tmp_path / "a.npz"))]
+
+
 def test_skipped_files_are_recorded_with_the_reason(tmp_path):
     picture(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes(b"not a picture")

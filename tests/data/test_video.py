@@ -49,7 +49,7 @@ def test_an_undecodable_clip_is_skipped(tmp_path):
     (tmp_path / "clip2/0.png").write_bytes(b"?")
     with pytest.warns(DataWarning):
         samples = read(tmp_path, modality="video")
-    assert samples.keys == ["clip1"]
+    assert (samples.modality, samples.keys) == ("video", ["clip1"])
     assert samples.skipped == ["clip2/0.png"]
     (tmp_path / "clip1").rename(tmp_path / "gone")
     for file in (tmp_path / "gone").iterdir():

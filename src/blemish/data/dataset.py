@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from blemish.data.columns import eager, is_frame
 
 PathLike = str | os.PathLike[str]
 
-SKIPPED, TAKEN_OUT = "skipped", "taken out"
+SKIPPED, LEFT_OUT, TAKEN_OUT = "skipped", "left out", "taken out"
 BLANK: dict[str, Any] = {"f": np.nan, "U": "", "b": False}
 """What stands in results for a sample that could not be read, by the kind of NumPy type."""
 
@@ -28,8 +28,8 @@ class Note:
     """One thing about the reading of data that could surprise the person whose data they are.
 
     Attributes:
-        what: 'skipped', 'taken out', 'resized', or what was guessed: 'delimiter', 'decimal mark', 'encoding', 'header',
-            'modality', 'frames', 'labels'.
+        what: 'skipped', 'left out', 'taken out', 'resized', or what was guessed: 'delimiter', 'decimal mark',
+            'encoding', 'header', 'modality', 'frames', 'labels'.
         where: The file, folder or column that it is about.
         how: What was done, and why.
     """
@@ -66,6 +66,11 @@ class Reading:
         """Add a file or sample that was left out, and warn."""
         self.note(SKIPPED, where, str(why))
         warnings.warn(f"skipped {where}: {why}", DataWarning, stacklevel=3)
+
+    def take_out(self, columns: Iterable[str]) -> None:
+        """Add columns that are returned apart from the features."""
+        for name in columns:
+            self.note(TAKEN_OUT, name, "this column is not a feature")
 
     def __iter__(self) -> Iterator[Note]:
         """The notes in the order of reading."""

@@ -16,7 +16,7 @@ from scipy.sparse import issparse
 
 from blemish.core.errors import DataError
 from blemish.data.columns import eager, is_frame
-from blemish.data.dataset import TAKEN_OUT, Dataset, PathLike, Reading
+from blemish.data.dataset import LEFT_OUT, Dataset, PathLike, Reading
 from blemish.data.images import IMAGES, channels_first, decode_all, thumbnail
 from blemish.data.tables import known_suffix, looks_like_a_table, read_npz, read_table, table_suffix
 from blemish.data.text import as_series, is_series, is_text, read_documents, read_lines, texts_of
@@ -66,7 +66,7 @@ def read(
     if path.is_dir():
         return _read_folder(path, modality, glob, frames, reading)
     if known_suffix(path) == ".npz":
-        X, columns = read_npz(path, take_out)
+        X, columns = read_npz(path, take_out, reading)
         return Dataset(X, list(range(len(X))), _kind_of(X, modality, path, reading), columns, reading=reading)
     if is_lines(path, modality, names, reading):
         texts = read_lines(path)
@@ -87,8 +87,7 @@ def from_table(
 ) -> Dataset:
     """A table as samples, the first of which is number `start`; see `read`."""
     apart = {name: table[name].to_pylist() for name in take_out if name in table.column_names}
-    for name in apart:
-        reading.note(TAKEN_OUT, name, "this column is not a feature")
+    reading.take_out(apart)
     features = table.drop_columns(list(apart))
     if not features.num_columns:
         raise DataError(f"no feature is left of the columns {', '.join(table.column_names)}; take out fewer")
@@ -108,7 +107,7 @@ def _read_folder(folder: Path, modality: str, glob: str, frames: int | None, rea
         X, left_out = _decode(there.pictures, reading, folder)
         gone = set(left_out)
         keys = [p.relative_to(folder).as_posix() for at, p in enumerate(there.pictures) if at not in gone]
-    return Dataset(X, keys, "image" if modality in BUILT_IN else there.modality, files=True, reading=reading)
+    return Dataset(X, keys, "image" if modality == "tabular" else there.modality, files=True, reading=reading)
 
 
 def _decode(
@@ -294,12 +293,20 @@ def look_into(folder: Path, modality: str, glob: str, reading: Reading) -> Folde
     if modality == "text":
         if not documents:
             raise DataError(f"{folder} contains no .txt file; name others with --glob")
-        return there
-    if not (there.videos or there.pictures or (modality == "auto" and documents)):
+    elif not (there.videos or there.pictures or (modality == "auto" and documents)):
         raise _nothing_in(folder, glob, files)
     if modality == "auto":
-        return replace(there, modality=_kind_of_folder(folder, there, reading))
+        there = replace(there, modality=_kind_of_folder(folder, there, reading))
+    _note_unused(folder, files, there, reading)
     return there
+
+
+def _note_unused(folder: Path, files: Sequence[Path], there: Folder, reading: Reading) -> None:
+    pictures = [*there.videos, *there.pictures] if there.modality == "video" else there.pictures
+    used = set(there.documents if there.modality == "text" else pictures)
+    if len(used) < len(files):
+        example = next(file for file in files if file not in used).relative_to(folder).as_posix()
+        reading.note(LEFT_OUT, folder, f"{len(files) - len(used)} file(s) of another kind, for example {example}")
 
 
 def _ending(files: Sequence[Path], endings: Sequence[str]) -> list[Path]:

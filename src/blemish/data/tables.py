@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import csv, feather, parquet
 
 from blemish.core.errors import DataError
-from blemish.data.dataset import PathLike, Reading
+from blemish.data.dataset import LEFT_OUT, PathLike, Reading
 
 TABLES = (".csv", ".tsv", ".txt", ".data", ".parquet", ".arrow", ".feather", ".npz")
 COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
@@ -181,12 +181,13 @@ def csv_options(
 # NPZ -----------------------------------------------------------------------------------------------------------------
 
 
-def read_npz(path: Path, take_out: Sequence[str]) -> tuple[np.ndarray, dict[str, list[Any]]]:
+def read_npz(path: Path, take_out: Sequence[str], reading: Reading) -> tuple[np.ndarray, dict[str, list[Any]]]:
     """The array 'X' of an NPZ file, and its other arrays with one value per sample.
 
     Args:
         path: The file.
         take_out: Arrays that must have one value per sample if they are there.
+        reading: Where the other arrays are noted.
 
     Raises:
         DataError: If it has no 'X' with samples, would need code to be run, or an array has another length.
@@ -199,6 +200,9 @@ def read_npz(path: Path, take_out: Sequence[str]) -> tuple[np.ndarray, dict[str,
     wrong = next((name for name in take_out if name in arrays and name not in fitting), None)
     if wrong is not None:
         raise DataError(f"{path}: array {wrong!r} has shape {arrays[wrong].shape}, but there are {len(X)} samples")
+    reading.take_out(fitting)
+    for name in [name for name in arrays if name not in fitting]:
+        reading.note(LEFT_OUT, name, f"the shape {arrays[name].shape} is not one value per sample")
     return X, fitting
 
 
