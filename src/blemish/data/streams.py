@@ -116,10 +116,9 @@ def _table(
                 yield from_table(table, take_out, "tabular", None, Reading(), start)
                 start += batch.num_rows
 
-    first = next(chunks())
-    if modality == "auto" and holds_only_texts(first.X, reading):
+    if modality == "auto" and holds_only_texts(next(chunks()).X, reading):
         return None
-    reading.notes += first.reading.notes
+    reading.take_out(name for name in take_out if name in clean)
     types = dict(zip(clean, schema.types, strict=True))
     return Stream(n_rows, "tabular", chunks, n_rows * len(clean) * CELL_BYTES, types, reading=reading)
 
