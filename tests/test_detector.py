@@ -310,10 +310,10 @@ def test_equal_rows_warn():
         (np.array([[1.0, np.inf], [2.0, 3.0]]), "row 0, column 'x1' is infinity"),
         (np.zeros((0, 3)), "0 sample|at least one"),
         (np.zeros((3, 0)), "0 feature"),
-        (np.zeros((2, 2, 2, 2, 2, 2)), "is no data set"),
+        (np.zeros((2, 2, 2, 2, 2, 2)), "is not a data set"),
         (np.zeros(5), "Reshape your data"),
         (np.zeros((2, 8, 8, 3)), "channels seem to come last"),
-        (np.full((2, 1, 8, 8), np.nan), "holds NaN or infinity"),
+        (np.full((2, 1, 8, 8), np.nan), "contains NaN or infinity"),
         ([], "at least|minimum"),
         ("/nowhere/at/all", "there is no file or folder"),
     ],
@@ -334,7 +334,7 @@ def test_another_number_of_columns_is_refused(table_detector):
 
 
 def test_clips_of_another_length_are_refused(splits, fitted):
-    with pytest.raises(DataError, match="clip 0 has 3 frames, the model was fitted on 7; cut it"):
+    with pytest.raises(DataError, match="clip 0 has 3 frames, but the model was fitted on 7; cut it"):
         fitted["video"].outlier_score(splits["video"].X_test[:, :3])
 
 

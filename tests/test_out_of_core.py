@@ -14,11 +14,13 @@ from PIL import Image
 from pyarrow import csv, feather, parquet
 from typer.testing import CliRunner
 
-from blemish import DefectDetector, fit_file, load, score_file
+from blemish import DefectDetector, fit_file, load, read, score_file
 from blemish.cli import app
 from blemish.core.errors import ArtifactError, ConfigError, DataError, LabelError
-from blemish.data import sources, streams
+from blemish.data import streams
+from blemish.data.dataset import Reading
 from blemish.data.streams import open_stream, settled
+from blemish.data.tables import dialect
 from blemish.fitting import preparation
 from blemish.training import shards
 
@@ -74,7 +76,7 @@ def test_chunks_hold_the_table(files, kind):
     stream = open_stream(files / kind, take_out=["id"])
     assert stream is not None
     chunks = list(stream.chunks())
-    whole = sources.read(files / kind, take_out=["id"])
+    whole = read(files / kind, take_out=["id"])
     assert len(chunks) > 3
     assert stream.n_rows == sum(map(len, chunks)) == 1200
     assert [key for chunk in chunks for key in chunk.keys] == whole.keys
@@ -102,7 +104,9 @@ def test_an_output_that_fails_half_way_leaves_the_old_one(files, model, tmp_path
     text[-1] = text[-1].replace(text[-1].split(",")[0], "inf", 1)
     bad.write_text("\n".join(text))
     out.write_text("the old one")
-    with pytest.raises(DataError, match="in the rows from 1[0-9]{3} on: row [0-9]+, column 'c0' is infinity"):
+    with pytest.raises(
+        DataError, match="in the chunk that starts at row 1[0-9]{3}: row [0-9]+, column 'c0' is infinity"
+    ):
         score_file(model, bad, out)
     assert out.read_text() == "the old one"
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
@@ -131,7 +135,7 @@ def test_all_scores_at_once_are_the_scores(model):
 def test_columns_of_a_csv_suit_all_rows(tmp_path, early, late, kind):
     path = tmp_path / "late.csv"
     path.write_text("a,b\n" + f"1.5,{early}\n" * 6000 + f"2.5,{late}\n")
-    n_rows, schema = settled(path, None)
+    n_rows, schema = settled(path, None, dialect(path, None, Reading()))
     assert n_rows == 6001
     assert str(schema.field("b").type) == kind
 
@@ -248,7 +252,7 @@ def test_bad_data_are_refused_before_any_training(files, tmp_path, monkeypatch):
     infinite[300] = np.inf
     parquet.write_table(rows.set_column(1, "c1", pa.array(infinite)), tmp_path / "x.parquet")
     monkeypatch.setattr(preparation, "SAMPLED_ROWS", 20)
-    with pytest.raises(DataError, match="in the rows from 250 on: row 50, column 'c1' is infinity"):
+    with pytest.raises(DataError, match="in the chunk that starts at row 250: row 50, column 'c1' is infinity"):
         fit(labels="label")
     with pytest.raises(ArtifactError, match="its folder does not exist"):
         fit_file(DefectDetector(), files / "t.parquet", tmp_path / "none" / "m")
