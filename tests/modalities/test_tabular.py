@@ -109,7 +109,7 @@ def test_columns_are_found_by_name(mixed_frame):
     np.testing.assert_array_equal(det.outlier_score(shuffled), det.outlier_score(mixed_frame))
     with pytest.raises(DataError, match="lacks 'load' of the 5 that the model was fitted on"):
         det.outlier_score(mixed_frame.drop(columns="load"))
-    with pytest.raises(DataError, match="row 0, column 'speed': 'fast' is no number"):
+    with pytest.raises(DataError, match="row 0, column 'speed': 'fast' is not a number"):
         det.outlier_score(mixed_frame.assign(speed="fast"))
 
 
