@@ -318,7 +318,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         if by not in ("score", "error"):
             raise ConfigError(f"by is {by!r}; explain by 'score' or by 'error'")
         rows, x = self._tensor(X)
-        return explain(self.fitted_, rows.names, x, by)
+        return explain(self.fitted_, list(rows.keys), x, by)
 
     # Files -------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from blemish.data.planes import PICTURE_AXES, check_pictures
+from blemish.data.images import PICTURE_AXES, check_pictures
 from blemish.modalities.features.patch_memory import PatchMemory, fit_patch_memory
 from blemish.modalities.features.texture import texture
 from blemish.modalities.modality import Modality, OnPage

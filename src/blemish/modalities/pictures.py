@@ -15,7 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, interp
 
 from blemish.core.errors import DataError
 from blemish.core.graph import Graph, Node
-from blemish.data.planes import match_channels
+from blemish.data.images import match_channels
 from blemish.modalities import grid
 from blemish.modalities.masks import to_booleans
 from blemish.modalities.modality import Exportable, FittedModality

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from blemish.data.planes import CLIP_AXES, check_lengths, check_pictures
+from blemish.data.images import CLIP_AXES, check_lengths, check_pictures
 from blemish.modalities.modality import Modality, OnPage
 from blemish.modalities.pictures import FittedPictures, fit_pixels, pixels_from_state
 

@@ -4,7 +4,7 @@ import { cellText, find, findAll, make, number, percent } from "./element.js";
 import { described, isDrawn, showFrame } from "./gallery.js";
 
 const REST = 140; // milliseconds that the cursor rests before the server is queried
-const RATE = 10; // frames a second
+const RATE = 10; // frames per second
 const MAX_FLAGGED = 3; // columns of a row that are highlighted
 const AT_ONCE = 12; // columns of a row shown at once: what follows the table must stay within reach
 
