@@ -202,9 +202,9 @@ def test_pictures_of_several_sizes_and_channels_are_fed_in_order():
     assert {x.dtype for x in fed} == {np.dtype(np.float32)}
     np.testing.assert_array_equal(fed[3][0], pictures[4])
     np.testing.assert_allclose(fed[1][0, 0], np.einsum("c,chw->hw", [0.299, 0.587, 0.114], pictures[2]), rtol=1e-6)
-    with pytest.raises(DataError, match="a picture has 3 channels, the model was fitted on 5"):
+    with pytest.raises(DataError, match="an image has 3 channels, but the model was fitted on 5"):
         list(FEEDS["pictures"](pictures[2:3], {"channels": 5}, 32, {"X"}))
-    with pytest.raises(DataError, match="clip 0 has 4 frames, the model was fitted on 7; cut it"):
+    with pytest.raises(DataError, match="clip 0 has 4 frames, but the model was fitted on 7; cut it"):
         list(FEEDS["clips"](np.zeros((1, 4, 1, 8, 8)), {"channels": 1, "n_frames": 7}, 32, {"X"}))
 
 
