@@ -5,6 +5,7 @@ import os
 import pytest
 
 from blemish.cli import app
+from blemish.core.version import __version__
 
 
 def test_wrong_usage_is_status_2(folder, model, blemish):
