@@ -13,11 +13,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import average_precision_score
 
 from blemish import DefectDetector, EarlyStopping, load
-from blemish.autoencoder.backbones import BACKBONES
-from blemish.autoencoder.bottlenecks import BOTTLENECKS
+from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.core.errors import ConfigError, DataError, DataWarning, LabelError, NoDefectsError, QualityWarning
 from blemish.datasets import ring
-from blemish.losses import CONTRASTS, RECONSTRUCTIONS
+from blemish.losses.loss import ContrastiveLoss, ReconstructionLoss, losses_of_kind
 from blemish.modalities import MODALITIES
 from blemish.presets import PRESETS
 from blemish.scoring import SCORERS
@@ -164,7 +163,7 @@ def test_bottlenecks_fit_all_data(name, kind, splits):
     assert len(det.sample(2, random_state=0)) == 2
 
 
-@pytest.mark.parametrize("name", RECONSTRUCTIONS)
+@pytest.mark.parametrize("name", losses_of_kind(ReconstructionLoss))
 @pytest.mark.parametrize("kind", MODALITIES)
 def test_reconstructions_fit_all_data(name, kind, splits):
     split = splits[kind]
@@ -172,7 +171,7 @@ def test_reconstructions_fit_all_data(name, kind, splits):
     assert (det.outlier_score(split.X_train) >= 0).all()
 
 
-@pytest.mark.parametrize("name", CONTRASTS)
+@pytest.mark.parametrize("name", losses_of_kind(ContrastiveLoss))
 def test_contrasts_change_the_codes(name, table_split):
     codes = [
         DefectDetector(losses=losses, epochs=2, random_state=0)
@@ -742,7 +741,7 @@ def test_a_missing_yes_or_no_is_no_error(typed_frame):
     assert np.isfinite(det.outlier_score(frame.assign(even=[None, *frame["even"][1:]]))).all()
 
 
-@pytest.mark.parametrize("name", RECONSTRUCTIONS)
+@pytest.mark.parametrize("name", losses_of_kind(ReconstructionLoss))
 def test_every_error_is_explained_by_column(name, mixed_frame):
     det = DefectDetector(losses=[name], epochs=1, random_state=0).fit(mixed_frame)
     explanation = det.explain(mixed_frame[:3])

@@ -8,11 +8,10 @@ from torch import Tensor, nn
 
 from blemish import DefectDetector
 from blemish.autoencoder.layers import ConvLstmCell
-from blemish.core.labels import DEFECT, UNLABELLED
+from blemish.core.labels import DEFECT, UNLABELLED, is_ordinary
 from blemish.datasets import rotating_coin
 from blemish.losses.contrast.mean_distance import mean_distance
-from blemish.losses.functional import is_learnt
-from blemish.training.loop import run
+from blemish.training.loop import Training
 from speeds.turns import Result, compare
 
 N_NORMAL, N_DEFECTS = 64, 8
@@ -23,13 +22,13 @@ def coin(turns: int, *, quick: bool) -> Iterator[Result]:
     """Seconds a sequence in a step of the seed's network, in those a normal sequence in an epoch of our default."""
     split = rotating_coin(16 if quick else N_NORMAL, N_DEFECTS, 1)
     job = DefectDetector(epochs=1, random_state=0).begin_fit(split.X_train, split.y_train)
-    n_learnt = int(is_learnt(job.task.data.group).sum())
+    n_learnt = int(is_ordinary(job.objective.data.group).sum())
     x = torch.from_numpy(split.X_train[: 2 if quick else SEEDS_BATCH]).float() / 255
     network = SpatioTemporal()
     optimiser = torch.optim.Adam(network.parameters(), lr=5e-4, weight_decay=1e-8)
 
     def ours() -> float:
-        return sum(record.seconds for record in run(job.task)) / n_learnt
+        return sum(record.seconds for record in Training(job.objective).epochs()) / n_learnt
 
     def seed() -> float:
         start = time.perf_counter()

@@ -19,7 +19,7 @@ from blemish.calibration.label_report import LabelReport
 from blemish.calibration.prior import shares_of
 from blemish.calibration.thresholds import for_share
 from blemish.core.errors import ConfigError, DataError, NoDefectsError
-from blemish.core.labels import CLASSES, LEAST_ORDINARY, counts, need_ordinary, to_groups
+from blemish.core.labels import CLASSES, MIN_ORDINARY, check_trainable, counts, to_groups
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
 from blemish.data.rows import Rows, to_rows
@@ -238,9 +238,9 @@ class DefectDetector(BaseEstimator):
 
     def _groups(self, y: Any, rows: Rows) -> np.ndarray:
         if not rows.n_given:
-            raise DataError(f"found 0 sample(s); a minimum of {LEAST_ORDINARY} is required to fit")
+            raise DataError(f"found 0 sample(s); a minimum of {MIN_ORDINARY} is required to fit")
         group = to_groups(y, rows.n_given)[rows.kept]
-        need_ordinary(group)
+        check_trainable(group)
         return group
 
     def _remember_columns(self, job: Job) -> None:

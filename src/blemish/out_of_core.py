@@ -21,7 +21,7 @@ from jaxtyping import Int
 
 from blemish.core import store
 from blemish.core.errors import ArtifactError, ConfigError
-from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, counts, is_ordinary, need_ordinary, to_groups
+from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, check_trainable, counts, is_ordinary, to_groups
 from blemish.core.run_config import RunConfig
 from blemish.data.columns import frame_columns
 from blemish.data.inputs import labels_for, stream_to_fit
@@ -33,7 +33,7 @@ from blemish.fitting.choices import choose_modality, seed_of
 from blemish.fitting.fit import Job, assemble, plan_task, run_job
 from blemish.fitting.fitted import hold_out
 from blemish.modalities.modality import FittedModality
-from blemish.training.loop import EpochRecord, Run
+from blemish.training.loop import EpochRecord, Training
 from blemish.training.shards import ShardedRows
 
 SAMPLED_ROWS, SAMPLED_IMAGES = 100_000, 2000
@@ -106,7 +106,7 @@ def iter_fit_stream(
     else:
         prepared = _prepare(det, stream, run, state, wanted)
     job, held_out = _begin(det, prepared, state, start)
-    under_way, history = Run(job.task), _restored(state)
+    under_way, history = Training(job.objective), _restored(state)
     if history:
         arrays, _ = store.read(state / CHECKPOINT)
         under_way.restore(arrays, len(history))
@@ -161,7 +161,7 @@ def _prepare(det: DefectDetector, stream: Stream, run: RunConfig, state: Path, w
             some.add(samples.X)
         skipped += samples.skipped
     group = labels.groups()
-    need_ordinary(group)
+    check_trainable(group)
     sample = some.kept()
     modality = part.make().fit(sample)
     columns = frame_columns(sample) if isinstance(sample, pa.Table) else None

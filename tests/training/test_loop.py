@@ -3,19 +3,19 @@
 import pytest
 import torch
 
+from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.autoencoder.autoencoder import Autoencoder
-from blemish.autoencoder.backbones import BACKBONES
-from blemish.autoencoder.bottlenecks import BOTTLENECKS
 from blemish.core.errors import ConfigError, DataError, TrainingError
-from blemish.core.labels import DEFECT, OTHER, UNLABELLED
-from blemish.core.output import SelfMade
-from blemish.losses import CONTRASTS, LOSSES
-from blemish.losses.functional import is_learnt
+from blemish.core.labels import DEFECT, OTHER, UNLABELLED, is_ordinary
+from blemish.losses import LOSSES
+from blemish.losses.loss import ContrastiveLoss, losses_of_kind
 from blemish.training import SCHEDULES
+from blemish.training.batches import Plan, TrainingData
 from blemish.training.loop import EpochRecord, stops_early, train
-from blemish.training.task import Plan, TrainingData
+from blemish.training.synthetic import Synthetic
 
 MSE, MARGIN = LOSSES["mse"](), LOSSES["margin"]()
+CONTRASTS = losses_of_kind(ContrastiveLoss)
 
 
 def network(bottleneck="plain", width=5):
@@ -47,7 +47,7 @@ def batches_of(plan, sample, terms=(MSE, MARGIN)):
     return seen
 
 
-def test_a_record_an_epoch():
+def test_a_record_per_epoch():
     records = list(train(network(), data(), [MSE, MARGIN], Plan(epochs=3, batch_size=16), generator()))
     assert [record.epoch for record in records] == [1, 2, 3]
     assert set(records[0].terms) == {"Mse", "Margin"}
@@ -70,8 +70,8 @@ def test_every_batch_of_a_contrast_holds_labelled_defects(n_defects):
         assert (group == OTHER).sum() == 4
 
 
-def test_self_made_outliers_join_as_others():
-    plan = Plan(epochs=1, batch_size=10, synthesise=lambda x, g, b: SelfMade(x + 100))
+def test_synthetic_outliers_join_as_others():
+    plan = Plan(epochs=1, batch_size=10, synthesise=lambda x, g, b: Synthetic(x + 100))
     for group in batches_of(plan, data()):
         assert (group == OTHER).sum() == 10
 
@@ -84,16 +84,16 @@ def test_rows_as_they_came_have_a_pace_of_1_and_labelled_ones_have_none():
             seen.append((batch.group, batch.pace))
             return super().__call__(batch, out)
 
-    plan = Plan(epochs=1, batch_size=10, synthesise=lambda x, g, b: SelfMade(x + 100, x.new_full((len(x),), 0.5)))
+    plan = Plan(epochs=1, batch_size=10, synthesise=lambda x, g, b: Synthetic(x + 100, x.new_full((len(x),), 0.5)))
     list(train(network(), data(n_others=2), [MSE, Spy()], plan, generator()))
     for group, pace in seen:
         made = torch.arange(len(group)) >= len(group) - 10
         assert (pace[made] == 0.5).all()
-        assert (pace[is_learnt(group)] == 1).all()
-        assert pace[~made & ~is_learnt(group)].isnan().all()
+        assert (pace[is_ordinary(group)] == 1).all()
+        assert pace[~made & ~is_ordinary(group)].isnan().all()
 
 
-def test_one_labelled_defect_makes_pairs_of_its_own_views():
+def test_one_labelled_defect_makes_pairs_of_its_own_augmented_rows():
     seen = []
 
     class Spy(LOSSES["info_nce"]):
@@ -102,7 +102,7 @@ def test_one_labelled_defect_makes_pairs_of_its_own_views():
             seen.append((batch.x[defect], out.z[defect]))
             return super().__call__(batch, out)
 
-    plan = Plan(epochs=1, batch_size=16, view=lambda x, g, b: x + torch.randn(x.shape, generator=g))
+    plan = Plan(epochs=1, batch_size=16, augmentation=lambda x, g, b: x + torch.randn(x.shape, generator=g))
     list(train(network(), data(n_defects=1), [MSE, Spy()], plan, generator()))
     for x, z in seen:
         assert len(x) == 4
@@ -110,11 +110,11 @@ def test_one_labelled_defect_makes_pairs_of_its_own_views():
         assert len(z.unique(dim=0)) == 4
 
 
-@pytest.mark.parametrize("share", [0.01, 0.25])
+@pytest.mark.parametrize("fraction", [0.01, 0.25])
 @pytest.mark.parametrize("name", CONTRASTS)
-def test_a_contrastive_vae_trains_with_one_defect_in_a_batch(name, share):
+def test_a_contrastive_vae_trains_with_one_defect_in_a_batch(name, fraction):
     terms = [MSE, LOSSES["kl"](), CONTRASTS[name]()]
-    plan = Plan(epochs=30, batch_size=16, labelled_share=share)
+    plan = Plan(epochs=30, batch_size=16, labelled_fraction=fraction)
     groups = []
 
     class Spy(CONTRASTS[name]):
@@ -123,13 +123,16 @@ def test_a_contrastive_vae_trains_with_one_defect_in_a_batch(name, share):
             return super().__call__(batch, out)
 
     records = list(train(network("variational"), data(n_defects=1), [*terms[:-1], Spy()], plan, generator()))
-    assert {int((group == DEFECT).sum()) for group in groups} == {1 if share < 0.1 else 4}
+    assert {int((group == DEFECT).sum()) for group in groups} == {1 if fraction < 0.1 else 4}
     assert records[-1].total < records[0].total
 
 
-def test_terms_that_want_no_views_get_none():
+def test_terms_that_want_no_augmentation_get_none():
     plan = Plan(
-        epochs=1, batch_size=10, synthesise=lambda x, g, b: SelfMade(x + 100), view=lambda x, g, b: x * float("nan")
+        epochs=1,
+        batch_size=10,
+        synthesise=lambda x, g, b: Synthetic(x + 100),
+        augmentation=lambda x, g, b: x * float("nan"),
     )
     for group in batches_of(plan, data(), (MSE, LOSSES["mean_distance"]())):
         assert not (group == OTHER).any()
@@ -157,11 +160,11 @@ def test_fewer_rows_than_a_batch_are_trained(n):
 
 
 @pytest.mark.parametrize(("n_defects", "there"), [(1, False), (2, True)])
-def test_a_contrast_may_ask_for_more_defects_than_one(n_defects, there):
+def test_a_contrast_may_need_more_defects_than_one(n_defects, there):
     terms = [MSE, LOSSES["pace"](), LOSSES["margin"](least_defects=2)]
     records = list(train(network(), data(n_defects=n_defects), terms, Plan(epochs=1, batch_size=16), generator()))
     assert ("Margin" in records[0].terms) == there
-    assert "Pace" in records[0].terms
+    assert "PlaybackSpeed" in records[0].terms
 
 
 def test_without_defects_contrasts_are_left_out():

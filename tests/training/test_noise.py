@@ -1,4 +1,4 @@
-"""Contracts of everything that changes samples at random: corruptions, self-made outliers and views."""
+"""Contracts of everything that changes samples at random: corruptions, synthetic outliers and augmentation."""
 
 from dataclasses import fields, replace
 from functools import wraps
@@ -31,7 +31,7 @@ EXAMPLES = {
 
 
 def samples_of(synthesise):
-    """Self-made outliers without their pace."""
+    """Synthetic outliers without their pace."""
 
     @wraps(synthesise)
     def made(x, generator, blocks=()):
@@ -43,7 +43,7 @@ def samples_of(synthesise):
 NOISES = {
     **{f"corruption {name}": cls() for name, cls in CORRUPTIONS.items()},
     **{f"synthetic {name}": samples_of(function) for name, function in SYNTHETIC.items()},
-    **{f"view {name}": function for name, function in AUGMENTATIONS.items()},
+    **{f"augmentation {name}": function for name, function in AUGMENTATIONS.items()},
 }
 
 
@@ -81,7 +81,7 @@ def test_every_noise_has_an_example(name):
 
 
 @pytest.mark.parametrize("cls", MODALITIES.values(), ids=MODALITIES)
-def test_every_modality_names_a_view_and_self_made_outliers(cls):
+def test_every_modality_names_an_augmentation_and_synthetic_outliers(cls):
     assert cls.view in AUGMENTATIONS
     assert cls.synthetic in SYNTHETIC
 
@@ -182,7 +182,7 @@ def test_swapped_columns_keep_their_own_values_and_one_category_a_row(noise):
     ],
     ids=["swap", "mask", "swap_columns", "hide_columns"],
 )
-def test_the_documented_share_of_columns_changes(noise, low, high):
+def test_the_documented_fraction_of_columns_changes(noise, low, high):
     x = samples((20,), n=2000) + 1
     changed = (noise(x, generator()) != x).float()
     assert low < float(changed.mean()) < high
@@ -220,7 +220,7 @@ def test_a_full_mask_hides_everything():
     assert not Mask(1.0)(samples((10,), BLOCKS), generator(), BLOCKS).any()
 
 
-def test_self_made_rows_have_usual_values_in_unusual_company():
+def test_synthetic_rows_have_usual_values_in_unusual_combinations():
     u = torch.rand(500, 1, generator=generator())
     x = u.expand(500, 6)
     made = swap_columns(x, generator(1)).x

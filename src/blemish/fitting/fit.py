@@ -15,10 +15,11 @@ from blemish.fitting.choices import batch_size_for, choose_modality, choose_part
 from blemish.fitting.model import Model, build, device_for
 from blemish.modalities.modality import FittedModality
 from blemish.training import AUGMENTATIONS, SYNTHETIC
-from blemish.training.loop import EpochRecord, Run, run, stops_early
+from blemish.training.batches import Plan, TrainingData
+from blemish.training.loop import EpochRecord, Training, stops_early
+from blemish.training.objective import Objective
 from blemish.training.shards import ShardedRows
 from blemish.training.sparse import TensorRows
-from blemish.training.task import Plan, Task, TrainingData
 
 REFIT_SHARE = 0.25  # of the epochs of a first fit
 VALIDATION_SHARE = 0.1  # of the rows to learn from, with early stopping
@@ -67,7 +68,7 @@ class Job:
     """A fit that has begun: all that is known before the first step, and all that it takes to end the fit.
 
     Attributes:
-        task: What a loop trains; our own is `blemish.training.loop.run`.
+        objective: What a loop trains; our own is `blemish.training.loop.Training`.
         patience: Epochs without gain before the end, or None.
         model: The network in the task, with the modality that feeds it.
         x: All samples, shape (row, *sample).
@@ -80,7 +81,7 @@ class Job:
         columns: A frame's names, or None.
     """
 
-    task: Task
+    objective: Objective
     patience: int | None
     model: Model
     x: TensorRows
@@ -102,7 +103,7 @@ def plan_task(
     rng: np.random.Generator,
     *,
     warm_start: bool,
-) -> tuple[Task, int | None]:
+) -> tuple[Objective, int | None]:
     """What to train on the rows that are not held out, and the patience of early stopping.
 
     Args:
@@ -130,7 +131,7 @@ def plan_task(
         schedule=model.choices.schedule.make(),
         corruption=None if corruption is None else corruption.make(),
         synthesise=SYNTHETIC[modality.factory.synthetic],
-        view=AUGMENTATIONS[modality.factory.view],
+        augmentation=AUGMENTATIONS[modality.factory.view],
     )
     data = TrainingData(
         x=_some(x, rows),
@@ -139,7 +140,7 @@ def plan_task(
         held_out=_some(x, np.sort(apart)) if len(apart) else None,
     )
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    return Task(model.network, data, model.losses, plan, generator), patience
+    return Objective(model.network, data, model.losses, plan, generator), patience
 
 
 def _without(rows: Int[np.ndarray, " row"], taken: Int[np.ndarray, " taken"], n: int) -> Int[np.ndarray, " left"]:
@@ -153,12 +154,12 @@ def _some(x: TensorRows | ShardedRows, rows: Int[np.ndarray, " some"]) -> Tensor
     return x.only(rows) if isinstance(x, ShardedRows) else x[torch.from_numpy(rows)]
 
 
-def run_job(job: Job, under_way: Run | None = None, history: Sequence[EpochRecord] = ()) -> Iterator[EpochRecord]:
+def run_job(job: Job, under_way: Training | None = None, history: Sequence[EpochRecord] = ()) -> Iterator[EpochRecord]:
     """Train in place with our own loop, until early stopping ends it where it was asked for.
 
     Args:
         job: A fit that has begun.
-        under_way: A run of its task to go on with; None: a new one.
+        under_way: A training of its objective to resume; None: a new one.
         history: The epochs that it has behind it.
 
     Yields:
@@ -167,7 +168,7 @@ def run_job(job: Job, under_way: Run | None = None, history: Sequence[EpochRecor
     seen = list(history)
     if job.patience is not None and stops_early(seen, job.patience):
         return
-    for record in run(job.task, under_way):
+    for record in (under_way or Training(job.objective)).epochs():
         seen.append(record)
         yield record
         if job.patience is not None and stops_early(seen, job.patience):
