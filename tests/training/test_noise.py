@@ -6,6 +6,7 @@ from inspect import signature
 
 import pytest
 import torch
+from scipy import ndimage
 
 from blemish.core.output import Block
 from blemish.modalities import MODALITIES
@@ -82,7 +83,7 @@ def test_every_noise_has_an_example(name):
 
 @pytest.mark.parametrize("cls", MODALITIES.values(), ids=MODALITIES)
 def test_every_modality_names_an_augmentation_and_synthetic_outliers(cls):
-    assert cls.view in AUGMENTATIONS
+    assert cls.augmentation in AUGMENTATIONS
     assert cls.synthetic in SYNTHETIC
 
 
@@ -309,6 +310,23 @@ def test_hidden_boxes_are_the_same_in_every_frame_and_channel():
     assert hidden.any()
     assert (hidden == hidden[:, :1, :1]).all()
     assert 0.04 < float(hidden.float().mean()) < 0.9
+
+
+def test_hidden_boxes_have_sides_of_20_to_80_percent():
+    side, n = 50, 1200
+    x = (torch.arange(n) % 2).reshape(n, 1, 1, 1).expand(n, 1, side, side).float()
+    hidden = (hide_boxes(x, generator())[:, 0] - 0.5).abs() < 0.1  # black and white stay far from the mean
+    sides = []
+    for picture in hidden.numpy():
+        labels, _ = ndimage.label(picture)
+        for rows, columns in ndimage.find_objects(labels):
+            inside = min(rows.start, columns.start) > 0 and max(rows.stop, columns.stop) < side
+            if inside and picture[rows, columns].all():  # neither cut by the border nor a union of two boxes
+                sides += [(rows.stop - rows.start) / side, (columns.stop - columns.start) / side]
+    assert len(sides) > 400
+    pixel = 1 / side
+    assert 0.2 - pixel <= min(sides) < 0.22
+    assert 0.77 < max(sides) <= 0.8 + pixel
 
 
 def test_light_and_noise_change_a_little():

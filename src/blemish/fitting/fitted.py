@@ -372,7 +372,7 @@ def _labels(
 def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray) -> dict[str, np.ndarray]:
     some = held_out[:: max(1, -(-len(held_out) // MOST_REFERENCE))]
     kept = {"z": z[some].astype(np.float32)}
-    if model.choices.modality.name == "tabular":
+    if model.modality.reference_rows:
         kept["x"] = x[torch.from_numpy(some)].to_dense().cpu().numpy()
     return kept
 

@@ -22,12 +22,12 @@ class Synthetic(NamedTuple):
 
 
 def swap_columns(
-    x: Float[Tensor, "batch feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+    x: Float[Tensor, "batch *feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
 ) -> Synthetic:
     """Give each row a random fraction (10 to 60 %) of another row's columns: usual values in an unusual combination.
 
     Args:
-        x: Rows of a table, shape (batch, feature).
+        x: Rows of a table, shape (batch, feature); or any samples, whose elements are the columns.
         generator: Source of randomness, on the CPU.
         blocks: The columns; a category's features move together.
 
