@@ -318,8 +318,8 @@ def test_hidden_boxes_have_sides_of_20_to_80_percent():
     hidden = (hide_boxes(x, generator())[:, 0] - 0.5).abs() < 0.1  # black and white stay far from the mean
     sides = []
     for picture in hidden.numpy():
-        labels, _ = ndimage.label(picture)
-        for rows, columns in ndimage.find_objects(labels):
+        labels, n_boxes = ndimage.label(picture)  # pyright: ignore[reportGeneralTypeIssues]
+        for rows, columns in ndimage.find_objects(labels, n_boxes):
             inside = min(rows.start, columns.start) > 0 and max(rows.stop, columns.stop) < side
             if inside and picture[rows, columns].all():  # neither cut by the border nor a union of two boxes
                 sides += [(rows.stop - rows.start) / side, (columns.stop - columns.start) / side]
