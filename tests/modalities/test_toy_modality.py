@@ -145,7 +145,7 @@ def test_data_that_do_not_fit_are_refused_by_the_modality_itself(fitted):
 
 def test_the_command_line_works(files, blemish, tmp_path):
     model, labels = tmp_path / "m.blemish", ("--labels", "kind", "--defect", "spike")
-    out = blemish("fit", files / "train.npz", *labels, "--modality", "signal", "--epochs", 5, "-o", model)
+    out = blemish("fit", files / "train.npz", *labels, "--modality", "signal", "--seed", 0, "--epochs", 20, "-o", model)
     assert "fitted on 160 signal samples (150 unlabelled, 10 defect)" in out
     assert "signal" in blemish("info", model)
     assert "scored 25 samples" in blemish("score", model, files / "test.npz", "-o", tmp_path / "s.csv")

@@ -540,3 +540,19 @@ def test_without_held_out_rows_nothing_is_promised():
 def test_contamination_is_a_share(share):
     with pytest.raises(ConfigError, match="must lie strictly between 0 and 1"):
         for_contamination(np.arange(30.0), share)
+
+
+def test_nothing_is_more_like_the_defects_than_the_labelled_defects():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(208, 2))
+    x[200:, 0] += 4
+    group = np.where(np.arange(208) >= 200, DEFECT, UNLABELLED)
+    scorer = Ensemble(experts={"plain": ["linear", "neighbours"]})
+
+    def evidence(rows):
+        return Evidence(rows, np.ones(len(rows)), {"plain": rows})
+
+    state = scorer.fit(evidence(x), group)
+    known = scorer.opinions(state, evidence(x[200:]))["1 linear of plain"].max()
+    far_side = scorer.opinions(state, evidence(np.array([[400.0, 0.0]])))["1 linear of plain"]
+    assert far_side == known

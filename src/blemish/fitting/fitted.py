@@ -25,6 +25,7 @@ from blemish.calibration.thresholds import (
 )
 from blemish.core.errors import ArtifactError, DataError, QualityWarning
 from blemish.core.labels import DEFECT, NORMAL, OTHER, is_ordinary
+from blemish.core.metrics import fraction_below
 from blemish.fitting.choices import Choices, whole_number
 from blemish.fitting.model import Model, build
 from blemish.scoring.evidence import Evidence, Scorer, Scores, all_scores
@@ -398,18 +399,13 @@ def notice(calibration: dict[str, np.ndarray], outlier_of_known: Float[np.ndarra
     known = calibration.get("known", np.empty(0))
     if len(known) < LEAST_JUDGED:
         return
-    blind = share_below(calibration["defect"], known)
-    free = share_below(ordinary, outlier_of_known)
+    blind = fraction_below(calibration["defect"], known)
+    free = fraction_below(ordinary, outlier_of_known)
     if blind < free - LEAST_GAP:
         _warn(
             f"by cross-validation over {len(known)} labelled defects, defect_score puts them above {blind:.0%} of the "
             f"ordinary rows and outlier_score above {free:.0%}: the labels do not pay yet; label more, or check them"
         )
-
-
-def share_below(ordinary: Float[np.ndarray, " row"], scores: Float[np.ndarray, " some"]) -> float:
-    """Mean share of ordinary scores that a score exceeds, in [0, 1]."""
-    return float(np.mean(np.searchsorted(np.sort(ordinary), scores, side="left")) / len(ordinary))
 
 
 def _warn(message: str) -> None:
