@@ -9,8 +9,7 @@ os.environ.update(COLUMNS="100", TERMINAL_WIDTH="100", NO_COLOR="1")
 
 from typer.testing import CliRunner
 
-from blemish.autoencoder.backbones import BACKBONES
-from blemish.autoencoder.bottlenecks import BOTTLENECKS
+from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.cli import app
 from blemish.losses import LOSSES
 from blemish.losses.contrast.miners import MINERS

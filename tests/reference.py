@@ -14,7 +14,7 @@ UNLABELLED, NORMAL, OTHER, DEFECT = 0, 1, 2, 3
 # Rows
 
 
-def learnt_rows(group):
+def ordinary_rows(group):
     """Unlabelled and normal rows."""
     return [i for i in range(len(group)) if group[i] in (UNLABELLED, NORMAL)]
 
@@ -24,9 +24,9 @@ def defect_rows(group):
     return [i for i in range(len(group)) if group[i] == DEFECT]
 
 
-def mean_of_learnt(errors, group):
+def mean_of_ordinary(errors, group):
     """Mean over the unlabelled and normal rows, 0 without any."""
-    rows = learnt_rows(group)
+    rows = ordinary_rows(group)
     return sum(errors[i] for i in rows) / len(rows) if rows else 0.0
 
 
@@ -35,7 +35,7 @@ def squared_distance(a, b):
     return sum((float(a[k]) - float(b[k])) ** 2 for k in range(len(a)))
 
 
-# Reconstruction: one number an element
+# Reconstruction: one number per element
 
 
 def squared_error(x, x_hat):
@@ -60,7 +60,7 @@ def cross_entropy(x, logit):
 
 
 def entropy(x):
-    """Of a yes/no question with chance x, in nats."""
+    """Of an event with probability x, in nats."""
     return -sum(p * log(p) for p in (x, 1 - x) if p > 0)
 
 
@@ -71,7 +71,7 @@ def bernoulli_divergence(x, logit):
 
 
 def category_error(one_hot, logits):
-    """Minus the log of the softmax's chance of the category; 0 where no category is marked."""
+    """Minus the log of the softmax probability of the category; 0 where no category is marked."""
     total = sum(exp(logit) for logit in logits)
     return -sum(one_hot[k] * log(exp(logits[k]) / total) for k in range(len(logits)))
 
@@ -85,7 +85,7 @@ def column_error(x, x_hat, block):
 
 
 def bernoulli_map(x, x_hat, blocks):
-    """Bernoulli divergences; the numbers of a table are seen through the logistic function."""
+    """Bernoulli divergences; the numbers of a table pass through the logistic function."""
     numbers = [b[2] == "numeric" for b in blocks for _ in range(b[0], b[1])]
     if not blocks:
         return map_elements(bernoulli_divergence, x, x_hat)
@@ -94,7 +94,7 @@ def bernoulli_map(x, x_hat, blocks):
 
 
 def embedded_error(x, x_hat, vectors, blocks):
-    """The seed's smooth L1 of one row: numbers, and every coordinate of the categories' vectors; their mean."""
+    """The tabular prototype's smooth L1 of one row: numbers, and every coordinate of the categories' vectors; their mean."""
     errors, which = [], 0
     for start, stop, kind in blocks:
         if kind != "categorical":
@@ -148,7 +148,7 @@ def l2p_errors(x, x_hat, p, relative_to):
 
 
 def sample_errors(name, term, x, x_hat, blocks):
-    """One error a row."""
+    """One error per row."""
     if name == "l2p":
         return l2p_errors(x, x_hat, term.p, term.relative_to)
     return mean_of_elements(ERROR_MAPS[name](term, x, x_hat, blocks))
@@ -163,8 +163,8 @@ def kl_divergence(mu, logvar):
 
 
 def kl(mu, logvar, group):
-    """Mean over the learnt rows."""
-    return mean_of_learnt([kl_divergence(mu[i], logvar[i]) for i in range(len(mu))], group)
+    """Mean over the unlabelled and normal rows."""
+    return mean_of_ordinary([kl_divergence(mu[i], logvar[i]) for i in range(len(mu))], group)
 
 
 def subspace_distance(h, basis, q=1.0):
@@ -187,14 +187,14 @@ def orthogonality_error(basis):
 
 
 def rsr(term, h, basis, group):
-    """Both terms of (3), mean over the learnt rows."""
-    distance = mean_of_learnt([subspace_distance(row, basis, term.q) for row in h], group)
+    """Both terms of (3), mean over the unlabelled and normal rows."""
+    distance = mean_of_ordinary([subspace_distance(row, basis, term.q) for row in h], group)
     return term.distance_weight * distance + term.orthogonality_weight * orthogonality_error(basis)
 
 
 def subspace_only(term, h, basis, group):
-    """The first term of (3), mean over the learnt rows."""
-    return mean_of_learnt([subspace_distance(row, basis, term.q) for row in h], group)
+    """The first term of (3), mean over the unlabelled and normal rows."""
+    return mean_of_ordinary([subspace_distance(row, basis, term.q) for row in h], group)
 
 
 # Contrasts
@@ -211,8 +211,8 @@ def mean_squared_distance(z, rows, point):
 
 
 def sum_of_squares(z, group, cap=None):
-    """The seed's second formula with one cap for each defect's mean squared distance."""
-    normal, defect = learnt_rows(group), defect_rows(group)
+    """The original prototype's second formula with one cap for each defect's mean squared distance."""
+    normal, defect = ordinary_rows(group), defect_rows(group)
     total = within_sum(z, normal)
     for d in defect:
         if normal:
@@ -223,13 +223,13 @@ def sum_of_squares(z, group, cap=None):
 
 def sum_of_squares_per_pair(z, group, cap=None):
     """The same, divided by the number of pairs that take part."""
-    n, m = len(learnt_rows(group)), len(defect_rows(group))
+    n, m = len(ordinary_rows(group)), len(defect_rows(group))
     return sum_of_squares(z, group, cap) / max(n * (n - 1) / 2 + n * m, 1)
 
 
 def mean_distance(z, group, cap=None):
-    """The seed's code: twice the mean distance of normal pairs, less the mean distance of normals from defects."""
-    normal, defect = learnt_rows(group), defect_rows(group)
+    """The original prototype's code: twice the mean distance of normal pairs, less the mean distance of normals from defects."""
+    normal, defect = ordinary_rows(group), defect_rows(group)
     pairs = [sqrt(squared_distance(z[i], z[j])) for i in normal for j in normal if i < j]
     apart = [sqrt(squared_distance(z[i], z[d])) for i in normal for d in defect]
     apart = apart if cap is None else [min(a, cap) for a in apart]
@@ -237,7 +237,7 @@ def mean_distance(z, group, cap=None):
 
 
 def uniform_weights(near, partner):
-    """All alike."""
+    """All equal."""
     return [1 / len(near)] * len(near)
 
 
@@ -322,8 +322,8 @@ def inner(a, b):
 
 
 def from_normals(z, group):
-    """Codes less the mean of the learnt rows."""
-    rows = learnt_rows(group)
+    """Codes less the mean of the unlabelled and normal rows."""
+    rows = ordinary_rows(group)
     middle = [mean(z[i][k] for i in rows) for k in range(len(z[0]))]
     return [[float(row[k]) - middle[k] for k in range(len(row))] for row in z]
 
@@ -370,7 +370,7 @@ def cosine(z, group, margin=0.0, miner="uniform"):
 
 def _reconstruction(name):
     def value(term, batch, out):
-        return mean_of_learnt(sample_errors(name, term, batch["x"], out["x_hat"], batch["blocks"]), batch["group"])
+        return mean_of_ordinary(sample_errors(name, term, batch["x"], out["x_hat"], batch["blocks"]), batch["group"])
 
     return value
 
@@ -401,6 +401,30 @@ LOSSES = {
     "info_nce": lambda term, batch, out: info_nce(out["z"], batch["group"], term.temperature, term.miner),
     "cosine": lambda term, batch, out: cosine(out["z"], batch["group"], term.margin, term.miner),
 }
+
+
+def of_loss(name):
+    """The reference of a loss: (term, fields of the batch, fields of the output) → its value."""
+    assert name in LOSSES, (
+        f"loss {name!r} has no NumPy reference: write its formula with explicit loops in tests/reference.py and add it "
+        f"to LOSSES, or, if it reconstructs, its error of every element to ERROR_MAPS"
+    )
+    return LOSSES[name]
+
+
+def of_error_map(name):
+    """The reference of a reconstruction loss: (term, x, x_hat, blocks) → the error of every element."""
+    assert name in ERROR_MAPS, (
+        f"loss {name!r} has no NumPy reference: write its error of every element in tests/reference.py and add it to "
+        "ERROR_MAPS; a row's error that is not their mean goes into sample_errors"
+    )
+    return ERROR_MAPS[name]
+
+
+def of_miner(name):
+    """The reference of a miner: (similarities of the negatives, of the farthest partner) → weights."""
+    assert name in MINERS, f"miner {name!r} has no NumPy reference: write one in tests/reference.py, add it to MINERS"
+    return MINERS[name]
 
 
 # Networks
@@ -448,7 +472,7 @@ def conv_lstm_step(x, h, c, kernel, bias):
 
 
 def same_depthwise(picture, kernels, bias, stride):
-    """TensorFlow's border 'same', one kernel a channel; picture (channel, h, w), kernels (channel, k, k)."""
+    """TensorFlow's border 'same', one kernel per channel; picture (channel, h, w), kernels (channel, k, k)."""
     channels, height, width = picture.shape
     size = kernels.shape[-1]
     before = max(0, size - stride) // 2

@@ -11,10 +11,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import average_precision_score
 
 from blemish import DefectDetector, EarlyStopping
-from blemish.autoencoder.backbones import BACKBONES
-from blemish.autoencoder.bottlenecks import BOTTLENECKS
+from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.core.errors import ConfigError, DataError, LabelError, NoDefectsError, QualityWarning
-from blemish.losses import CONTRASTS, RECONSTRUCTIONS
+from blemish.losses.loss import ContrastiveLoss, ReconstructionLoss, losses_of_kind
 from blemish.modalities import MODALITIES
 from blemish.scoring import SCORERS
 from blemish.training import CORRUPTIONS, SCHEDULES
@@ -159,7 +158,7 @@ def test_bottlenecks_fit_all_data(name, kind, splits):
     assert len(det.sample(2, random_state=0)) == 2
 
 
-@pytest.mark.parametrize("name", RECONSTRUCTIONS)
+@pytest.mark.parametrize("name", losses_of_kind(ReconstructionLoss))
 @pytest.mark.parametrize("kind", MODALITIES)
 def test_reconstructions_fit_all_data(name, kind, splits):
     split = splits[kind]
@@ -180,7 +179,7 @@ def codes_without_contrast(table_split):
     return codes(["typed"], table_split)
 
 
-@pytest.mark.parametrize("name", CONTRASTS)
+@pytest.mark.parametrize("name", losses_of_kind(ContrastiveLoss))
 def test_contrasts_change_the_codes(name, table_split, codes_without_contrast):
     assert not np.allclose(codes(["typed", name], table_split), codes_without_contrast)
 

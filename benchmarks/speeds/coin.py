@@ -8,11 +8,10 @@ from torch import Tensor, nn
 
 from blemish import DefectDetector
 from blemish.autoencoder.layers import ConvLstmCell
-from blemish.core.labels import DEFECT, UNLABELLED
+from blemish.core.labels import DEFECT, UNLABELLED, is_ordinary
 from blemish.datasets import rotating_coin
 from blemish.losses.contrast.mean_distance import mean_distance
-from blemish.losses.functional import is_learnt
-from blemish.training.loop import run
+from blemish.training.loop import Training
 from speeds.turns import Result, compare
 
 N_NORMAL, N_DEFECTS = 64, 8
@@ -23,13 +22,13 @@ def coin(turns: int, *, quick: bool) -> Iterator[Result]:
     """Seconds per sequence in a step of the prototype's network, and per normal sequence in an epoch of our default."""
     split = rotating_coin(16 if quick else N_NORMAL, N_DEFECTS, 1)
     fit = DefectDetector(epochs=1, random_state=0).begin_fit(split.X_train, split.y_train)
-    n_learnt = int(is_learnt(fit.task.data.group).sum())
+    n_learnt = int(is_ordinary(fit.objective.data.group).sum())
     x = torch.from_numpy(split.X_train[: 2 if quick else SEEDS_BATCH]).float() / 255
     network = SpatioTemporal()
     optimiser = torch.optim.Adam(network.parameters(), lr=5e-4, weight_decay=1e-8)
 
     def ours() -> float:
-        return sum(record.seconds for record in run(fit.task)) / n_learnt
+        return sum(record.seconds for record in Training(fit.objective).epochs()) / n_learnt
 
     def prototype() -> float:
         start = time.perf_counter()

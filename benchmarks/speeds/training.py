@@ -9,15 +9,15 @@ import torch
 from torch import nn
 
 from blemish import DefectDetector
+from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.autoencoder.autoencoder import Autoencoder
-from blemish.autoencoder.backbones import BACKBONES
-from blemish.autoencoder.bottlenecks import BOTTLENECKS
 from blemish.core.labels import DEFECT
-from blemish.core.output import Batch, Block, LossTerm
+from blemish.core.output import Batch, Block
 from blemish.losses import LOSSES
-from blemish.losses.functional import mean_squared_distance_to, within_sum
-from blemish.training.loop import run
-from blemish.training.task import Plan, Task, TrainingData
+from blemish.losses.loss import Loss
+from blemish.losses.pairs import mean_squared_distance_to, within_sum
+from blemish.training.batches import Plan, TrainingData
+from blemish.training.loop import train
 from speeds.turns import Peer, Result, Variant, compare, peer
 
 N_ROWS, WIDTH, BATCH = 20_000, 30, 128
@@ -39,15 +39,14 @@ def step(turns: int, *, quick: bool) -> Iterator[Result]:
             yield compare(f"training step, {loss}, {how}: ours / bare loop with fused Adam", goal, variants, turns)
 
 
-def ours(x: torch.Tensor, term: LossTerm, epochs: int = 4) -> float:
+def ours(x: torch.Tensor, term: Loss, epochs: int = 4) -> float:
     """Seconds of our loop with all that it does besides: clipping, schedule, records."""
     group = torch.zeros(len(x), dtype=torch.int64)
     backbone = BACKBONES["mlp"]((WIDTH,), 16, 16, BLOCKS, widths=(64, 32))
     network = Autoencoder(backbone, BOTTLENECKS["plain"](16))
     plan, generator = Plan(epochs, BATCH), torch.Generator().manual_seed(0)
-    task = Task(network, TrainingData(x, group, BLOCKS), [term], plan, generator)
     start = time.perf_counter()
-    for _ in run(task):
+    for _ in train(network, TrainingData(x, group, BLOCKS), [term], plan, generator):
         pass
     return time.perf_counter() - start
 

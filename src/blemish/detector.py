@@ -186,7 +186,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
             warm_start: Start from the fitted weights, as `refit` does.
 
         Returns:
-            What `end_fit` takes, once its task is trained.
+            What `end_fit` takes, once its objective is trained.
         """
         start = time.perf_counter()
         if warm_start:

@@ -16,7 +16,7 @@ from blemish.core.errors import ConfigError, missing_extra
 from blemish.core.output import Batch
 from blemish.detector import DefectDetector
 from blemish.training.loop import EpochRecord, check_finite
-from blemish.training.task import Stage, Task
+from blemish.training.objective import Objective, Stage
 
 try:
     from lightning import LightningModule
@@ -66,7 +66,7 @@ class DefectModule(LightningModule):
         self.network = self._begun.model.network
         self.automatic_optimization = False  # some objectives take several steps per batch
         self.network.train()  # a warm start comes from scoring
-        self.epochs = self._task.plan.epochs
+        self.epochs = self._objective.plan.epochs
         self._generator: torch.Generator | None = None
         self._stages: list[Stage] = []
         self._schedulers: list[Any] = []
@@ -75,12 +75,12 @@ class DefectModule(LightningModule):
         self._since = 0.0
 
     @property
-    def _task(self) -> Task:
-        return self._begun.task
+    def _objective(self) -> Objective:
+        return self._begun.objective
 
     def train_dataloader(self) -> "Batches":
         """The batches of our own loop."""
-        return Batches(self._task)
+        return Batches(self._objective)
 
     def configure_optimizers(self) -> Any:
         """One optimiser per step, and their schedules over as many batches as the Trainer will make.
@@ -95,7 +95,7 @@ class DefectModule(LightningModule):
             raise ConfigError(
                 "the Trainer has no end, and the learning rate needs one; give it max_epochs=module.epochs"
             )
-        self._stages, network = self._task.stages(), self._task.model
+        self._stages, network = self._objective.stages(), self._objective.model
         optimisers = []
         for stage in self._stages:
             moved = [weight for part in stage.trains for weight in getattr(network, part).parameters()]
@@ -108,7 +108,7 @@ class DefectModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Input noise is drawn where the network is."""
-        self._generator = self._task.noise_generator(self.device)
+        self._generator = self._objective.noise_generator(self.device)
 
     def on_train_epoch_start(self) -> None:
         """Begin a record, as our own loop does."""
@@ -117,39 +117,39 @@ class DefectModule(LightningModule):
     def training_step(self, batch: Rows) -> None:
         """Every step on one batch: of the weighted sum of the terms, then of each term with a step of its own."""
         assert self._generator is not None
-        task, (x, group, pace) = self._task, batch
-        rows = Batch(x, group, self._task.data.blocks, pace=pace)
-        seen = task.seen(rows, self._generator)
+        objective, (x, group, pace) = self._objective, batch
+        rows = Batch(x, group, objective.data.blocks, pace=pace)
+        seen = objective.seen(rows, self._generator)
         of_trainer: Any = self.optimizers()
         optimisers = of_trainer if isinstance(of_trainer, list) else [of_trainer]
         found = []
         for stage, optimiser, scheduler in zip(self._stages, optimisers, self._schedulers, strict=True):
-            total, of_stage = task.losses(stage, rows, seen, self._generator)
+            total, of_stage = objective.losses(stage, rows, seen, self._generator)
             self.network.zero_grad(set_to_none=True)
             self.manual_backward(total)
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), task.plan.clip_norm)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), objective.plan.clip_norm)
             optimiser.step()
             scheduler.step()
             found += [value.detach() for value in of_stage]
         values = torch.stack(found)
         self._of_epoch.append(values)
-        check_finite(values.tolist(), task.terms, self.current_epoch + 1)
-        terms = {type(term).__name__: value for term, value in zip(task.terms, values, strict=True)}
-        total = sum(term.weight * value for term, value in zip(task.terms, values, strict=True))
+        check_finite(values.tolist(), objective.terms, self.current_epoch + 1)
+        terms = {type(term).__name__: value for term, value in zip(objective.terms, values, strict=True)}
+        total = sum(term.weight * value for term, value in zip(objective.terms, values, strict=True))
         self.log_dict({**terms, "total": total}, on_step=False, on_epoch=True, batch_size=1)
 
     def on_train_epoch_end(self) -> None:
         """Log the loss on held-out rows, for Lightning's EarlyStopping(monitor="validation")."""
-        validation = self._task.validate()
+        validation = self._objective.validate()
         if validation is not None:
             self.log("validation", validation)
             self.network.train()
         means = torch.stack(self._of_epoch).mean(dim=0).tolist()
-        terms = {type(term).__name__: mean for term, mean in zip(self._task.terms, means, strict=True)}
-        total = sum(term.weight * mean for term, mean in zip(self._task.terms, means, strict=True))
+        terms = {type(term).__name__: mean for term, mean in zip(self._objective.terms, means, strict=True)}
+        total = sum(term.weight * mean for term, mean in zip(self._objective.terms, means, strict=True))
         lr = float(self._schedulers[0].get_last_lr()[0])
         seconds = time.perf_counter() - self._since
-        self._history.append(EpochRecord(self.current_epoch + 1, total, terms, validation, lr, seconds))
+        self._history.append(EpochRecord(self.current_epoch + 1, total, terms, validation, lr, seconds, "autograd"))
 
     def fitted(self) -> DefectDetector:
         """End the fit on the present weights, and return the detector, ready to score."""
@@ -158,17 +158,17 @@ class DefectModule(LightningModule):
 
 
 class Batches:
-    """Rows, groups and paces of the task's batches, anew for every epoch."""
+    """Rows, groups and paces of the objective's batches, anew for every epoch."""
 
-    def __init__(self, task: Task) -> None:
-        """Keep the task."""
-        self._task = task
+    def __init__(self, objective: Objective) -> None:
+        """Keep the objective."""
+        self._objective = objective
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return self._task.sampler.n_batches
+        return len(self._objective.batches)
 
     def __iter__(self) -> Iterator[Rows]:
         """One epoch."""
-        for batch in self._task.batches():
+        for batch in self._objective.epoch():
             yield batch.x, batch.group, batch.pace

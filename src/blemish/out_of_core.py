@@ -33,7 +33,7 @@ from blemish.fitting.fitted import hold_out
 from blemish.fitting.model import new_model
 from blemish.fitting.preparation import CHECKPOINT, ROWS, Prepared, prepare, read_prepared
 from blemish.fitting.stream_sample import EvenSample
-from blemish.training.loop import EpochRecord, Run
+from blemish.training.loop import EpochRecord, Training
 from blemish.training.shards import ShardedRows
 
 MAX_JUDGED = 10_000
@@ -111,7 +111,7 @@ def iter_fit_stream(
     else:
         prepared = prepare(arguments, stream, run, state)
     fit, judged = _begin(arguments, prepared, state)
-    training, history = Run(fit.task), _restored(state)
+    training, history = Training(fit.objective), _restored(state)
     if history:
         arrays, _ = store.read(state / CHECKPOINT)
         training.restore(arrays, len(history))

@@ -1,6 +1,5 @@
 """Contracts of every network family with every bottleneck, found in the dicts; building blocks against loops."""
 
-from inspect import signature
 from itertools import pairwise
 
 import numpy as np
@@ -8,9 +7,8 @@ import pytest
 import torch
 
 import reference
+from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.autoencoder.autoencoder import Autoencoder
-from blemish.autoencoder.backbones import BACKBONES
-from blemish.autoencoder.bottlenecks import BOTTLENECKS
 from blemish.autoencoder.layers import (
     CategoryEmbedding,
     ConvLstmCell,
@@ -24,7 +22,9 @@ from blemish.autoencoder.layers import (
 from blemish.core.errors import ConfigError
 from blemish.core.labels import DEFECT, UNLABELLED
 from blemish.core.output import Backbone, Batch, Block
+from blemish.core.parts import choose
 from blemish.losses import LOSSES
+from options import options_of
 
 BLOCKS = (Block(0, 1, "numeric"), Block(1, 2, "binary"), Block(2, 6, "categorical"), Block(6, 9, "categorical"))
 EXAMPLES = {
@@ -35,17 +35,10 @@ EXAMPLES = {
 }
 """Small inputs by dimensionality: sample shape and columns."""
 
-OPTIONS = {
-    "widths": (8,),
-    "upsampling": "nearest",
-    "recurrent_width": 8,
-}
-"""Another value for every option of every network family."""
 
-
-def options_of(name):
-    """The options of a network family, each with another value."""
-    return {p.name: OPTIONS[p.name] for p in signature(BACKBONES[name]).parameters.values() if p.kind is p.KEYWORD_ONLY}
+def changes_of(name):
+    """Every other value of every option of a network family, one at a time."""
+    return [{option: value} for option, values in options_of(BACKBONES[name]).items() for value in values]
 
 
 def accepts(name, example):
@@ -64,7 +57,7 @@ WITH_OPTIONS = [
     pytest.param(name, example, options, id=f"{name}-{example}-{'-'.join(options) or 'defaults'}")
     for name in BACKBONES
     for example in FITTING[name]
-    for options in ({}, *({option: value} for option, value in options_of(name).items()))
+    for options in ({}, *changes_of(name))
 ]
 
 
@@ -151,7 +144,7 @@ def test_one_batch_of_any_values_can_be_overfitted(name, example, options):
 def test_odd_sizes_keep_their_shape(name, shape):
     if ("clip" if len(shape) == 4 else "picture") not in FITTING[name]:
         return
-    for options in ({}, options_of(name)):
+    for options in ({}, *changes_of(name)):
         encoder, decoder = BACKBONES[name](shape, 5, 4, **options)
         x = torch.randn(2, *shape)
         assert decoder(encoder(x)[:, :4]).shape == x.shape
@@ -193,8 +186,8 @@ def test_every_option_changes_the_network(name, example):
     def layers(**options):
         return str(build(name, example, **options)[0])
 
-    for option, value in options_of(name).items():
-        assert layers(**{option: value}) != layers(), option
+    for change in changes_of(name):
+        assert layers(**change) != layers(), change
 
 
 @pytest.mark.parametrize(("name", "example"), CASES)
@@ -228,8 +221,8 @@ def test_conv_refuses_what_is_no_picture(shape, blocks):
 
 
 def test_conv_refuses_an_unknown_upsampling():
-    with pytest.raises(ConfigError, match=r"upsampling 'bilinear' is unknown; it is 'transposed' or 'nearest'"):
-        BACKBONES["conv"]((1, 9, 7), 4, 4, upsampling="bilinear")
+    with pytest.raises(ConfigError, match=r"option 'upsampling': .* 'transposed' or 'nearest', got 'bilinear'"):
+        choose("backbone", BACKBONES, {"name": "conv", "upsampling": "bilinear"})
 
 
 @pytest.mark.parametrize(("shape", "blocks"), [((7,), ()), ((1, 9, 7), ()), ((2, 1, 9, 7), BLOCKS)])
@@ -266,7 +259,7 @@ def test_gradient_of_the_hidden_vector_reaches_the_first_frame():
 
 @torch.no_grad()
 @pytest.mark.parametrize("half", ["encoder", "decoder"])
-def test_conv_lstm_takes_one_step_a_frame(half):
+def test_conv_lstm_takes_one_step_per_frame(half):
     n_frames = 5
     backbone = BACKBONES["conv_lstm"]((n_frames, 1, 9, 7), 6, 6)
     states = []

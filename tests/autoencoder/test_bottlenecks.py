@@ -1,19 +1,18 @@
 """Contracts of every bottleneck, found in the dict."""
 
 from dataclasses import fields
-from inspect import signature
 
 import numpy as np
 import pytest
 import torch
 
-from blemish.autoencoder.bottlenecks import BOTTLENECKS
-from blemish.autoencoder.bottlenecks.rsr import Rsr
-from blemish.autoencoder.bottlenecks.variational import MAX_LOGVAR, Variational, reparameterise
+from blemish.autoencoder import BOTTLENECKS
+from blemish.autoencoder.bottlenecks import MAX_LOGVAR, Rsr, Variational, reparameterise
 from blemish.core.output import Output
 from blemish.core.parts import choose
 from blemish.losses import LOSSES
 from blemish.losses.rsr import orthogonality_error
+from options import options_of
 
 
 @pytest.fixture(autouse=True)
@@ -82,11 +81,10 @@ def test_gradient_reaches_the_hidden_vector(cls):
 
 @pytest.mark.parametrize("name", BOTTLENECKS)
 def test_every_option_can_be_chosen_and_changes_something(name):
-    options = [p for p in signature(BOTTLENECKS[name]).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    for option in options:
-        other = not option.default if isinstance(option.default, bool) else 2 * option.default
-        made = choose("bottleneck", BOTTLENECKS, {"name": name, option.name: other}).make(3)
-        assert getattr(made, option.name) == other != getattr(BOTTLENECKS[name](3), option.name)
+    for option, values in options_of(BOTTLENECKS[name]).items():
+        for other in values:
+            made = choose("bottleneck", BOTTLENECKS, {"name": name, option: other}).make(3)
+            assert getattr(made, option) == other != getattr(BOTTLENECKS[name](3), option)
 
 
 def test_plain_passes_on_the_hidden_vector():

@@ -25,8 +25,8 @@ def test_fit_of_a_single_row_fails_and_of_a_few_says_so(tmp_path, blemish):
     assert (status, err.splitlines()) == (
         1,
         [
-            "error: found 1 sample to learn from, unlabelled or normal; a minimum of 2 is required, and with fewer "
-            "than 20 the scores say little"
+            "error: found 1 sample to learn from, unlabelled or normal; a minimum of 2 is required, and at "
+            "least 20 are recommended"
         ],
     )
     assert not (tmp_path / "one.blemish").exists()

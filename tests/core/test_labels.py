@@ -6,9 +6,23 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 
 from blemish.core.errors import LabelError
-from blemish.core.labels import CLASSES, CODES, DEFECT, NORMAL, OTHER, UNLABELLED, to_groups, to_words, translate
+from blemish.core.labels import (
+    CLASSES,
+    CODES,
+    DEFECT,
+    NORMAL,
+    OTHER,
+    UNLABELLED,
+    is_defect,
+    is_ordinary,
+    is_other,
+    to_groups,
+    to_words,
+    translate,
+)
 
 
 def codes(*labels):
@@ -23,6 +37,16 @@ def test_words_are_groups():
 def test_the_four_groups_have_four_codes():
     assert len({NORMAL, OTHER, DEFECT, UNLABELLED}) == 4
     assert set(CLASSES) | {"unlabelled", ""} == set(CODES)
+
+
+@pytest.mark.parametrize("made", [np.array, torch.tensor], ids=["array", "tensor"])
+def test_every_row_is_ordinary_or_defect_or_other(made):
+    groups = made([UNLABELLED, NORMAL, OTHER, DEFECT])
+    assert [mask.tolist() for mask in (is_ordinary(groups), is_defect(groups), is_other(groups))] == [
+        [True, True, False, False],
+        [False, False, False, True],
+        [False, False, True, False],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +128,7 @@ def test_a_foreign_word_is_refused_with_what_to_do(wrong):
     ("y", "shape"), [(["defect"], r"\(1,\)"), ([["defect", None]], r"\(1, 2\)"), ("defect", r"\(\)"), ([], r"\(0,\)")]
 )
 def test_a_wrong_length_is_refused(y, shape):
-    with pytest.raises(LabelError, match=rf"labels have shape {shape}, the data have 2 rows; give one label a row"):
+    with pytest.raises(LabelError, match=rf"labels have shape {shape}, the data have 2 rows; give one label per row"):
         to_groups(y, 2)
 
 

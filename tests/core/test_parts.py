@@ -6,8 +6,7 @@ from inspect import signature
 
 import pytest
 
-from blemish.autoencoder.backbones import BACKBONES
-from blemish.autoencoder.bottlenecks import BOTTLENECKS
+from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.core.errors import ConfigError, nearest
 from blemish.core.parts import choose
 from blemish.losses import LOSSES

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from blemish.autoencoder.backbones import BACKBONES
+from blemish.autoencoder import BACKBONES
 from blemish.core.errors import DataError
 from blemish.core.parts import choose
-from blemish.losses import LOSSES, RECONSTRUCTIONS
+from blemish.losses import LOSSES
+from blemish.losses.loss import ReconstructionLoss
 from blemish.modalities import MODALITIES
 from blemish.modalities.modality import Exportable, FittedModality, Modality
 from blemish.onnx.runtime import FEEDS
@@ -44,7 +45,7 @@ def test_its_choices_are_parts_that_exist(name):
     cls = MODALITIES[name]
     assert issubclass(cls, Modality)
     assert issubclass(cls.fitted, FittedModality)
-    assert cls.loss in RECONSTRUCTIONS
+    assert issubclass(LOSSES[cls.loss], ReconstructionLoss)
     assert set(cls.pretext) <= set(LOSSES)
     assert cls.synthetic in SYNTHETIC
     assert cls.augmentation in AUGMENTATIONS

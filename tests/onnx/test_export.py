@@ -13,7 +13,7 @@ import onnx
 from blemish import DefectDetector, load
 from blemish.core.errors import ArtifactError, DataError, ExportError
 from blemish.datasets import ring
-from blemish.losses import RECONSTRUCTIONS
+from blemish.losses.loss import ReconstructionLoss, losses_of_kind
 from blemish.modalities import MODALITIES
 from blemish.modalities.features.pretrained import _network
 from blemish.onnx.export import MAX_BEYOND, TOLERANCE
@@ -83,7 +83,7 @@ def test_a_process_that_has_seen_no_picture_exports_a_model_of_pictures(splits, 
 
 
 @pytest.mark.parametrize(
-    "loss", [loss for loss in RECONSTRUCTIONS if loss not in ("mse", "typed", "l2p")]
+    "loss", [loss for loss in losses_of_kind(ReconstructionLoss) if loss not in ("mse", "typed", "l2p")]
 )  # see presets
 def test_every_reconstruction_error_is_exported(loss, mixed_frame, tmp_path):
     det = DefectDetector(losses=[loss], backbone="linear", scorer="latent", epochs=1, random_state=0).fit(mixed_frame)

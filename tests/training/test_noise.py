@@ -1,4 +1,4 @@
-"""Contracts of everything that changes samples at random: corruptions, self-made outliers and views."""
+"""Contracts of everything that changes samples at random: corruptions, synthetic outliers and augmentation."""
 
 from dataclasses import fields, replace
 from functools import wraps
@@ -6,6 +6,7 @@ from inspect import signature
 
 import pytest
 import torch
+from scipy import ndimage
 
 from blemish.core.output import Block
 from blemish.training import AUGMENTATIONS, CORRUPTIONS, SYNTHETIC
@@ -30,7 +31,7 @@ EXAMPLES = {
 
 
 def samples_of(synthesise):
-    """Self-made outliers without their pace."""
+    """Synthetic outliers without their pace."""
 
     @wraps(synthesise)
     def made(x, generator, blocks=()):
@@ -42,7 +43,7 @@ def samples_of(synthesise):
 NOISES = {
     **{f"corruption {name}": cls() for name, cls in CORRUPTIONS.items()},
     **{f"synthetic {name}": samples_of(function) for name, function in SYNTHETIC.items()},
-    **{f"view {name}": function for name, function in AUGMENTATIONS.items()},
+    **{f"augmentation {name}": function for name, function in AUGMENTATIONS.items()},
 }
 
 
@@ -175,7 +176,7 @@ def test_swapped_columns_keep_their_own_values_and_one_category_a_row(noise):
     ],
     ids=["swap", "mask", "swap_columns", "hide_columns"],
 )
-def test_the_documented_share_of_columns_changes(noise, low, high):
+def test_the_documented_fraction_of_columns_changes(noise, low, high):
     x = samples((20,), n=2000) + 1
     changed = (noise(x, generator()) != x).float()
     assert low < float(changed.mean()) < high
@@ -213,7 +214,7 @@ def test_a_full_mask_hides_everything():
     assert not Mask(1.0)(samples((10,), BLOCKS), generator(), BLOCKS).any()
 
 
-def test_self_made_rows_have_usual_values_in_unusual_company():
+def test_synthetic_rows_have_usual_values_in_unusual_combinations():
     u = torch.rand(500, 1, generator=generator())
     x = u.expand(500, 6)
     made = swap_columns(x, generator(1)).x
@@ -302,6 +303,23 @@ def test_hidden_boxes_are_the_same_in_every_frame_and_channel():
     assert hidden.any()
     assert (hidden == hidden[:, :1, :1]).all()
     assert 0.04 < float(hidden.float().mean()) < 0.9
+
+
+def test_hidden_boxes_have_sides_of_20_to_80_percent():
+    side, n = 50, 1200
+    x = (torch.arange(n) % 2).reshape(n, 1, 1, 1).expand(n, 1, side, side).float()
+    hidden = (hide_boxes(x, generator())[:, 0] - 0.5).abs() < 0.1  # black and white stay far from the mean
+    sides = []
+    for picture in hidden.numpy():
+        labels, n_boxes = ndimage.label(picture)  # pyright: ignore[reportGeneralTypeIssues]
+        for rows, columns in ndimage.find_objects(labels, n_boxes):
+            inside = min(rows.start, columns.start) > 0 and max(rows.stop, columns.stop) < side
+            if inside and picture[rows, columns].all():  # neither cut by the border nor a union of two boxes
+                sides += [(rows.stop - rows.start) / side, (columns.stop - columns.start) / side]
+    assert len(sides) > 400
+    pixel = 1 / side
+    assert 0.2 - pixel <= min(sides) < 0.22
+    assert 0.77 < max(sides) <= 0.8 + pixel
 
 
 def test_light_and_noise_change_a_little():

@@ -1,1 +1,25 @@
-"""The one network: encode → bottleneck → decode."""
+"""The one network: encode → bottleneck → decode.
+
+A network family is a function `build(sample_shape, hidden_dim, latent_dim, blocks, *, options) -> Backbone`; a
+bottleneck is a final module h → z that names the fields of `Output` that it fills.
+"""
+
+from blemish.core.parts import Parts
+
+BACKBONES = Parts(
+    {
+        "linear": "blemish.autoencoder.backbones.linear:build",
+        "mlp": "blemish.autoencoder.backbones.mlp:build",
+        "conv": "blemish.autoencoder.backbones.conv:build",
+        "conv_lstm": "blemish.autoencoder.backbones.conv_lstm:build",
+    }
+)
+BOTTLENECKS = Parts(
+    {
+        "plain": "blemish.autoencoder.bottlenecks:Plain",
+        "variational": "blemish.autoencoder.bottlenecks:Variational",
+        "rsr": "blemish.autoencoder.bottlenecks:Rsr",
+    }
+)
+
+__all__ = ["BACKBONES", "BOTTLENECKS"]

@@ -12,8 +12,7 @@ class Autoencoder(nn.Module):
     """A backbone's two halves with a bottleneck between them.
 
     Example:
-        >>> from blemish.autoencoder.backbones import BACKBONES
-        >>> from blemish.autoencoder.bottlenecks import BOTTLENECKS
+        >>> from blemish.autoencoder import BACKBONES, BOTTLENECKS
         >>> model = Autoencoder(BACKBONES["mlp"]((30,), 8, 8), BOTTLENECKS["plain"](8))
         >>> model(torch.zeros(5, 30)).z.shape
         torch.Size([5, 8])

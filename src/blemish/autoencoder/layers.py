@@ -1,6 +1,7 @@
 """Building blocks of the backbones."""
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -95,7 +96,9 @@ class Unfold(nn.Module):
 class UpConv(nn.Module):
     """Doubles height and width to exactly `size`, by transposed convolution or by nearest neighbour and convolution."""
 
-    def __init__(self, fan_in: int, fan_out: int, size: tuple[int, int], upsampling: str) -> None:
+    def __init__(
+        self, fan_in: int, fan_out: int, size: tuple[int, int], upsampling: Literal["transposed", "nearest"]
+    ) -> None:
         """Build one step of a decoder.
 
         Args:
@@ -143,7 +146,7 @@ class ConvLstmCell(nn.Module):
         """Advance (h, c) by one frame."""
         h, c = state
         i, f, o, g = self.gates(torch.cat([x, h], dim=1)).chunk(4, dim=1)
-        c = torch.sigmoid(f + 1) * c + torch.sigmoid(i) * torch.tanh(g)  # forget bias 1: remember at first
+        c = torch.sigmoid(f + 1) * c + torch.sigmoid(i) * torch.tanh(g)  # forget bias 1: keep the state at first
         return torch.sigmoid(o) * torch.tanh(c), c
 
     def zero_state(self, x: Float[Tensor, "batch channel height width"]) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blemish.autoencoder.backbones import BACKBONES
-from blemish.autoencoder.bottlenecks import BOTTLENECKS
+from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.cli import options
 from blemish.cli.part_names import check_names
 from blemish.cli.printing import print_table, progress_bar, say_skipped, warnings_as_notes

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from blemish.autoencoder.backbones import BACKBONES
-from blemish.autoencoder.bottlenecks import BOTTLENECKS
+from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.core.errors import ConfigError, nearest
 from blemish.losses import LOSSES
 from blemish.modalities import MODALITIES

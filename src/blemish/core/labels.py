@@ -2,20 +2,23 @@
 
 import difflib
 from collections import Counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from blemish.core.errors import DataError, LabelError
 
 UNLABELLED, NORMAL, OTHER, DEFECT = 0, 1, 2, 3
-"""Codes of the groups inside the library; the order is arbitrary, only equality is ever asked."""
+"""Codes of the groups inside the library; the order is arbitrary, they are only compared for equality."""
 
 CLASSES = ("normal", "other", "defect")
 """The groups in the order of `predict_proba`'s columns."""
 
 MIN_ORDINARY = 2
-"""Unlabelled and normal rows of a fit: from a single one nothing is learnt of how they vary."""
+"""Unlabelled and normal rows of a fit: a single one does not tell how they vary (decisions.md 53)."""
+
+Groups = TypeVar("Groups")
+"""Group codes: an array, or a tensor; PyTorch is not imported here, so that commands without a network start fast."""
 
 CODES = {"unlabelled": UNLABELLED, "": UNLABELLED, "normal": NORMAL, "other": OTHER, "defect": DEFECT}
 
@@ -29,7 +32,7 @@ def to_groups(y: Any, n: int) -> np.ndarray:
     """Turn a user's labels into group codes.
 
     Args:
-        y: One label a row: 'normal', 'defect', 'other', or missing (None, NaN, '', 'unlabelled'); or integers
+        y: One label per row: 'normal', 'defect', 'other', or missing (None, NaN, '', 'unlabelled'); or integers
             {0, 1} with 1 = defect and 0 = unlabelled. None: nothing is labelled.
         n: The number of rows.
 
@@ -49,7 +52,7 @@ def to_groups(y: Any, n: int) -> np.ndarray:
         return np.full(n, UNLABELLED, dtype=np.int64)
     values = np.asarray(y, dtype=object)
     if values.shape != (n,):
-        raise LabelError(f"labels have shape {values.shape}, the data have {n} rows; give one label a row")
+        raise LabelError(f"labels have shape {values.shape}, the data have {n} rows; give one label per row")
     return np.array([_code(value) for value in values], dtype=np.int64).reshape(n)
 
 
@@ -118,18 +121,30 @@ def translate(
     return [word_of.get(text, rest if text else None) for text in texts]
 
 
-def is_ordinary(groups: np.ndarray) -> np.ndarray:
+def is_ordinary(groups: Groups) -> Groups:
     """Rows that are not known to be outliers: unlabelled and normal ones, shape (row,).
+
+    The one definition, for scorers (arrays) and losses (tensors): the network reconstructs these rows.
 
     Example:
         >>> is_ordinary(np.array([UNLABELLED, NORMAL, OTHER, DEFECT])).tolist()
         [True, True, False, False]
     """
-    return (groups == UNLABELLED) | (groups == NORMAL)
+    return (groups == UNLABELLED) | (groups == NORMAL)  # pyright: ignore[reportReturnType]
+
+
+def is_defect(groups: Groups) -> Groups:
+    """Rows labelled as the defect that the user is after, shape (row,); arrays or tensors."""
+    return groups == DEFECT  # pyright: ignore[reportReturnType]
+
+
+def is_other(groups: Groups) -> Groups:
+    """Rows known to be outliers of another kind, shape (row,); arrays or tensors."""
+    return groups == OTHER  # pyright: ignore[reportReturnType]
 
 
 def check_trainable(groups: np.ndarray) -> None:
-    """Check that there is something to learn from.
+    """Refuse labels that leave too few rows to train on.
 
     Raises:
         LabelError: If every row is labelled 'defect' or 'other'.
@@ -142,8 +157,8 @@ def check_trainable(groups: np.ndarray) -> None:
         )
     if n < MIN_ORDINARY:
         raise DataError(
-            f"found {n} sample to learn from, unlabelled or normal; a minimum of {MIN_ORDINARY} is required, and "
-            "with fewer than 20 the scores say little"
+            f"found {n} sample to learn from, unlabelled or normal; a minimum of {MIN_ORDINARY} is required, and at "
+            "least 20 are recommended"
         )
 
 

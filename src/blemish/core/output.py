@@ -1,10 +1,8 @@
-"""What all parts agree on: a batch goes in, an `Output` comes out, a loss term reads both."""
+"""What all parts of the network agree on: a batch goes in, an `Output` comes out, a loss term reads both."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple
 
-import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -25,31 +23,24 @@ class Batch:
         x: The clean samples, shape (batch, *sample).
         group: Shape (batch,), codes of `blemish.core.labels`.
         blocks: The columns of a table; empty for other modalities.
-        learnt: How many of the first rows, and no others, are unlabelled or normal; None: the groups say which.
-        pace: How fast each clip is played, shape (batch,), as a multiple of the ordinary: 1 as it came, NaN where
-            nobody knows; None where there is no time.
+        n_ordinary: This many first rows, and no others, are unlabelled or normal; None: see their groups.
+        pace: Playback speed of each clip, shape (batch,), as a multiple of the recorded speed: 1 as it came, NaN where
+            it is unknown; None where there is no time.
     """
 
     x: Float[Tensor, "batch *sample"]
     group: Int[Tensor, " batch"]
     blocks: tuple[Block, ...] = ()
-    learnt: int | None = None
+    n_ordinary: int | None = None
     pace: Float[Tensor, " batch"] | None = None
 
     def first(self, n: int) -> "Batch":
         """The first n rows."""
         if n == len(self.group):
             return self
-        learnt = None if self.learnt is None else min(n, self.learnt)
+        n_ordinary = None if self.n_ordinary is None else min(n, self.n_ordinary)
         pace = None if self.pace is None else self.pace[:n]
-        return Batch(self.x[:n], self.group[:n], self.blocks, learnt, pace)
-
-
-class SelfMade(NamedTuple):
-    """Outliers made of normals: samples (batch, *sample), and their pace as in `Batch`."""
-
-    x: Float[Tensor, "batch *sample"]
-    pace: Float[Tensor, " batch"] | None = None
+        return Batch(self.x[:n], self.group[:n], self.blocks, n_ordinary, pace)
 
 
 @dataclass(frozen=True)
@@ -88,79 +79,3 @@ class Backbone(NamedTuple):
 
     encoder: nn.Module
     decoder: nn.Module
-
-
-@runtime_checkable
-class LossTerm(Protocol):
-    """One summand of the objective: a frozen dataclass that declares what it needs.
-
-    Attributes:
-        weight: Factor of the term in the total.
-        needs: Fields of `Output` that have to be filled; checked before training.
-        needs_defects: Whether the term is trained only with labelled defects in every batch.
-        wants_views: Whether its batches are seen through random views.
-        wants_outliers: Whether its batches hold self-made outliers.
-    """
-
-    needs: ClassVar[tuple[str, ...]]
-    needs_defects: ClassVar[bool]
-    wants_views: ClassVar[bool]
-    wants_outliers: ClassVar[bool]
-
-    @property
-    def weight(self) -> float: ...
-
-    @property
-    def lower_bound(self) -> float:
-        """A number that the unweighted term never falls below, for any code; minus infinity if there is none."""
-        ...
-
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]: ...
-
-
-@runtime_checkable
-class OwnStep(LossTerm, Protocol):
-    """A loss term that is not summed: after each step on the sum it takes one of its own, with its own optimiser.
-
-    Its weight only scales what the records show: Adam does not feel it. Its step decodes nothing unless it trains the
-    decoder; `x_hat` is empty then.
-
-    Attributes:
-        trains: The parts of the network that its step moves: 'encoder', 'bottleneck', 'decoder'.
-        lr_factor: Its learning rate as a multiple of the schedule's, > 0.
-    """
-
-    trains: ClassVar[tuple[str, ...]]
-    lr_factor: ClassVar[float]
-
-
-MeanError = Callable[
-    [Float[np.ndarray, "batch feature"], Float[np.ndarray, "batch feature"], Float[np.ndarray, "batch feature"]], float
-]
-"""The mean error of x and x_hat over all elements; its gradient by x_hat is written into the third array."""
-
-
-@runtime_checkable
-class WrittenOut(LossTerm, Protocol):
-    """A loss term with its own NumPy gradient: `blemish.training.numpy_step` trains it without autograd."""
-
-    def written_out(self, blocks: tuple[Block, ...]) -> MeanError | None:
-        """The term where every row is to be learnt, without its weight; None for columns that it does not know."""
-        ...
-
-
-@runtime_checkable
-class Reconstruction(LossTerm, Protocol):
-    """A loss term that also tells how badly each row, and each element of it, is reconstructed."""
-
-    def activate(
-        self, x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...]
-    ) -> Float[Tensor, "batch *sample"]: ...
-
-    def error_map(
-        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...]
-    ) -> Float[Tensor, "batch *element"]: ...
-
-    def sample_error(
-        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...]
-    ) -> Float[Tensor, " batch"]: ...

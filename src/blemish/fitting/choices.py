@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from blemish.autoencoder.backbones import BACKBONES
-from blemish.autoencoder.bottlenecks import BOTTLENECKS
+from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.core.errors import ConfigError
 from blemish.core.parts import Part, choose
-from blemish.losses import LOSSES, RECONSTRUCTIONS
+from blemish.losses import LOSSES
+from blemish.losses.loss import ReconstructionLoss, losses_of_kind
 from blemish.modalities import MODALITIES
 from blemish.scoring import SCORERS
 from blemish.scoring.latent import LEAST_CONTRASTED
@@ -77,10 +77,10 @@ def choose_parts(arguments: Mapping[str, Any], modality: Part) -> Choices:
         losses = [losses]
     named = [modality.factory.loss if loss == "reconstruction" else loss for loss in losses]
     chosen = tuple(choose("loss", LOSSES, loss) for loss in named)
-    if sum(loss.name in RECONSTRUCTIONS for loss in chosen) != 1:
+    if sum(issubclass(loss.factory, ReconstructionLoss) for loss in chosen) != 1:
         raise ConfigError(
             f"losses {[loss.name for loss in chosen]} must hold exactly one that reconstructs: "
-            f"'reconstruction' (the default for the data), {', '.join(RECONSTRUCTIONS)}"
+            f"'reconstruction' (the default for the data), {', '.join(losses_of_kind(ReconstructionLoss))}"
         )
     backbone = modality.factory.backbone if arguments["backbone"] == "auto" else arguments["backbone"]
     return Choices(

@@ -18,10 +18,11 @@ from blemish.fitting.choices import batch_size_for, choose_modality, epochs_for,
 from blemish.fitting.fitted import Fitted, hold_out, learn_groups, still_held_out
 from blemish.fitting.model import Model, new_model
 from blemish.training import AUGMENTATIONS, SYNTHETIC
-from blemish.training.loop import EpochRecord, Run, run, stops_early
+from blemish.training.batches import Plan, TrainingData
+from blemish.training.loop import EpochRecord, Training, stops_early
+from blemish.training.objective import Objective
 from blemish.training.shards import ShardedRows
 from blemish.training.sparse import TensorRows
-from blemish.training.task import Plan, Task, TrainingData
 
 REFIT_FRACTION = 0.25  # of the epochs of a first fit: the weights are near their goal, the labels are what is new
 VALIDATION_FRACTION = 0.1  # of the rows to learn from, with early stopping
@@ -35,12 +36,12 @@ class Fit:
 
     Attributes:
         model: The network, trained in place, with the modality that feeds it.
-        task: What a loop trains; our own is `train`.
+        objective: What a loop minimises; our own is `train`.
         patience: Epochs without gain before the training stops, or None.
         x: Samples that the scorer learns from and is calibrated on, shape (row, *sample).
         group: Their groups.
         names: A name for each.
-        held_out: Those of them that calibrate, not in the task.
+        held_out: Those of them that calibrate, not trained on.
         rng: Source of all randomness.
         seed: Of `rng` and the weights.
         columns: A frame's names, or None.
@@ -48,7 +49,7 @@ class Fit:
     """
 
     model: Model
-    task: Task
+    objective: Objective
     patience: int | None
     x: TensorRows | ShardedRows
     group: Int[np.ndarray, " row"]
@@ -136,7 +137,7 @@ class Fit:
             schedule=choices.schedule.make(),
             corruption=None if choices.corruption is None else choices.corruption.make(),
             synthesise=SYNTHETIC[modality.synthetic],
-            view=AUGMENTATIONS[modality.augmentation],
+            augmentation=AUGMENTATIONS[modality.augmentation],
         )
         data = TrainingData(
             x=_some(x, rows),
@@ -145,8 +146,8 @@ class Fit:
             held_out=_some(x, np.sort(apart)) if len(apart) else None,
         )
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        task = Task(model.network, data, model.losses, plan, generator)
-        return cls(model, task, patience, x, group, range(len(x)), held_out, rng, seed)
+        objective = Objective(model.network, data, model.losses, plan, generator)
+        return cls(model, objective, patience, x, group, range(len(x)), held_out, rng, seed)
 
     def judging(self, rows: Int[np.ndarray, " some"]) -> "Fit":
         """The same fit, whose scorer learns from some of the rows only and is calibrated on them."""
@@ -158,11 +159,11 @@ class Fit:
             held_out=np.flatnonzero(np.isin(rows, self.held_out)),
         )
 
-    def train(self, state: Run | None = None, history: Sequence[EpochRecord] = ()) -> Iterator[EpochRecord]:
+    def train(self, state: Training | None = None, history: Sequence[EpochRecord] = ()) -> Iterator[EpochRecord]:
         """Train in place with our own loop, until early stopping ends it where it was asked for.
 
         Args:
-            state: A run of the task to resume; None: a new one.
+            state: A training of the objective to resume; None: a new one.
             history: The epochs that it has behind it.
 
         Yields:
@@ -171,7 +172,7 @@ class Fit:
         seen = list(history)
         if self.patience is not None and stops_early(seen, self.patience):
             return
-        for record in run(self.task, state):
+        for record in (state or Training(self.objective)).epochs():
             seen.append(record)
             yield record
             if self.patience is not None and stops_early(seen, self.patience):

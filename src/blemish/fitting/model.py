@@ -13,11 +13,11 @@ from torch import Tensor
 
 from blemish.autoencoder.autoencoder import Autoencoder
 from blemish.core.errors import ArtifactError, ConfigError, DataError
-from blemish.core.output import LossTerm, Output, Reconstruction
+from blemish.core.output import Output
 from blemish.core.parts import Part
 from blemish.core.threads import fitting_threads, has_convolutions, in_order
 from blemish.fitting.choices import Choices, choose_parts, whole_number
-from blemish.losses import RECONSTRUCTIONS
+from blemish.losses.loss import Loss, ReconstructionLoss
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality
 from blemish.scoring.evidence import Evidence, views_of
@@ -46,7 +46,7 @@ class Model:
     choices: Choices
     modality: FittedModality
     network: Autoencoder
-    losses: tuple[LossTerm, ...]
+    losses: tuple[Loss, ...]
     device: torch.device
 
     def copy(self) -> "Model":
@@ -59,11 +59,9 @@ class Model:
         return views_of(self.choices.scorer.make())
 
     @property
-    def reconstruction(self) -> Reconstruction:
+    def reconstruction(self) -> ReconstructionLoss:
         """The one term that reconstructs."""
-        names = [part.name for part in self.choices.losses]
-        position = next(i for i, name in enumerate(names) if name in RECONSTRUCTIONS)
-        return self.losses[position]  # pyright: ignore[reportReturnType]
+        return next(term for term in self.losses if isinstance(term, ReconstructionLoss))
 
     def to_tensor(self, raw: Any) -> TensorRows:
         """Raw samples, (row, *sample): on the network's device, or sparse until they are split into batches."""

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from blemish.core.output import Batch, Output
-from blemish.losses.functional import learnt_mean
+from blemish.losses.loss import Loss, ordinary_mean
 
 
 def kl_divergence(mu: Float[Tensor, "batch latent"], logvar: Float[Tensor, "batch latent"]) -> Float[Tensor, " batch"]:
@@ -27,7 +27,7 @@ def kl_divergence(mu: Float[Tensor, "batch latent"], logvar: Float[Tensor, "batc
 
 
 @dataclass(frozen=True)
-class Kl:
+class Kl(Loss):
     """The regulariser of a variational autoencoder; its weight is the beta of a beta-VAE.
 
     Use with bottleneck 'variational' only. There is no capacity below which it is free: a clamp at a default capacity
@@ -42,13 +42,9 @@ class Kl:
 
     weight: float = 0.01
     needs: ClassVar[tuple[str, ...]] = ("mu", "logvar")
-    wants_views: ClassVar[bool] = False
-    wants_outliers: ClassVar[bool] = False
-    needs_defects: ClassVar[bool] = False
-    lower_bound: ClassVar[float] = 0.0
 
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """Mean over the unlabelled and normal rows."""
         assert out.mu is not None
         assert out.logvar is not None
-        return learnt_mean(kl_divergence(out.mu, out.logvar), batch)
+        return ordinary_mean(kl_divergence(out.mu, out.logvar), batch)

@@ -1,7 +1,7 @@
-"""Random views of samples for the contrastive terms, so that a network cannot learn its few labelled defects by heart.
+"""Random augmentation for the contrastive terms, so that a network cannot memorise its few labelled defects.
 
-A view shows the same sample a little differently; every row of a batch that trains a contrast is seen through one,
-while the reconstruction is still asked for the clean sample.
+Every row of a batch that trains a contrast is changed a little before the network sees it, while the reconstruction is
+still compared with the clean sample (decisions.md 6).
 """
 
 import torch
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from blemish.core.output import Block
-from blemish.losses.functional import column_mask
+from blemish.training.corruptions import column_mask
 
 
 def hide_boxes(
@@ -31,7 +31,7 @@ def hide_boxes(
         arXiv:1708.04552.
     """
     n, height, width = x.shape[0], x.shape[-2], x.shape[-1]
-    spread, mean = torch.std_mean(x[..., ::3, ::3])  # a ninth of the pixels tells enough
+    spread, mean = torch.std_mean(x[..., ::3, ::3])  # a ninth of the pixels is enough
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, device=x.device, dtype=x.dtype)
@@ -50,10 +50,10 @@ def hide_boxes(
     return torch.addcmul(offset.reshape(shape), x, factor.reshape(shape))
 
 
-def _inside(side: int, share: Tensor, centre: Tensor) -> Tensor:
-    """Which of the pixels along a side a box covers, (batch, side)."""
-    position = (torch.arange(side, device=share.device) + 0.5) / side
-    return (position - centre[:, None]).abs() < share[:, None] / 2
+def _inside(side: int, fraction: Tensor, centre: Tensor) -> Tensor:
+    """Which pixels along a side a box of this fraction of it covers, (batch, side)."""
+    position = (torch.arange(side, device=fraction.device) + 0.5) / side
+    return (position - centre[:, None]).abs() < fraction[:, None] / 2
 
 
 def hide_columns(

@@ -1,14 +1,38 @@
-"""Input noise for denoising autoencoders: the network sees the noisy row and has to give the clean one."""
+"""Input noise for denoising autoencoders: the network sees the noisy row and has to reconstruct the clean one."""
 
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from blemish.core.errors import ConfigError
 from blemish.core.output import Block
-from blemish.losses.functional import column_mask
+
+
+def column_mask(
+    x: Float[Tensor, "batch *sample"],
+    fraction: float | Float[Tensor, "batch 1"],
+    generator: torch.Generator,
+    blocks: tuple[Block, ...] = (),
+) -> Bool[Tensor, "batch *sample"]:
+    """True for a random fraction of each row's columns; the features of one column go together.
+
+    Args:
+        x: Samples, shape (batch, *sample).
+        fraction: Probability of a column, in [0, 1]; one number, or one per row.
+        generator: Source of randomness, on any device.
+        blocks: The columns of a table; without them every element is a column.
+
+    Returns:
+        Shape of `x`.
+    """
+    n_columns = len(blocks) or x.shape[1:].numel()
+    chosen = torch.rand(x.shape[0], n_columns, generator=generator, device=generator.device) < fraction
+    if not blocks:
+        return chosen.reshape(x.shape).to(x.device)
+    widths = torch.tensor([b.stop - b.start for b in blocks], device=generator.device)
+    return chosen.repeat_interleave(widths, dim=1).reshape(x.shape).to(x.device)
 
 
 @dataclass(frozen=True)
@@ -25,7 +49,7 @@ class Gaussian:
     stdev: float = 0.1
 
     def __post_init__(self) -> None:
-        """Refuse what is no standard deviation."""
+        """Refuse what is not a standard deviation."""
         if not 0 <= self.stdev < float("inf"):
             raise ConfigError(f"stdev={self.stdev!r} must be a number of at least 0")
 
@@ -45,7 +69,7 @@ class Mask:
     """Sets columns or pixels to zero.
 
     Attributes:
-        share: Chance of each column or pixel, in [0, 1].
+        share: Probability of each column or pixel, in [0, 1].
 
     Reference:
         Vincent et al., 2010, section 3.2 (masking noise).
@@ -54,8 +78,8 @@ class Mask:
     share: float = 0.2
 
     def __post_init__(self) -> None:
-        """Refuse what is no share."""
-        _need_share(self.share)
+        """Refuse what is not a probability."""
+        _check_probability(self.share)
 
     def __call__(
         self, x: Float[Tensor, "batch *sample"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
@@ -69,7 +93,7 @@ class Swap:
     """Takes columns or pixels from another row of the batch, so that each keeps its own distribution.
 
     Attributes:
-        share: Chance of each column or pixel, in [0, 1].
+        share: Probability of each column or pixel, in [0, 1].
 
     Reference:
         Porto Seguro's winning denoising autoencoder (Jahrer, Kaggle, 2017), "swap noise".
@@ -78,8 +102,8 @@ class Swap:
     share: float = 0.15
 
     def __post_init__(self) -> None:
-        """Refuse what is no share."""
-        _need_share(self.share)
+        """Refuse what is not a probability."""
+        _check_probability(self.share)
 
     def __call__(
         self, x: Float[Tensor, "batch *sample"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
@@ -89,6 +113,6 @@ class Swap:
         return torch.where(column_mask(x, self.share, generator, blocks), partner, x)
 
 
-def _need_share(share: float) -> None:
+def _check_probability(share: float) -> None:
     if not 0 <= share <= 1:
         raise ConfigError(f"share={share!r} must lie between 0 and 1")

@@ -1,11 +1,17 @@
-"""Forth and back through a chain of layers, written out: no graph is recorded and nothing is allocated.
+"""Training step of an MLP in NumPy: forward and backward pass without autograd and without allocations.
 
 A step of a table's network is some fifty operations of a few microseconds; to record them and to look up their
-gradients costs more than their arithmetic. NumPy works on the memory of PyTorch's tensors, and has less to do around
-each operation.
+gradients costs more than their arithmetic. NumPy works on the memory of PyTorch's tensors, with less overhead around
+each operation: half the time of a training (decisions.md 51, 54).
+
+This file is optional. It knows the losses of `GRADIENTS`; any other loss or network is left to PyTorch, and the records
+of a fit name the path that was taken (`EpochRecord.step`). Without this file and its use in `blemish.training.loop`
+everything trains as well, only slower.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,31 +19,120 @@ from jaxtyping import Float
 from torch import nn
 
 from blemish.autoencoder.autoencoder import Autoencoder
-from blemish.autoencoder.bottlenecks.plain import Plain
+from blemish.autoencoder.bottlenecks import Plain
 from blemish.autoencoder.layers import CategoryEmbedding, Unfold
-from blemish.core.output import Batch, Block, LossTerm, MeanError, WrittenOut
+from blemish.core.output import Batch, Block
+from blemish.losses.loss import Loss
+from blemish.losses.reconstruction.huber import Huber
+from blemish.losses.reconstruction.mse import Mse
+from blemish.losses.reconstruction.typed import Typed
 
 HALF, ONE = np.array(0.5, np.float32), np.array(1, np.float32)  # a Python number would be converted at each use
 
 Call = tuple[Callable[..., object], tuple[np.ndarray, ...]]
+MeanError = Callable[
+    [Float[np.ndarray, "batch feature"], Float[np.ndarray, "batch feature"], Float[np.ndarray, "batch feature"]], float
+]
+"""The mean error of x and x_hat over all elements; its gradient by x_hat is written into the third array."""
+
+
+def squared_gradient(
+    x: Float[np.ndarray, "batch feature"],
+    x_hat: Float[np.ndarray, "batch feature"],
+    into: Float[np.ndarray, "batch feature"],
+) -> float:
+    """The mean of `squared_error`; its gradient by `x_hat` is written into the third array.
+
+    Example:
+        >>> squared_gradient(np.array([[1.0, 4.0]]), np.array([[2.0, 1.0]]), into := np.empty((1, 2))), into
+        (5.0, array([[ 1., -3.]]))
+    """
+    np.subtract(x_hat, x, out=into)
+    error = float(np.vdot(into, into)) / into.size
+    into *= 2 / into.size
+    return error
+
+
+def huber_gradient(
+    x: Float[np.ndarray, "batch feature"],
+    x_hat: Float[np.ndarray, "batch feature"],
+    into: Float[np.ndarray, "batch feature"],
+    delta: float = 1.0,
+) -> float:
+    """The mean of `huber_error`; its gradient by `x_hat` is written into the third array.
+
+    Example:
+        >>> huber_gradient(np.array([[1.0, 4.0]]), np.array([[2.0, 1.0]]), into := np.empty((1, 2))), into
+        (1.5, array([[ 0.5, -0.5]]))
+    """
+    return huber_in_place(np.subtract(x_hat, x, out=into), delta)
+
+
+def huber_in_place(difference: Float[np.ndarray, "batch feature"], delta: float = 1.0) -> float:
+    """The mean of Huber's error of some differences, which its gradient replaces."""
+    cut = np.clip(difference, -delta, delta)
+    difference -= cut / 2
+    error = float(np.vdot(cut, difference)) / cut.size
+    np.divide(cut, cut.size, out=difference)
+    return error
+
+
+def typed_gradient(
+    x: Float[np.ndarray, "batch feature"],
+    x_hat: Float[np.ndarray, "batch feature"],
+    into: Float[np.ndarray, "batch feature"],
+    binary: list[int],
+) -> float:
+    """The mean of `column_errors` without categories; its gradient by `x_hat` is written into the third array.
+
+    Args:
+        x: Scaled numbers, zeros and ones.
+        x_hat: Numbers, and logits where `x` holds zeros and ones.
+        into: What is written.
+        binary: The features that are zeros and ones.
+
+    Example:
+        >>> typed_gradient(np.array([[1.0, 1.0]]), np.array([[2.0, 0.0]]), into := np.empty((1, 2)), [1]), into
+        (0.5965735902799727, array([[ 0.5 , -0.25]]))
+    """
+    np.subtract(x_hat, x, out=into)
+    into[:, binary] = 0
+    error, truth, logits = huber_in_place(into), x[:, binary], x_hat[:, binary]
+    into[:, binary] = (1 / (1 + np.exp(-logits)) - truth) / into.size
+    return error + float((np.logaddexp(0, logits) - logits * truth).sum()) / into.size
+
+
+def _typed(blocks: tuple[Block, ...]) -> MeanError | None:
+    if any(block.kind == "categorical" for block in blocks):
+        return None
+    binary = [block.start for block in blocks if block.kind == "binary"]
+    return partial(typed_gradient, binary=binary) if binary else huber_gradient
+
+
+GRADIENTS: dict[type[Loss], Callable[[Any, tuple[Block, ...]], MeanError | None]] = {
+    Mse: lambda _term, _blocks: squared_gradient,
+    Huber: lambda term, _blocks: partial(huber_gradient, delta=term.delta),
+    Typed: lambda _term, blocks: _typed(blocks),
+}
+"""Class of a loss → the gradient of a term for these columns, before its weight; None: PyTorch's."""
 
 
 class Program:
-    """All calls of a step on so many rows, each with its arguments; they read and write the same memory every time.
+    """All calls of a step on this many rows, each with its arguments; they read and write the same memory every time.
 
     Attributes:
         seen: What goes in, shape (n, feature).
         x_hat: What the forward calls make of it, shape (n, feature).
-        of_x_hat: Its gradient, which the backward calls start from; spoilt by them.
+        of_x_hat: Its gradient, where the backward calls start; they overwrite it.
     """
 
     def __init__(self, linears: Sequence[tuple[nn.Linear, bool]], n: int) -> None:
-        """Take the memory, and write the calls down; arguments as of `Chain`."""
+        """Allocate the memory and list the calls; arguments as of `NumpyStep`."""
         self.forward: list[Call] = []
         self.backward: list[Call] = []
         x = self.seen = np.empty((n, linears[0][0].in_features), np.float32)
         ones = np.ones(n, np.float32)
-        into_x = np.empty((0, 0), np.float32)  # nobody asks for the gradient of what goes in
+        into_x = np.empty((0, 0), np.float32)  # the gradient of the input is not needed
         for linear, curved in linears:
             weight, bias = (p.detach().numpy() for p in (linear.weight, linear.bias))
             of_weight, of_bias = (_gradient(p) for p in (linear.weight, linear.bias))
@@ -61,14 +156,14 @@ class Program:
         self.x_hat, self.of_x_hat = x, into_x
 
 
-class Chain:
+class NumpyStep:
     """The gradient of a mean reconstruction error through linear layers with SiLU between them.
 
     The same numbers as PyTorch's, up to rounding.
     """
 
     def __init__(self, linears: Sequence[tuple[nn.Linear, bool]], error: MeanError) -> None:
-        """Keep what is computed.
+        """Store what is computed.
 
         Args:
             linears: First to last, and whether a SiLU follows; their weights have gradients already.
@@ -81,14 +176,14 @@ class Chain:
         """The mean error; the gradient of every weight is written where the last one was.
 
         Args:
-            batch: What is to be reconstructed, all of it.
+            batch: What is to be reconstructed; all of its rows are unlabelled or normal.
             seen: What the network sees of it.
         """
         n = len(seen)
         if n not in self._programs:
             self._programs[n] = Program(self._linears, n)
         program = self._programs[n]
-        with np.errstate(all="ignore"):  # the loop says what is not finite
+        with np.errstate(all="ignore"):  # the loop refuses what is not finite
             np.copyto(program.seen, seen.numpy().reshape(n, -1))
             for call, arguments in program.forward:
                 call(*arguments)
@@ -98,15 +193,17 @@ class Chain:
         return error
 
 
-def chain_of(network: Autoencoder, terms: Sequence[LossTerm], blocks: tuple[Block, ...]) -> Chain | None:
-    """The chain that a network is, where all of it and the objective are written out here; None: leave it to PyTorch.
+def numpy_step(network: Autoencoder, terms: Sequence[Loss], blocks: tuple[Block, ...]) -> NumpyStep | None:
+    """The NumPy step of a network and an objective, or None: leave them to PyTorch.
 
     Args:
         network: Its weights have gradients already.
         terms: The objective.
         blocks: The columns of a table.
     """
-    error = _written_out(terms[0], blocks) if len(terms) == 1 and terms[0].weight == 1 else None
+    # several terms, or a weight, are left to PyTorch: nothing but one plain reconstruction loss is that cheap
+    gradient_of = GRADIENTS.get(type(terms[0])) if len(terms) == 1 and terms[0].weight == 1 else None
+    error = None if gradient_of is None else gradient_of(terms[0], blocks)
     weights = list(network.parameters())
     if error is None or type(network.bottleneck) is not Plain:
         return None
@@ -120,12 +217,7 @@ def chain_of(network: Autoencoder, terms: Sequence[LossTerm], blocks: tuple[Bloc
             linears[-1] = linears[-1][0], True
         elif not (isinstance(module, nn.Flatten | Unfold) or _passes(module)):
             return None
-    return Chain(linears, error)
-
-
-def _written_out(term: LossTerm, blocks: tuple[Block, ...]) -> MeanError | None:
-    own = "written_out" in vars(type(term))  # a subclass may compute something else than what it inherits
-    return term.written_out(blocks) if own and isinstance(term, WrittenOut) else None
+    return NumpyStep(linears, error)
 
 
 def _modules(part: nn.Module) -> Iterator[nn.Module]:

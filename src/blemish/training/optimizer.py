@@ -1,4 +1,4 @@
-"""Adam on one vector: a step of a small network costs what its arithmetic costs, not what its Python costs."""
+"""Adam on one vector: a step of a small network is dominated by its arithmetic, not by calls from Python."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from blemish.training.schedules import Schedule
 
 BETA2 = 0.999
-ALIGNED = 16  # floats: what a weight's place is a multiple of, so that products read whole cache lines
+ALIGNED = 16  # floats: every weight starts at a multiple of this, so that products read whole cache lines
 
 
 class FlatWeights:
     """All weights of a network as views of one vector, and their gradients as views of another.
 
-    One operator then clears, measures or moves them all. `release` gives each weight memory of its own again.
+    One operator then clears, measures or moves them all (decisions.md 38). `release` gives each weight memory of its
+    own again.
 
     Attributes:
         weight: Shape (all,).
@@ -99,7 +100,7 @@ class FlatAdam:
         return self._schedule.rates(self._done, self._total)[0]
 
     def seek(self, done: int) -> None:
-        """Go on after so many steps."""
+        """Continue after this many steps."""
         self._done = done
         self.n_steps.fill_(done)
 
@@ -109,6 +110,7 @@ class FlatAdam:
         lr, beta1 = self._schedule.rates(self._done, self._total)
         self._done += 1
         self._measure()
+        # AdamW(fused=True) would call it, after Python that takes longer than the kernel (decisions.md 3, 38)
         torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
             self._moved, self._gradients, self.mean, self.square, [], self._steps,
             lr=lr, beta1=beta1, beta2=BETA2, weight_decay=self._schedule.weight_decay, eps=self._schedule.eps,
@@ -116,9 +118,9 @@ class FlatAdam:
         )  # fmt: skip
 
     def _measure(self) -> None:
-        """One step more, and by how much the gradient is too long.
+        """Count the step, and measure by how much the gradient is too long.
 
-        On the processor NumPy writes both into PyTorch's memory, at a fifth of the price.
+        On the CPU NumPy writes both into PyTorch's memory, in a fifth of the time.
         """
         gradient = self._weights.gradient
         if gradient.device.type != "cpu":

@@ -19,17 +19,17 @@ def one_cycle_rates(step: int, total_steps: int, peak: float, warm_up: float) ->
         step: Steps already made.
         total_steps: Of the whole run.
         peak: Highest learning rate.
-        warm_up: Share of the steps that go up.
+        warm_up: Fraction of the steps that go up.
 
     Reference:
         Smith and Topin, "Super-convergence", 2017, arXiv:1708.07120; as in `torch.optim.lr_scheduler.OneCycleLR`.
     """
     turn, first, last = warm_up * (total_steps + 1) - 1, peak / 25, peak / 25e4
     if step <= turn:
-        share = step / turn if turn else 1.0
-        return _between(first, peak, share), _between(0.95, 0.85, share)
-    share = (step - turn) / (total_steps - turn)
-    return _between(peak, last, share), _between(0.85, 0.95, share)
+        done = step / turn if turn else 1.0
+        return _between(first, peak, done), _between(0.95, 0.85, done)
+    done = (step - turn) / (total_steps - turn)
+    return _between(peak, last, done), _between(0.85, 0.95, done)
 
 
 def warm_restart_rates(step: int, total_steps: int, start: float, cycles: int) -> Rates:
@@ -38,8 +38,8 @@ def warm_restart_rates(step: int, total_steps: int, start: float, cycles: int) -
     return _between(start, 0.0, (step % length) / length), BETA1
 
 
-def _between(start: float, end: float, share: float) -> float:
-    return end + (start - end) / 2 * (1 + cos(pi * share))
+def _between(start: float, end: float, done: float) -> float:
+    return end + (start - end) / 2 * (1 + cos(pi * done))
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Constant:
         return ConstantLR(optimiser, factor=1.0, total_iters=0)
 
     def rates(self, step: int, total_steps: int) -> Rates:
-        """Learning rate and beta1 after so many steps."""
+        """Learning rate and beta1 after this many steps."""
         return self.lr, BETA1
 
 
@@ -71,7 +71,7 @@ class OneCycle:
 
     Attributes:
         lr: The peak, > 0.
-        warm_up: Share of the steps that go up, in (0, 1).
+        warm_up: Fraction of the steps that go up, in (0, 1).
         weight_decay: AdamW's decoupled decay, >= 0.
         eps: Adam's epsilon, > 0.
 
@@ -89,7 +89,7 @@ class OneCycle:
         return OneCycleLR(optimiser, max_lr=self.lr, total_steps=total_steps + 1, pct_start=self.warm_up)
 
     def rates(self, step: int, total_steps: int) -> Rates:
-        """Learning rate and beta1 after so many steps."""
+        """Learning rate and beta1 after this many steps."""
         return one_cycle_rates(step, total_steps, self.lr, self.warm_up)
 
 
@@ -101,7 +101,7 @@ class CosineWarmRestarts:
         lr: The rate after every restart, > 0.
         cycles: Number of cycles in the run, >= 1.
         weight_decay: AdamW's decoupled decay, >= 0.
-        eps: Adam's epsilon, > 0; the tabular seed uses 1e-4.
+        eps: Adam's epsilon, > 0; the original tabular prototype uses 1e-4.
 
     Reference:
         Loshchilov and Hutter, "SGDR", 2016, arXiv:1608.03983.
@@ -117,14 +117,8 @@ class CosineWarmRestarts:
         return CosineAnnealingWarmRestarts(optimiser, T_0=max(1, -(-total_steps // self.cycles)))
 
     def rates(self, step: int, total_steps: int) -> Rates:
-        """Learning rate and beta1 after so many steps."""
+        """Learning rate and beta1 after this many steps."""
         return warm_restart_rates(step, total_steps, self.lr, self.cycles)
 
 
 Schedule = Constant | OneCycle | CosineWarmRestarts
-
-SCHEDULES = {
-    "constant": Constant,
-    "one_cycle": OneCycle,
-    "cosine_warm_restarts": CosineWarmRestarts,
-}

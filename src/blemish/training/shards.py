@@ -13,10 +13,10 @@ BUFFER_SHARDS = 32
 
 
 class ShardedRows:
-    """A stand-in for a tensor (row, *sample) that lies in a file of float32 numbers.
+    """A stand-in for a tensor (row, *sample) whose float32 numbers lie in a file.
 
-    What training and scoring ask of rows: some of them by number, all in chunks, and all in random order. Indexing with
-    the numbers of rows gives dense rows; `only` leaves the others on the disk.
+    It does what training and scoring need: some rows by number, all in chunks, and all in random order. Indexing with
+    the numbers of rows gives dense rows; `only` selects rows and leaves them on disk. See decisions.md 39.
 
     Reference:
         The order is that of WebDataset and `tf.data`: shards in random order, shuffled within a buffer of some of them.
@@ -46,7 +46,7 @@ class ShardedRows:
 
     @staticmethod
     def append(file: Path, x: Float[np.ndarray, "row *sample"]) -> None:
-        """Write rows behind those that are there."""
+        """Append rows."""
         with file.open("ab") as handle:
             np.ascontiguousarray(x, dtype=np.float32).tofile(handle)
 
@@ -72,7 +72,7 @@ class ShardedRows:
         return self._dense(found)
 
     def split(self, size: int) -> Iterator[Float[Tensor, "chunk *sample"]]:
-        """All rows in order, dense, so many at a time."""
+        """All rows in order, dense, this many at a time."""
         for start in range(0, len(self), size):
             yield self[torch.arange(start, min(start + size, len(self)))]
 

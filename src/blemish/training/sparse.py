@@ -10,9 +10,10 @@ from torch import Tensor
 
 
 class SparseRows:
-    """A stand-in for a tensor (row, feature) where only whole rows are taken: for training and for scoring.
+    """A stand-in for a tensor (row, feature) from which training and scoring take whole rows.
 
-    Indexing keeps rows sparse, `split` gives dense chunks. 100,000 texts of 100 words out of 5,000 are 80 MB, not 2 GB.
+    Indexing keeps rows sparse, `split` gives dense chunks (decisions.md 14). 100,000 texts of 100 words out of
+    5,000 are 80 MB, not 2 GB.
 
     Example:
         >>> rows = SparseRows(csr_matrix([[0.0, 1.0], [2.0, 0.0]]), torch.device("cpu"))

@@ -1,21 +1,30 @@
-"""Self-made outliers from the normals at hand, so that a region that nobody has seen does not count as "my defect".
+"""Synthetic outliers made from normal samples, so that unseen regions are not scored as defects.
 
 Each function takes samples and gives samples of the same shape that are unlike the normals in some random way. They
-train the contrastive terms as members of the group 'other' and are never reconstructed.
+train the contrastive terms as members of the group 'other' and are never reconstructed (decisions.md 6).
 """
+
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.core.output import Block, SelfMade
-from blemish.losses.functional import column_mask
+from blemish.core.output import Block
+from blemish.training.corruptions import column_mask
+
+
+class Synthetic(NamedTuple):
+    """Outliers made of normals: samples (batch, *sample), and their pace as in `Batch`."""
+
+    x: Float[Tensor, "batch *sample"]
+    pace: Float[Tensor, " batch"] | None = None
 
 
 def swap_columns(
     x: Float[Tensor, "batch *feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
-) -> SelfMade:
-    """Give each row a random share (10 to 60 %) of another row's columns: each value is usual, their company is not.
+) -> Synthetic:
+    """Give each row a random fraction (10 to 60 %) of another row's columns: usual values in an unusual combination.
 
     Args:
         x: Rows of a table, shape (batch, feature); or any samples, whose elements are the columns.
@@ -25,14 +34,14 @@ def swap_columns(
     Returns:
         Shape of `x`; no pace.
     """
-    share = 0.1 + 0.5 * torch.rand(x.shape[0], 1, generator=generator)
+    fraction = 0.1 + 0.5 * torch.rand(x.shape[0], 1, generator=generator)
     partner = torch.randperm(x.shape[0], generator=generator).to(x.device)
-    return SelfMade(torch.where(column_mask(x, share, generator, blocks), x[partner], x))
+    return Synthetic(torch.where(column_mask(x, fraction, generator, blocks), x[partner], x))
 
 
 def cut_paste(
     x: Float[Tensor, "batch channel height width"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
-) -> SelfMade:
+) -> Synthetic:
     """Paste a random patch (2 to 30 % of the area) of another image somewhere else.
 
     Args:
@@ -58,17 +67,17 @@ def cut_paste(
         from_top, from_left = int(u[4] * (height - h + 1)), int(u[5] * (width - w + 1))
         patch = x[int(partner[row]), ..., from_top : from_top + h, from_left : from_left + w]
         result[row, ..., top : top + h, left : left + w] = patch
-    return SelfMade(result)
+    return Synthetic(result)
 
 
 def time_warp(
     x: Float[Tensor, "batch frame channel height width"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
-) -> SelfMade:
+) -> Synthetic:
     """Replay each clip along a random path through its own time, forwards or back, blending neighbouring frames.
 
-    Half of the speeds lie near 1 (the hard ones: normal with a standard deviation of 0.3), half anywhere from -2 to 2;
-    one clip in ten stands still. Half of the paths are even, half uneven, and 15 % take their frames at random. A path
-    that leaves the clip is reflected back into it.
+    Half of the speeds lie near 1 (the difficult ones: normal with a standard deviation of 0.3), half anywhere from -2
+    to 2; one clip in ten stands still. Half of the paths are even, half uneven, and 15 % take their frames at random. A
+    path that leaves the clip is reflected back into it.
 
     Args:
         x: Clips, shape (batch, frame, channel, height, width).
@@ -98,7 +107,7 @@ def time_warp(
     path = path.remainder(period)
     path = torch.minimum(path, period - path).to(x.device)
     low = path.floor().long().clamp(0, max(frames - 2, 0))
-    share = (path - low).clamp(0, 1).reshape(n, frames, 1, 1, 1).to(x.dtype)
+    beyond = (path - low).clamp(0, 1).reshape(n, frames, 1, 1, 1).to(x.dtype)
     rows = torch.arange(n, device=x.device).unsqueeze(1)
-    warped = torch.lerp(x[rows, low], x[rows, (low + 1).clamp_max(frames - 1)], share)
-    return SelfMade(warped, pace.to(x.device, x.dtype))
+    warped = torch.lerp(x[rows, low], x[rows, (low + 1).clamp_max(frames - 1)], beyond)
+    return Synthetic(warped, pace.to(x.device, x.dtype))

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from math import prod
+from typing import Literal
 
 from torch import nn
 
@@ -17,7 +18,7 @@ def build(
     blocks: tuple[Block, ...] = (),
     *,
     widths: tuple[int, ...] | None = None,
-    upsampling: str = "transposed",
+    upsampling: Literal["transposed", "nearest"] = "transposed",
 ) -> Backbone:
     """Build strided convolutions down to a vector, and their mirror image.
 
@@ -30,13 +31,13 @@ def build(
         latent_dim: Width of `z`.
         blocks: Must be empty: tables have no neighbourhoods.
         widths: Channels after each halving of height and width; None: 32, then 64 until the shorter side is at most 4.
-        upsampling: 'transposed' (learned) or 'nearest' (nearest neighbour, then convolution: no checkerboard).
+        upsampling: 'transposed' (learnt) or 'nearest' (nearest neighbour, then convolution: no checkerboard).
 
     Returns:
         Encoder (batch, *sample) → (batch, hidden), decoder (batch, latent) → (batch, *sample).
 
     Raises:
-        ConfigError: If the samples are not pictures, or the upsampling is unknown.
+        ConfigError: If the samples are not pictures.
 
     Example:
         >>> encoder, decoder = build((1, 28, 28), 16, 16, upsampling="nearest")
@@ -47,8 +48,6 @@ def build(
     """
     if len(sample_shape) < 3 or blocks:
         raise ConfigError(f"backbone 'conv' needs images or video, got samples of shape {sample_shape}; use 'mlp'")
-    if upsampling not in ("transposed", "nearest"):
-        raise ConfigError(f"upsampling {upsampling!r} is unknown; it is 'transposed' or 'nearest'")
     channels, sizes = prod(sample_shape[:-2]), [(sample_shape[-2], sample_shape[-1])]
     widths = tuple(widths or _widths_for(min(sizes[0])))
     for _ in widths:

@@ -10,7 +10,7 @@ from blemish.autoencoder.layers import ConvLstmCell, Unfold, UpConv, normalise
 from blemish.core.errors import ConfigError
 from blemish.core.output import Backbone, Block
 
-STANDING_GAIN = 10.0  # Adam moves a weight by at most the learning rate a step: too slow for a picture in few steps
+STANDING_GAIN = 10.0  # Adam moves a weight by at most the learning rate per step: too slow for a picture in few steps
 
 Frames = Float[Tensor, "batch frame channel height width"]
 
@@ -27,7 +27,7 @@ def build(
     """Build a spatio-temporal autoencoder whose recurrence runs over every frame.
 
     Use for video where the order of frames matters and clips are long; 'conv' is much faster on short clips. In the
-    seed's own model the frames are already folded into one before its ConvLSTM, so nothing recurs there.
+    original prototype's model the frames are folded into one before its ConvLSTM, so nothing recurs there.
 
     Args:
         sample_shape: (frame, channel, height, width).

@@ -1,15 +1,14 @@
 """The margin contrast on angles instead of distances."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.core.output import Batch, Output
-from blemish.core.parts import choose
-from blemish.losses.contrast.miners import MINERS, mine
-from blemish.losses.functional import columns_where, directions, is_defect, pair_mean, rows_where
+from blemish.core.labels import is_defect
+from blemish.losses.contrast.miners import mine
+from blemish.losses.loss import MinedLoss
+from blemish.losses.pairs import columns_where, directions, pair_mean, rows_where
 
 
 def cosine_contrast(
@@ -50,31 +49,20 @@ def cosine_contrast(
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(MinedLoss):
     """Defects in one direction, everything else in any other.
 
     Use where the scale of codes means nothing; not where defects differ from other outliers by how far they are, nor
     with two latent dimensions, which have too few directions.
 
     Attributes:
-        weight: Factor in the total.
         margin: See `cosine_contrast`.
         miner: See `cosine_contrast`. With `uniform` the many rows that lie elsewhere anyway drown the few that do not.
     """
 
-    weight: float = 1.0
     margin: float = 0.0
     miner: str = "distance_weighted"
-    needs: ClassVar[tuple[str, ...]] = ()
-    wants_views: ClassVar[bool] = True
-    wants_outliers: ClassVar[bool] = True
-    needs_defects: ClassVar[bool] = True
-    lower_bound: ClassVar[float] = 0.0
 
-    def __post_init__(self) -> None:
-        """Refuse an unknown miner."""
-        choose("miner", MINERS, self.miner)
-
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         """See `cosine_contrast`."""
-        return cosine_contrast(out.z, batch.group, self.margin, self.miner)
+        return cosine_contrast(z, group, self.margin, self.miner)

@@ -1,16 +1,15 @@
 """InfoNCE: the N-pair loss on directions, with a temperature."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.core.output import Batch, Output
-from blemish.core.parts import choose
-from blemish.losses.contrast.miners import MINERS, mine
+from blemish.core.labels import is_defect
+from blemish.losses.contrast.miners import mine
 from blemish.losses.contrast.n_pair import softmax_contrast
-from blemish.losses.functional import columns_where, directions, is_defect, rows_where
+from blemish.losses.loss import MinedLoss
+from blemish.losses.pairs import columns_where, directions, rows_where
 
 
 def info_nce_contrast(
@@ -50,7 +49,7 @@ def info_nce_contrast(
 
 
 @dataclass(frozen=True)
-class InfoNce:
+class InfoNce(MinedLoss):
     """Every pair of defects against all other rows at once, by angles.
 
     Use where normals are of many kinds: the softmax looks at the nearest rows by itself; not where all kinds of
@@ -59,22 +58,11 @@ class InfoNce:
     Attributes:
         weight: Factor in the total. A log-odds against some 300 rows starts near 6 and drowns the reconstruction at 1.
         temperature: See `info_nce_contrast`.
-        miner: See `info_nce_contrast`.
     """
 
     weight: float = 0.2
     temperature: float = 0.1
-    miner: str = "uniform"
-    needs: ClassVar[tuple[str, ...]] = ()
-    wants_views: ClassVar[bool] = True
-    wants_outliers: ClassVar[bool] = True
-    needs_defects: ClassVar[bool] = True
-    lower_bound: ClassVar[float] = 0.0
 
-    def __post_init__(self) -> None:
-        """Refuse an unknown miner."""
-        choose("miner", MINERS, self.miner)
-
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         """See `info_nce_contrast`."""
-        return info_nce_contrast(out.z, batch.group, self.temperature, self.miner)
+        return info_nce_contrast(z, group, self.temperature, self.miner)

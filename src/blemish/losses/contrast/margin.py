@@ -1,22 +1,14 @@
 """A bounded contrast: defects together, everything else at least a margin away from them."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.core.output import Batch, Output
-from blemish.core.parts import choose
-from blemish.losses.contrast.miners import MINERS, mine
-from blemish.losses.functional import (
-    columns_where,
-    distances_to_many,
-    is_defect,
-    pair_mean,
-    rows_where,
-    squared_distances,
-)
+from blemish.core.labels import is_defect
+from blemish.losses.contrast.miners import mine
+from blemish.losses.loss import MinedLoss
+from blemish.losses.pairs import columns_where, distances_to_many, pair_mean, rows_where, squared_distances
 
 
 def margin_contrast(
@@ -34,8 +26,8 @@ def margin_contrast(
 
     over the m defects d, e and the n other rows i (unlabelled, normal and other outliers), with the miner's weights w
     (1/n each without a preference) and the root mean squared difference of codes as the distance, so that the margin
-    does not depend on the width of the code. A row that is far enough feels nothing: unlike the seed's repulsion,
-    nothing runs away. Normals are left where they are.
+    does not depend on the width of the code (decisions.md 7). A row beyond the margin has no gradient, so that nothing
+    runs away, unlike under the original prototype's repulsion. Normals are left where they are.
 
     Args:
         z: Codes, shape (batch, latent).
@@ -68,37 +60,30 @@ def margin_contrast(
 
 
 @dataclass(frozen=True)
-class Margin:
+class Margin(MinedLoss):
     """The default contrast.
 
-    Use whenever defects are labelled; not to reproduce the seed. The miner `distance_weighted` ranks better on tables.
+    Use whenever defects are labelled; not to reproduce the original prototype. The miner `distance_weighted` ranks
+    better on tables.
 
     Attributes:
-        weight: Factor in the total.
         margin: See `margin_contrast`.
         push: See `margin_contrast`.
         pull: See `margin_contrast`.
-        miner: See `margin_contrast`.
-        least_defects: Labelled defects without which the term is left out, >= 1. The default objective for video asks
-            for eight: fewer are learnt by heart.
+        least_defects: Labelled defects below which the term is left out, >= 1. The default objective for video needs
+            eight: the network memorises fewer (decisions.md 26).
     """
 
-    weight: float = 1.0
     margin: float = 1.0
     push: float = 4.0
     pull: float = 1.0
-    miner: str = "uniform"
     least_defects: int = 1
-    needs: ClassVar[tuple[str, ...]] = ()
-    wants_views: ClassVar[bool] = True
-    wants_outliers: ClassVar[bool] = True
-    needs_defects: ClassVar[bool] = True
-    lower_bound: ClassVar[float] = 0.0
 
-    def __post_init__(self) -> None:
-        """Refuse an unknown miner."""
-        choose("miner", MINERS, self.miner)
+    @property
+    def min_defects(self) -> int:
+        """The option `least_defects`."""
+        return self.least_defects
 
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         """See `margin_contrast`."""
-        return margin_contrast(out.z, batch.group, self.margin, self.push, self.pull, self.miner)
+        return margin_contrast(z, group, self.margin, self.push, self.pull, self.miner)

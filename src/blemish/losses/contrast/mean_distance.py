@@ -1,14 +1,14 @@
-"""The contrast of the seed's code: means of unsquared distances."""
+"""The contrast of the original prototype's code: means of unsquared distances."""
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.core.output import Batch, Output
-from blemish.losses.functional import distance_sum, distances_to_many, is_defect, is_learnt, rows_where
+from blemish.core.labels import is_defect, is_ordinary
+from blemish.losses.loss import ContrastiveLoss
+from blemish.losses.pairs import distance_sum, distances_to_many, rows_where
 
 
 def mean_distance(
@@ -19,12 +19,12 @@ def mean_distance(
     .. math:: \frac{2}{n(n-1)/2} \sum_{i<j} \lVert z_i - z_j \rVert
               - \frac{1}{nm} \sum_{i,d} \min(\lVert z_i - z_d \rVert, cap)
 
-    The 2 is the seed's: its code sums every pair twice and divides by the number of unordered pairs.
+    The 2 is the prototype's: its code sums every pair twice and divides by the number of unordered pairs.
 
     Args:
         z: Codes, shape (batch, latent).
         group: Shape (batch,); unlabelled rows count as normals, others take no part.
-        cap: Distance beyond which a pair is not pushed, > 0; None: no cap, as in the seed, where a tanh bounds z.
+        cap: Distance beyond which a pair is not pushed, > 0; None: no cap, as in the prototype, where a tanh bounds z.
 
     Returns:
         A number >= -cap, in units of `z`. Memory and time are quadratic in the batch.
@@ -37,7 +37,7 @@ def mean_distance(
     Reference:
         github.com/Stancoo/contrastive_loss at 5c59272, `Temporal_EncDec.forward`. We add the cap.
     """
-    normal, defect = rows_where(z, is_learnt(group)), rows_where(z, is_defect(group))
+    normal, defect = rows_where(z, is_ordinary(group)), rows_where(z, is_defect(group))
     n = normal.shape[0]
     apart = distances_to_many(defect, normal).T
     if cap is not None:
@@ -47,29 +47,23 @@ def mean_distance(
 
 
 @dataclass(frozen=True)
-class MeanDistance:
-    """The seed's code, with a cap that bounds it.
+class MeanDistance(ContrastiveLoss):
+    """The contrast of the original prototype's code, with a cap that bounds it.
 
-    Use to reproduce the seed; 'margin' ranks better and costs less.
+    Use to reproduce the prototype; 'margin' ranks better and costs less.
 
     Attributes:
-        weight: Factor in the total.
-        cap: See `mean_distance`. None is refused before training. The default is what the seed's tanh allows: the
-            diagonal 2 sqrt(1152) of its latent cube.
+        cap: See `mean_distance`. None is refused before training. The default is what the prototype's tanh allows:
+            the diagonal 2 sqrt(1152) of its latent cube.
     """
 
-    weight: float = 1.0
     cap: float | None = 67.9
-    needs: ClassVar[tuple[str, ...]] = ()
-    wants_views: ClassVar[bool] = False
-    wants_outliers: ClassVar[bool] = False
-    needs_defects: ClassVar[bool] = True
 
     @property
     def lower_bound(self) -> float:
         """Minus the cap."""
         return -inf if self.cap is None else -self.cap
 
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         """See `mean_distance`."""
-        return mean_distance(out.z, batch.group, self.cap)
+        return mean_distance(z, group, self.cap)

@@ -1,7 +1,7 @@
-"""Which negatives a contrast hears: each miner gives every defect a distribution over the rows it is pushed from.
+"""Negative mining: how a contrastive loss weights the negatives of each defect.
 
-A batch is a fresh random draw of the data, so negatives are *sampled* already; a miner weighs what was drawn, and the
-losses take the expectation over its weights instead of drawing once more.
+A batch is a fresh random draw of the data, so negatives are *sampled* already; a miner weights what was drawn, and the
+losses take the expectation over its weights instead of drawing once more (decisions.md 15).
 """
 
 import torch
@@ -14,7 +14,7 @@ from blemish.core.parts import choose
 def uniform(
     near: Float[Tensor, "defect negative"], partner: Float[Tensor, " defect"]
 ) -> Float[Tensor, "defect negative"]:
-    """All negatives alike: plain negative sampling.
+    """The same weight for all negatives: plain negative sampling.
 
     Use it first; not where nearly all negatives are easy and drown the few that are not.
 
@@ -62,7 +62,7 @@ def semi_hard(
 def distance_weighted(
     near: Float[Tensor, "defect negative"], partner: Float[Tensor, " defect"]
 ) -> Float[Tensor, "defect negative"]:
-    r"""Near negatives more often: by a factor e for every standard deviation of the defect's similarities.
+    r"""Near negatives weigh more: by a factor e for every standard deviation of the defect's similarities.
 
     .. math:: w_{di} \propto \exp(s_{di} / \mathrm{std}_j\, s_{dj})
 

@@ -1,23 +1,22 @@
-"""N pairs: one defect is to be told from all other rows at once."""
+"""N pairs: each defect is told apart from all other rows at once."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from blemish.core.output import Batch, Output
-from blemish.core.parts import choose
-from blemish.losses.contrast.miners import MINERS, mine
-from blemish.losses.functional import columns_where, from_normals, is_defect, partner_mean, rows_where
+from blemish.core.labels import is_defect
+from blemish.losses.contrast.miners import mine
+from blemish.losses.loss import MinedLoss
+from blemish.losses.pairs import columns_where, from_normals, partner_mean, rows_where
 
 
 def n_pair_contrast(
     z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"], miner: str = "uniform", l2: float = 0.002
 ) -> Float[Tensor, ""]:
-    r"""The log-odds against each pair of defects, by inner products, and a price for long codes.
+    r"""The log-odds against each pair of defects, by inner products, and a penalty on long codes.
 
     .. math:: \frac{1}{m(m-1)} \sum_{d \ne e} \log\Bigl(1 + n \sum_i w_{di} \exp(f_d \cdot f_i - f_d \cdot f_e)\Bigr)
               + \frac{\lambda}{m} \sum_d \lVert f_d \rVert^2
@@ -29,7 +28,7 @@ def n_pair_contrast(
         z: Codes, shape (batch, latent).
         group: Shape (batch,).
         miner: A name in `MINERS`.
-        l2: Price of a squared length, lambda, >= 0; without it longer codes always cost less.
+        l2: Penalty on a squared length, lambda, >= 0; without it longer codes always cost less.
 
     Returns:
         A number >= 0; 0 without defects.
@@ -45,8 +44,8 @@ def n_pair_contrast(
     defect, f = is_defect(group), from_normals(z, group)
     own = rows_where(f, defect)
     together, apart = own @ own.T, columns_where(own @ f.T, ~defect)
-    price = own.square().sum() / max(len(together), 1)
-    return softmax_contrast(together, apart, mine(miner, apart, together)) + l2 * price
+    penalty = own.square().sum() / max(len(together), 1)
+    return softmax_contrast(together, apart, mine(miner, apart, together)) + l2 * penalty
 
 
 def softmax_contrast(
@@ -54,7 +53,7 @@ def softmax_contrast(
     apart: Float[Tensor, "defect negative"],
     weights: Float[Tensor, "defect negative"],
 ) -> Float[Tensor, ""]:
-    r"""Minus the log of the softmax's chance of a partner among one partner and the weighted negatives.
+    r"""Minus the log of the softmax probability of a partner among one partner and the weighted negatives.
 
     .. math:: \frac{1}{m(m-1)} \sum_{d \ne e} \log\Bigl(1 + n \sum_i w_{di} \exp(s_{di} - s_{de})\Bigr)
 
@@ -71,7 +70,7 @@ def softmax_contrast(
 
 
 @dataclass(frozen=True)
-class NPair:
+class NPair(MinedLoss):
     """Every pair of defects against all other rows at once, by inner products.
 
     Use to compare with `info_nce`, which is the same on angles; not where rows must stay comparable in length: the
@@ -79,23 +78,12 @@ class NPair:
 
     Attributes:
         weight: Factor in the total. A log-odds against some 300 rows starts near 6 and drowns the reconstruction at 1.
-        miner: See `n_pair_contrast`.
         l2: See `n_pair_contrast`.
     """
 
     weight: float = 0.2
-    miner: str = "uniform"
     l2: float = 0.002
-    needs: ClassVar[tuple[str, ...]] = ()
-    wants_views: ClassVar[bool] = True
-    wants_outliers: ClassVar[bool] = True
-    needs_defects: ClassVar[bool] = True
-    lower_bound: ClassVar[float] = 0.0
 
-    def __post_init__(self) -> None:
-        """Refuse an unknown miner."""
-        choose("miner", MINERS, self.miner)
-
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         """See `n_pair_contrast`."""
-        return n_pair_contrast(out.z, batch.group, self.miner, self.l2)
+        return n_pair_contrast(z, group, self.miner, self.l2)

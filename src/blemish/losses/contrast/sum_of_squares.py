@@ -1,15 +1,15 @@
-"""The contrast of the seed's formula: squared distances, in closed form."""
+"""The contrast of the original prototype's formula: squared distances, in closed form."""
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.core.output import Batch, Output
-from blemish.losses.functional import is_defect, is_learnt, mean_squared_distance_to, within_sum
+from blemish.core.labels import is_defect, is_ordinary
+from blemish.losses.loss import ContrastiveLoss
+from blemish.losses.pairs import mean_squared_distance_to, within_sum
 
 
 def sum_of_squares(
@@ -20,8 +20,8 @@ def sum_of_squares(
     .. math:: \sum_{i<j} \lVert z_i - z_j \rVert^2 - n \sum_d \min(s_d, cap), \quad
               s_d = \tfrac1n \sum_i \lVert z_i - z_d \rVert^2
 
-    over normals i, j and defects d; linear in the number of rows. Without a cap this is the seed's formula, which has
-    no lower bound: the codes of the defects run away.
+    over normals i, j and defects d; linear in the number of rows. Without a cap this is the prototype's formula, which
+    has no lower bound: the codes of the defects run away.
 
     Args:
         z: Codes, shape (batch, latent).
@@ -38,7 +38,7 @@ def sum_of_squares(
     Reference:
         github.com/Stancoo/contrastive_loss, README, second formula, last two terms. We add the cap.
     """
-    normal = is_learnt(group)
+    normal = is_ordinary(group)
     separation = mean_squared_distance_to(z, normal, z[is_defect(group)])
     if cap is not None:
         separation = separation.clamp_max(cap)
@@ -46,30 +46,24 @@ def sum_of_squares(
 
 
 @dataclass(frozen=True)
-class SumOfSquares:
-    """The seed's formula per pair, with a cap that bounds it.
+class SumOfSquares(ContrastiveLoss):
+    """The original prototype's formula per pair, with a cap that bounds it.
 
-    Use to reproduce the seed; 'margin' ranks better.
+    Use to reproduce the prototype; 'margin' ranks better.
 
     Attributes:
-        weight: Factor in the total.
         cap: See `sum_of_squares`. None is refused before training, because nothing then bounds the loss.
     """
 
-    weight: float = 1.0
     cap: float | None = 10.0
-    needs: ClassVar[tuple[str, ...]] = ()
-    wants_views: ClassVar[bool] = False
-    wants_outliers: ClassVar[bool] = False
-    needs_defects: ClassVar[bool] = True
 
     @property
     def lower_bound(self) -> float:
         """Minus the cap: no pair counts for less."""
         return -inf if self.cap is None else -self.cap
 
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         """The sum divided by its number of pairs, so that the batch size does not set its weight."""
-        n, m = is_learnt(batch.group).sum(), is_defect(batch.group).sum()
+        n, m = is_ordinary(group).sum(), is_defect(group).sum()
         pairs = torch.clamp(n * (n - 1) // 2 + n * m, min=1)
-        return sum_of_squares(out.z, batch.group, self.cap) / pairs
+        return sum_of_squares(z, group, self.cap) / pairs

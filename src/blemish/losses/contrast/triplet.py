@@ -1,15 +1,14 @@
 """Triplets: a defect lies nearer to every other defect than to anything else, by a margin."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from blemish.core.output import Batch, Output
-from blemish.core.parts import choose
-from blemish.losses.contrast.miners import MINERS, mine
-from blemish.losses.functional import columns_where, distances_to_many, is_defect, rows_where
+from blemish.core.labels import is_defect
+from blemish.losses.contrast.miners import mine
+from blemish.losses.loss import MinedLoss
+from blemish.losses.pairs import columns_where, distances_to_many, rows_where
 
 
 def triplet_contrast(
@@ -53,31 +52,20 @@ def triplet_contrast(
 
 
 @dataclass(frozen=True)
-class Triplet:
+class Triplet(MinedLoss):
     """Defects nearer to each other than to anything else, by a margin.
 
-    Use where defects are alike; not where the defect has several faces: the farthest pair of them sets the goal.
+    Use where defects are alike; not where the defect has several forms: the farthest pair of them sets the goal.
 
     Attributes:
-        weight: Factor in the total.
         margin: See `triplet_contrast`.
         miner: See `triplet_contrast`. With `uniform` the many far rows, whose hinge is 0, drown the few near ones; with
             `hard` the codes may shrink to a point first, where the term equals its margin.
     """
 
-    weight: float = 1.0
     margin: float = 1.0
     miner: str = "distance_weighted"
-    needs: ClassVar[tuple[str, ...]] = ()
-    wants_views: ClassVar[bool] = True
-    wants_outliers: ClassVar[bool] = True
-    needs_defects: ClassVar[bool] = True
-    lower_bound: ClassVar[float] = 0.0
 
-    def __post_init__(self) -> None:
-        """Refuse an unknown miner."""
-        choose("miner", MINERS, self.miner)
-
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         """See `triplet_contrast`."""
-        return triplet_contrast(out.z, batch.group, self.margin, self.miner)
+        return triplet_contrast(z, group, self.margin, self.miner)

@@ -1,13 +1,12 @@
 """The L2,p error: the p-th power of each row's Euclidean error."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.core.output import Batch, Block, Output
-from blemish.losses.functional import learnt_mean
+from blemish.core.output import Block
+from blemish.losses.loss import ReconstructionLoss
 
 
 def l2p_error(
@@ -20,7 +19,7 @@ def l2p_error(
 
     .. math:: e_i = \left( \lVert x_i - \hat x_i \rVert_2 / \lVert x_i - c \rVert_2 \right)^p
 
-    One norm a *row*. A popular PyTorch post takes one norm over the whole batch and loses the robustness that the
+    One norm per *row*. A popular PyTorch post takes one norm over the whole batch and loses the robustness that the
     paper is about. Without `relative_to`, c, nothing is divided.
 
     Example:
@@ -35,36 +34,23 @@ def l2p_error(
 
 
 @dataclass(frozen=True)
-class L2p:
+class L2p(ReconstructionLoss):
     """The L2,p error of RSRAE: rows that reconstruct badly pull with bounded force.
 
     Use when the training data are contaminated; not when rows have very different lengths.
 
     Attributes:
-        weight: Factor in the total.
-        p: Power, in (0, 2]; 1 is robust, 2 the ordinary squared error.
+        p: Power, in (0, 2]; 1 is robust, 2 the usual squared error.
         relative_to: None, or a value c: errors count relative to the row's distance from it, as in the authors' code,
             which brings rows to length 1. For pictures 0.5, the grey that is 0 in their pixels of -1 to 1: measured
-            from black, every dark picture would look badly reconstructed. Not for tables: ordinary rows lie near 0.
+            from black, every dark picture would look badly reconstructed. Not for tables: normal rows lie near 0.
 
     Reference:
         Lai, Zou and Lerman, 2019, arXiv:1904.00152, eq. (4). We take the mean over rows, the paper the sum.
     """
 
-    weight: float = 1.0
     p: float = 1.0
     relative_to: float | None = None
-    needs: ClassVar[tuple[str, ...]] = ()
-    wants_views: ClassVar[bool] = False
-    wants_outliers: ClassVar[bool] = False
-    needs_defects: ClassVar[bool] = False
-    lower_bound: ClassVar[float] = 0.0
-
-    def activate(
-        self, x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *sample"]:
-        """The decoder's output in the space of `x`: as it is."""
-        return x_hat
 
     def error_map(
         self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
@@ -77,7 +63,3 @@ class L2p:
     ) -> Float[Tensor, " batch"]:
         """Error of every row, shape (batch,)."""
         return l2p_error(x, x_hat, self.p, self.relative_to)
-
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
-        """Mean over the unlabelled and normal rows."""
-        return learnt_mean(self.sample_error(batch.x, out.x_hat, batch.blocks), batch)

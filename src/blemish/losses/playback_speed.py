@@ -1,4 +1,4 @@
-"""How fast is a clip played? One element of the code has to tell, so that a slight change of pace shows."""
+"""Playback speed: one element of the code has to predict how fast a clip is played."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from blemish.core.output import Batch, Output
-from blemish.losses.functional import mean_where
+from blemish.losses.loss import Loss, mean_where
 
 SCALE = 5.0
-"""Units of the code for a clip at twice the ordinary pace: a tenth more or less is half a unit."""
+"""Units of the code for a clip at twice its recorded speed: 10 % more or less is half a unit."""
 
 
 def pace_error(z: Float[Tensor, "batch latent"], pace: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
-    r"""How far the first element of each code is from the pace of its clip.
+    r"""How far the first element of each code is from the playback speed (pace) of its clip.
 
     .. math:: \frac1n \sum_i h\bigl(z_{i1} - 5 \min(1, \max(-1, p_i - 1))\bigr), \quad
               h(e) = e^2 / 2 \text{ where } |e| < 1, \text{ else } |e| - 1/2
@@ -25,7 +25,7 @@ def pace_error(z: Float[Tensor, "batch latent"], pace: Float[Tensor, " batch"]) 
 
     Args:
         z: Codes, shape (batch, latent).
-        pace: Multiples of the ordinary pace, shape (batch,); NaN where nobody knows.
+        pace: Multiples of the recorded speed, shape (batch,); NaN where it is unknown.
 
     Returns:
         A number >= 0; 0 where no pace is known.
@@ -36,7 +36,7 @@ def pace_error(z: Float[Tensor, "batch latent"], pace: Float[Tensor, " batch"]) 
 
     Reference:
         Wang, Jiao and Liu, "Self-supervised video representation learning by pace prediction", ECCV 2020,
-        arXiv:2008.05861, equation 1; they tell a few paces apart, here it is a number.
+        arXiv:2008.05861, equation 1; they classify a few paces, ours is a regression.
     """
     known = ~pace.isnan()
     wanted = SCALE * torch.where(known, pace - 1, 0.0).clamp(-1, 1)
@@ -44,22 +44,15 @@ def pace_error(z: Float[Tensor, "batch latent"], pace: Float[Tensor, " batch"]) 
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Clips replayed at other paces teach the code to tell how fast a clip is; part of the default for video.
+class PlaybackSpeed(Loss):
+    """Clips replayed at other speeds teach the code how fast a clip is played; part of the default for video.
 
-    One labelled defect is then enough to know its pace, where a network that has only a handful of labels would learn
-    them by heart. Not for defects that are in a single frame: there it does nothing.
-
-    Attributes:
-        weight: Factor in the total.
+    One labelled defect is then enough to know its speed, where a network with only a handful of labels would memorise
+    them (decisions.md 26). Not for defects in a single frame: there it does nothing.
     """
 
-    weight: float = 1.0
-    needs: ClassVar[tuple[str, ...]] = ()
-    wants_views: ClassVar[bool] = False
-    wants_outliers: ClassVar[bool] = True
     needs_defects: ClassVar[bool] = True
-    lower_bound: ClassVar[float] = 0.0
+    wants_outliers: ClassVar[bool] = True
 
     def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
         """See `pace_error`; 0 where the rows have no pace."""

@@ -1,4 +1,4 @@
-"""Pure tensor maths shared by losses and scorers."""
+"""Codes in pairs: distances, directions, and sums and means over pairs of rows."""
 
 from typing import Any
 
@@ -7,52 +7,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.core.output import Batch, Block
+from blemish.core.labels import is_ordinary
 
 PAIRED_ROWS = 128  # whose distances from all later rows stay in the cache
-
-
-def is_learnt(group: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
-    """Rows that the autoencoder is to reconstruct: unlabelled and normal ones, shape (batch,)."""
-    return (group == UNLABELLED) | (group == NORMAL)
-
-
-def is_defect(group: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
-    """Rows labelled as the defect that the user is after, shape (batch,)."""
-    return group == DEFECT
-
-
-def is_other(group: Int[Tensor, " batch"]) -> Bool[Tensor, " batch"]:
-    """Rows known to be outliers of another kind, shape (batch,)."""
-    return group == OTHER
-
-
-def mean_where(values: Float[Tensor, " batch"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
-    """Mean of the masked values; 0 where the mask is empty.
-
-    Example:
-        >>> mean_where(torch.tensor([1.0, 2.0, 9.0]), torch.tensor([True, True, False]))
-        tensor(1.5000)
-    """
-    return torch.where(mask, values, 0).sum() / mask.sum().clamp_min(1)
-
-
-def learnt_mean(values: Float[Tensor, " batch"], batch: Batch) -> Float[Tensor, ""]:
-    """Mean over the unlabelled and normal rows of a batch; 0 without any.
-
-    Example:
-        >>> learnt_mean(torch.tensor([1.0, 2.0, 9.0]), Batch(torch.zeros(3, 1), torch.tensor([0, 1, 3])))
-        tensor(1.5000)
-    """
-    if batch.learnt == len(values) > 0:
-        return values.mean()
-    return mean_where(values, is_learnt(batch.group))
-
-
-def sample_mean(element: Float[Tensor, "batch *element"]) -> Float[Tensor, " batch"]:
-    """Mean over all axes but the first, shape (batch,)."""
-    return element.flatten(1).mean(1)
 
 
 def centre_of(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, " latent"]:
@@ -194,7 +151,7 @@ def partner_mean(values: Float[Tensor, "rows rows"]) -> Float[Tensor, ""]:
 
 def from_normals(z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, "batch latent"]:
     """Codes as seen from the mean normal, so that angles and inner products do not depend on the origin."""
-    weight = is_learnt(group).to(z.dtype)
+    weight = is_ordinary(group).to(z.dtype)
     return z - weight @ z / weight.sum().clamp_min(1)
 
 
@@ -229,35 +186,3 @@ def mean_squared_distance_to(
     mean = ((z - centre) * weight).sum(0) / n
     variance = (((z - centre) - mean) * weight).square().sum() / n
     return ((points - centre) - mean).square().sum(1) + variance
-
-
-def categorical_error(
-    x: Float[Tensor, "batch category"], logits: Float[Tensor, "batch category"]
-) -> Float[Tensor, " batch"]:
-    """Cross-entropy of a one-hot target, in nats, shape (batch,), >= 0."""
-    return -(x * torch.log_softmax(logits, dim=1)).sum(1)
-
-
-def column_mask(
-    x: Float[Tensor, "batch *sample"],
-    share: float | Float[Tensor, "batch 1"],
-    generator: torch.Generator,
-    blocks: tuple[Block, ...] = (),
-) -> Bool[Tensor, "batch *sample"]:
-    """True for a random share of each row's columns; the features of one column go together.
-
-    Args:
-        x: Samples, shape (batch, *sample).
-        share: Chance of a column, in [0, 1]; one number, or one a row.
-        generator: Source of randomness, on any device.
-        blocks: The columns of a table; without them every element is a column.
-
-    Returns:
-        Shape of `x`.
-    """
-    n_columns = len(blocks) or x.shape[1:].numel()
-    chosen = torch.rand(x.shape[0], n_columns, generator=generator, device=generator.device) < share
-    if not blocks:
-        return chosen.reshape(x.shape).to(x.device)
-    widths = torch.tensor([b.stop - b.start for b in blocks], device=generator.device)
-    return chosen.repeat_interleave(widths, dim=1).reshape(x.shape).to(x.device)
