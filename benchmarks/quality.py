@@ -245,13 +245,13 @@ def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.
     yield "reconstruction error", evidence.error, np.nan
     yield "outlier score", det.fitted_.outlier_score(evidence), np.nan
     scorer, state = det.fitted_.scorer, det.fitted_.scorer_state
-    if ablation and hasattr(scorer, "opinions"):
-        opinions: Mapping[str, np.ndarray] = scorer.opinions(state, evidence)  # pyright: ignore[reportAttributeAccessIssue]
-        heard, pull = np.stack(list(opinions.values())), np.log(np.maximum(state["weights"], 1e-300))
-        for i, name in enumerate(opinions):
-            yield f"{name} alone", heard[i], np.nan
-            yield f"without {name}", softmax(np.delete(pull, i)) @ np.delete(heard, i, axis=0), np.nan
-        yield "all alike, not weighed", heard.mean(axis=0), np.nan
+    if ablation and hasattr(scorer, "expert_scores"):
+        found: Mapping[str, np.ndarray] = scorer.expert_scores(state, evidence)  # pyright: ignore[reportAttributeAccessIssue]
+        scores, pull = np.stack(list(found.values())), np.log(np.maximum(state["weights"], 1e-300))
+        for i, name in enumerate(found):
+            yield f"{name} alone", scores[i], np.nan
+            yield f"without {name}", softmax(np.delete(pull, i)) @ np.delete(scores, i, axis=0), np.nan
+        yield "all alike, not weighed", scores.mean(axis=0), np.nan
     x_train, x_test = features(model, task.X_train, task.X_test)
     is_defect = np.asarray(task.y_train == "defect")
     for name, peer in {

@@ -718,7 +718,7 @@ def gaussian_derivatives(scale):
     )
 
 
-def tail_rank(score, ordinary, share):
+def surprisal(score, ordinary, share):
     """Minus log of the share of ordinary scores above; exponential beyond the (1 - share) quantile."""
     top = float(np.quantile(ordinary, 1 - share))
     above = [s - top for s in ordinary if s > top]

@@ -15,9 +15,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from blemish.calibration.conformal import discoveries
+from blemish.calibration.drift import Drift
+from blemish.calibration.held_out import hold_out, still_held_out
 from blemish.calibration.label_report import LabelReport
-from blemish.calibration.prior import shares_of
-from blemish.calibration.thresholds import for_share
+from blemish.calibration.prior import prior_of
+from blemish.calibration.thresholds import for_fraction
 from blemish.core.errors import ConfigError, DataError, NoDefectsError
 from blemish.core.labels import CLASSES, LEAST_ORDINARY, counts, need_ordinary, to_groups
 from blemish.core.version import __version__
@@ -28,19 +30,15 @@ from blemish.explain.explanation import Explanation, explain
 from blemish.fitting import cross_fit as cross_fits
 from blemish.fitting import model_file
 from blemish.fitting.choices import choose_modality, plain, seed_of, whole_number
-from blemish.fitting.drift import MOST_COMPARED, Drift, drift_of
+from blemish.fitting.drift import MAX_COMPARED, drift_of
 from blemish.fitting.fit import Job, build_model, plan_task, run_job
-from blemish.fitting.fitted import (
-    Assessment,
-    hold_out,
-    learn_groups,
-    still_held_out,
-)
+from blemish.fitting.fitted import learn_groups
 from blemish.fitting.model import Arrays
 from blemish.onnx.export import Parity, write_onnx
 from blemish.presets import of_preset
 from blemish.scoring.evidence import Evidence
 from blemish.scoring.mixture import PRIOR
+from blemish.scoring.scorer import Scores
 from blemish.training.loop import EpochRecord
 from blemish.training.sparse import TensorRows
 
@@ -221,8 +219,7 @@ class DefectDetector(BaseEstimator):
         self.seed_, self.history_, self.folds_ = job.seed, list(history), []
         self._remember_columns(job)
         self.classes_, self.notes_, self.prior_ = np.array(CLASSES), {}, dict(PRIOR)
-        calibration = self.fitted_.calibration
-        self.outlier_threshold_ = for_share(calibration["outlier"], DEFAULT_CONTAMINATION)
+        self.outlier_threshold_ = for_fraction(self.fitted_.calibration.outlier, DEFAULT_CONTAMINATION)
         share = DEFAULT_FALSE_POSITIVES if self.fitted_.n_defects else DEFAULT_CONTAMINATION
         self.promise_ = self.fitted_.promise("contamination", share)
         self.threshold_ = self.promise_.threshold
@@ -340,10 +337,10 @@ class DefectDetector(BaseEstimator):
             ConfigError: If a share lies outside, or none is left for normal rows.
         """
         check_is_fitted(self, "threshold_")
-        self.prior_ = shares_of(defect, other)
+        self.prior_ = prior_of(defect, other)
         return self
 
-    def assess(self, X: Any, *, views: bool = False) -> Assessment:
+    def assess(self, X: Any, *, views: bool = False) -> Scores:
         """All scores, probabilities and codes in one pass over the rows, as plain arrays.
 
         Args:
@@ -359,12 +356,12 @@ class DefectDetector(BaseEstimator):
 
         rows, (outlier, defect, chances, codes, *seen) = self._asked(X, ask)
         spread = replace(rows, index=None).spread
-        return Assessment(
+        return Scores(
             outlier=spread(outlier, "outlier"),
             defect=spread(defect, "defect") if self.fitted_.n_defects else None,
             probabilities=spread(chances, "probabilities"),
             codes=spread(codes, "codes"),
-            views={name: spread(view, name) for name, view in zip(names, seen, strict=True)},
+            feature_sets={name: spread(x, name) for name, x in zip(names, seen, strict=True)},
         )
 
     def scores(self, X: Any) -> dict[str, np.ndarray]:
@@ -491,10 +488,10 @@ class DefectDetector(BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         self._need_defects("label_report")
-        if X is not None and "curve" not in self.fitted_.labels:
+        if X is not None and (self.fitted_.labels is None or self.fitted_.labels.curve is None):
             rows, x = self._tensor(X)
-            self.fitted_ = self.fitted_.given_again(x, self._groups(y, rows), self.seed_)
-        self.fitted_ = self.fitted_.with_curve(self.seed_)
+            self.fitted_ = self.fitted_.with_training_rows(x, self._groups(y, rows), self.seed_)
+        self.fitted_ = self.fitted_.with_learning_curve(self.seed_)
         return self.fitted_.label_report(self.prior_["defect"], budget, self.threshold_)
 
     # The autoencoder ---------------------------------------------------------------------------------------------
@@ -547,7 +544,7 @@ class DefectDetector(BaseEstimator):
         x = x.to_dense()
         modality, model = self.fitted_.model.modality, self.fitted_.model
         unknown = torch.from_numpy(modality.to_mask(rows.X, mask)).to(x.device)
-        typical = model.decode(self.fitted_.known["normal"]).mean(dim=0)
+        typical = model.decode(self.fitted_.normals.codes).mean(dim=0)
         filled = torch.where(unknown, typical, x)
         for _ in range(whole_number("n_rounds", n_rounds)):
             filled = torch.where(unknown, model.reconstruct(filled), x)
@@ -564,7 +561,7 @@ class DefectDetector(BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         rng = np.random.default_rng(seed_of(random_state))
-        codes = self.fitted_.known["normal"]
+        codes = self.fitted_.normals.codes
         shape = (whole_number("n", n), codes.shape[1])
         if "mu" in self.fitted_.model.network.fills:
             return self.decode(rng.standard_normal(shape))
@@ -598,7 +595,7 @@ class DefectDetector(BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         if isinstance(X, (list, np.ndarray)):
-            X = X[:: max(1, -(-len(X) // MOST_COMPARED))]  # pictures need not be read to be left out
+            X = X[:: max(1, -(-len(X) // MAX_COMPARED))]  # pictures need not be read to be left out
         return drift_of(self.fitted_, self._tensor(X)[1])
 
     # Files -------------------------------------------------------------------------------------------------------

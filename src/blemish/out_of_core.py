@@ -19,6 +19,7 @@ import pyarrow as pa
 import torch
 from jaxtyping import Int
 
+from blemish.calibration.held_out import hold_out
 from blemish.core import store
 from blemish.core.errors import ArtifactError, ConfigError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, counts, is_ordinary, need_ordinary, to_groups
@@ -31,7 +32,6 @@ from blemish.data.streams import Stream, placed
 from blemish.detector import DefectDetector
 from blemish.fitting.choices import choose_modality, seed_of
 from blemish.fitting.fit import Job, assemble, plan_task, run_job
-from blemish.fitting.fitted import hold_out
 from blemish.modalities.modality import FittedModality
 from blemish.training.loop import EpochRecord, Run
 from blemish.training.shards import ShardedRows

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blemish.calibration.drift import Drift
 from blemish.core.errors import ConfigError
 from blemish.core.store import need_place
 from blemish.data.inputs import keys_of, stream_to_score
@@ -18,7 +19,7 @@ from blemish.data.rows import take
 from blemish.data.streams import Stream, placed
 from blemish.data.writing import table_of, table_writer
 from blemish.detector import DefectDetector, load
-from blemish.fitting.drift import MOST_COMPARED, Drift
+from blemish.fitting.drift import MAX_COMPARED
 
 LEAST_FOR_DRIFT = 20  # rows: fewer say nothing of a whole
 
@@ -85,7 +86,7 @@ def score_stream(
         key: See `score_file`.
         advance: Called with the number of rows after each chunk.
     """
-    done, some = Scored(), Some(stream.n_rows, MOST_COMPARED)
+    done, some = Scored(), Some(stream.n_rows, MAX_COMPARED)
     key_type = stream.types.get(key) if key else None
     with table_writer(output) as write:
         for samples in stream.chunks():

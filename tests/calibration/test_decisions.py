@@ -9,13 +9,13 @@ from blemish.calibration.thresholds import (
     for_budget,
     for_contamination,
     for_false_positive_rate,
+    for_fraction,
     for_precision,
     for_recall,
-    for_share,
 )
 from blemish.core.errors import ConfigError, DataError, LabelError, NoDefectsError
 from blemish.core.labels import to_groups
-from blemish.fitting.fitted import FEW_HELD_OUT
+from blemish.fitting.fitted import MAX_REFITTED
 
 QUICK = {"name": "ensemble", "experts": {"plain": ["linear"], "error": ["value"]}}
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 1 / 3, 0.5, 0.75, 0.9, 0.99, 1.0)
@@ -115,13 +115,15 @@ def test_where_few_rows_are_held_out_the_scorer_learns_from_them_after_they_have
     fitted, new = det.fitted_, table_split.X_test
     evidence = fitted.model.evidence(fitted.model.to_tensor(X))
     assert len(fitted.held_out)
-    assert fitted.blind_state
-    np.testing.assert_array_equal(np.sort(fitted.blind.defect_score(evidence[fitted.held_out])), fitted.ordinary)
-    assert not np.array_equal(fitted.defect_score(evidence), fitted.blind.defect_score(evidence))
+    assert fitted.out_of_fold_state
+    np.testing.assert_array_equal(
+        np.sort(fitted.out_of_fold.defect_score(evidence[fitted.held_out])), fitted.calibration.ordinary
+    )
+    assert not np.array_equal(fitted.defect_score(evidence), fitted.out_of_fold.defect_score(evidence))
     learnt = fitted.scorer.fit(evidence, to_groups(y, len(X)))  # these experts draw no random number but for the folds
     assert np.array_equal(learnt["1.normal"], fitted.scorer_state["1.normal"])
 
-    scores = fitted.blind.decision_score(fitted.model.evidence(fitted.model.to_tensor(new)))
+    scores = fitted.out_of_fold.decision_score(fitted.model.evidence(fitted.model.to_tensor(new)))
     np.testing.assert_array_equal(det.p_values(new), conformal_p_values(fitted.ordinary, scores))
     det.save(tmp_path / "m.blemish")
     again = load(tmp_path / "m.blemish")
@@ -130,11 +132,11 @@ def test_where_few_rows_are_held_out_the_scorer_learns_from_them_after_they_have
 
 
 def test_where_many_rows_are_held_out_one_fit_of_the_scorer_is_enough():
-    X = np.random.default_rng(0).normal(size=(5 * (FEW_HELD_OUT + 1), 2))
+    X = np.random.default_rng(0).normal(size=(5 * (MAX_REFITTED + 1), 2))
     det = DefectDetector(epochs=1, scorer="latent", random_state=0).fit(X)
-    assert len(det.fitted_.held_out) == FEW_HELD_OUT + 1
-    assert not det.fitted_.blind_state
-    assert det.fitted_.blind is det.fitted_
+    assert len(det.fitted_.held_out) == MAX_REFITTED + 1
+    assert not det.fitted_.out_of_fold_state
+    assert det.fitted_.out_of_fold is det.fitted_
 
 
 # Bad input
@@ -147,7 +149,7 @@ def test_where_many_rows_are_held_out_one_fit_of_the_scorer_is_enough():
         lambda some: conformal_p_values(np.ones(2), some),
         lambda some: for_false_positive_rate(some, 0.5),
         lambda some: for_contamination(some, 0.5),
-        lambda some: for_share(some, 0.5),
+        lambda some: for_fraction(some, 0.5),
         lambda some: for_budget(some, 1),
         lambda some: for_recall(some, 0.5),
         lambda some: for_precision(some, np.ones(2), 0.5),

@@ -10,8 +10,8 @@ from scipy.stats import norm
 from blemish import DefectDetector, load
 from blemish.calibration.conformal import conformal_p_values
 from blemish.calibration.outlook import outlook
-from blemish.calibration.prior import reweighed, shares_of
-from blemish.calibration.probabilities import brier, chance_of_defect, reliability
+from blemish.calibration.prior import prior_of, reweighted
+from blemish.calibration.probabilities import brier, defect_probability, reliability
 from blemish.core.errors import ConfigError
 from blemish.scoring.mixture import PRIOR
 
@@ -19,9 +19,9 @@ from blemish.scoring.mixture import PRIOR
 
 
 def test_shares_of_all_groups_follow_from_that_of_the_defects():
-    assert shares_of(0.03) == pytest.approx(PRIOR)
-    assert shares_of(0.2, 0.3) == pytest.approx({"normal": 0.5, "other": 0.3, "defect": 0.2})
-    assert shares_of(0.5, 0.0)["other"] == 0
+    assert prior_of(0.03) == pytest.approx(PRIOR)
+    assert prior_of(0.2, 0.3) == pytest.approx({"normal": 0.5, "other": 0.3, "defect": 0.2})
+    assert prior_of(0.5, 0.0)["other"] == 0
 
 
 @pytest.mark.parametrize(
@@ -31,30 +31,30 @@ def test_shares_of_all_groups_follow_from_that_of_the_defects():
         ((1.0,), "defect=1.0 must lie strictly between 0 and 1"),
         ((float("nan"),), "defect=nan must lie strictly between 0 and 1"),
         ((0.1, -0.1), "other=-0.1 must lie between 0 and 1"),
-        ((0.4, 0.6), "defect=0.4 and other=0.6 leave no share for normal rows"),
+        ((0.4, 0.6), "defect=0.4 and other=0.6 leave nothing for normal rows"),
     ],
 )
 def test_shares_that_make_no_sense_are_refused(shares, message):
     with pytest.raises(ConfigError, match=message):
-        shares_of(*shares)
+        prior_of(*shares)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.floats(1e-6, 1), min_size=3, max_size=3), st.floats(0.001, 0.4), st.sampled_from([0.0, 1e-3, 0.2]))
 def test_another_prior_is_bayes_rule(densities, defect, other):
-    before, after = np.array(list(PRIOR.values())), shares_of(defect, other)
+    before, after = np.array(list(PRIOR.values())), prior_of(defect, other)
     first = before * densities / (before @ densities)
     expected = np.array(list(after.values())) * densities / (np.array(list(after.values())) @ densities)
-    np.testing.assert_allclose(reweighed(first[None], PRIOR, after)[0], expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(reweighted(first[None], PRIOR, after)[0], expected, rtol=1e-9, atol=1e-12)
     if other:
-        again = reweighed(reweighed(first[None], PRIOR, after), after, PRIOR)
+        again = reweighted(reweighted(first[None], PRIOR, after), after, PRIOR)
         np.testing.assert_allclose(again[0], first, rtol=1e-9)
 
 
 def test_a_group_that_is_said_not_to_exist_has_no_chance_but_where_nothing_else_has():
-    shares = shares_of(0.1, 0.0)
-    assert reweighed(np.array([[0.5, 0.4, 0.1]]), PRIOR, shares)[0, 1] == 0
-    assert reweighed(np.array([[0.0, 1.0, 0.0]]), PRIOR, shares)[0].tolist() == [0, 1, 0]
+    shares = prior_of(0.1, 0.0)
+    assert reweighted(np.array([[0.5, 0.4, 0.1]]), PRIOR, shares)[0, 1] == 0
+    assert reweighted(np.array([[0.0, 1.0, 0.0]]), PRIOR, shares)[0].tolist() == [0, 1, 0]
 
 
 # Chances
@@ -66,7 +66,7 @@ def test_the_chance_is_the_true_one_where_the_model_is_right():
     for share in (0.01, 0.3):
         density = share * norm.pdf(scores, 2), (1 - share) * norm.pdf(scores)
         np.testing.assert_allclose(
-            chance_of_defect(known, ordinary, scores, share), density[0] / sum(density), atol=0.02
+            defect_probability(known, ordinary, scores, share), density[0] / sum(density), atol=0.02
         )
 
 
@@ -74,18 +74,18 @@ def test_how_many_are_labelled_says_nothing_of_how_many_there_are():
     rng = np.random.default_rng(0)
     known, ordinary = rng.normal(2, 1, 500), rng.normal(0, 1, 5000)
     some = np.array([0.0, 1.0, 3.0])
-    all_of_them, few = (chance_of_defect(k, ordinary, some, 0.1) for k in (known, np.tile(known, 4)))
+    all_of_them, few = (defect_probability(k, ordinary, some, 0.1) for k in (known, np.tile(known, 4)))
     np.testing.assert_allclose(all_of_them, few, atol=0.02)
 
 
 def test_a_score_that_speaks_against_defects_says_nothing():
     rng = np.random.default_rng(0)
-    p = chance_of_defect(rng.normal(-3, 1, 8), rng.normal(0, 1, 200), np.array([-5.0, 0.0, 5.0]), 0.07)
+    p = defect_probability(rng.normal(-3, 1, 8), rng.normal(0, 1, 200), np.array([-5.0, 0.0, 5.0]), 0.07)
     assert p == pytest.approx([0.07] * 3)
 
 
 def test_one_score_for_all_rows_leaves_the_prior():
-    assert chance_of_defect(np.ones(3), np.ones(50), np.ones(2), 0.2) == pytest.approx([0.2, 0.2])
+    assert defect_probability(np.ones(3), np.ones(50), np.ones(2), 0.2) == pytest.approx([0.2, 0.2])
 
 
 # Reliability

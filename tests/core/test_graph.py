@@ -14,7 +14,7 @@ from blemish.modalities.tabular import Tabular, arcsinh_graph
 from blemish.scoring import SCORERS
 from blemish.scoring.evidence import Evidence, EvidenceNodes
 from blemish.scoring.experts import EXPERTS
-from blemish.scoring.surprisal import fit_tail, tail_rank, tail_rank_graph
+from blemish.scoring.surprisal import fit_tail, surprisal, surprisal_graph
 
 
 def run(graph, feeds) -> Any:
@@ -67,9 +67,9 @@ def test_the_tail_as_a_graph():
         state = fit_tail(ordinary, np.array([5.0, 6.0]))
         scores = np.concatenate([ordinary, state["levels"], rng.normal(size=50) * 4, [-1e9, 1e9]])
         graph = Graph()
-        graph.output("rank", tail_rank_graph(state, graph.input("x", np.float64, ["row"])), np.float64, ["row"])
+        graph.output("rank", surprisal_graph(state, graph.input("x", np.float64, ["row"])), np.float64, ["row"])
         (found,) = run(graph, {"x": scores})
-        np.testing.assert_allclose(found, tail_rank(state, scores), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(found, surprisal(state, scores), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("labels", ["none", "one defect", "defects", "defects and others"])

@@ -6,8 +6,8 @@ import pytest
 
 import reference
 from blemish import DefectDetector, load
+from blemish.calibration.drift import LEVEL, compare, compare_numbers, compare_words
 from blemish.core.errors import DataError
-from blemish.fitting.drift import LEVEL, compare, compare_numbers, compare_words
 
 
 def table(n, seed, speed=100.0, red=0.5):

@@ -17,7 +17,6 @@ from blemish import DefectDetector, load
 from blemish.cli import main
 from blemish.core.errors import BlemishError, ConfigError, DataError
 from blemish.datasets import ring
-from blemish.fitting.fitted import Assessment
 from blemish.review import answers, drawings
 from blemish.review.catalogue import Catalogue, open_catalogue
 from blemish.review.launch import PORT, bind, serve
@@ -40,6 +39,7 @@ from blemish.review.suggestions import (
     typical,
     uncertain,
 )
+from blemish.scoring.scorer import Scores
 from served import TOKEN, guarded, wait_ready
 
 OWN = "http://127.0.0.1:8765"
@@ -535,13 +535,13 @@ def test_looks_give_every_view_the_same_voice():
         "still": np.ones((300, 2)),
         "one": rng.normal(size=(300, 1)),
     }
-    found = Assessment(np.zeros(300), None, np.zeros((300, 3)), rng.normal(size=(300, 8)), views)
+    found = Scores(np.zeros(300), None, np.zeros((300, 3)), rng.normal(size=(300, 8)), views)
     axes = learn_looks(found)
     assert [one.directions.shape[1] for one in axes.values()] == [32, 2, 1, 8]
     place = looks(found, axes)
     size = [np.square(part).sum(axis=1).mean() for part in np.split(place, [32, 34, 35], axis=1)]
     assert size == pytest.approx([1, 0, 1, 1], abs=1e-5)
-    few = Assessment(np.zeros(2), None, np.zeros((2, 3)), found.codes[:2], {name: x[:2] for name, x in views.items()})
+    few = Scores(np.zeros(2), None, np.zeros((2, 3)), found.codes[:2], {name: x[:2] for name, x in views.items()})
     assert looks(few, axes) == pytest.approx(place[:2], abs=1e-5)
     views["one"][5] = np.nan  # a picture that cannot be read
     assert np.isnan(looks(found, learn_looks(found))[5]).any()

@@ -1,5 +1,7 @@
 """Experts and what the ensemble makes of them; every formula against its double loop."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,12 @@ from sklearn.metrics import roc_auc_score
 
 import reference
 from blemish import DefectDetector
+from blemish.calibration.calibration import Calibration
+from blemish.calibration.quality import warn_of_quality
 from blemish.core.errors import ConfigError, QualityWarning
 from blemish.core.labels import DEFECT, OTHER, UNLABELLED
-from blemish.fitting.fitted import notice
 from blemish.modalities.features.texture import derivatives, moments, texture
-from blemish.scoring.ensemble import FAR_BY_ONE, Ensemble, deal, distance_out, out_of_fold
+from blemish.scoring.ensemble import ASSUMED_SURPRISAL, Ensemble, deal, mean_surprisal, out_of_fold
 from blemish.scoring.evidence import Evidence
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.direction import common_direction
@@ -21,9 +24,9 @@ from blemish.scoring.experts.expert import Expert
 from blemish.scoring.experts.isolation import path_left
 from blemish.scoring.experts.kernel import kernel_score
 from blemish.scoring.experts.neighbours import neighbour_distance
-from blemish.scoring.experts.scaling import FARTHEST, fit_scaling, scaled
+from blemish.scoring.experts.scaling import MAX_DEVIATION, fit_scaling, scaled
 from blemish.scoring.experts.trees import as_arrays, trees_score
-from blemish.scoring.surprisal import LEAST_ROWS, SLACK, TAIL, fit_tail, tail_rank
+from blemish.scoring.surprisal import MIN_TAIL_ROWS, SLACK, TAIL, fit_tail, surprisal
 
 
 def island(n=300, n_defects=8, n_features=4, seed=0):
@@ -177,38 +180,38 @@ def test_scaling_has_unit_spread_and_a_limit():
     u = scaled(fit_scaling(x), x)
     assert u[:, 0].std() == pytest.approx(1)
     assert (u[:, 1] == 0).all()
-    assert scaled(fit_scaling(x), np.array([[1e9, -1e9]])).tolist() == [[FARTHEST, -FARTHEST]]
+    assert scaled(fit_scaling(x), np.array([[1e9, -1e9]])).tolist() == [[MAX_DEVIATION, -MAX_DEVIATION]]
 
 
 # The scale on which experts are compared
 
 
 @pytest.mark.parametrize("n", [60, 2000])
-def test_tail_rank_is_its_definition_and_keeps_the_order_far_out(n):
+def test_surprisal_is_its_definition_and_keeps_the_order_far_out(n):
     """Of few rows, at least ten make the tail."""
     ordinary = np.random.default_rng(0).exponential(size=n)
-    share = max(TAIL, LEAST_ROWS / n)
+    share = max(TAIL, MIN_TAIL_ROWS / n)
     state = fit_tail(ordinary, ordinary[:0])
     far = np.array([np.quantile(ordinary, 0.999), ordinary.max() + 1, ordinary.max() + 2, 1e6])
     rounded, seen = (np.round(scores / state["grid"]) * state["grid"] for scores in (ordinary, far))
-    expected = [reference.tail_rank(s - SLACK * state["grid"], rounded, share) for s in seen]
-    np.testing.assert_allclose(tail_rank(state, far), expected, rtol=1e-9)
+    expected = [reference.surprisal(s - SLACK * state["grid"], rounded, share) for s in seen]
+    np.testing.assert_allclose(surprisal(state, far), expected, rtol=1e-9)
     inside = np.quantile(ordinary, [0.1, 0.5, 0.9])
-    expected = [reference.tail_rank(s, ordinary, share) for s in inside]
-    np.testing.assert_allclose(tail_rank(state, inside), expected, atol=0.06)
-    assert (np.diff(tail_rank(state, far)) > 0).all()
+    expected = [reference.surprisal(s, ordinary, share) for s in inside]
+    np.testing.assert_allclose(surprisal(state, inside), expected, atol=0.06)
+    assert (np.diff(surprisal(state, far)) > 0).all()
 
 
-def test_tail_rank_of_equal_scores_is_finite():
+def test_surprisal_of_equal_scores_is_finite():
     state = fit_tail(np.zeros(50), np.empty(0))
-    assert np.isfinite(tail_rank(state, np.array([-1.0, 0.0, 1.0]))).all()
+    assert np.isfinite(surprisal(state, np.array([-1.0, 0.0, 1.0]))).all()
 
 
-def test_where_ordinary_rows_are_all_but_equal_a_small_difference_is_no_defect():
+def test_where_ordinary_rows_are_nearly_equal_a_small_difference_is_not_a_defect():
     ordinary = 1e-6 * np.random.default_rng(0).random(100)
     state = fit_tail(ordinary, np.array([0.9, 1.0, 1.1]))
-    assert tail_rank(state, np.array([1.0])) == pytest.approx(-np.log(LEAST_ROWS / 100) + 20, rel=1e-3)
-    assert tail_rank(state, np.array([0.01]))[0] < 5
+    assert surprisal(state, np.array([1.0])) == pytest.approx(-np.log(MIN_TAIL_ROWS / 100) + 20, rel=1e-3)
+    assert surprisal(state, np.array([0.01]))[0] < 5
 
 
 # Cross-validation
@@ -223,19 +226,19 @@ def test_folds_deal_defects_evenly_and_spare_a_single_one():
     assert single[9] == -1
 
 
-def test_a_blind_score_is_by_an_expert_that_has_not_seen_the_row():
+def test_an_out_of_fold_score_is_by_an_expert_that_has_not_seen_the_row():
     x, is_defect, weight = island()
     fold = deal(is_defect, 4, 0)
-    blind = out_of_fold(EXPERTS["linear"](), x, is_defect, weight, fold, 0)
+    scores = out_of_fold(EXPERTS["linear"](), x, is_defect, weight, fold, 0)
     seen = fold != 2
     state = EXPERTS["linear"]().fit(x[seen], is_defect[seen], weight[seen], 0)
-    np.testing.assert_allclose(blind[~seen], EXPERTS["linear"]().score(state, x[~seen]))
+    np.testing.assert_allclose(scores[~seen], EXPERTS["linear"]().score(state, x[~seen]))
 
 
-def test_distance_out_is_the_mean_log_of_what_is_above():
+def test_mean_surprisal_is_the_mean_log_of_what_is_above():
     scores = np.array([0.0, 1, 2, 3, 2.5])
     is_defect, fold = np.arange(5) == 4, np.zeros(5, dtype=int)
-    assert distance_out(scores, is_defect, fold) == pytest.approx(-np.log(2 / 5))
+    assert mean_surprisal(scores, is_defect, fold) == pytest.approx(-np.log(2 / 5))
 
 
 # The ensemble
@@ -249,17 +252,17 @@ def groups_of(is_defect):
     return np.where(is_defect, DEFECT, UNLABELLED)
 
 
-def test_a_useless_expert_is_not_heard():
+def test_a_useless_expert_has_no_weight():
     x, is_defect, _ = island()
     noise = np.random.default_rng(1).normal(size=x.shape)
     evidence = Evidence(x[:, :1], np.ones(len(x)), {"plain": x, "noise": noise})
     scorer = Ensemble(experts={"plain": ["linear"], "noise": ["linear"]}, temperature=1.5)
     state = scorer.fit(evidence, groups_of(is_defect))
-    heard = dict(zip(scorer.opinions(state, evidence), state["weights"], strict=True))
-    assert heard["1 linear of plain"] > 0.99
+    weights = dict(zip(scorer.expert_scores(state, evidence), state["weights"], strict=True))
+    assert weights["1 linear of plain"] > 0.99
 
 
-def test_weights_are_the_softmax_of_how_far_out():
+def test_weights_are_the_softmax_of_mean_surprisals():
     x, is_defect, _ = island()
     scorer = Ensemble(experts={"plain": ["linear", "trees"]}, temperature=2.0)
     state = scorer.fit(evidence_of(x), groups_of(is_defect))
@@ -268,7 +271,7 @@ def test_weights_are_the_softmax_of_how_far_out():
 
 
 @pytest.mark.parametrize("place", [0.0, 2.0, 50.0])
-def test_of_one_defect_only_experts_that_look_at_no_label_can_be_judged(place):
+def test_of_one_defect_only_unsupervised_experts_can_be_weighted(place):
     x, is_defect, _ = island(n_defects=1)
     x[is_defect] = place
     scorer = Ensemble(experts={"plain": ["linear", "trees", "isolation"]}, free_share=0.5, temperature=2.0)
@@ -278,7 +281,7 @@ def test_of_one_defect_only_experts_that_look_at_no_label_can_be_judged(place):
     score = EXPERTS["isolation"]().score({n.removeprefix("0."): v for n, v in state.items() if n.startswith("0.")}, x)
     rest = score[deal(is_defect, 2, 0) == 0]
     far = -np.log(((rest >= score[is_defect]).sum() + 1) / (len(rest) + 1))
-    assert isolation / linear == pytest.approx(0.5 * np.exp((far - FAR_BY_ONE) / 2))
+    assert isolation / linear == pytest.approx(0.5 * np.exp((far - ASSUMED_SURPRISAL) / 2))
 
 
 def test_the_outlier_score_does_not_depend_on_which_labels_there_are():
@@ -290,11 +293,11 @@ def test_the_outlier_score_does_not_depend_on_which_labels_there_are():
     assert np.corrcoef(a, b)[0, 1] > 0.9
 
 
-def test_rejected_outliers_sink():
+def test_outliers_labelled_other_sink():
     rng = np.random.default_rng(0)
     x, is_defect, _ = island(n=400)
-    rejected = rng.normal(size=(8, 4)) + np.array([4, 0, 4, 0])
-    rows, group = np.vstack([x, rejected]), np.append(groups_of(is_defect), np.full(8, OTHER))
+    others = rng.normal(size=(8, 4)) + np.array([4, 0, 4, 0])
+    rows, group = np.vstack([x, others]), np.append(groups_of(is_defect), np.full(8, OTHER))
     fresh = evidence_of(rng.normal(size=(50, 4)) + np.array([4, 0, 4, 0]))
     scorer = Ensemble(experts={"plain": ["linear", "kernel", "trees"]})
     ignorant = scorer.fit(evidence_of(rows), np.where(group == OTHER, UNLABELLED, group))
@@ -302,9 +305,9 @@ def test_rejected_outliers_sink():
     assert np.median(scorer.defect_score(told, fresh)) < np.median(scorer.defect_score(ignorant, fresh))
 
 
-def test_an_unknown_view_or_expert_is_named(table_split):
+def test_an_unknown_feature_set_or_expert_is_named(table_split):
     for experts, message in (
-        ({"colour": ["trees"]}, "there is no view 'colour'; these data have code, error, "),
+        ({"colour": ["trees"]}, "feature set 'colour' is unknown; these data have code, error, "),
         ({"plain": ["tree"]}, "expert 'tree' is unknown; did you mean 'trees'"),
     ):
         det = DefectDetector(epochs=1, scorer={"name": "ensemble", "experts": experts})
@@ -355,15 +358,15 @@ def test_texture_does_not_care_where_a_spot_lies():
 # What is noticed
 
 
-def test_labels_that_do_not_pay_are_noticed():
+def test_labels_that_do_not_improve_the_ranking_are_noticed():
     ordinary = np.linspace(0, 1, 101)
-    useless = {"outlier": ordinary, "defect": ordinary, "known": np.full(5, 0.5)}
-    with pytest.warns(QualityWarning, match=r"5 labelled defects, .* above 50% .* above 8.%: .*; label more"):
-        notice(useless, np.full(5, 0.9), 1.0)
+    useless = Calibration(ordinary, ordinary, np.full(5, 0.5))
+    with pytest.warns(QualityWarning, match=r"5 labelled defects, .* above 50% .* above 8.%: .*; label more defects"):
+        warn_of_quality(useless, np.full(5, 0.9), 1.0)
     with pytest.warns(QualityWarning, match="all codes are equal"):
-        notice({"outlier": ordinary}, np.empty(0), 0.0)
-    notice({**useless, "known": np.full(5, 0.9)}, np.full(5, 0.9), 1.0)
-    notice({**useless, "known": np.full(3, 0.5)}, np.full(3, 0.9), 1.0)
+        warn_of_quality(Calibration(ordinary), np.empty(0), 0.0)
+    warn_of_quality(replace(useless, out_of_fold=np.full(5, 0.9)), np.full(5, 0.9), 1.0)
+    warn_of_quality(replace(useless, out_of_fold=np.full(3, 0.5)), np.full(3, 0.9), 1.0)
 
 
 def test_random_labels_are_noticed_by_a_detector():
@@ -374,7 +377,7 @@ def test_random_labels_are_noticed_by_a_detector():
     y = np.full(400, None, dtype=object)
     y[far] = "defect"
     scorer = {"name": "ensemble", "experts": {"plain": ["linear", "isolation"]}, "free_share": 1e-9}
-    with pytest.warns(QualityWarning, match="the labels do not pay yet"):
+    with pytest.warns(QualityWarning, match="the labels do not improve the ranking yet"):
         DefectDetector(epochs=1, random_state=0, scorer=scorer).fit(x, y)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 import reference
+from blemish.calibration.calibration import Calibration
 from blemish.calibration.conformal import conformal_p_values, discoveries
 from blemish.calibration.promise import promise
 from blemish.calibration.thresholds import (
@@ -29,12 +30,12 @@ from blemish.scoring.mixture import (
     BREADTH,
     PRIOR,
     WIDTHS,
-    clouds,
-    fit_clouds,
+    fit_mixture,
     fit_whitening,
     log_joint,
     log_kernels,
     log_normal,
+    mixture_log_joint,
     whitened,
 )
 
@@ -153,7 +154,7 @@ def test_defects_look_more_like_the_defect_than_normals_do(cls):
 
 @pytest.mark.parametrize("makeup", [makeup for makeup in MAKEUPS.values() if makeup[1]])
 @pytest.mark.parametrize("cls", SCORERS.values(), ids=SCORERS)
-def test_a_region_that_nobody_has_seen_is_not_my_defect(cls, makeup):
+def test_an_unseen_region_is_not_my_defect(cls, makeup):
     evidence, group = example(*makeup)
     state = cls().fit(evidence, group)
     directions = np.random.default_rng(0).normal(size=(50, 3))
@@ -173,7 +174,7 @@ def test_a_row_that_is_reconstructed_better_than_most_is_no_outlier():
     assert better[1] / better[:2].sum() == pytest.approx(other[0])
 
 
-def test_a_region_that_nobody_has_seen_scores_below_the_defects():
+def test_an_unseen_region_scores_below_the_defects():
     evidence, group = example()
     scorer = SCORERS["latent"]()
     state = scorer.fit(evidence, group)
@@ -248,7 +249,7 @@ def test_an_odd_code_makes_another_outlier_however_well_it_is_reconstructed():
     assert Latent().outlier_score(state, odd) > Latent().outlier_score(state, evidence).max()
 
 
-# Clouds
+# Mixture
 
 
 def test_whitened_normals_have_unit_covariance():
@@ -281,7 +282,7 @@ def test_posterior_equals_bayes_rule(n_defects, n_others):
     np.testing.assert_allclose(joint / joint.sum(1, keepdims=True), expected, rtol=1e-9)
 
 
-def test_priors_are_shares():
+def test_priors_sum_to_one():
     assert list(PRIOR) == ["normal", "other", "defect"]
     assert sum(PRIOR.values()) == pytest.approx(1)
 
@@ -290,10 +291,10 @@ def test_log_kernels_far_away_are_finite():
     assert np.isfinite(log_kernels(np.full((1, 2), 1e6), np.zeros((1, 2)))).all()
 
 
-def test_the_error_of_a_labelled_defect_is_blind_as_it_is():
+def test_the_error_of_a_labelled_defect_is_out_of_fold_as_it_is():
     evidence, group = example(n_defect=3)
     scorer = SCORERS["reconstruction"]()
-    known = scorer.known_scores(scorer.fit(evidence, group), evidence, group)
+    known = scorer.out_of_fold_scores(scorer.fit(evidence, group), evidence, group)
     for row, score in zip(np.flatnonzero(group == DEFECT), known, strict=True):
         rest = np.arange(len(group)) != row
         without = scorer.fit(evidence[rest], group[rest])
@@ -304,11 +305,11 @@ def test_the_error_of_a_labelled_defect_is_blind_as_it_is():
 def test_latent_scores_of_labelled_defects_are_those_of_a_scorer_without_them(n_defects):
     evidence, group = example(n_defect=n_defects)
     scorer = Latent()
-    blind = scorer.known_scores(scorer.fit(evidence, group), evidence, group)
-    features = evidence.z if n_defects == 8 else evidence.view("code")
-    for row, score in zip(np.flatnonzero(group == DEFECT), blind, strict=True):
-        state = fit_clouds(np.delete(features, row, axis=0), np.delete(group, row))
-        normal, other, defect = clouds(state, features[[row]])[0]
+    scores = scorer.out_of_fold_scores(scorer.fit(evidence, group), evidence, group)
+    features = evidence.z if n_defects == 8 else evidence.feature_set("code")
+    for row, score in zip(np.flatnonzero(group == DEFECT), scores, strict=True):
+        state = fit_mixture(np.delete(features, row, axis=0), np.delete(group, row))
+        normal, other, defect = mixture_log_joint(state, features[[row]])[0]
         assert score == pytest.approx(defect - np.logaddexp(normal, other))
 
 
@@ -462,7 +463,7 @@ def test_precision_threshold_equals_the_loops(known, rejected, precision):
 
 
 def test_precision_without_rejected_rows_is_refused():
-    with pytest.raises(DataError, match="precision needs rows labelled 'other' or 'normal' beside the defects"):
+    with pytest.raises(DataError, match="precision needs rows labelled 'other' or 'normal' in addition to the defects"):
         for_precision(np.ones(3), np.zeros(0), 0.5)
 
 
@@ -480,13 +481,14 @@ def test_nothing_tried_says_nothing():
 # Promises
 
 
-def promised(target, value, calibration, held_out=True):
+def promised(target, value, held_out=True, **scores):
+    calibration = Calibration(**{"outlier": scores.get("defect", np.empty(0)), **scores})
     cut = {
-        "recall": lambda: for_recall(calibration["known"], value),
-        "precision": lambda: for_precision(calibration["known"], calibration["rejected"], value),
-        "false_positive_rate": lambda: for_false_positive_rate(calibration["ordinary"], value),
-        "contamination": lambda: for_contamination(calibration["ordinary"], value),
-        "budget": lambda: for_budget(calibration["ordinary"], int(value)),
+        "recall": lambda: for_recall(calibration.out_of_fold, value),
+        "precision": lambda: for_precision(calibration.out_of_fold, calibration.labelled_negatives, value),
+        "false_positive_rate": lambda: for_false_positive_rate(calibration.ordinary, value),
+        "contamination": lambda: for_contamination(calibration.ordinary, value),
+        "budget": lambda: for_budget(calibration.ordinary, int(value)),
     }[target]()
     return promise(target, value, cut, calibration, held_out)
 
@@ -495,7 +497,7 @@ def promised(target, value, calibration, held_out=True):
 def test_the_interval_of_a_share_covers_the_truth_nine_times_of_ten(target, value):
     rng = np.random.default_rng(0)
     draws = [rng.normal(size=29) for _ in range(3000)]
-    found = [promised(target, value, {"known": scores, "ordinary": scores}) for scores in draws]
+    found = [promised(target, value, defect=scores, out_of_fold=scores) for scores in draws]
     truth = [norm.sf(one.threshold) for one in found]
     covered = [one.low <= share <= one.high for one, share in zip(found, truth, strict=True)]
     assert np.mean(covered) == pytest.approx(0.9, abs=3 * np.sqrt(0.09 / 3000))
@@ -504,14 +506,14 @@ def test_the_interval_of_a_share_covers_the_truth_nine_times_of_ten(target, valu
 
 def test_the_interval_of_a_budget_covers_a_batch_nine_times_of_ten():
     rng = np.random.default_rng(0)
-    found = [promised("budget", 5.0, {"ordinary": rng.normal(size=60)}) for _ in range(3000)]
+    found = [promised("budget", 5.0, defect=rng.normal(size=60)) for _ in range(3000)]
     covered = [one.low <= (rng.normal(size=60) > one.threshold).sum() <= one.high for one in found]
     assert 0.9 - 0.02 < np.mean(covered) < 0.97  # whole numbers: never below 90 %, and some above
     assert found[0].estimate == pytest.approx(60 * 6 / 61)
 
 
 def test_the_share_of_a_recall_is_its_order_statistic():
-    found = promised("recall", 0.5, {"known": np.arange(8.0)})
+    found = promised("recall", 0.5, out_of_fold=np.arange(8.0))
     above = 8 - 4 + 1  # the fourth smallest and all above it
     low, high = reference.beta_quantiles(above, 8 - above + 1, (0.05, 0.95))
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-3)
@@ -520,20 +522,20 @@ def test_the_share_of_a_recall_is_its_order_statistic():
 
 
 def test_a_precision_that_few_labels_cannot_support_is_marked():
-    few = promised("precision", 0.8, {"known": np.ones(4), "rejected": np.zeros(3)})
+    few = promised("precision", 0.8, out_of_fold=np.ones(4), labelled_negatives=np.zeros(3))
     assert (few.estimate, few.supported) == (1.0, False)
     assert (few.low, few.high) == pytest.approx(reference.clopper_pearson(4, 4, 0.9, steps=4000), abs=1e-3)
     assert "Not promised: so few labels do not support the target: label more of the top hits." in few.text
-    many = promised("precision", 0.8, {"known": np.ones(40), "rejected": np.zeros(3)})
+    many = promised("precision", 0.8, out_of_fold=np.ones(40), labelled_negatives=np.zeros(3))
     assert many.supported
     assert "Not promised" not in many.text
 
 
 def test_without_held_out_rows_nothing_is_promised():
-    found = promised("false_positive_rate", 0.1, {"ordinary": np.arange(30.0)}, held_out=False)
+    found = promised("false_positive_rate", 0.1, held_out=False, outlier=np.arange(30.0))
     assert not found.supported
     assert "judged on rows that trained the model" in found.text
-    assert "of a batch of 30 ordinary ones" in promised("budget", 3.0, {"ordinary": np.arange(30.0)}).text
+    assert "of a batch of 30 ordinary ones" in promised("budget", 3.0, outlier=np.arange(30.0)).text
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 1.5])

@@ -1,4 +1,4 @@
-"""What to expect of the top of a ranking: how many of so many rows are defects."""
+"""What to expect of the top of a ranking: how many of the highest rows are defects."""
 
 from dataclasses import dataclass
 from math import ceil, floor
@@ -14,14 +14,14 @@ CONFIDENCE = 0.9
 
 @dataclass(frozen=True)
 class Outlook:
-    """Share of defects to expect among the highest rows of a batch.
+    """Fraction of defects to expect among the highest rows of a batch.
 
     Attributes:
-        precision: The share, in [0, 1].
+        precision: That fraction, in [0, 1].
         low: Lower end of the exact 90 % interval that the number of labelled defects leaves.
         high: Upper end.
-        recall: Share of unseen labelled defects that lie above the cut.
-        n: Labelled defects behind it.
+        recall: Fraction of unseen labelled defects that lie above the cut.
+        n: Labelled defects that the estimate is based on.
     """
 
     precision: float
@@ -34,19 +34,19 @@ class Outlook:
 def outlook(p_values: Float[np.ndarray, " defect"], share: float, reported: float) -> Outlook:
     r"""What to expect if the highest rows are reported.
 
-    A cut that a share :math:`f` of the ordinary rows and a share :math:`r(f)` of the defects exceed reports
+    A cut that a fraction :math:`f` of the ordinary rows and a fraction :math:`r(f)` of the defects exceed reports
     :math:`\pi r + (1 - \pi) f` of all rows. It is lowered until that is `reported`; then the precision is
     :math:`\pi r / (\pi r + (1 - \pi) f)`. Between two labelled defects r is a straight line. Defects that hide among
-    the ordinary rows count as false alarms: the true precision is rather higher.
+    the ordinary rows count as false alarms: the true precision is at least as high (decisions.md 34).
 
     Args:
-        p_values: Share of ordinary rows that score as high as each labelled defect, by a scorer that has not seen it,
+        p_values: Fraction of ordinary rows that score as high as each labelled defect, by a scorer fitted without it,
             in (0, 1]; at least one.
-        share: Share of defects among the rows to score, in (0, 1).
-        reported: Share of the rows to report, in (0, 1).
+        share: Fraction of defects among the rows to score, in (0, 1).
+        reported: Fraction of the rows to report, in (0, 1).
 
     Raises:
-        ConfigError: If a share lies outside.
+        ConfigError: If a fraction lies outside.
 
     Example:
         >>> found = outlook(np.array([0.001, 0.001, 0.5]), share=0.1, reported=0.1)

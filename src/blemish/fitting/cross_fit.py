@@ -11,13 +11,14 @@ import torch
 from jaxtyping import Float, Int
 
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
+from blemish.calibration.held_out import MIN_ORDINARY
 from blemish.core.errors import ConfigError, DataError, DataWarning, QualityWarning
 from blemish.core.labels import is_ordinary
 from blemish.data.rows import Rows, take
 from blemish.fitting import fitted
 from blemish.fitting.choices import Choices, choose_modality, whole_number
 from blemish.fitting.fit import Job, assemble, plan_task, run_job
-from blemish.fitting.fitted import HELD_OUT, LEAST_HELD_OUT, Fitted, learn_groups
+from blemish.fitting.fitted import Fitted, learn_groups
 
 
 def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " _"]]:
@@ -68,7 +69,7 @@ def cross_fits(
             job = Job(task, patience, model, x, group, rows.names, held_out, rng, time.perf_counter(), own, None)
             for _ in run_job(job):
                 pass
-            yield replace(learn_groups(model, x, group, held_out, rows.names, own, blind=True), learnt=None)
+            yield replace(learn_groups(model, x, group, held_out, rows.names, own, out_of_fold=True), curve_rows=None)
 
 
 def p_values(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:
@@ -84,16 +85,17 @@ def p_values(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, 
     """
     if not len(fit.held_out) and not folds:
         raise DataError(
-            f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows, or call "
+            f"p-values need held-out rows; fit on at least {MIN_ORDINARY} unlabelled rows, or call "
             "cross_fit with the rows of the fit"
         )
 
     def scores(one: Fitted) -> Float[np.ndarray, " row"]:
-        return one.model.asked(X, lambda evidence: (one.blind.decision_score(evidence),))[0]
+        return one.model.asked(X, lambda evidence: (one.out_of_fold.decision_score(evidence),))[0]
 
     if folds:
-        return cross_conformal_p_values([fold.ordinary for fold in folds], np.stack([scores(fold) for fold in folds]))
-    return conformal_p_values(fit.ordinary, scores(fit))
+        ordinary = [fold.calibration.ordinary for fold in folds]
+        return cross_conformal_p_values(ordinary, np.stack([scores(fold) for fold in folds]))
+    return conformal_p_values(fit.calibration.ordinary, scores(fit))
 
 
 def to_stored(folds: Sequence[Fitted]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:

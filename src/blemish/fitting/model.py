@@ -19,7 +19,7 @@ from blemish.fitting.choices import Choices
 from blemish.losses import RECONSTRUCTIONS
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality, PreparesParts
-from blemish.scoring.evidence import Evidence, views_of
+from blemish.scoring.evidence import Evidence
 from blemish.training.sparse import SparseRows, TensorRows
 
 JUDGED_ROWS = 16_384  # rows at a time whose evidence is held: 1,000 bytes a row of a table, far more a row of pixels
@@ -55,7 +55,7 @@ class Model:
     @property
     def views(self) -> list[str]:
         """What the scorer wants to know of a sample beside the network's code and error, by name."""
-        return views_of(self.choices.scorer.make())
+        return self.choices.scorer.make().feature_sets
 
     @property
     def reconstruction(self) -> Reconstruction:

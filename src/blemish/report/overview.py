@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from blemish.calibration.prior import reweighed
+from blemish.calibration.prior import reweighted
 from blemish.calibration.probabilities import brier, reliability
 from blemish.core.labels import CLASSES, to_groups, to_words
 from blemish.data.columns import is_frame, to_columns
@@ -158,7 +158,7 @@ def _reliability(chances: np.ndarray, words: Sequence[Any], prior: Mapping[str, 
         groups[~known], known = "normal", np.ones(len(groups), dtype=bool)  # a truth of 0 and 1
     mine, chances = groups[known] == "defect", chances[known]
     shares = {name: float(max((groups[known] == name).mean(), 1e-6)) for name in CLASSES}
-    said, shifted = chances[:, 2], reweighed(chances, prior, shares)[:, 2]
+    said, shifted = chances[:, 2], reweighted(chances, prior, shares)[:, 2]
     names = (f"as said, for {prior['defect']:.2g} defects", f"for the {shares['defect']:.2g} that there are")
     bins = {name: reliability(p, mine) for name, p in zip(names, (said, shifted), strict=True)}
     note = "; ".join(

@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 from scipy.stats import binomtest
 
-from blemish.calibration.probabilities import LEAST_KNOWN, Bin, chance_of_defect, reliability
+from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, Bin, defect_probability, reliability
 from blemish.core.errors import DataError
 from blemish.detector import DefectDetector
 from blemish.report import Point, Table, histograms, intervals, table_html
@@ -16,7 +16,7 @@ def promise_body(det: DefectDetector) -> str:
     """What the cut means on rows that the model has not seen."""
     calibration = det.fitted_.calibration
     mine = "defect" if det.fitted_.n_defects else "outlier"
-    ordinary, known = calibration[mine], calibration.get("known", np.empty(0))
+    ordinary, known = calibration.ordinary, calibration.out_of_fold
     unseen = "held out from training" if len(det.fitted_.held_out) else "of training: too few to hold any out"
     rows = [("cut", f"{det.threshold_:.4g}", det.promise_.text),
             ("ordinary rows above it", *_rate(ordinary, det.threshold_), )]  # fmt: skip
@@ -43,13 +43,13 @@ def probabilities_body(det: DefectDetector) -> str:
         f"They assume these shares of the rows: {shares}. Labelled defects are no random sample, so they cannot tell; "
         "say what you expect with set_prior(defect=…) or 'blemish threshold MODEL --defect-share …'."
     )
-    known = det.fitted_.calibration["known"]
-    if len(known) < LEAST_KNOWN:
+    known = det.fitted_.calibration.out_of_fold
+    if len(known) < MIN_OUT_OF_FOLD:
         why = "A single labelled defect calibrates nothing: take the probabilities as a scale, not as chances."
         return f"<p>{escape(assumed)}</p><p>{escape(why)}</p>"
-    ordinary, share = det.fitted_.calibration["defect"], det.prior_["defect"]
+    ordinary, share = det.fitted_.calibration.ordinary, det.prior_["defect"]
     scores, defect = np.concatenate([known, ordinary]), np.repeat([True, False], [len(known), len(ordinary)])
-    bins = reliability(chance_of_defect(known, ordinary, scores, share), defect, share)
+    bins = reliability(defect_probability(known, ordinary, scores, share), defect, share)
     note = (
         f"{len(known)} labelled defects by models that had not seen them, and {len(ordinary)} ordinary rows, weighed "
         f"to a share of {share:.2g} defects. Two numbers were fitted to these very rows; defects hidden among the "
@@ -107,7 +107,7 @@ def labels_body(det: DefectDetector) -> str:
         chart = intervals(names, "Learning curve", "labelled defects that were learnt from", "share")
     rows = [
         *((str(d.name), d.label, d.why) for d in found.doubts),
-        *((" and ".join(map(str, c.names)), " and ".join(c.labels), "all but the same") for c in found.conflicts),
+        *((" and ".join(map(str, c.names)), " and ".join(c.labels), "nearly identical") for c in found.conflicts),
     ]
     return (
         answers + chart + (table_html(Table("Labels to look at again", ("row", "label", "why"), rows)) if rows else "")

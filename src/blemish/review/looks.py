@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from blemish.fitting.fitted import Assessment
+from blemish.scoring.scorer import Scores
 
 DIRECTIONS = 32
 """Of each view, at most."""
@@ -46,11 +46,11 @@ def learn_axes(x: Float[np.ndarray, "row feature"]) -> Axes:
     return Axes(centre, (directions[:DIRECTIONS] * weight).T / size)
 
 
-def _views(found: Assessment) -> Mapping[str, np.ndarray]:
-    return {**found.views, "code": found.codes}
+def _views(found: Scores) -> Mapping[str, np.ndarray]:
+    return {**found.feature_sets, "code": found.codes}
 
 
-def learn_looks(found: Assessment) -> dict[str, Axes]:
+def learn_looks(found: Scores) -> dict[str, Axes]:
     """Axes of every view and of the code.
 
     Args:
@@ -59,7 +59,7 @@ def learn_looks(found: Assessment) -> dict[str, Axes]:
     return {name: learn_axes(x) for name, x in _views(found).items()}
 
 
-def looks(found: Assessment, axes: Mapping[str, Axes]) -> Float[np.ndarray, "row look"]:
+def looks(found: Scores, axes: Mapping[str, Axes]) -> Float[np.ndarray, "row look"]:
     """Samples along all axes, NaN where one could not be read.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import beta
 
-from blemish.fitting.fitted import share_below
+from blemish.calibration.quality import fraction_below
 from blemish.review.marks import CODES, Mark, found_by_mark
 from blemish.review.suggestions import View
 
@@ -100,8 +100,9 @@ def point(det: Any, ranking: Ranking, before: Ranking | None, marks: Sequence[Ma
         marks: What it learnt from.
         budget: Length of the top.
     """
-    known = det.fitted_.calibration.get("known", np.empty(0))
-    beaten = share_below(det.fitted_.calibration["defect"], known) if len(known) >= 4 else None
+    calibration = det.fitted_.calibration
+    known = calibration.out_of_fold
+    beaten = fraction_below(calibration.ordinary, known) if len(known) >= 4 else None
     top = set(ranking.order[:budget].tolist())
     kept = None if before is None else len(top & set(before.order[:budget].tolist())) / max(len(top), 1)
     return Point(ranking.number, len(marks), sum(m.label == "defect" for m in marks), beaten, kept)

@@ -98,6 +98,6 @@ def test_nothing_is_more_like_the_defects_than_the_labelled_defects():
         return Evidence(rows, np.ones(len(rows)), {"plain": rows})
 
     state = scorer.fit(evidence(x), group)
-    known = scorer.opinions(state, evidence(x[200:]))["1 linear of plain"].max()
-    far_side = scorer.opinions(state, evidence(np.array([[400.0, 0.0]])))["1 linear of plain"]
+    known = scorer.expert_scores(state, evidence(x[200:]))["1 linear of plain"].max()
+    far_side = scorer.expert_scores(state, evidence(np.array([[400.0, 0.0]])))["1 linear of plain"]
     assert far_side == known
