@@ -4,7 +4,7 @@ Slow on purpose, and on purpose without any of the package's code: only the grou
 and the like are float64 arrays; `blocks` are tuples (start, stop, kind).
 """
 
-from math import comb, erf, exp, log, sqrt
+from math import comb, erf, exp, factorial, log, sqrt
 
 import numpy as np
 
@@ -550,6 +550,15 @@ def kolmogorov_smirnov(first, second):
         abs(sum(v <= t for v in first) / len(first) - sum(v <= t for v in second) / len(second))
         for t in [*first, *second]
     )
+
+
+def beta_binomial(k, n, a, b):
+    """Probability of k successes in n trials whose probability is drawn from Beta(a, b), for whole a and b."""
+
+    def beta(p, q):
+        return factorial(p - 1) * factorial(q - 1) / factorial(p + q - 1)
+
+    return comb(n, k) * beta(k + a, n - k + b) / beta(a, b)
 
 
 def beta_quantiles(a, b, levels, steps=200_000):

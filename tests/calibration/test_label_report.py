@@ -5,14 +5,9 @@ import pytest
 
 from blemish import DefectDetector, load
 from blemish.calibration.calibration import Calibration, LabelStatistics
-from blemish.calibration.conflicts import conflicts
 from blemish.calibration.label_report import far_below, label_report
-from blemish.calibration.learning_curve import learning_curve, sample_of, sizes_of
 from blemish.core.errors import ConfigError, DataError, NoDefectsError
-from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.scoring import SCORERS
-from blemish.scoring.evidence import Evidence
-from blemish.scoring.reconstruction import ReconstructionOnly
 
 ATTACK = "<script>alert(1)</script>"
 
@@ -98,17 +93,6 @@ def test_near_duplicates_with_different_labels_are_named():
     assert "407 is labelled defect and 408 other, but they are nearly identical" in str(found)
 
 
-def test_conflicts_equal_the_loops():
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(60, 2))
-    z[1], z[3], z[5] = z[0], z[2] + 1e-3, z[4] + 0.5
-    group = np.array([DEFECT, NORMAL, DEFECT, OTHER, DEFECT, OTHER, *[UNLABELLED] * 54])
-    assert conflicts(Evidence(z, np.ones(60)), group).tolist() == [[0, 1], [2, 3]]
-    assert conflicts(Evidence(z, np.ones(60)), np.full(60, DEFECT)).shape == (0, 2)
-    flat = Evidence(np.zeros((60, 2)), np.ones(60))
-    assert len(conflicts(flat, group)) == 11  # all six are the same: every pair with two labels
-
-
 def test_labels_that_say_nothing_are_not_better_than_none():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 4))
@@ -132,34 +116,6 @@ def test_more_labels_are_worth_it_where_they_are():
     easy = fitted(*rows(n_defect=40, distance=8.0)).label_report()
     assert easy.rising is False
     assert "No gain beyond chance so far: with 16 labelled defects" in str(easy)
-
-
-def test_the_curve_never_learns_from_what_it_looks_for():
-    """Codes that name the row: a scorer that had seen a defect would know it again."""
-
-    class Memory(ReconstructionOnly):
-        def fit(self, evidence, group, seed=0):
-            return {"seen": evidence.z[group == DEFECT, 0]}
-
-        def defect_score(self, state, evidence):
-            return np.isin(evidence.z[:, 0], state["seen"]).astype(float)
-
-    n = 50
-    evidence, group = Evidence(np.arange(float(n))[:, None], np.ones(n)), np.full(n, UNLABELLED)
-    group[:9] = DEFECT
-    for held_out in (np.arange(30, 50), np.zeros(0, dtype=np.int64)):
-        curve = learning_curve(Memory(), sample_of(evidence, group, held_out, 0), 0)
-        assert (curve[:, 2] == 1.0).all()
-        assert sorted(set(curve[:, 0])) == sizes_of(9)
-        assert (curve[:, 0] == max(sizes_of(9))).sum() == 9  # each defect is left out once
-
-
-@pytest.mark.parametrize("n", range(2, 40))
-def test_the_sizes_double_and_leave_something_out(n):
-    sizes = sizes_of(n)
-    assert all(1 <= size < n for size in sizes)
-    assert sizes == sorted(set(sizes))
-    assert sizes[-1] == n - max(1, round(n / 4))
 
 
 def test_only_what_looks_ordinary_and_lies_apart_is_doubted():
