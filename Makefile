@@ -1,5 +1,5 @@
 # Each target is one plain line: copy it into a shell where there is no make.
-.PHONY: setup demo test test-all fix docs bench
+.PHONY: setup demo test test-all fix docs bench house build
 setup:
 	sh scripts/setup.sh report,video
 demo:
@@ -14,3 +14,7 @@ docs:
 	.venv/bin/python docs/generate.py
 bench:
 	sh scripts/setup.sh report,video,test && .venv/bin/python benchmarks/speed.py
+house:
+	.venv/bin/python scripts/house.py
+build:
+	.venv/bin/python scripts/wheel_check.py

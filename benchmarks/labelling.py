@@ -34,7 +34,7 @@ from sklearn.metrics import average_precision_score
 
 import quality
 from blemish import DefectDetector
-from blemish.modalities.features.feature_cache import Memory, remembering
+from blemish.modalities.features.feature_cache import FeatureCache, caching
 from blemish.review.looks import learn_looks, looks
 from blemish.review.marks import CODES
 from blemish.review.suggestions import View, misses, suggest
@@ -265,7 +265,7 @@ def main() -> int:
             split = task.load(seed)
             X, group = pool(split.X_test, np.asarray(split.group_test, dtype=object), arguments.rows, seed)
             how = {"marks": arguments.marks, "batch": arguments.batch, "first": arguments.first}
-            with remembering(Memory(MOST_REMEMBERED)):
+            with caching(FeatureCache(MOST_REMEMBERED)):
                 det = DefectDetector(random_state=seed).fit(X)
                 for name in left:
                     with tool(name, X, det, seed) as one:

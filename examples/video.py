@@ -1,4 +1,4 @@
-"""Video: the seed's two stages, how the errors move between them, and which frame is the least regular."""
+"""Video: the original prototype's two stages, how errors move between them, and which frame is the least regular."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from blemish.datasets import rotating_coin
 
 split = rotating_coin(n_normal=60, n_test=10)
 small = {"modality": {"name": "video", "size": [24, 24]}, "random_state": 0}
-det = DefectDetector.from_preset("prototype", epochs=20, **small)
+det = DefectDetector.from_preset("contrastive_spatio_temporal", epochs=20, **small)
 det.fit(split.X_train[split.y_train != "defect"])  # stage one: conventional, on normals only
 before = det.outlier_score(split.X_test)
 det.set_params(epochs=80).refit(split.X_train, split.y_train)  # stage two: the contrast; a refit takes a quarter

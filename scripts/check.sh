@@ -1,9 +1,11 @@
 #!/bin/sh
-# Lint, types, tests. One thread a process: the machine's second core is for the other half of the tests.
+# Lint, types (Python and the page's scripts), tests. One thread per process: the other core runs the other half of the
+# tests.
 set -eu
 export OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0
 sh scripts/browser.sh
 sh scripts/postgres.sh
+sh scripts/js.sh
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/pyright

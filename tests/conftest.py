@@ -1,4 +1,6 @@
-"""Shared by all tests: one thread, and small fitted detectors."""
+"""Shared by all tests: one thread, small data of each kind, and small fitted detectors."""
+
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import torch
 from blemish import DefectDetector
 from blemish.datasets import Split, ring, tiles
 from blemish.presets import PRESETS
+from blemish.scoring.experts import EXPERTS
 from browser import launched
 
 torch.set_num_threads(1)
@@ -17,6 +20,34 @@ def browser():
     """Headless chromium, see `browser.visit`."""
     with launched() as found:
         yield found
+
+
+@contextmanager
+def ten_trees():
+    """Forests of ten trees: nine tenths of a fit with labels are scikit-learn's overhead per tree.
+
+    For tests of what does not depend on how good a forest is: shapes, equal bits, inputs left alone, files, messages.
+    """
+
+    def few(name):
+        whole = EXPERTS[name]
+
+        def make(*, n_trees: int = 10, least_rows: int = 2):
+            return whole(n_trees=min(n_trees, 10), least_rows=least_rows)
+
+        return make
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("trees", "forest"):
+            patch.setitem(EXPERTS, name, few(name))
+        yield
+
+
+@pytest.fixture
+def few_trees():
+    """See `ten_trees`; a fixture of a module uses that, so that no test after it is changed."""
+    with ten_trees():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +112,7 @@ def text_split():
     )
 
 
-PICTURES = ("nearest", "transposed")  # the other presets take a table where they do not say
+PICTURES = ("conv", "conv_nearest")  # the other presets take a table where they do not say
 
 
 def modality_of(preset):

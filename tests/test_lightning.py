@@ -61,8 +61,8 @@ def test_the_losses_are_those_of_our_loop(preset, splits):
 
 def test_a_warm_start_goes_on_from_the_weights(table_split):
     X, y = table_split.X_train, table_split.y_train
-    ours = detector("prototype", epochs=4).fit(X).refit(X, y)
-    logged = train(DefectModule(detector("prototype", epochs=4).fit(X), X, y, warm_start=True))
+    ours = detector("contrastive_spatio_temporal", epochs=4).fit(X).refit(X, y)
+    logged = train(DefectModule(detector("contrastive_spatio_temporal", epochs=4).fit(X), X, y, warm_start=True))
     assert [epoch["total"] for epoch in logged] == pytest.approx([r.total for r in ours.history_], rel=1e-6)
 
 

@@ -1,6 +1,7 @@
 """Every preset fits data of its kind and keeps the contract, whatever its parts."""
 
 import re
+import sys
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 import torch
 
 from blemish import DefectDetector
-from blemish.presets import PRESETS
+from blemish.cli import main
+from blemish.core.errors import ConfigError
+from blemish.presets import PRESETS, RENAMED
 from conftest import modality_of
 
 
@@ -49,3 +52,24 @@ def test_presets_say_where_they_come_from(name):
     preset = PRESETS[name]
     assert preset.summary
     assert re.search(r"\b(19|20)\d\d\b|github\.com|docs/", preset.paper)
+
+
+@pytest.mark.parametrize("former", RENAMED)
+def test_a_former_name_is_refused_with_the_new_one(former):
+    assert RENAMED[former] in PRESETS
+    assert former not in PRESETS
+    with pytest.raises(ConfigError, match=f"^preset '{former}' is now called '{RENAMED[former]}'; use that name$"):
+        DefectDetector.from_preset(former)
+
+
+@pytest.mark.parametrize("given", ["--preset", "--config"])
+def test_the_command_line_names_the_new_name(given, tmp_path, monkeypatch, capsys):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "run.yaml").write_text("preset: transposed\n")
+    value = "transposed" if given == "--preset" else "run.yaml"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["blemish", "fit", "t.csv", "-o", "m.blemish", given, value])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert "preset 'transposed' is now called 'conv'; use that name" in capsys.readouterr().err

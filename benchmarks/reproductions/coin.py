@@ -14,7 +14,7 @@ from blemish.datasets import OTHER_STEPS, Split, rotating_coin
 SIZE = 20
 N_NORMAL, N_DEFECTS, N_TEST = 160, 8, 50
 BEFORE, AFTER = 150, 75  # epochs of 4 steps: the conventional stage, then the contrast from its weights
-PRESETS = ("prototype", "prototype_formula")
+PRESETS = ("contrastive_spatio_temporal", "contrastive_spatio_temporal_formula")
 Found = dict[str, dict[str, Any]]
 
 

@@ -118,7 +118,7 @@ def run_ours(
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Our preset; reconstruction error of each row, how well it reproduces categories, how like the table it draws."""
     train, rest = train.drop(columns=list(drop)), rest.drop(columns=list(drop))
-    det = DefectDetector.from_preset("tabular_vae", epochs=epochs, random_state=seed, **parts).fit(train)
+    det = DefectDetector.from_preset("tabular_beta_vae", epochs=epochs, random_state=seed, **parts).fit(train)
     made, drawn = det.reconstruct(rest), det.sample(2000, random_state=seed)
     assert all(set(drawn[name]) <= set(train[name]) for name in ("day_of_week", "holiday"))
     lengths = [float(vectors.detach()[1:].norm(dim=1).mean()) for vectors in det.fitted_.model.network.vectors or ()]
@@ -148,11 +148,11 @@ def measures(score: np.ndarray, when: pd.DatetimeIndex, windows: list[Any]) -> I
 
 SYSTEMS = {
     "value alone": lambda train, rest, *_: ((rest["value"] - train["value"].median()).abs().to_numpy(), {}),
-    "tabular_vae without t": lambda *a: run_ours(*a, drop=["t"]),
-    "tabular_vae": run_ours,
-    "tabular_vae without t and gap_holiday": lambda *a: run_ours(*a, drop=["t", "gap_holiday"]),
+    "tabular_beta_vae without t": lambda *a: run_ours(*a, drop=["t"]),
+    "tabular_beta_vae": run_ours,
+    "tabular_beta_vae without t and gap_holiday": lambda *a: run_ours(*a, drop=["t", "gap_holiday"]),
     "the seed's own network": run_seed,
-    "tabular_vae, embedded": lambda *a: run_ours(*a, losses=["embedded", {"name": "kl", "weight": 0.05 / LATENT}]),
+    "tabular_beta_vae, embedded": lambda *a: run_ours(*a, losses=["embedded", {"name": "kl", "weight": 0.05 / LATENT}]),
 }
 
 

@@ -204,7 +204,7 @@ class DefectDetector(BaseEstimator):
         held_out = still_held_out(self.fitted_.held_out, group) if warm_start else hold_out(group, rng)
         task, patience = plan_task(model, x, group, held_out, arguments, rng, warm_start=warm_start)
         names = [plain(name) for name in rows.names]
-        columns = frame_columns(rows.X) if model.choices.modality.name == "tabular" and is_frame(rows.X) else None
+        columns = frame_columns(rows.X) if is_frame(rows.X) else None
         return Job(task, patience, model, x, group, names, held_out, rng, start, seed, columns)
 
     def end_fit(self, job: Job, history: Sequence[EpochRecord]) -> "DefectDetector":
@@ -241,8 +241,8 @@ class DefectDetector(BaseEstimator):
         return group
 
     def _remember_columns(self, job: Job) -> None:
-        if job.model.choices.modality.name == "tabular":
-            self.n_features_in_ = getattr(job.model.modality, "n_columns")  # noqa: B009 (tables only)
+        if job.model.modality.n_columns is not None:
+            self.n_features_in_ = job.model.modality.n_columns
         if job.columns is not None:
             self.feature_names_in_ = np.array(job.columns, dtype=object)
 
@@ -253,7 +253,7 @@ class DefectDetector(BaseEstimator):
 
     def _n_frames(self, warm: bool) -> int | None:
         if warm:
-            return getattr(self.fitted_.model.modality, "n_frames", None)
+            return self.fitted_.model.modality.n_frames
         return self._modality_option("frames")
 
     def _modality_option(self, name: str) -> Any:

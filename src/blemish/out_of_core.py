@@ -152,7 +152,7 @@ class Prepared:
 
 def _prepare(det: DefectDetector, stream: Stream, run: RunConfig, state: Path, wanted: str) -> Prepared:
     part, seed = choose_modality(det.modality, stream.modality), seed_of(det.random_state)
-    labels = _Labels(run, stream.files)
+    labels = _Labels(run, stream)
     some = Sample(SAMPLED_IMAGES if stream.files else SAMPLED_ROWS, np.random.default_rng(seed))
     skipped: list[str] = []
     for samples in stream.chunks():
@@ -232,10 +232,10 @@ def _fingerprint(det: DefectDetector, run: RunConfig) -> str:
 class _Labels:
     """Labels of a stream: of a table as numbers of values, because ten million words are a gigabyte."""
 
-    def __init__(self, run: RunConfig, files: bool) -> None:
+    def __init__(self, run: RunConfig, stream: Stream) -> None:
         self._run, self._number_of, self._numbers = run, {}, []
-        self._n = 0
-        self.keys: list[str] | None = [] if files else None
+        self._n, self._kind = 0, stream.modality
+        self.keys: list[str] | None = [] if stream.files else None
 
     def add(self, samples: Samples) -> None:
         self._n += len(samples)
@@ -250,14 +250,14 @@ class _Labels:
 
     def groups(self) -> Int[np.ndarray, " row"]:
         if self.keys is not None:
-            words = labels_for(Samples(None, self.keys, "image", files=True), self._run)
+            words = labels_for(Samples(None, self.keys, self._kind, files=True), self._run)
             group = to_groups(words, self._n)
         elif self._run.labels is None:
-            words = labels_for(Samples(None, [], "tabular"), self._run)
+            words = labels_for(Samples(None, [], self._kind), self._run)
             group = to_groups(words, self._n)
         else:
             values = list(self._number_of)
-            of_value = Samples(None, list(range(len(values))), "tabular", columns={self._run.labels: values})
+            of_value = Samples(None, list(range(len(values))), self._kind, columns={self._run.labels: values})
             group = to_groups(labels_for(of_value, self._run), len(values))[np.concatenate(self._numbers)]
         group = group.astype(np.int8)  # eight bytes a row would be many times that before the end
         return group if self._run.limit_labels is None else _limited(group, self._run)

@@ -23,7 +23,7 @@ class Preset:
 
 
 _RSRAE = "Lai, Zou & Lerman 2019, arXiv:1904.00152, eq. (3), (4)"
-_SEED = "github.com/Stancoo/contrastive_loss"
+_ORIGINAL = "github.com/Stancoo/contrastive_loss"
 
 _IN_TURN: dict[str, Any] = {
     "bottleneck": {"name": "rsr", "unit_length": True},
@@ -40,12 +40,12 @@ PRESETS = {
         "Baldi & Hornik 1989, Neural Networks 2",
         {"backbone": "linear", "lr": {"name": "one_cycle", "lr": 1e-2, "weight_decay": 0.0}},
     ),
-    "transposed": Preset(
+    "conv": Preset(
         "convolutions, upsampled by transposed convolution: the default for images",
         "Masci et al. 2011",
         {"backbone": "conv"},
     ),
-    "nearest": Preset(
+    "conv_nearest": Preset(
         "convolutions, upsampled by nearest neighbour",
         "Odena et al. 2016",
         {"backbone": {"name": "conv", "upsampling": "nearest"}},
@@ -63,14 +63,15 @@ PRESETS = {
         "Kingma & Welling 2013, arXiv:1312.6114, section 2.4; Higgins et al. 2017, eq. (4)",
         {"bottleneck": "variational"},
     ),
-    "tabular_vae": Preset(
-        "the tabular seed: entity embeddings, beta-VAE, warm restarts; categories by cross-entropy",
+    "tabular_beta_vae": Preset(
+        "the original tabular prototype: entity embeddings, beta-VAE, warm restarts; categories by cross-entropy",
         "Kingma & Welling 2013, arXiv:1312.6114, section 2.4; Guo & Berkhahn 2016, arXiv:1604.06737",
         {
             "modality": "tabular",
             "backbone": {"name": "mlp", "widths": [64, 128, 256, 128, 64]},
             "bottleneck": {"name": "variational", "stdev": 0.1},
-            "losses": ["typed", {"name": "kl", "weight": 0.05 / 16}],  # the seed takes the mean over 16 dimensions
+            # The original takes the mean over its 16 dimensions where our KL term takes the sum.
+            "losses": ["typed", {"name": "kl", "weight": 0.05 / 16}],
             "latent_dim": 16,
             "epochs": 60,
             "batch_size": 128,
@@ -118,7 +119,8 @@ PRESETS = {
             **_IN_TURN,
             "modality": "image",
             "losses": [{"name": "l2p", "relative_to": 0.5}, "subspace", "orthogonality"],
-            # The authors' rate is 2.5e-4: what learns more than what its pictures share reconstructs outliers, too.
+            # The authors' rate is 2.5e-4: a network that learns more than its
+            # pictures share reconstructs outliers, too.
             "lr": {"name": "one_cycle", "lr": 3e-4},
             "epochs": 5,
             "batch_size": 64,
@@ -139,25 +141,37 @@ PRESETS = {
         "Chong & Tay 2017, arXiv:1701.01546",
         {"modality": "video", "backbone": "conv_lstm", "latent_dim": 256, "batch_size": 8},
     ),
-    "prototype": Preset(
-        "the seed's recipe: unsquared mean distances, reconstruction error as the score",
-        _SEED,
+    "contrastive_spatio_temporal": Preset(
+        "the original prototype's recipe: unsquared mean distances, reconstruction error as the score",
+        _ORIGINAL,
         {"losses": ["mse", "mean_distance"], "scorer": "reconstruction"},
     ),
-    "prototype_formula": Preset(
-        "the seed's formula: sums of squared distances, reconstruction error as the score",
-        _SEED,
+    "contrastive_spatio_temporal_formula": Preset(
+        "the original prototype's formula: sums of squared distances, reconstruction error as the score",
+        _ORIGINAL,
         {"losses": ["mse", "sum_of_squares"], "scorer": "reconstruction"},
     ),
 }
+
+
+RENAMED = {
+    "prototype": "contrastive_spatio_temporal",
+    "prototype_formula": "contrastive_spatio_temporal_formula",
+    "transposed": "conv",
+    "nearest": "conv_nearest",
+    "tabular_vae": "tabular_beta_vae",
+}
+"""Former names, for run files that still hold them: refused rather than translated, so that there is one name each."""
 
 
 def of_preset(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that a preset stands for, some overridden.
 
     Raises:
-        ConfigError: If there is no such preset.
+        ConfigError: If there is no such preset, or it has another name now.
     """
+    if name in RENAMED:
+        raise ConfigError(f"preset {name!r} is now called {RENAMED[name]!r}; use that name")
     if name not in PRESETS:
         raise ConfigError(f"preset {name!r} is unknown; {nearest(name, PRESETS)}")
     return {**PRESETS[name].arguments, **overrides}

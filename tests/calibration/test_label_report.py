@@ -115,7 +115,7 @@ def test_more_labels_are_worth_it_where_they_are():
     assert found.curve[-1].above > found.curve[0].above + 0.05
     easy = fitted(*rows(n_defect=40, distance=8.0)).label_report()
     assert easy.rising is False
-    assert "No gain beyond chance so far: with 16 labelled defects" in str(easy)
+    assert "No significant gain so far: with 16 labelled defects" in str(easy)
 
 
 def test_only_what_looks_ordinary_and_lies_apart_is_doubted():

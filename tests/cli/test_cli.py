@@ -201,13 +201,13 @@ def test_info_says_what_the_labels_are_worth_and_keeps_the_curve(folder, blemish
     assert "that takes the training rows" in blemish("info", path, "--labels")[1].replace("\n", " ")
 
 
-def test_threshold_states_the_expected_shares(folder, model, blemish):
+def test_threshold_states_the_expected_fractions(folder, model, blemish):
     copy = folder / "prior.blemish"
     copy.write_bytes(model.read_bytes())
     cut = load(copy).threshold_
     status, out, err = blemish("threshold", copy, "--defect-share", 0.2, "--other-share", 0.1)
     assert status == 0, err
-    assert out.strip() == "assumed shares: normal 0.7, other 0.1, defect 0.2"
+    assert out.strip() == "assumed fractions: normal 0.7, other 0.1, defect 0.2"
     assert load(copy).prior_ == pytest.approx({"normal": 0.7, "other": 0.1, "defect": 0.2})
     assert load(copy).threshold_ == cut
     assert "recall=0.5: about" in blemish("threshold", copy, "--defect-share", 0.1, "--recall", 0.5)[1]
@@ -232,7 +232,7 @@ def test_report_and_evaluation_page(folder, model, blemish):
         "id",
     )
     assert status == 0, err
-    assert "it opens without a network" in out
+    assert "one file that opens offline" in out
     page = (folder / "r.html").read_text(encoding="utf-8")
     assert "Groups below are labels that you gave" in page
     assert "To make it again" in page
@@ -364,7 +364,7 @@ def test_failed_work_is_status_1_and_one_line(folder, model, blemish):
         (("score", model, folder / "other.csv", "-o", folder / "s.csv"), "lacks 'speed', 'protocol'"),
         (("score", model, folder / "images", "-o", folder / "s.csv"), "the model is for tabular"),
         (("score", model, data, "-o", folder / "s.csv", "--key", "kid"), "has no column 'kid'"),
-        (("evaluate", model, data), "say what is true: --truth COLUMN"),
+        (("evaluate", model, data), "no ground truth: use --truth COLUMN"),
         (("evaluate", model, data, "--truth", "kid"), "there is no label column 'kid'"),
         (("threshold", model, "--recall", "0.99"), "needs at least 99 labelled defects, there are 12"),
         (("threshold", model, "--budget", "100000"), "budget=100000 must lie between 1 and"),
@@ -438,7 +438,7 @@ def test_an_interrupt_says_what_became_of_the_work(folder, model, blemish, monke
     monkeypatch.setattr(DefectDetector, "end_fit", interrupt)
     status, _, err = blemish("fit", folder / "train.csv", "--epochs", 1, "-o", model)
     assert status == 1
-    assert err.endswith("error: interrupted; no file was changed (an out-of-core fit goes on with --resume)\n")
+    assert err.endswith("error: interrupted; no file was changed (resume an out-of-core fit with --resume)\n")
     assert model.read_bytes() == before
 
 
@@ -470,7 +470,7 @@ def test_the_version_is_told(blemish):
     assert blemish("--version") == (0, f"blemish {__version__}\n", "")
 
 
-def test_every_verb_has_help(blemish):
+def test_every_command_has_help(blemish):
     for command in app.registered_commands:
         name = command.name or getattr(command.callback, "__name__")  # noqa: B009
         status, out, _ = blemish(name, "--help")

@@ -51,12 +51,14 @@ def test_only_video_has_frames(table_split, table_detector):
 def test_a_refit_with_labels_is_the_second_stage(video_split):
     """First the conventional autoencoder, then the contrast from its weights."""
     X, y = video_split.X_train, video_split.y_train
-    det = DefectDetector.from_preset("prototype_formula", epochs=8, random_state=0).fit(X[y != "defect"])
+    det = DefectDetector.from_preset("contrastive_spatio_temporal_formula", epochs=8, random_state=0).fit(
+        X[y != "defect"]
+    )
     assert set(det.history_[0].terms) == {"Mse"}
     learnt = det.history_[-1].terms["Mse"]
     det.set_params(epochs=32).refit(X, y)  # a refit takes a quarter of them
     assert len(det.history_) == 8
     assert set(det.history_[0].terms) == {"Mse", "SumOfSquares"}
-    fresh = DefectDetector.from_preset("prototype_formula", epochs=1, random_state=0).fit(X, y)
+    fresh = DefectDetector.from_preset("contrastive_spatio_temporal_formula", epochs=1, random_state=0).fit(X, y)
     assert det.history_[0].terms["Mse"] < (learnt + fresh.history_[0].terms["Mse"]) / 2, "from the learnt weights"
     assert det.history_[-1].terms["SumOfSquares"] < det.history_[0].terms["SumOfSquares"]

@@ -165,7 +165,7 @@ class LabelReport:
             f"{one.outlook.recall:.0%} of them are found at the budget"
             for one in (before, last)
         )
-        return f"It seems so: {steps}." if self.rising else f"No gain beyond chance so far: {steps}."
+        return f"It seems so: {steps}." if self.rising else f"No significant gain so far: {steps}."
 
     def _conflicting(self) -> str:
         if not self.conflicts:
@@ -214,7 +214,7 @@ class LabelReport:
 
 
 def label_report(
-    calibration: Calibration, labels: LabelStatistics, names: Sequence[Any], share: float, budget: int
+    calibration: Calibration, labels: LabelStatistics, names: Sequence[Any], prior: float, budget: int
 ) -> LabelReport:
     """What the labels are worth.
 
@@ -222,7 +222,7 @@ def label_report(
         calibration: Of a fit with labelled defects.
         labels: Of the same fit.
         names: Of the labelled defects, then of the labelled negatives.
-        share: Assumed fraction of defects among the rows to score.
+        prior: Assumed fraction of defects among the rows to score.
         budget: Rows to look at in a batch of as many rows as there are ordinary ones.
 
     Raises:
@@ -243,19 +243,19 @@ def label_report(
         p_unlabelled = conformal_p_values(calibration.outlier, labels.outlier[: len(scores)])
         above, above_unlabelled = 1 - float(p_labelled.mean()), 1 - float(p_unlabelled.mean())
         wins, losses = int((p_labelled < p_unlabelled).sum()), int((p_labelled > p_unlabelled).sum())
-        at_budget = outlook(p_labelled, share, reported)
+        at_budget = outlook(p_labelled, prior, reported)
     return LabelReport(
         n_defects=n_defects,
         n_rejected=len(words) - n_defects,
         budget=budget,
         batch=len(ordinary),
-        share=share,
+        share=prior,
         at_budget=at_budget,
         above=above,
         above_unlabelled=above_unlabelled,
         wins=wins,
         losses=losses,
-        curve=() if labels.curve is None else _steps(labels.curve, share, reported),
+        curve=() if labels.curve is None else _steps(labels.curve, prior, reported),
         conflicts=tuple(Conflict((names[i], names[j]), (words[i], words[j])) for i, j in labels.conflicts.tolist()),
         doubts=_doubts(calibration, names, words, n_defects),
     )
@@ -277,12 +277,12 @@ def far_below(as_high: Float[np.ndarray, " defect"]) -> Bool[np.ndarray, " defec
     return (as_high >= ORDINARY) & (as_high >= FAR * others)
 
 
-def _steps(curve: Float[np.ndarray, "unseen 3"], share: float, reported: float) -> tuple[Step, ...]:
+def _steps(curve: Float[np.ndarray, "unseen 3"], prior: float, reported: float) -> tuple[Step, ...]:
     found = []
     for n in np.unique(curve[:, 0]):
         p = curve[curve[:, 0] == n, 2]
         error = float(np.std(-np.log(p), ddof=1) / np.sqrt(len(p))) if len(p) > 1 else np.inf
-        found.append(Step(int(n), 1 - float(p.mean()), outlook(p, share, reported), float(-np.log(p).mean()), error))
+        found.append(Step(int(n), 1 - float(p.mean()), outlook(p, prior, reported), float(-np.log(p).mean()), error))
     return tuple(found)
 
 

@@ -31,7 +31,7 @@ class Outlook:
     n: int
 
 
-def outlook(p_values: Float[np.ndarray, " defect"], share: float, reported: float) -> Outlook:
+def outlook(p_values: Float[np.ndarray, " defect"], prior: float, reported: float) -> Outlook:
     r"""What to expect if the highest rows are reported.
 
     A cut that a fraction :math:`f` of the ordinary rows and a fraction :math:`r(f)` of the defects exceed reports
@@ -42,29 +42,29 @@ def outlook(p_values: Float[np.ndarray, " defect"], share: float, reported: floa
     Args:
         p_values: Fraction of ordinary rows that score as high as each labelled defect, by a scorer fitted without it,
             in (0, 1]; at least one.
-        share: Fraction of defects among the rows to score, in (0, 1).
+        prior: Fraction of defects among the rows to score, in (0, 1).
         reported: Fraction of the rows to report, in (0, 1).
 
     Raises:
         ConfigError: If a fraction lies outside.
 
     Example:
-        >>> found = outlook(np.array([0.001, 0.001, 0.5]), share=0.1, reported=0.1)
+        >>> found = outlook(np.array([0.001, 0.001, 0.5]), prior=0.1, reported=0.1)
         >>> round(found.precision, 2), round(found.recall, 2)
         (0.69, 0.69)
     """
-    for name, value in (("share", share), ("reported", reported)):
+    for name, value in (("prior", prior), ("reported", reported)):
         if not 0 < value < 1:
             raise ConfigError(f"{name}={value!r} must lie strictly between 0 and 1")
     n = len(p_values)
     alarms, last = np.unique(np.sort(p_values), return_index=True)
     above = np.append(last[1:], n)  # defects at or above each cut
     alarms, above = np.append(0.0, alarms), np.append(0.0, above / n)
-    of_all = share * above + (1 - share) * alarms
+    of_all = prior * above + (1 - prior) * alarms
     recall = float(np.interp(reported, np.append(of_all, 1.0), np.append(above, 1.0)))
     low, high = (
         clopper_pearson(floor(recall * n), n, CONFIDENCE)[0],
         clopper_pearson(ceil(recall * n), n, CONFIDENCE)[1],
     )
-    precision, least, most = (min(1.0, share * r / reported) for r in (recall, low, high))
+    precision, least, most = (min(1.0, prior * r / reported) for r in (recall, low, high))
     return Outlook(precision, least, most, recall, n)

@@ -19,7 +19,7 @@ def defect_probability(
     out_of_fold: Float[np.ndarray, " defect"],
     ordinary: Float[np.ndarray, " held_out"],
     scores: Float[np.ndarray, " row"],
-    share: float,
+    prior: float,
 ) -> Float[np.ndarray, " row"]:
     r"""Probability that a row is a defect, given its defect score.
 
@@ -33,7 +33,7 @@ def defect_probability(
         out_of_fold: Scores of labelled defects by scorers fitted without them, at least one.
         ordinary: Scores of ordinary rows that did not train the model, at least one.
         scores: To turn into probabilities.
-        share: Assumed fraction of defects among these rows, in (0, 1).
+        prior: Assumed fraction of defects among these rows, in (0, 1).
 
     Returns:
         Shape (row,), in [0, 1].
@@ -42,15 +42,15 @@ def defect_probability(
         Platt, "Probabilistic outputs for support vector machines", 1999; the prior as in King and Zeng, "Logistic
         regression in rare events data", 2001, section 4.1.
     """
-    return probability_at(scores, log_ratio(out_of_fold, ordinary), share)
+    return probability_at(scores, log_ratio(out_of_fold, ordinary), prior)
 
 
 def probability_at(
-    scores: Float[np.ndarray, " row"], ratio: tuple[float, float], share: float
+    scores: Float[np.ndarray, " row"], ratio: tuple[float, float], prior: float
 ) -> Float[np.ndarray, " row"]:
     """`defect_probability` for a known slope and intercept."""
     slope, intercept = ratio
-    return expit(logit(share) + slope * scores + intercept)
+    return expit(logit(prior) + slope * scores + intercept)
 
 
 def log_ratio(
@@ -86,14 +86,14 @@ class Bin:
 
 
 def reliability(
-    p: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"], share: float | None = None
+    p: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"], prior: float | None = None
 ) -> list[Bin]:
     """Do events with a probability of 20 % happen in one of five cases?
 
     Args:
         p: Probabilities that rows are defects.
         defect: Which of them are.
-        share: Fraction of defects that `p` assumes: defects and other rows are weighted to it, because labelled defects
+        prior: Fraction of defects that `p` assumes: defects and other rows are weighted to it, because labelled defects
             are not a random sample; None: the rows are a random sample.
 
     Returns:
@@ -103,7 +103,7 @@ def reliability(
         Murphy and Winkler, "Reliability of subjective probability forecasts", Applied Statistics 26, 1977.
     """
     n_all = int(defect.sum())
-    odds = 1.0 if share is None else share / (1 - share) * (len(p) - n_all) / max(n_all, 1)
+    odds = 1.0 if prior is None else prior / (1 - prior) * (len(p) - n_all) / max(n_all, 1)
     of_row, found = np.clip(np.searchsorted(EDGES, p, side="right") - 1, 0, len(EDGES) - 2), []
     for k in range(len(EDGES) - 1):
         here = of_row == k
@@ -118,9 +118,9 @@ def reliability(
     return found
 
 
-def _weighted(share: float, odds: float) -> float:
+def _weighted(fraction: float, odds: float) -> float:
     """A fraction of defects, where each defect counts as `odds` rows."""
-    return odds * share / (odds * share + 1 - share)
+    return odds * fraction / (odds * fraction + 1 - fraction)
 
 
 def brier(p: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"]) -> float:

@@ -1,4 +1,4 @@
-"""The command line: one verb a thing. PyTorch is imported by the verbs that need it, not by --help."""
+"""Command-line interface: one command per task. Commands import PyTorch when they need it; --help does not."""
 
 import signal
 import sys
@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from blemish.cli.conversion import sparing
 from blemish.cli.fits import demo, fit
 from blemish.cli.models import export, info, presets, threshold
 from blemish.cli.pages import report, review
@@ -14,7 +13,7 @@ from blemish.cli.scores import evaluate, explain, score
 from blemish.core.errors import BlemishError, ConfigError
 from blemish.core.version import __version__
 
-INTERRUPTED = "interrupted; no file was changed (an out-of-core fit goes on with --resume)"
+INTERRUPTED = "interrupted; no file was changed (resume an out-of-core fit with --resume)"
 
 app = typer.Typer(
     help="Finds the defects you care about: ranks defect > other outlier > normal.",
@@ -41,14 +40,14 @@ def _options(
     pass
 
 
-for verb in (demo, fit, score, evaluate, threshold, explain, report, review, info, export, presets):
-    app.command()(verb)
+for _command in (demo, fit, score, evaluate, threshold, explain, report, review, info, export, presets):
+    app.command()(_command)
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 the work failed, 2 wrong usage; errors are one line on stderr."""
+    """Run the command line: 0 done, 1 failed, 2 wrong usage; errors are one line on stderr."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    command = sparing(typer.main.get_command(app))
+    command = typer.main.get_command(app)
     if len(arguments) < len(sys.argv) - 1:
         command(args=arguments)
         return
@@ -61,7 +60,7 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail(INTERRUPTED, 1)
     except SystemExit as left:
-        if left.code == 128 + signal.SIGINT:  # Typer has caught the interrupt, and says nothing
+        if left.code == 128 + signal.SIGINT:  # Typer catches the interrupt and prints nothing
             _fail(INTERRUPTED, 1)
         raise
     except Exception as error:  # a traceback is for developers: --debug shows it

@@ -5,9 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from blemish.autoencoder.backbones import BACKBONES
+from blemish.autoencoder.bottlenecks import BOTTLENECKS
 from blemish.cli import options
+from blemish.cli.part_names import check_names
 from blemish.cli.printing import print_table, progress_bar, say_skipped, warnings_as_notes
 from blemish.core.errors import ConfigError, DataError
+from blemish.losses import LOSSES
+from blemish.modalities import MODALITIES
+from blemish.scoring import SCORERS
+from blemish.training import CORRUPTIONS, SCHEDULES
 
 if TYPE_CHECKING:
     from blemish.core.run_config import RunConfig
@@ -16,10 +23,10 @@ if TYPE_CHECKING:
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo"),
-    n_normal: Annotated[int, typer.Option(help="Unlabelled normal sequences to train on.", min=8)] = 400,
-    epochs: Annotated[int | None, typer.Option(help="Passes over them; default: the detector's.", min=1)] = None,
+    n_normal: Annotated[int, typer.Option(help="Number of unlabelled normal sequences to train on.", min=8)] = 400,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data; default: the detector's.", min=1)] = None,
 ) -> None:
-    """Find coins that turn 2.1 degrees a frame among coins that turn 2.0, from 8 examples."""
+    """Find coins that turn 2.1 degrees per frame among coins that turn 2.0, from 8 examples."""
     from blemish.demo import run_demo
 
     with progress_bar("coin") as advance, warnings_as_notes():
@@ -35,88 +42,75 @@ def demo(
     )
 
 
+@options.with_groups
 def fit(
     data: Annotated[
-        str | None, typer.Argument(help="See 'blemish score --help'; may stand in the config file.")
+        str | None, typer.Argument(help="See 'blemish score --help'; may be given in the config file instead.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Model file to write.")] = None,
     labels: options.Labels = None,
-    defect: options.Defect = None,
-    other: options.Other = None,
-    normal: options.Normal = None,
-    defect_folder: options.DefectFolder = None,
-    other_folder: options.OtherFolder = None,
-    normal_folder: options.NormalFolder = None,
-    limit_labels: Annotated[int | None, typer.Option(help="Use at most so many labels of each group.", min=1)] = None,
+    *,
+    groups: options.Groups,
+    limit_labels: Annotated[int | None, typer.Option(help="Use at most this many labels per group.", min=1)] = None,
     glob: options.Glob = None,
     names: options.Names = None,
     key: options.Key = None,
     drop: options.Drop = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file with these options; the command line wins.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Named choice of parts, see 'blemish presets'.")] = None,
-    modality: Annotated[str | None, typer.Option(help="A kind of data, or YAML: '{name: text, column: body}'.")] = None,
-    backbone: Annotated[
-        str | None, typer.Option(help="Network family, for example '{name: conv, upsampling: nearest}'.")
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with these options; the command line takes precedence.")
     ] = None,
-    bottleneck: Annotated[str | None, typer.Option(help="'plain', 'variational', 'rsr'.")] = None,
-    loss: Annotated[list[str] | None, typer.Option(help="Loss term; may be repeated.")] = None,
-    corruption: Annotated[str | None, typer.Option(help="'gaussian', 'mask', 'swap'.")] = None,
-    scorer: Annotated[str | None, typer.Option(help="'ensemble', 'latent' or 'reconstruction'.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Named choice of parts, see 'blemish presets'.")] = None,
+    modality: Annotated[
+        str | None,
+        typer.Option(help=f"Kind of data: {options.one_of(MODALITIES)}; or YAML: '{{name: text, column: body}}'."),
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(help=f"Network: {options.one_of(BACKBONES)}; or YAML: '{{name: conv, upsampling: nearest}}'."),
+    ] = None,
+    bottleneck: Annotated[str | None, typer.Option(help=f"{options.one_of(BOTTLENECKS)}.")] = None,
+    loss: Annotated[
+        list[str] | None, typer.Option(help=f"Loss term; may be repeated: {options.one_of(LOSSES)}.")
+    ] = None,
+    corruption: Annotated[
+        str | None, typer.Option(help=f"Noise on the training input: {options.one_of(CORRUPTIONS)}.")
+    ] = None,
+    scorer: Annotated[str | None, typer.Option(help=f"{options.one_of(SCORERS)}.")] = None,
     latent_dim: Annotated[int | None, typer.Option(help="Width of the code.", min=1)] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.", min=1)] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows of a batch.", min=1)] = None,
-    lr: Annotated[str | None, typer.Option(help="Learning rate, or a schedule.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Random state.", min=0)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows per batch.", min=1)] = None,
+    lr: Annotated[str | None, typer.Option(help=f"Learning rate, or a schedule: {options.one_of(SCHEDULES)}.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.", min=0)] = None,
     device: Annotated[str | None, typer.Option(help="'auto', 'cpu' or 'cuda'.")] = None,
     out_of_core: Annotated[
         bool | None,
         typer.Option(
             "--out-of-core/--in-memory",
-            help="Read a table or a folder of images a chunk at a time and keep what is done in OUTPUT.fit; the "
-            "default for data of more than 256 MB on disk.",
+            help="Read a table or a folder of images in chunks and keep progress in OUTPUT.fit; the default for data "
+            "of more than 256 MB on disk.",
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted fit in OUTPUT.fit.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted fit in OUTPUT.fit.")] = False,
 ) -> None:
     """Fit a detector and write it to one file."""
     if config is None:
         _need_both(data, output)
-    import yaml
-
-    from blemish.core.run_config import RunConfig, read_config
-
-    def parsed(text: str | None) -> Any:
-        try:
-            return None if text is None else yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise ConfigError(
-                f"{text!r} is neither a name nor YAML like '{{name: conv, upsampling: nearest}}'"
-            ) from None
-
-    given = {
-        "data": data, "output": None if output is None else str(output), "labels": labels, "defect": defect,
-        "other": other, "normal": normal, "defect_folder": defect_folder, "other_folder": other_folder,
-        "normal_folder": normal_folder, "limit_labels": limit_labels, "glob": glob, "names": names, "key": key,
-        "drop": drop, "preset": preset, "modality": parsed(modality), "backbone": parsed(backbone),
-        "bottleneck": parsed(bottleneck), "losses": [parsed(term) for term in loss] if loss else None,
-        "corruption": parsed(corruption), "scorer": parsed(scorer), "latent_dim": latent_dim, "epochs": epochs,
-        "batch_size": batch_size, "lr": parsed(lr), "random_state": seed, "device": device,
-        "out_of_core": out_of_core,
-    }  # fmt: skip
-    base = {} if config is None else read_config(config).given()
-    run = RunConfig.check({**base, **{k: v for k, v in given.items() if v is not None}}, "the command line")
-    _need_both(run.data, run.output)
-    from blemish.cli.part_names import check_names
-    from blemish.presets import of_preset
-
-    output = Path(str(run.output))
-    arguments = of_preset(run.preset or "default", run.detector_arguments())
-    check_names(arguments)
+    run = _checked_run(
+        config,
+        {
+            "data": data, "output": None if output is None else str(output), "labels": labels, **groups.given(),
+            "limit_labels": limit_labels, "glob": glob, "names": names, "key": key, "drop": drop, "preset": preset,
+            "modality": _parsed(modality), "backbone": _parsed(backbone), "bottleneck": _parsed(bottleneck),
+            "losses": [_parsed(term) for term in loss] if loss else None, "corruption": _parsed(corruption),
+            "scorer": _parsed(scorer), "latent_dim": latent_dim, "epochs": epochs, "batch_size": batch_size,
+            "lr": _parsed(lr), "random_state": seed, "device": device, "out_of_core": out_of_core,
+        },
+    )  # fmt: skip
+    arguments, output = _checked_arguments(run), Path(str(run.output))
     from blemish.core.store import need_place
     from blemish.data.inputs import is_large
 
     need_place(output, run.data, config, run.labels, run.names if isinstance(run.names, str) else None)
-
     if resume or (is_large(run) if run.out_of_core is None else run.out_of_core):
         det, modality, skipped = _fit_out_of_core(run, arguments, output, resume=resume)
     else:
@@ -128,8 +122,37 @@ def fit(
     typer.echo(f"wrote {output}")
 
 
+def _parsed(text: str | None) -> Any:
+    """A part as it is written on the command line: a name, a number, or a mapping in YAML."""
+    import yaml
+
+    try:
+        return None if text is None else yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"{text!r} is neither a name nor YAML like '{{name: conv, upsampling: nearest}}'") from None
+
+
+def _checked_run(config: Path | None, given: dict[str, Any]) -> "RunConfig":
+    """The run file, if any, with what was given on the command line in place of its values."""
+    from blemish.core.run_config import RunConfig, read_config
+
+    base = {} if config is None else read_config(config).given()
+    run = RunConfig.check({**base, **{k: v for k, v in given.items() if v is not None}}, "the command line")
+    _need_both(run.data, run.output)
+    return run
+
+
+def _checked_arguments(run: "RunConfig") -> dict[str, Any]:
+    """`DefectDetector`'s arguments; misspelt parts are refused before PyTorch is imported."""
+    from blemish.presets import of_preset
+
+    arguments = of_preset(run.preset or "default", run.detector_arguments())
+    check_names(arguments)
+    return arguments
+
+
 def _settle_modality(det: "DefectDetector", found: str) -> None:
-    """What was read is what is fitted: as 'auto' says, or as was asked for."""
+    """Fit the kind of data that was read; refuse another one that was asked for."""
     if det.modality == "auto":
         det.set_params(modality=found)
     elif isinstance(det.modality, str) and det.modality != found:

@@ -1,4 +1,4 @@
-"""`blemish threshold`, `info`, `export` and `presets`: what a model is, and what can be changed of it."""
+"""`blemish threshold`, `info`, `export` and `presets`: inspect, adjust and export a model."""
 
 import json
 from pathlib import Path
@@ -15,25 +15,31 @@ if TYPE_CHECKING:
 
 def threshold(
     model: options.ModelFile,
-    recall: Annotated[float | None, typer.Option(help="Share of the defects to find.")] = None,
-    precision: Annotated[float | None, typer.Option(help="Share of defects among what is reported.")] = None,
+    recall: Annotated[float | None, typer.Option(help="Fraction of defects to find.")] = None,
+    precision: Annotated[float | None, typer.Option(help="Fraction of defects among flagged rows.")] = None,
     false_positive_rate: Annotated[
-        float | None, typer.Option(help="Share of ordinary rows that may be reported.")
+        float | None, typer.Option(help="Fraction of normal rows that may be flagged.")
     ] = None,
-    budget: Annotated[int | None, typer.Option(help="Rows to report in a batch of the held-out rows' size.")] = None,
-    contamination: Annotated[float | None, typer.Option(help="Share to report of rows like the training rows.")] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Number of rows to flag in a batch as large as the held-out set.")
+    ] = None,
+    contamination: Annotated[
+        float | None, typer.Option(help="Fraction of rows to flag, if new data resemble the training data.")
+    ] = None,
     defect_share: Annotated[
-        float | None, typer.Option(help="Expected share of defects among the rows to score: for probabilities.")
+        float | None, typer.Option(help="Expected fraction of defects among the rows to score; used by probabilities.")
     ] = None,
-    other_share: Annotated[float | None, typer.Option(help="Expected share of other outliers; default: 0.07.")] = None,
+    other_share: Annotated[
+        float | None, typer.Option(help="Expected fraction of other outliers; default: 0.07.")
+    ] = None,
 ) -> None:
-    """Change where the model cuts, or which shares its probabilities assume, without fitting again."""
+    """Change the threshold, or the fractions that the probabilities assume, without fitting again."""
     targets: dict[str, Any] = {
         "recall": recall, "precision": precision, "false_positive_rate": false_positive_rate, "budget": budget,
         "contamination": contamination,
     }  # fmt: skip
     if other_share is not None and defect_share is None:
-        raise typer.BadParameter("--other-share needs --defect-share: say both shares")
+        raise typer.BadParameter("--other-share needs --defect-share: give both")
     n_given = sum(value is not None for value in targets.values())
     if n_given > 1 or (n_given == 0 and defect_share is None):
         raise typer.BadParameter(f"give exactly one of --{', --'.join(targets).replace('_', '-')}")
@@ -45,8 +51,8 @@ def threshold(
     det = load(model)
     before, said = det.threshold_, []
     if defect_share is not None:
-        shares = det.set_prior(defect=defect_share, other=other_share).prior_
-        said.append("assumed shares: " + ", ".join(f"{name} {share:.4g}" for name, share in shares.items()))
+        prior = det.set_prior(defect=defect_share, other=other_share).prior_
+        said.append("assumed fractions: " + ", ".join(f"{name} {value:.4g}" for name, value in prior.items()))
     if n_given:
         det.set_threshold(**targets)
         said += [f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}", det.promise_.text]
@@ -56,14 +62,14 @@ def threshold(
 
 def info(
     model: options.ModelFile,
-    config: Annotated[bool, typer.Option("--config", help="Print the run file that reproduces the model.")] = False,
+    config: Annotated[bool, typer.Option("--config", help="Print a run file that reproduces the model.")] = False,
     labels: Annotated[
-        bool, typer.Option("--labels", help="Say what the labels are worth; draws the learning curve and keeps it.")
+        bool, typer.Option("--labels", help="Report how much the labels help; computes and stores the learning curve.")
     ] = False,
-    budget: Annotated[int | None, typer.Option(help="With --labels: rows to look at in a batch.")] = None,
+    budget: Annotated[int | None, typer.Option(help="With --labels: number of rows to inspect per batch.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show what a model is made of and what it was fitted on, or what its labels are worth."""
+    """Show what a model is made of and what it was fitted on, or how much its labels help."""
     from blemish.core.store import need_file
 
     need_file(model)
@@ -103,7 +109,7 @@ def _say_labels(det: "DefectDetector", model: Path, budget: int | None, as_json:
         for s in found.curve
     ]  # fmt: skip
     if rows:
-        columns = ["labelled defects", "ordinary rows below the others", "found", "precision", "90 % interval"]
+        columns = ["labelled defects", "normal rows ranked below", "recall", "precision", "90 % interval"]
         print_table(f"learning curve, at a budget of {found.budget} of {found.batch} rows", columns, rows)
     typer.echo(str(found))
 
@@ -113,7 +119,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
     data: Annotated[
         str | None,
-        typer.Option(help="Samples to compare the export with the model on; default: what the model kept."),
+        typer.Option(help="Samples on which to compare the export with the model; default: those kept in the model."),
     ] = None,
     glob: options.Glob = None,
     names: options.Names = None,
@@ -137,7 +143,7 @@ def export(
 
 
 def presets() -> None:
-    """List the named choices of parts."""
+    """List the presets: named choices of parts."""
     from blemish.presets import PRESETS
 
     print_table("presets", ["name", "what", "source"], [(name, p.summary, p.paper) for name, p in PRESETS.items()])

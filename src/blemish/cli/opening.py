@@ -1,4 +1,4 @@
-"""A model and the samples that a command was pointed at."""
+"""Open a model and the samples to apply it to."""
 
 import os
 from typing import TYPE_CHECKING

@@ -1,32 +1,78 @@
-"""Arguments and options that several verbs share."""
+"""Arguments and options that several commands share."""
 
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 Data = Annotated[
     str,
     typer.Argument(
-        help="A CSV, Parquet, Arrow or NPZ file; a text file, one document a line; a folder of images, videos, frame "
-        "folders or .txt files."
+        help="A CSV, Parquet, Arrow or NPZ file; a text file, one document per line; a folder of images, videos, "
+        "frame folders or .txt files."
     ),
 ]
-ModelFile = Annotated[Path, typer.Argument(help="A model that 'blemish fit' wrote.")]
+ModelFile = Annotated[Path, typer.Argument(help="A model written by 'blemish fit'.")]
 Labels = Annotated[str | None, typer.Option(help="Column of labels; for folders a table of names and labels.")]
-Defect = Annotated[list[str] | None, typer.Option(help="Label value that means defect; may be repeated.")]
-Other = Annotated[
-    list[str] | None, typer.Option(help="Label value that means an outlier, but not mine; '*': all the rest.")
-]
-Normal = Annotated[list[str] | None, typer.Option(help="Label value that means normal.")]
-DefectFolder = Annotated[list[str] | None, typer.Option(help="Folder name whose files are defects.")]
-OtherFolder = Annotated[
-    list[str] | None, typer.Option(help="Folder name whose files are other outliers; '*': the rest.")
-]
-NormalFolder = Annotated[list[str] | None, typer.Option(help="Folder name whose files are normal.")]
-Glob = Annotated[str | None, typer.Option(help="Which file names in a folder count, for example '*.jpg'.")]
-Names = Annotated[str | None, typer.Option(help="File with the column names of a CSV without a header, one a line.")]
+Glob = Annotated[str | None, typer.Option(help="Use only the files of a folder that match, for example '*.jpg'.")]
+Names = Annotated[str | None, typer.Option(help="File with the column names of a CSV without a header, one per line.")]
 Key = Annotated[str | None, typer.Option(help="Column that names the rows.")]
 Drop = Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")]
 Device = Annotated[str, typer.Option(help="'auto', 'cpu' or 'cuda'.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which label values and which folders mean which group, as given on the command line."""
+
+    defect: Annotated[list[str] | None, typer.Option(help="Label value that means defect; may be repeated.")] = None
+    other: Annotated[
+        list[str] | None, typer.Option(help="Label value for other outliers; '*' means every remaining value.")
+    ] = None
+    normal: Annotated[list[str] | None, typer.Option(help="Label value that means normal.")] = None
+    defect_folder: Annotated[list[str] | None, typer.Option(help="Folder name whose files are defects.")] = None
+    other_folder: Annotated[
+        list[str] | None, typer.Option(help="Folder name whose files are other outliers; '*' means all remaining ones.")
+    ] = None
+    normal_folder: Annotated[list[str] | None, typer.Option(help="Folder name whose files are normal.")] = None
+
+    def given(self) -> dict[str, Any]:
+        """Keys of a `RunConfig`."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def with_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with one option per field of `Groups` in place of its parameter `groups`.
+
+    Typer reads options from a function's parameters and knows no bundles of them; without this, each command that takes
+    labels would repeat the six.
+    """
+    bundle = list(inspect.signature(Groups).parameters.values())
+    own = list(inspect.signature(command).parameters.values())
+    at = [parameter.name for parameter in own].index("groups")
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        groups = Groups(**{parameter.name: given.pop(parameter.name) for parameter in bundle})
+        command(**given, groups=groups)
+
+    parameters = [*own[:at], *bundle, *own[at + 1 :]]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Names for a help text.
+
+    Example:
+        >>> one_of(["mse", "huber", "bce"])
+        "'mse', 'huber' or 'bce'"
+    """
+    *rest, last = map(repr, names)
+    return f"{', '.join(rest)} or {last}" if rest else last

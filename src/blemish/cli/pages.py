@@ -1,4 +1,4 @@
-"""`blemish report` and `blemish review`: pages to look at."""
+"""`blemish report` and `blemish review`: HTML pages."""
 
 import sys
 from pathlib import Path
@@ -9,29 +9,27 @@ import typer
 from blemish.cli import options
 from blemish.cli.printing import say_skipped, warnings_as_notes
 from blemish.core.errors import DataError
+from blemish.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
 
 
+@options.with_groups
 def report(
     model: options.ModelFile,
     data: options.Data,
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path("report.html"),
     labels: options.Labels = None,
-    defect: options.Defect = None,
-    other: options.Other = None,
-    normal: options.Normal = None,
-    defect_folder: options.DefectFolder = None,
-    other_folder: options.OtherFolder = None,
-    normal_folder: options.NormalFolder = None,
+    *,
+    groups: options.Groups,
     top: Annotated[int, typer.Option(help="Hits to explain, highest scores first.", min=1)] = 10,
     glob: options.Glob = None,
     names: options.Names = None,
     key: options.Key = None,
     device: options.Device = "auto",
 ) -> None:
-    """Write one page to show: scores, map, top hits with reasons, threshold, training, data problems."""
+    """Write one HTML page: scores, map, top hits with explanations, threshold, training, data problems."""
     import shlex
 
     if output.suffix.lower() not in (".html", ".htm"):
@@ -44,10 +42,7 @@ def report(
     from blemish.report import write_page
     from blemish.report.overview import model_page
 
-    run = RunConfig(
-        labels=labels, defect=defect, other=other, normal=normal, defect_folder=defect_folder,
-        other_folder=other_folder, normal_folder=normal_folder,
-    )  # fmt: skip
+    run = RunConfig(labels=labels, **groups.given())
     with warnings_as_notes():
         from blemish.detector import load
 
@@ -62,33 +57,33 @@ def report(
         )
     write_page(output, page)
     say_skipped(samples.skipped)
-    typer.echo(f"wrote {output}: one file, it opens without a network")
+    typer.echo(f"wrote {output}: one file that opens offline")
 
 
 def review(
     data: options.Data,
-    model: Annotated[Path | None, typer.Option(help="A model to start with; without one it is fitted first.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model to start with; default: fit one first.")] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="Where labels are kept: a SQLite file, default NAME.labels.db here, or postgresql://…"),
+        typer.Option(help="Label database: a SQLite file (default: NAME.labels.db in this folder) or postgresql://…"),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port; default: 8765 or the next free one.", min=0, max=65535)
+        int | None, typer.Option(help="Port; default: 8765, or the next free one.", min=0, max=65535)
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the link.")] = False,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others than yourself can reach all but the default.")
+        str, typer.Option(help="Address to listen on. Other machines can reach any address except the default.")
     ] = "127.0.0.1",
     glob: options.Glob = None,
     names: options.Names = None,
     key: options.Key = None,
     drop: options.Drop = None,
-    modality: Annotated[str, typer.Option(help="'auto', 'tabular', 'image', 'video' or 'text'.")] = "auto",
-    column: Annotated[str | None, typer.Option(help="The column of a table that holds the texts.")] = None,
-    seed: Annotated[int, typer.Option(help="Random state.", min=0)] = 0,
+    modality: Annotated[str, typer.Option(help=f"{options.one_of(['auto', *MODALITIES])}.")] = "auto",
+    column: Annotated[str | None, typer.Option(help="Column of a table that holds the texts.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0)] = 0,
     device: options.Device = "auto",
 ) -> None:
-    """Open a local page: look at the top hits, mark a few, refit, export."""
+    """Open a local page: inspect the top hits, mark a few, refit, export."""
     from blemish.core.errors import missing_extra
 
     try:
@@ -106,18 +101,18 @@ def review(
         det = None if model is None else load(model, device=device)
         reading = {"glob": glob, "names": names, "key": key, "drop": drop or [], "modality": modality, "column": column}
         catalogue = open_catalogue(data, **(reading if det is None else _as_in_training(det, reading)))
-    if column and catalogue.modality != "text":
+    if column and not hasattr(MODALITIES[catalogue.modality], "column"):
         raise DataError(
-            f"--column is for texts, these data are {catalogue.modality}; leave it out, or add --modality text"
+            f"--column is for texts, but these data are {catalogue.modality}; leave it out, or add --modality text"
         )
     place = labels or f"{Path(data).resolve().stem}.labels.db"
     ledger = Ledger(place)
-    typer.echo(f"{len(catalogue)} {catalogue.modality} samples; labels are kept in {ledger.name}")
+    typer.echo(f"{len(catalogue)} {catalogue.modality} samples; labels are stored in {ledger.name}")
     serve(Review(catalogue, ledger, det, seed=seed), host, port, browser=not no_browser, say=typer.echo)
 
 
 def _as_in_training(det: "DefectDetector", reading: dict[str, Any]) -> dict[str, Any]:
-    """How to read data for a model: as its training data were read, but for what the command line says."""
+    """How to read data for a model: as its training data were read, except where the command line differs."""
     from blemish.data.inputs import reading_options
 
     run = reading_options(det)

@@ -1,6 +1,6 @@
-"""A misspelt part is refused before PyTorch is imported."""
+"""Refuse misspelt parts before PyTorch is imported."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from blemish.autoencoder.backbones import BACKBONES
@@ -20,17 +20,28 @@ PARTS = {
     "scorer": SCORERS,
     "lr": SCHEDULES,
 }
-"""Argument of `DefectDetector` → the parts that it chooses from."""
+"""Argument of `DefectDetector` → the parts to choose from."""
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Names for a sentence.
+
+    Example:
+        >>> one_of(["gaussian", "mask", "swap"])
+        "'gaussian', 'mask' or 'swap'"
+    """
+    *first, last = map(repr, names)
+    return f"{', '.join(first)} or {last}"
 
 
 def check_names(arguments: Mapping[str, Any]) -> None:
-    """Refuse misspelt parts early; options are checked where the parts are chosen.
+    """Refuse misspelt parts; their options are checked where the parts are chosen.
 
     Args:
-        arguments: `DefectDetector`'s, by name; some of them.
+        arguments: Some arguments of `DefectDetector`, by name.
 
     Raises:
-        ConfigError: If a part is unknown; the nearest is named.
+        ConfigError: If a part is unknown; the message suggests the nearest name.
     """
     for argument, parts in PARTS.items():
         given, kind = arguments.get(argument), "loss" if argument == "losses" else argument

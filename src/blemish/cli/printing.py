@@ -1,4 +1,4 @@
-"""What the verbs print: tables and results on stdout; notes, bars and errors on stderr."""
+"""What the commands print: tables and results on stdout; notes, progress bars and errors on stderr."""
 
 import warnings
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def warnings_as_notes() -> "Iterator[None]":
-    """Warnings as one line each on stderr; those of one kind after the fifth are counted."""
+    """Print warnings on stderr, one line each; after the fifth only their number."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -26,20 +26,20 @@ def warnings_as_notes() -> "Iterator[None]":
 
 
 def say_skipped(skipped: "Sequence[str]") -> None:
-    """Which samples were left out, if any, on stderr."""
+    """Print on stderr which samples were left out, if any."""
     if skipped:
         names = ", ".join(skipped[:5]) + (" …" if len(skipped) > 5 else "")
         typer.echo(f"skipped {len(skipped)} that cannot be used: {names}", err=True)
 
 
 def short(value: Any, width: int = 24) -> str:
-    """A value for a cell: four digits of a number, at most so many letters."""
+    """A value for a cell: numbers with four digits, text cut to `width` characters."""
     text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def print_table(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
-    """As wide as the terminal, or 120 letters where there is none."""
+    """Print a table as wide as the terminal, or 120 characters without one."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -55,7 +55,7 @@ def print_table(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> 
 
 @contextmanager
 def progress_bar(title: str) -> "Iterator[Any]":
-    """A bar on stderr, drawn from epoch records; `advance(record, label)`."""
+    """A progress bar on stderr; yields `advance(record, label)`, which takes epoch records."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -72,7 +72,7 @@ def progress_bar(title: str) -> "Iterator[Any]":
 
 @contextmanager
 def row_bar(n: int) -> "Iterator[Callable[[int], None]]":
-    """A bar on stderr of rows done; call what is given with how many more."""
+    """A progress bar on stderr; yields a function that takes the number of rows just done."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -1,4 +1,4 @@
-"""`blemish score`, `evaluate` and `explain`: what a model says of samples."""
+"""`blemish score`, `evaluate` and `explain`: apply a model to samples."""
 
 import json
 from collections import Counter
@@ -24,7 +24,7 @@ def score(
     key: options.Key = None,
     device: options.Device = "auto",
 ) -> None:
-    """Score every sample: how unusual, how much like my defect."""
+    """Score every sample: how unusual it is, and how much like your defects."""
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
     from blemish.core.store import need_file, need_place
@@ -58,22 +58,19 @@ def score(
     typer.echo(f"wrote {output}")
 
 
+@options.with_groups
 def evaluate(
     model: options.ModelFile,
     data: options.Data,
     truth: Annotated[
         str | None, typer.Option(help="Column of true labels; for folders a table of names and labels.")
     ] = None,
-    defect: options.Defect = None,
-    other: options.Other = None,
-    normal: options.Normal = None,
-    defect_folder: options.DefectFolder = None,
-    other_folder: options.OtherFolder = None,
-    normal_folder: options.NormalFolder = None,
+    *,
+    groups: options.Groups,
     glob: options.Glob = None,
     names: options.Names = None,
     device: options.Device = "auto",
-    plot: Annotated[Path | None, typer.Option(help="HTML file to write: both scores by kind.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="HTML file to write, with both scores by kind.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Compare the ranking with the truth: average precision, and AUROC above every other kind."""
@@ -86,15 +83,12 @@ def evaluate(
     if plot is not None:
         need_place(plot, model, data, truth)
 
-    run = RunConfig(
-        labels=truth, defect=defect, other=other, normal=normal, defect_folder=defect_folder,
-        other_folder=other_folder, normal_folder=normal_folder,
-    )  # fmt: skip
+    run = RunConfig(labels=truth, **groups.given())
     with warnings_as_notes():
         det, samples = open_both(model, data, device, glob=glob, names=names, truth=truth)
         words = labels_for(samples, run, everything=True)
         if words is None:
-            raise LabelError("say what is true: --truth COLUMN, or --defect-folder NAME for a folder")
+            raise LabelError("no ground truth: use --truth COLUMN, or --defect-folder NAME for a folder")
         kinds = kinds_of(samples, run, words)
         results = evaluation(det, samples.X, words, kinds)
         if plot is not None:
@@ -133,14 +127,14 @@ def explain(
     model: options.ModelFile,
     data: options.Data,
     top: Annotated[int, typer.Option(help="Samples to explain, highest scores first.", min=1)] = 5,
-    elements: Annotated[int, typer.Option(help="Columns or regions of each.", min=1)] = 3,
+    elements: Annotated[int, typer.Option(help="Columns or regions per sample.", min=1)] = 3,
     glob: options.Glob = None,
     names: options.Names = None,
     key: options.Key = None,
     device: options.Device = "auto",
     as_json: options.AsJson = False,
 ) -> None:
-    """Say why the top samples are flagged."""
+    """Explain why the top samples are flagged."""
     from blemish.cli.opening import open_both
     from blemish.data.inputs import keys_of
     from blemish.report.results import top_explanations

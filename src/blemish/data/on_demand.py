@@ -1,6 +1,7 @@
 """Texts and clips without memory: what is not looked at stays on the disk."""
 
 import contextlib
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -14,7 +15,17 @@ import pyarrow as pa
 from blemish.core.errors import DataError, DataWarning
 from blemish.data import mapped
 from blemish.data.recordings import cut, frame_folders, video_frames
-from blemish.data.sources import Samples, has_lines, look_into, read_frames, table_suffix
+from blemish.data.sources import (
+    IMAGES,
+    VIDEOS,
+    Folder,
+    Samples,
+    has_lines,
+    look_into,
+    looks_like_frames,
+    read_frames,
+    table_suffix,
+)
 from blemish.data.streams import open_stream
 from blemish.data.texts import decoded, holds_only_texts, texts_of
 
@@ -220,3 +231,20 @@ def _of_video(content: np.ndarray, start: int, end: int) -> np.ndarray:
 
 def _of_folder(files: Sequence[Path], name: str, start: int, end: int) -> np.ndarray:
     return read_frames(files[start:end], name)
+
+
+def folder_of_pictures(path: Path, glob: str, modality: str) -> Folder | None:
+    """The pictures of a folder that is nothing else, unread; None where `read` has to decide."""
+    if not path.is_dir() or modality not in ("auto", "image"):
+        return None
+    pictures, videos = [], False
+    for folder, folders, files in os.walk(path):
+        folders.sort()
+        for name in sorted(files):
+            if Path(name).match(glob):
+                pictures += [Path(folder, name)] if name.lower().endswith(IMAGES) else []
+                videos |= name.lower().endswith(VIDEOS)
+    pictures.sort()
+    if modality == "auto" and (videos or looks_like_frames(pictures)):
+        return None
+    return Folder("image", [], [], pictures) if pictures else None

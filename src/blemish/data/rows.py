@@ -14,7 +14,7 @@ from scipy.sparse import issparse
 
 from blemish.core.errors import DataError
 from blemish.data.columns import eager, is_frame
-from blemish.data.sources import IMAGES, kind_of_array, planes_of, read, read_images
+from blemish.data.sources import IMAGES, KINDS, kind_of_array, planes_of, read, read_images
 from blemish.data.texts import holds_only_texts, is_series, texts_of
 
 
@@ -116,7 +116,9 @@ def _read(X: Any, modality: str, frames: int | None, column: str | None) -> Rows
     if isinstance(X, Mapping):
         return _columns(X)
     if isinstance(X, np.ndarray):
-        return _array(X)
+        return _array(X, modality)
+    if modality not in ("auto", *KINDS):
+        return Rows(X, modality, range(len(X)), np.ones(len(X), dtype=bool))
     if isinstance(X, Sequence) and len(X) and all(isinstance(item, (str, os.PathLike)) for item in X):
         if modality == "auto" and not any(_is_path(item) for item in X):
             return _texts(X)
@@ -135,7 +137,9 @@ def _refuse(X: Any) -> None:
         eager(X)
 
 
-def _array(X: np.ndarray) -> Rows:
+def _array(X: np.ndarray, modality: str = "auto") -> Rows:
+    if modality not in ("auto", *KINDS):
+        return Rows(X, modality, range(len(X)), np.ones(len(X), dtype=bool))
     if X.ndim == 1 and len(X) and all(isinstance(item, str) for item in X):
         return _texts(X)
     if X.dtype == object and X.ndim == 1 and len(X) and all(isinstance(item, np.ndarray) for item in X):

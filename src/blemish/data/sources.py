@@ -30,6 +30,8 @@ UNDECODABLE = (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError)
 """What Pillow raises where a file is no picture that it can decode."""
 
 PathLike = str | os.PathLike[str]
+KINDS = ("tabular", "image", "video", "text")
+"""What reading tells apart; data of any other kind that is asked for by name are for its modality to check."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def read(
     if kind is None:
         raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
     if kind == ".npz":
-        return _read_npz(path, take_out)
+        return _read_npz(path, take_out, modality)
     if has_lines(path, modality, names):
         return _read_lines(path)
     return from_table(read_table(path, names), take_out, modality, column)
@@ -178,7 +180,7 @@ def from_table(
     return Samples(features, keys, "tabular", columns=apart)
 
 
-def _read_npz(path: Path, take_out: Sequence[str]) -> Samples:
+def _read_npz(path: Path, take_out: Sequence[str], modality: str) -> Samples:
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -191,15 +193,17 @@ def _read_npz(path: Path, take_out: Sequence[str]) -> Samples:
         if name in arrays and arrays[name].shape != (len(X),):
             raise DataError(f"{path}: array {name!r} has shape {arrays[name].shape}, but there are {len(X)} samples")
     columns = {name: array.tolist() for name, array in arrays.items() if array.shape == (len(X),)}
-    return Samples(X, list(range(len(X))), kind_of_array(X), columns=columns)
+    return Samples(X, list(range(len(X))), kind_of_array(X, modality), columns=columns)
 
 
-def kind_of_array(X: np.ndarray) -> str:
-    """'tabular', 'image' or 'video', by the number of axes.
+def kind_of_array(X: np.ndarray, modality: str = "auto") -> str:
+    """'tabular', 'image' or 'video', by the number of axes; or what was asked for, where that is none of `KINDS`.
 
     Raises:
         DataError: If there is no such kind.
     """
+    if modality not in ("auto", *KINDS):
+        return modality
     kinds = {2: "tabular", 3: "image", 4: "image", 5: "video"}
     if X.ndim not in kinds:
         raise DataError(

@@ -1,7 +1,6 @@
 """Why is this one flagged? Elements that reconstruct badly, and the labelled samples it lies near."""
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,26 +9,12 @@ from jaxtyping import Bool, Float, Int
 
 from blemish.core.errors import DataError
 from blemish.data.columns import frame_html, frame_of
-from blemish.explain.occlusion import (
-    LEAST_CHANGE,
-    drivers,
-    falls,
-    holds,
-    named_together,
-    tail,
-    typical_row,
-    without_cells,
-    without_columns,
-    without_words,
-)
+from blemish.explain.occlusion import drivers, falls, named_together, tail, typical_row, without_columns
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
-from blemish.modalities.tabular import FittedTabular
-from blemish.modalities.text import FittedText
 from blemish.scoring.evidence import Evidence
 from blemish.training.sparse import TensorRows
 
-GRID = 8
 SAME_CODE = 1e-10
 """Squared distance, relative to a code's squared length, below which two codes differ by rounding: 1e-5 in length."""
 
@@ -182,11 +167,11 @@ def explain(fitted: Fitted, names: list[Any], x: TensorRows, by: str) -> Explana
     """
     model, modality = fitted.model, fitted.model.modality
     evidence, error_map = model.evidence(x), model.error_map(x)
-    shown, kept = _of_columns(model, x, error_map) if modality.elements else _of_regions(error_map)
+    shown, kept = _of_columns(model, x, error_map) if modality.elements else _of_regions(model, error_map)
     if by == "score":
         shown |= _of_scores(fitted, x.to_dense(), evidence, kept)
-        if isinstance(modality, FittedTabular):
-            shown["chances"] = modality.chances(model.reconstruct(x).cpu().numpy())
+        if modality.blocks:
+            shown["chances"] = modality.likeliest(model.reconstruct(x).cpu().numpy())
     return Explanation(
         index=names,
         nearest_defects=nearest(evidence.z, fitted.defects.codes, fitted.defects.names),
@@ -196,9 +181,9 @@ def explain(fitted: Fitted, names: list[Any], x: TensorRows, by: str) -> Explana
     )
 
 
-def _of_regions(error_map: Float[np.ndarray, "row *sample"]) -> tuple[dict[str, Any], np.ndarray]:
+def _of_regions(model: Model, error_map: Float[np.ndarray, "row *sample"]) -> tuple[dict[str, Any], np.ndarray]:
     """Fields of `Explanation`, from 'elements' to 'expected', and which elements are shown: all regions."""
-    elements, error = regions(error_map)
+    elements, error = model.modality.regions(error_map)
     shown = {"elements": elements, "error": error, "total": error.sum(axis=1), "seen": None, "expected": None}
     return shown, np.ones(len(elements), dtype=bool)
 
@@ -207,11 +192,11 @@ def _of_columns(
     model: Model, x: TensorRows, error: Float[np.ndarray, "row element"]
 ) -> tuple[dict[str, Any], np.ndarray]:
     """The same of columns, or of the words that matter in some of the texts."""
-    modality: Any = model.modality
+    modality = model.modality
     elements, total, kept = modality.elements, error.sum(axis=1), np.ones(error.shape[1], dtype=bool)
     values = [x.to_dense().cpu().numpy(), model.reconstruct(x).cpu().numpy()]
-    if isinstance(modality, FittedText):
-        matters = modality.matters(values[0], error)
+    matters = modality.matters(values[0], error)
+    if matters is not None:
         kept = np.asarray(matters.any(axis=0))
         elements, error, values = those_that_matter(matters, elements, error, values)
     seen, expected = map(modality.describe, values)
@@ -237,17 +222,17 @@ def _of_scores(
     unusual = tail(fitted.calibration.outlier, fitted.outlier_score(evidence))
     alike = tail(fitted.calibration.ordinary, fitted.defect_score(evidence)) if fitted.n_defects else None
     facts: dict[str, Any] = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
-    blocks, n = model.modality.blocks, int(kept.sum())
-    if model.choices.modality.name == "text":
-        return {**facts, "fall": falls(score, x, without_words, lambda sample: holds(sample, kept), n)}
-    normals = model.decode(fitted.normals.codes)
+    modality, n = model.modality, int(kept.sum())
+    blocks, normals = modality.blocks, model.decode(fitted.normals.codes)
     if blocks:
         typical = typical_row(normals, blocks)
         fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)
         facts["named"], facts["together"] = named_together(score, x, typical, blocks, fall)
     else:
-        picture = normals.median(dim=0).values
-        fall = falls(score, x, lambda s: without_cells(s, picture), lambda _: list(range(n)), n, LEAST_CHANGE)
+        normal = normals.median(dim=0).values
+        fall = falls(
+            score, x, lambda s: modality.replaced(s, normal), lambda s: modality.held(s, kept), n, modality.min_change
+        )
     return {**facts, "fall": fall}
 
 
@@ -274,30 +259,6 @@ def regularity(error: Float[np.ndarray, " frame"]) -> Float[np.ndarray, " frame"
     """
     low, high = error.min(), error.max()
     return 1 - (error - low) / (high - low) if high > low else np.ones_like(error)
-
-
-def regions(error_map: Float[np.ndarray, "row *sample"]) -> tuple[tuple[str, ...], Float[np.ndarray, "row element"]]:
-    """Mean error of each cell of an 8 x 8 grid, of every frame for video.
-
-    Args:
-        error_map: (row, channel, height, width) or (row, frame, channel, height, width).
-
-    Returns:
-        A name for each cell, and the means (row, cell).
-    """
-    frames = error_map.mean(axis=-3)  # channels together
-    frames = frames if frames.ndim == 4 else frames[:, None]
-    height, width = frames.shape[-2:]
-    tops = np.linspace(0, height, min(GRID, height) + 1).astype(int)
-    lefts = np.linspace(0, width, min(GRID, width) + 1).astype(int)
-    names, means = [], []
-    for frame in range(frames.shape[1]):
-        prefix = f"frame {frame}, " if frames.shape[1] > 1 else ""
-        for top, bottom in pairwise(tops):
-            for left, right in pairwise(lefts):
-                names.append(f"{prefix}rows {top}-{bottom - 1}, columns {left}-{right - 1}")
-                means.append(frames[:, frame, top:bottom, left:right].mean(axis=(1, 2)))
-    return tuple(names), np.stack(means, axis=1)
 
 
 def those_that_matter(

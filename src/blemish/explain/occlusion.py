@@ -1,22 +1,17 @@
 """Which elements make the score: replace each by its normal value, and see how far the score falls."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, normalize
 
 from blemish.core.output import Block
 
-GRID = 8
 TOGETHER = 3
 """Columns that are chosen as a set: each costs as many scorings as there are columns."""
 ROWS_AT_ONCE = 256
-LEAST_CHANGE = 1 / 255
-"""Of a pixel: one level of an 8-bit picture."""
 
 Score = Callable[[Tensor], Float[np.ndarray, " row"]]
 
@@ -129,45 +124,6 @@ def without_columns(
     return copies
 
 
-def without_words(sample: Float[Tensor, " term"]) -> Float[Tensor, "element term"]:
-    """A copy for each word that the text holds, without it; rows keep their length, as a text without it would have."""
-    words = sample.nonzero().flatten()
-    copies = sample.repeat(len(words), 1)
-    copies[torch.arange(len(words)), words] = 0
-    return normalize(copies, dim=1) * sample.norm()
-
-
-def without_cells(
-    sample: Float[Tensor, "*frame channel height width"], typical: Float[Tensor, "*frame channel height width"]
-) -> Float[Tensor, "element *sample"]:
-    """A copy for each cell of the grid (of each frame), its pixels taken from the typical picture.
-
-    The replaced cell keeps the level of light that surrounds it, and its edge is soft: a hard one would itself be
-    something that a texture expert finds.
-    """
-    masks = cell_masks(sample.shape[-2], sample.shape[-1]).to(sample)
-    soft = avg_pool2d(masks[:, None], 3, stride=1, padding=1, count_include_pad=False)[:, 0]
-    frames, normals = (t if t.ndim == 4 else t[None] for t in (sample, typical))
-    copies = []
-    for frame, (picture, normal) in enumerate(zip(frames, normals, strict=True)):
-        level = (picture - normal).flatten(1).median(dim=1).values[:, None, None]
-        patched = torch.lerp(picture, (normal + level).clamp(0, 1), soft[:, None])
-        for one in patched:
-            copy = frames.clone()
-            copy[frame] = one
-            copies.append(copy)
-    return torch.stack(copies).reshape(-1, *sample.shape)
-
-
-def cell_masks(height: int, width: int) -> Float[Tensor, "cell height width"]:
-    """1 inside each cell of the 8 x 8 grid, in the order of `blemish.explain.explanation.regions`."""
-    tops, lefts = (np.linspace(0, side, min(GRID, side) + 1).astype(int).tolist() for side in (height, width))
-    masks = torch.zeros((len(tops) - 1) * (len(lefts) - 1), height, width)
-    for cell, ((top, bottom), (left, right)) in enumerate((v, h) for v in pairwise(tops) for h in pairwise(lefts)):
-        masks[cell, top:bottom, left:right] = 1
-    return masks
-
-
 def typical_row(normals: Float[Tensor, "normal feature"], blocks: Sequence[Block]) -> Float[Tensor, " feature"]:
     """Medians of numbers, the most likely category: a row as ordinary as one can be made.
 
@@ -220,9 +176,3 @@ def drivers(
         else:
             words.append("unusual" if how_rare < mine else "like your defect")
     return words
-
-
-def holds(sample: Float[Tensor, " term"], kept: Bool[np.ndarray, " term"]) -> list[int]:
-    """Numbers among the kept words of those that the text holds."""
-    place = np.cumsum(kept) - 1
-    return [int(place[term]) for term in sample.nonzero().flatten().tolist()]

@@ -18,7 +18,6 @@ from blemish.scoring.latent import MIN_CONTRASTED
 from blemish.training import CORRUPTIONS, SCHEDULES
 
 AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 10, 200
-AUTO_BATCH = {"tabular": 128}
 
 
 @dataclass(frozen=True)
@@ -170,9 +169,9 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def batch_size_for(value: Any, modality: str) -> int:
-    """Rows of a batch: 128 for tables, 32 else."""
-    return AUTO_BATCH.get(modality, 32) if value == "auto" else whole_number("batch_size", value)
+def batch_size_for(value: Any, default: int) -> int:
+    """Rows per batch: the modality's default for 'auto'."""
+    return default if value == "auto" else whole_number("batch_size", value)
 
 
 def epochs_for(value: Any, n_rows: int, batch_size: int) -> tuple[int, int | None]:

@@ -115,7 +115,7 @@ def plan_task(
         warm_start: Train for a quarter of the epochs only.
     """
     modality = model.choices.modality
-    batch_size = batch_size_for(arguments["batch_size"], modality.name)
+    batch_size = batch_size_for(arguments["batch_size"], modality.factory.batch_size)
     epochs, patience = epochs_for(arguments["epochs"], len(x), batch_size)
     rows = _without(np.arange(len(x)), held_out, len(x))
     apart = rows[:0]
@@ -130,7 +130,7 @@ def plan_task(
         schedule=model.choices.schedule.make(),
         corruption=None if corruption is None else corruption.make(),
         synthesise=SYNTHETIC[modality.factory.synthetic],
-        view=AUGMENTATIONS[modality.factory.view],
+        view=AUGMENTATIONS[modality.factory.augmentation],
     )
     data = TrainingData(
         x=_some(x, rows),

@@ -243,7 +243,7 @@ def from_stored(
     """The inverse of `Fitted.arrays` and `Fitted.facts`; the network is built without memory or random numbers.
 
     Raises:
-        ArtifactError: If the weights do not fit the parts, or an earlier version's scorer would score otherwise now.
+        ArtifactError: If the weights do not fit the parts, or the scorer of an earlier version gave different scores.
         KeyError: If something is missing.
     """
     if "scorer.bandwidth" in arrays:  # thresholds in the file are of scores that are no longer made
@@ -347,7 +347,5 @@ def _statistics(
 
 def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray) -> Reference:
     some = held_out[:: max(1, -(-len(held_out) // MAX_REFERENCE))]
-    is_table = model.choices.modality.name == "tabular"
-    return Reference(
-        z[some].astype(np.float32), x[torch.from_numpy(some)].to_dense().cpu().numpy() if is_table else None
-    )
+    rows = x[torch.from_numpy(some)].to_dense().cpu().numpy() if model.modality.reference_rows else None
+    return Reference(z[some].astype(np.float32), rows)

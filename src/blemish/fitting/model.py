@@ -18,7 +18,7 @@ from blemish.core.threads import fitting_threads, has_convolutions, in_order
 from blemish.fitting.choices import Choices
 from blemish.losses import RECONSTRUCTIONS
 from blemish.modalities.features.feature_cache import current
-from blemish.modalities.modality import FittedModality, PreparesParts
+from blemish.modalities.modality import FittedModality
 from blemish.scoring.evidence import Evidence
 from blemish.training.sparse import SparseRows, TensorRows
 
@@ -89,10 +89,10 @@ class Model:
         return Evidence(seen["z"], seen["error"], features)
 
     def _features(self, chunk: Tensor) -> dict[str, Tensor]:
-        memory = current()
-        if memory is None or chunk.ndim < 4 or not len(chunk):  # only of pictures are they dear
+        cache = current()
+        if cache is None or chunk.ndim < 4 or not len(chunk):  # only of pictures are they dear
             return self.modality.features(chunk)
-        return memory.features(self.modality, self.modality.features, chunk)
+        return cache.features(self.modality, self.modality.features, chunk)
 
     def judged(self, rows: TensorRows | np.ndarray, ask: Callable[[Evidence], Answer]) -> list[Answer]:
         """What `ask` makes of the evidence of some rows at a time, in order; by as many threads as PyTorch may use.
@@ -114,7 +114,7 @@ class Model:
 
     def asked(self, raw: Any, ask: Callable[[Evidence], Arrays]) -> Arrays:
         """Arrays (row, …) that `ask` makes of the evidence of raw samples, all together; see `judged`."""
-        in_parts = isinstance(self.modality, PreparesParts) and self.modality.in_parts(raw)
+        in_parts = self.modality.in_parts(raw)
         try:
             found = self.judged(raw if in_parts else self.to_tensor(raw), ask)
         except DataError:

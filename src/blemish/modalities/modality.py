@@ -1,108 +1,203 @@
-"""What a kind of data has to offer."""
+"""What a kind of data has to offer, and what all kinds share.
 
+A new kind of data is one file with two classes and one line in `MODALITIES`: nothing outside this folder and `data`
+asks which kind it is, only what it offers.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from blemish.core.graph import Graph, Node
+from blemish.core.errors import DataError
+from blemish.core.graph import Exportable, Graph, Node
 from blemish.core.output import Block
 
+SEGMENTS = 8  # of the last axis, where an explanation has no better elements to name
 
-@runtime_checkable
-class FittedModality(Protocol):
+
+@dataclass(frozen=True)
+class OnPage:
+    """How the review page shows and fits a kind of data.
+
+    Attributes:
+        shown_as: 'cells' of a row, 'prose', a 'picture', the 'frames' of a clip, or a 'curve' per channel.
+        max_fitted: Samples that its model is fitted on, at most; above that a random part and whatever is labelled.
+        at_once: Samples that are scored between two looks at the ranking.
+        glance: Whether a first fit takes so long that a ranking by reconstruction error comes before it.
+        reasons: What an explanation is made of: 'score', or where that takes too long for a page, 'error'.
+    """
+
+    shown_as: Literal["cells", "prose", "picture", "frames", "curve"]
+    max_fitted: int = 10_000
+    at_once: int = 2000
+    glance: bool = False
+    reasons: Literal["score", "error"] = "score"
+
+
+class FittedModality(ABC):
     """How raw samples of one kind become tensors, learnt from the training data.
 
     Attributes:
         sample_shape: Shape of one sample as a tensor.
-        blocks: The columns of a table; empty for other kinds.
-        elements: A name for each element of the error map where elements have names (columns), else empty.
+        blocks: The columns, where the features of a sample are those of columns.
+        names: The columns that raw samples must have.
+        elements: A name for each element of the error map where elements have names (columns, words); else empty.
+        n_columns: Columns of the training data, those left out included; None where samples have no columns.
+        n_frames: Frames of a sample; None where it has none.
+        reference_rows: Whether the model file keeps some held-out rows, to compare new data with by element.
+        min_change: Elements in which no value of a tensor changes by more are not replaced in explanations.
     """
 
     sample_shape: tuple[int, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[Block, ...] = ()
+    names: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
+    n_columns: int | None = None
+    n_frames: int | None = None
+    reference_rows: ClassVar[bool] = False
+    min_change: ClassVar[float] = 0.0
 
-    @property
-    def elements(self) -> tuple[str, ...]: ...
-
+    @abstractmethod
     def to_tensor(self, raw: Any) -> Float[np.ndarray, "row *sample"] | csr_matrix:
         """Raw samples as float32, sparse where most are zeros; raises DataError naming row and column."""
-        ...
 
+    @abstractmethod
     def to_raw(self, x: Float[np.ndarray, "row *sample"]) -> Any:
         """Tensors back in the user's units and form."""
-        ...
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """All that was learnt, as JSON values."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, state: dict[str, Any]) -> "FittedModality":
+        """The inverse of `state`."""
+
+    def in_parts(self, raw: Any) -> bool:
+        """Whether slices of raw samples become the tensors that all of them together become."""
+        return False
 
     def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row *sample"]:
         """A mask over what the user sees as one over tensors; raises DataError where it does not fit."""
-        ...
+        raise DataError("these data have no cells or pixels to mask; inpainting is for tables, images and video")
 
     def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row *sample"]) -> Any:
         """The user's samples with what is masked, and nothing else, taken from tensors."""
-        ...
+        return self.to_mask(raw, mask)
 
     def features(self, x: Float[Tensor, "row *sample"]) -> dict[str, Float[Tensor, "row feature"]]:
-        """What there is to say of each row beside the network's code, by view."""
-        ...
+        """Feature sets of each row, by name, in addition to the network's code and error; none by default."""
+        return {}
 
+    # Explanations ------------------------------------------------------------------------------------------------
+
+    def describe(self, x: Float[np.ndarray, "row *sample"]) -> list[list[Any]]:
+        """The value of each named element of each row, in the user's unit; needed where `elements` has names."""
+        raise NotImplementedError
+
+    def matters(
+        self, x: Float[np.ndarray, "row *sample"], error: Float[np.ndarray, "row element"]
+    ) -> Bool[np.ndarray, "row element"] | None:
+        """Which named elements explain a row; None: all."""
+        return None
+
+    def likeliest(self, x: Float[np.ndarray, "row *sample"]) -> list[list[dict[str, float] | None]] | None:
+        """For each element of each row its likeliest categories with their probabilities; None: it has none."""
+        return None
+
+    def regions(
+        self, error_map: Float[np.ndarray, "row *sample"]
+    ) -> tuple[tuple[str, ...], Float[np.ndarray, "row element"]]:
+        """Names and mean errors of the parts of a sample that an explanation tells apart.
+
+        Without a better idea: an eighth of the last axis, for each place of the other axes.
+        """
+        shape = error_map.shape[1:]
+        means = [error_map[:, *place].mean(axis=1) for place in _segments(shape)]
+        names = [", ".join(map(str, place[:-1])) for place in _segments(shape)]
+        spans = [f"{place[-1].start}-{place[-1].stop - 1}" for place in _segments(shape)]
+        return tuple(f"{n}: {s}" if n else s for n, s in zip(names, spans, strict=True)), np.stack(means, axis=1)
+
+    def held(self, sample: Float[Tensor, "*sample"], kept: Bool[np.ndarray, " element"]) -> list[int]:
+        """Numbers, among the kept elements, of those that a sample has: what `replaced` replaces."""
+        return list(range(int(kept.sum())))
+
+    def replaced(
+        self, sample: Float[Tensor, "*sample"], typical: Float[Tensor, "*sample"]
+    ) -> Float[Tensor, "element *sample"]:
+        """A copy of a sample for each of its elements, with that element as in the typical sample."""
+        places = _segments(tuple(sample.shape))
+        copies = sample.repeat(len(places), *(1,) * sample.ndim)
+        for copy, place in zip(copies, places, strict=True):
+            copy[place] = typical[place]
+        return copies
+
+
+def _segments(shape: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    """Places of the segments of the last axis, for each place of the other axes."""
+    edges = np.linspace(0, shape[-1], min(SEGMENTS, shape[-1]) + 1).astype(int).tolist()
+    return [(*place, slice(*span)) for place in product(*map(range, shape[:-1])) for span in pairwise(edges)]
+
+
+class ExportableModality(FittedModality, Exportable):
+    """A fitted modality that can be written as part of an ONNX graph; without it a model has no export.
+
+    Attributes:
+        inputs: The form of what the graph is fed, see `blemish.onnx.runtime.FEEDS`: 'array' for samples as they are.
+    """
+
+    inputs: ClassVar[str]
+
+    @abstractmethod
     def graph(self, graph: Graph) -> Node:
         """`to_tensor` as part of an ONNX graph, with the inputs that it needs; float32, shape (row, *sample)."""
-        ...
 
     def interface(self) -> dict[str, Any]:
-        """What has to be known, as JSON values, to feed these inputs from raw samples; see `blemish.onnx.runtime`."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """All that was learnt, as JSON values."""
-        ...
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "FittedModality":
-        """The inverse of `state`."""
-        ...
+        """What has to be known, as JSON values, to feed these inputs from raw samples."""
+        return {}
 
 
-@runtime_checkable
-class PreparesParts(Protocol):
-    """A fitted modality that may prepare some rows at a time, so that not all have to be there at once."""
-
-    def in_parts(self, raw: Any) -> bool:
-        """Whether slices of raw samples become what they become among all of them."""
-        ...
-
-
-@runtime_checkable
-class Modality(Protocol):
+class Modality(ABC):
     """A kind of data before fitting: a frozen dataclass of choices.
 
     Attributes:
         backbone: The default network family, by name or with options.
         loss: Name of the default reconstruction error.
-        synthetic: Name of the function that makes outliers of normals.
-        view: Name of the function that shows a sample a little differently.
-        pretext: Loss terms that the default objective gains beside a contrast: the data teach the code by themselves.
+        synthetic: Name of the function that makes synthetic outliers of normals.
+        augmentation: Name of the function that varies a sample at random.
+        pretext: Loss terms that the default objective gains alongside a contrast: the data teach the code by
+            themselves.
         scorer: Name of the default scorer.
-        experts: For the ensemble: view → experts by name, or with options.
+        experts: For the ensemble: feature set → experts by name, or with options.
+        batch_size: Rows per batch.
+        on_page: How the review page treats it.
         fitted: The class that `fit` returns.
     """
 
-    backbone: ClassVar[Any]
-    loss: ClassVar[str]
-    synthetic: ClassVar[str]
-    view: ClassVar[str]
-    pretext: ClassVar[tuple[str, ...]]
-    scorer: ClassVar[str]
-    experts: ClassVar[Mapping[str, list[Any]]]
-    fitted: ClassVar[type]
+    # Defaults that work for tensors of any shape.
+    backbone: ClassVar[Any] = "mlp"
+    loss: ClassVar[str] = "mse"
+    synthetic: ClassVar[str] = "swap_columns"
+    augmentation: ClassVar[str] = "hide_columns"
+    pretext: ClassVar[tuple[str, ...]] = ()
+    scorer: ClassVar[str] = "ensemble"
+    experts: ClassVar[Mapping[str, list[Any]]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
+    batch_size: ClassVar[int] = 32
+    on_page: ClassVar[OnPage]
+    fitted: ClassVar[type[FittedModality]]
 
+    @abstractmethod
     def fit(self, raw: Any) -> FittedModality:
         """Learn scaling and vocabulary; raises DataError when nothing can be learnt."""
-        ...
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
         """The default width of the code."""
-        ...
+        return 32

@@ -1,10 +1,11 @@
-"""What images and frames share: size, channels and range of pixels."""
+"""What images and clips share: size, channels and range of pixels, masks, and the grid of an explanation."""
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,9 +14,11 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, interpolate
 
 from blemish.core.errors import DataError
-from blemish.core.graph import Node
+from blemish.core.graph import Graph, Node
 from blemish.data.planes import match_channels
+from blemish.modalities import grid
 from blemish.modalities.masks import to_booleans
+from blemish.modalities.modality import ExportableModality
 
 MAX_SIDE = 64
 LEAST_WHITE = 255  # a model whose white is at least this was fitted on whole numbers
@@ -194,3 +197,76 @@ def fill_pictures(
             one = interpolate(flat, picture.shape[-2:], mode="bilinear").numpy().reshape(picture.shape)
         filled.append(np.where(mask, one, picture))
     return filled
+
+
+class FittedPictures(ExportableModality):
+    """How pictures, alone or as the frames of a clip, become tensors in [0, 1]."""
+
+    min_change: ClassVar[float] = grid.MIN_CHANGE
+
+    def __init__(self, pixels: Pixels, n_frames: int | None = None) -> None:
+        """Keep what was learnt; `n_frames` is None where a sample is one picture."""
+        self.pixels, self.n_frames = pixels, n_frames
+        frames = () if n_frames is None else (n_frames,)
+        self.sample_shape = (*frames, pixels.channels, *pixels.size)
+
+    @abstractmethod
+    def checked(self, raw: Any) -> list[Shaped[np.ndarray, "*sample"]]:
+        """The user's samples, channels first; raises DataError if one is not a sample of this kind."""
+
+    def to_tensor(self, raw: Any) -> Float[np.ndarray, "row *frame channel height width"]:
+        """Samples as float32.
+
+        Raises:
+            DataError: If a sample is of another kind, or its channels do not fit.
+        """
+        return np.stack([self.pixels.encode(sample) for sample in self.checked(raw)])
+
+    def to_raw(
+        self, x: Float[np.ndarray, "row *frame channel height width"]
+    ) -> Float[np.ndarray, "row *frame channel height width"]:
+        """Samples in the user's range, at the network's size."""
+        return self.pixels.decode(x)
+
+    def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row *frame channel height width"]:
+        """A mask over the user's pixels at the size that the network sees; DataError where it does not fit."""
+        return np.stack([shrink_mask(one, self.pixels) for one in mask_pictures(mask, self.checked(raw))])
+
+    def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row *frame channel height width"]) -> Any:
+        """The user's samples, in their own size, with what is masked taken from tensors."""
+        pictures = self.checked(raw)
+        filled = fill_pictures(pictures, mask_pictures(mask, pictures), self.to_raw(x))
+        return np.stack(filled).reshape(raw.shape) if isinstance(raw, np.ndarray) and raw.dtype != object else filled
+
+    def regions(
+        self, error_map: Float[np.ndarray, "row *frame channel height width"]
+    ) -> tuple[tuple[str, ...], Float[np.ndarray, "row cell"]]:
+        """Cells of an 8 x 8 grid, of each frame; see `grid.regions`."""
+        return grid.regions(error_map)
+
+    def replaced(
+        self,
+        sample: Float[Tensor, "*frame channel height width"],
+        typical: Float[Tensor, "*frame channel height width"],
+    ) -> Float[Tensor, "cell *sample"]:
+        """A copy for each cell of the grid; see `grid.without_cells`."""
+        return grid.without_cells(sample, typical)
+
+    def graph(self, graph: Graph) -> Node:
+        """Samples of any size, one size per batch, brought to the network's size and range."""
+        return self.pixels.graph(graph.input("X", np.float32, ["row", *self.sample_shape[:-2], "height", "width"]))
+
+    def interface(self) -> dict[str, Any]:
+        """Channels, and the length of a clip."""
+        frames = {} if self.n_frames is None else {"n_frames": self.n_frames}
+        return {"channels": self.pixels.channels, **frames}
+
+    def state(self) -> dict[str, Any]:
+        """What was learnt, as JSON values."""
+        frames = {} if self.n_frames is None else {"n_frames": self.n_frames}
+        return {**asdict(self.pixels), **frames}
+
+
+def pixels_from_state(state: dict[str, Any]) -> Pixels:
+    """The pixels that `FittedPictures.state` holds."""
+    return Pixels(state["channels"], tuple(state["size"]), state["low"], state["high"])

@@ -10,17 +10,18 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Bool, Float, Real
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from blemish.core.errors import DataError, DataWarning
-from blemish.core.graph import ML, Graph, Node
+from blemish.core.graph import Graph, Node
 from blemish.core.output import Block
 from blemish.core.threads import in_order
 from blemish.data.columns import Columns, input_name, matching_columns, to_columns, to_numbers, to_texts
+from blemish.modalities.column import MISSING, Column, arcsinh_graph, scaled_numbers
+from blemish.modalities.modality import ExportableModality, Modality, OnPage
 from blemish.modalities.table_columns import from_columns, mask_columns, schema_of, with_columns
 
-MISSING = "(missing)"
 MANY_TREES = {"name": "trees", "n_trees": 300}  # a hundred tell too few of the rows at the very top apart
 UNSEEN = "(not seen in training)"
 NUMBERS = ("float32", "float64", "int32", "int64")
@@ -29,110 +30,7 @@ ENCODED_TOGETHER = 32_768  # by one thread
 
 
 @dataclass(frozen=True)
-class Column:
-    """How one column becomes features.
-
-    Attributes:
-        name: The user's name for it.
-        kind: 'numeric', 'binary' or 'categorical'.
-        centre: Median of a number.
-        scale: Robust spread of a number (interquartile range / 1.349), or its standard deviation where that is 0.
-        categories: Known values; feature 0 of the block stands for all others.
-        indicates_missing: Whether a yes/no feature for "was missing" follows a number.
-    """
-
-    name: str
-    kind: str
-    centre: float = 0.0
-    scale: float = 1.0
-    categories: tuple[str, ...] = ()
-    indicates_missing: bool = False
-
-    def encode(self, column: np.ndarray) -> Float[np.ndarray, "row feature"]:
-        """Features of a column that is no number (see `scaled_numbers`), shape (row, width of the column)."""
-        if self.kind == "categorical":
-            code_of = {category: i + 1 for i, category in enumerate(self.categories)}
-            codes = [code_of.get(MISSING if v is None else v, 0) for v in to_texts(column)]
-            return np.eye(len(self.categories) + 1)[codes]
-        numbers = to_numbers(column, self.name)
-        return np.where(np.isnan(numbers), 0.0, np.clip(numbers, 0, 1))[:, None]
-
-    def decode(self, features: Float[np.ndarray, "row feature"]) -> np.ndarray:
-        """The most likely value of each row, in the user's unit."""
-        if self.kind == "categorical":
-            known = np.array([*self.categories, None], dtype=object)
-            values = known[features[:, 1:].argmax(1)] if self.categories else np.full(len(features), None)
-            return np.array([None if value == MISSING else value for value in values], dtype=object)
-        if self.kind == "binary":
-            return features[:, 0] > 0.5
-        numbers = np.sinh(np.clip(features[:, 0], -30, 30)) * self.scale + self.centre
-        return np.where(features[:, 1] > 0.5, np.nan, numbers) if self.indicates_missing else numbers
-
-    def graph(self, texts: Node) -> Node:
-        """One-hot features of a category as part of an ONNX graph, shape (row, width of the column)."""
-        codes = texts.op(
-            "LabelEncoder",
-            domain=ML,
-            keys_strings=list(self.categories),
-            values_int64s=list(range(1, len(self.categories) + 1)),
-            default_int64=0,
-        )
-        return codes.op("OneHot", np.array([len(self.categories) + 1]), np.array([0.0, 1.0], np.float32), axis=1)
-
-    @property
-    def widths(self) -> tuple[tuple[str, str, int], ...]:
-        """Name, kind and number of features of each block."""
-        if self.kind == "categorical":
-            return ((self.name, "categorical", len(self.categories) + 1),)
-        first = (self.name, self.kind, 1)
-        return (first, (f"{self.name} (missing)", "binary", 1)) if self.indicates_missing else (first,)
-
-
-def scaled_numbers(
-    numbers: Real[np.ndarray, "row column"], centre: Float[np.ndarray, " column"], scale: Float[np.ndarray, " column"]
-) -> tuple[Float[np.ndarray, "row column"], Bool[np.ndarray, "row column"]]:
-    r"""Numbers on the network's scale, and which are missing.
-
-    .. math:: \operatorname{arsinh}((x - c) / s)
-
-    in doubles, so that every implementation rounds to the same float32: trees ask on which side of a number it lies.
-
-    Args:
-        numbers: Shape (row, column), NaN where missing.
-        centre: Of each column.
-        scale: Of each column, > 0.
-
-    Returns:
-        Shape (row, column), float32, 0 where missing; and where that is.
-
-    Example:
-        >>> scaled_numbers(np.array([[1.0], [np.nan]]), np.array([1.0]), np.array([2.0]))[0].tolist()
-        [[0.0], [0.0]]
-    """
-    away = numbers - centre
-    away /= scale
-    scaled = np.arcsinh(away, out=away).astype(np.float32)
-    missing = np.isnan(scaled)
-    if missing.any():
-        scaled[missing] = 0.0
-    return scaled, missing
-
-
-def arcsinh_graph(x: Node) -> Node:
-    """Inverse hyperbolic sine as part of an ONNX graph, in float64, which the standard's own operator lacks.
-
-    A series where the logarithm would lose digits, and the logarithm alone where the square would overflow.
-    """
-    where, size = x.graph.op, x.op("Abs")
-    square = size * size
-    near = size * ((square * (3 / 40) - 1 / 6) * square + 1.0)
-    far = (size + (square + 1.0).op("Sqrt")).op("Log")
-    farthest = size.op("Log") + np.log(2.0)
-    return where("Where", size < 1e-3, near, where("Where", size > 1e8, farthest, far)) * x.op("Sign")
-
-
-@dataclass(frozen=True)
-class Tabular:
+class Tabular(Modality):
     """A mixed table.
 
     Numbers are centred on their median, divided by a robust spread and passed through asinh, which is linear near 0
@@ -144,13 +42,9 @@ class Tabular:
     """
 
     max_categories: int = 128
-    backbone: ClassVar[str] = "mlp"
     loss: ClassVar[str] = "typed"
-    fitted: ClassVar[type]
-    view: ClassVar[str] = "hide_columns"
-    synthetic: ClassVar[str] = "swap_columns"
-    pretext: ClassVar[tuple[str, ...]] = ()
-    scorer: ClassVar[str] = "ensemble"
+    batch_size: ClassVar[int] = 128
+    on_page: ClassVar[OnPage] = OnPage("cells", max_fitted=20_000, at_once=20_000)
     experts: ClassVar[Mapping[str, list[Any]]] = {
         "plain": ["linear", {"name": "kernel", "width": 2.0}, MANY_TREES, "forest", "neighbours"],
         "scaled": ["isolation"],
@@ -201,8 +95,11 @@ class Tabular:
         return max(2, min(16, sample_shape[0] // 2))
 
 
-class FittedTabular:
+class FittedTabular(ExportableModality):
     """A table's columns and how they become features."""
+
+    inputs = "columns"
+    reference_rows: ClassVar[bool] = True
 
     def __init__(self, columns: tuple[Column, ...], form: str, n_columns: int, schema: pa.Schema) -> None:
         """Lay the columns out side by side.
@@ -214,23 +111,19 @@ class FittedTabular:
             schema: The types of its columns, see `schema_of`.
         """
         self.columns, self.form, self.n_columns, self.schema = columns, form, n_columns, schema
-        names, blocks, start = [], [], 0
+        self.names = tuple(column.name for column in columns)
+        elements, blocks, start = [], [], 0
         for column in columns:
             for name, kind, width in column.widths:
-                names.append(name)
+                elements.append(name)
                 blocks.append(Block(start, start + width, kind))  # pyright: ignore[reportArgumentType]
                 start += width
-        self.elements, self.blocks, self.sample_shape = tuple(names), tuple(blocks), (start,)
+        self.elements, self.blocks, self.sample_shape = tuple(elements), tuple(blocks), (start,)
         places = [place for place, column in zip(self._starts(), columns, strict=True) if column.kind == "numeric"]
         self._numeric = [column for column in columns if column.kind == "numeric"]
         self._places = np.array(places, dtype=np.intp)
         self._centre = np.array([column.centre for column in self._numeric])
         self._scales = np.array([column.scale for column in self._numeric])
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns that have to be there."""
-        return tuple(column.name for column in self.columns)
 
     def to_tensor(self, raw: Any) -> Float[np.ndarray, "row feature"]:
         """Features of each row as float32, shape (row, feature).
@@ -256,7 +149,7 @@ class FittedTabular:
         return x
 
     def in_parts(self, raw: Any) -> bool:
-        """Whether it is an array with all columns, all of them numbers; see `PreparesParts`."""
+        """Whether it is an array with all columns, all of them numbers."""
         known = {f"x{i}" for i in range(self.n_columns)}
         plain = self.form == "numpy" and all(c.kind == "numeric" and c.name in known for c in self.columns)
         array = isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.dtype in NUMBERS
@@ -358,7 +251,7 @@ class FittedTabular:
                 described.append((features[:, 1] > 0.5).tolist())
         return [list(row) for row in zip(*described, strict=True)]
 
-    def chances(self, x: Float[np.ndarray, "row feature"], top: int = 3) -> list[list[dict[str, float] | None]]:
+    def likeliest(self, x: Float[np.ndarray, "row feature"], top: int = 3) -> list[list[dict[str, float] | None]]:
         """For each element of each row the likeliest categories with their probabilities; None if it has none.
 
         Args:

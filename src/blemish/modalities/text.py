@@ -15,15 +15,15 @@ from torch.nn.functional import normalize
 
 from blemish.core.errors import ConfigError, DataError
 from blemish.core.graph import Graph, Node
-from blemish.core.output import Block
 from blemish.data.words import Words, check_texts, vectorizer
+from blemish.modalities.modality import ExportableModality, Modality, OnPage
 
-WORDS_OF_A_RECONSTRUCTION = 10
-LEAST_SHARE = 0.01  # of a text's error, for a word that it lacks to be part of its explanation
+RECONSTRUCTED_WORDS = 10
+MIN_FRACTION = 0.01  # of a text's error, for a word that it lacks to be part of its explanation
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(Modality):
     """Texts of any length; the order of their words is ignored.
 
     A text becomes the weights of its words (term frequency, damped, times inverse document frequency), scaled so that
@@ -50,12 +50,7 @@ class Text:
     max_terms: int = 5000
     topics: int = 128
     backbone: ClassVar[Any] = {"name": "mlp", "widths": [32, 64]}  # RSRAE's; a first layer of 128 overfits few texts
-    loss: ClassVar[str] = "mse"
-    fitted: ClassVar[type]
-    view: ClassVar[str] = "hide_columns"
-    synthetic: ClassVar[str] = "swap_columns"
-    pretext: ClassVar[tuple[str, ...]] = ()
-    scorer: ClassVar[str] = "ensemble"
+    on_page: ClassVar[OnPage] = OnPage("prose", max_fitted=10_000, at_once=2000)
     experts: ClassVar[Mapping[str, list[Any]]] = {
         "topics": ["discriminant", {"name": "kernel", "softness": 0.1, "standardise": False}],
         "words": ["direction"],
@@ -95,8 +90,10 @@ class Text:
         return max(1, min(32, sample_shape[0] // 2))
 
 
-class FittedText:
+class FittedText(ExportableModality):
     """A vocabulary, the weights of its words, and topics."""
+
+    inputs = "weights"
 
     def __init__(
         self,
@@ -115,14 +112,8 @@ class FittedText:
         """
         self.stop_words = stop_words
         self.terms, self.idf, self.directions = terms, idf, directions.astype(np.float32)
-        self.blocks: tuple[Block, ...] = ()
-        self.sample_shape = (len(terms),)
+        self.sample_shape, self.elements = (len(terms),), terms
         self._words = Words(terms, idf, stop_words)
-
-    @property
-    def elements(self) -> tuple[str, ...]:
-        """The words."""
-        return self.terms
 
     def weights(self, raw: Any) -> csr_matrix:
         """Weights of the words of each text, rows of length 1 (0 for a text without a known word), sparse.
@@ -138,17 +129,13 @@ class FittedText:
 
     def to_raw(self, x: Float[np.ndarray, "row term"]) -> np.ndarray:
         """The heaviest words of each row, heaviest first."""
-        order = np.argsort(-x, axis=1, kind="stable")[:, :WORDS_OF_A_RECONSTRUCTION]
+        order = np.argsort(-x, axis=1, kind="stable")[:, :RECONSTRUCTED_WORDS]
         texts = [" ".join(self.terms[i] for i in row if weights[i] > 0) for row, weights in zip(order, x, strict=True)]
         return np.array(texts, dtype=object)
 
     def to_mask(self, raw: Any, mask: Any) -> np.ndarray:
         """None: raises DataError."""
         raise DataError("texts have no cells or pixels to mask; inpainting is for tables, images and video")
-
-    def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row term"]) -> Any:
-        """None: raises DataError."""
-        return self.to_mask(raw, mask)
 
     def describe(self, x: Float[np.ndarray, "row some"]) -> list[list[Any]]:
         """The weight of each of some words of each row, 0 to 1."""
@@ -158,7 +145,18 @@ class FittedText:
         self, x: Float[np.ndarray, "row term"], error: Float[np.ndarray, "row term"]
     ) -> Bool[np.ndarray, "row term"]:
         """Words that explain a row: those in the text, and missing ones with a sizeable share of its error."""
-        return (x > 0) | (error >= LEAST_SHARE * error.sum(axis=1, keepdims=True))
+        return (x > 0) | (error >= MIN_FRACTION * error.sum(axis=1, keepdims=True))
+
+    def held(self, sample: Float[Tensor, " term"], kept: Bool[np.ndarray, " term"]) -> list[int]:
+        """Numbers among the kept words of those in the text."""
+        place = np.cumsum(kept) - 1
+        return [int(place[term]) for term in sample.nonzero().flatten().tolist()]
+
+    def replaced(
+        self, sample: Float[Tensor, " term"], typical: Float[Tensor, " term"]
+    ) -> Float[Tensor, "element term"]:
+        """A copy for each word of the text, without it; see `without_words`."""
+        return without_words(sample)
 
     def features(self, x: Float[Tensor, "row term"]) -> dict[str, Float[Tensor, "row feature"]]:
         """Positions along the directions of the latent semantic analysis.
@@ -189,6 +187,14 @@ class FittedText:
         directions = np.frombuffer(b64decode(state["directions"], validate=True), dtype="<f4")
         directions = directions.reshape(-1, len(state["terms"]))
         return cls(tuple(state["terms"]), np.array(state["idf"]), directions, state["stop_words"])
+
+
+def without_words(sample: Float[Tensor, " term"]) -> Float[Tensor, "element term"]:
+    """A copy for each word that the text holds, without it; rows keep their length, as a text without it would have."""
+    words = sample.nonzero().flatten()
+    copies = sample.repeat(len(words), 1)
+    copies[torch.arange(len(words)), words] = 0
+    return normalize(copies, dim=1) * sample.norm()
 
 
 Text.fitted = FittedText

@@ -112,10 +112,11 @@ def write_onnx(
         ExportError: If the file's scores would differ from the model's; nothing is written.
         MissingExtraError: If a package is missing.
     """
-    advice = "choose another scorer, or score with the model file"
-    scorer = exportable("scorer", fitted.model.choices.scorer.name, fitted.scorer, advice)
+    choices, advice = fitted.model.choices, "score with the model file instead"
+    modality = exportable("modality", choices.modality.name, fitted.model.modality, advice)
+    scorer = exportable("scorer", choices.scorer.name, fitted.scorer, f"choose another scorer, or {advice}")
     graph = Graph()
-    evidence = _evidence_nodes(graph, fitted.model)
+    evidence = _evidence_nodes(graph, fitted.model, modality.graph(graph))
     labelled = fitted.n_defects > 0
     made = scorer.graph(fitted.scorer_state, evidence, labelled=labelled)
     above = {name: at + TIE * max(1.0, abs(at)) for name, at in thresholds.items()}
@@ -128,11 +129,12 @@ def write_onnx(
     graph.output("label", label, np.str_, ["row"])
     known = {
         **facts,
-        **fitted.model.modality.interface(),
+        **modality.interface(),
+        "inputs": modality.inputs,
         **thresholds,
         "schema": SCHEMA,
         "version": __version__,
-        "modality": fitted.model.choices.modality.name,
+        "modality": choices.modality.name,
         "classes": ["normal", "other", "defect"],
         "n_defects": fitted.n_defects,
     }
@@ -168,9 +170,9 @@ def _either(condition: Node, yes: Node, no: Node) -> Node:
     return condition.graph.op("Where", condition, yes, no)
 
 
-def _evidence_nodes(graph: Graph, model: Model) -> EvidenceNodes:
-    """Preparation and network."""
-    x, views = model.modality.graph(graph), model.views
+def _evidence_nodes(graph: Graph, model: Model, x: Node) -> EvidenceNodes:
+    """The network and the modality's feature sets, of prepared samples."""
+    views = model.views
     z, error, *found = graph.splice(_traced(Body(model), model.modality.sample_shape), {"x": x})
     features = {view: node.to(np.float64) for view, node in zip(views, found, strict=True)}
     return EvidenceNodes(z.to(np.float64), error.to(np.float64), features)

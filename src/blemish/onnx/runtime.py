@@ -17,8 +17,8 @@ SCHEMA = 1
 KEY = "blemish"
 """Of the metadata that say what a model is."""
 MISSING = "(missing)"
-ROWS = {"tabular": 4096, "text": 1024, "image": 32, "video": 8}
-"""At a time."""
+FORM_BY_FACT = {"terms": "weights", "columns": "columns", "n_frames": "clips", "channels": "pictures"}
+"""Files of 0.1.0 do not name the form of their inputs, but have facts that only this form has."""
 
 Feeds = dict[str, np.ndarray]
 
@@ -78,10 +78,9 @@ class Runtime:
         Raises:
             DataError: If the data do not fit the model.
         """
-        modality = self.facts["modality"]
-        found = [
-            self._session.run(None, feeds) for feeds in FEEDS[modality](X, self.facts, ROWS[modality], self._needs)
-        ]
+        form = self.facts.get("inputs") or next(form for fact, form in FORM_BY_FACT.items() if fact in self.facts)
+        make, rows = FEEDS[form]
+        found = [self._session.run(None, feeds) for feeds in make(X, self.facts, rows, self._needs)]
         return {name: np.concatenate(parts) for name, parts in zip(self.outputs, zip(*found, strict=True), strict=True)}
 
 
@@ -115,8 +114,8 @@ def _tables(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Ite
 
 def _pictures(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
     n_frames = facts.get("n_frames")
-    kind = (3, "image", PICTURE_AXES) if n_frames is None else (4, "video", CLIP_AXES)
-    pictures = check_pictures(X, *kind)
+    n_axes, axes = (3, PICTURE_AXES) if n_frames is None else (4, CLIP_AXES)
+    pictures = check_pictures(X, n_axes, facts["modality"], axes)
     if n_frames is not None:
         check_lengths(pictures, n_frames)
     for _, alike in groupby(pictures, key=np.shape):  # pictures of one size go together
@@ -134,4 +133,18 @@ def _texts(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iter
         yield {"weights": weights[start : start + rows].toarray()}
 
 
-FEEDS = {"tabular": _tables, "image": _pictures, "video": _pictures, "text": _texts}
+def _arrays(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
+    array = np.asarray(X, dtype=np.float64)
+    for start in range(0, len(array), rows):
+        yield {"X": array[start : start + rows]}
+
+
+FEEDS = {
+    "columns": (_tables, 4096),
+    "weights": (_texts, 1024),
+    "pictures": (_pictures, 32),
+    "clips": (_pictures, 8),
+    "array": (_arrays, 1024),
+}
+"""Form of a graph's inputs → how raw samples become these, and how many rows at a time. Several kinds of data may share
+a form; 'array' is samples as they are, in doubles."""

@@ -13,7 +13,8 @@ from blemish.core.labels import CLASSES, to_groups, to_words
 from blemish.data.columns import is_frame, to_columns
 from blemish.data.rows import take
 from blemish.detector import DefectDetector
-from blemish.explain.explanation import GRID, Explanation
+from blemish.explain.explanation import Explanation
+from blemish.modalities.grid import GRID
 from blemish.report import (
     Section,
     Table,
@@ -217,8 +218,9 @@ def _map(
 def _hits(det: DefectDetector, X: Any, keys: Sequence[Any], score: np.ndarray, rows: list[int]) -> str:
     some = take(X, rows)
     found = det.explain(some)
-    modality = det.fitted_.model.modality
-    tensors = None if found.seen is not None else np.asarray(modality.to_tensor(some), dtype=np.float64)
+    model = det.fitted_.model
+    drawn = model.choices.modality.factory.on_page.shown_as in ("picture", "frames")
+    tensors = np.asarray(model.modality.to_tensor(some), dtype=np.float64) if drawn else None
     return "".join(_hit(found, at, keys[row], float(score[row]), some, tensors) for at, row in enumerate(rows))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from blemish.core.errors import BlemishError
+from blemish.modalities.modality import OnPage
 from blemish.review import drawings
 from blemish.review.catalogue import Catalogue
 from blemish.review.marks import CODES, found_by_mark
@@ -73,6 +74,7 @@ def state(review: Review) -> dict[str, Any]:
     known: dict[str, Any] = {
         "data": review.catalogue.name,
         "modality": review.catalogue.modality,
+        "shown_as": review.catalogue.on_page.shown_as,
         "samples": len(review.catalogue),
         "frames": review.catalogue.frames(),
         "labels": review.ledger.name,
@@ -144,8 +146,7 @@ def detail(review: Review, row: int) -> dict[str, Any]:
 
 def _reasons(det: Any, X: Any, catalogue: Catalogue) -> dict[str, Any]:
     """Which elements are odd, and which others the sample is like."""
-    pictures = det.fitted_.model.choices.modality.name in ("image", "video")
-    explanation = det.explain(X, by="error" if pictures else "score")
+    explanation = det.explain(X, by=_on_page(det).reasons)
     share = explanation.error[0] / max(float(explanation.total[0]), 1e-12)
     elements = [
         {
@@ -169,23 +170,32 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
+def side_of(on_page: OnPage, side: int) -> int:
+    """Pixels per side of a drawing: frames stand next to each other, so each is small."""
+    return STRIP_SIDE if on_page.shown_as == "frames" else side
+
+
+def _on_page(det: Any) -> OnPage:
+    return det.fitted_.model.choices.modality.factory.on_page
+
+
 def reconstructed(det: Any, X: Any) -> bytes | None:
     """What the network makes of one picture or clip, as a JPEG; None for other samples."""
-    kind = det.fitted_.model.choices.modality.name
-    if kind not in ("image", "video"):
+    draw = drawings.DRAWINGS.get(_on_page(det).shown_as)
+    if draw is None:
         return None
     made = np.asarray(det.reconstruct(X)[0])
     if np.asarray(X[0]).dtype == np.uint8:  # the same scale as the picture beside it
         made = np.clip(np.round(made), 0, 255).astype(np.uint8)
-    if kind == "video":
-        return drawings.strip(made, STRIP_SIDE)
+    if _on_page(det).shown_as != "picture":
+        return draw(made, side_of(_on_page(det), LARGE_SIDE))
     height, width = np.asarray(X[0]).shape[-2:]  # the network sees a square; beside the picture it has its form
     return drawings.drawn(made, LARGE_SIDE, (width, height))
 
 
 def heat(det: Any, X: Any) -> bytes | None:
     """Where one picture reconstructs badly, as a PNG to lay over it; None for other samples."""
-    if det.fitted_.model.choices.modality.name != "image":
+    if _on_page(det).shown_as != "picture":
         return None
     height, width = np.asarray(X[0]).shape[-2:]
     error = np.asarray(det.explain(X, by="error").error_map[0]).mean(axis=0)

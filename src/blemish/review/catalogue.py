@@ -15,9 +15,11 @@ from PIL import Image as Pillow
 from blemish.core.errors import DataError
 from blemish.data.inputs import column_names
 from blemish.data.mapped import mapped_table
-from blemish.data.on_demand import OnDemand, on_demand
+from blemish.data.on_demand import OnDemand, folder_of_pictures, on_demand
 from blemish.data.rows import take
-from blemish.data.sources import IMAGES, VIDEOS, Samples, looks_like_frames, read, read_images
+from blemish.data.sources import Samples, read, read_images
+from blemish.modalities import MODALITIES
+from blemish.modalities.modality import OnPage
 from blemish.review import drawings
 
 PROBED = 16  # samples whose size is looked at, to guess that of all
@@ -31,7 +33,7 @@ class Catalogue:
 
     Attributes:
         name: File or folder, as given.
-        modality: 'tabular', 'image', 'video' or 'text'.
+        modality: The kind of data, by name.
         keys: A name for each sample.
         files: Paths of pictures that stay on the disk, or None.
         samples: What is not pictures: an Arrow table (a large one on the disk), clips and texts on demand, or an
@@ -53,6 +55,11 @@ class Catalogue:
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.keys)
+
+    @property
+    def on_page(self) -> OnPage:
+        """How this kind of data is shown and fitted."""
+        return MODALITIES[self.modality].on_page
 
     def title(self, row: int) -> str:
         """A sample's name for people: its key; 'row 7' where that is only a number that we gave."""
@@ -132,16 +139,14 @@ class Catalogue:
                 return drawings.shrunk_file(self.files[row], side)
             except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
                 raise DataError(f"{self.keys[row]} cannot be decoded ({error})") from None
-        if self.modality not in ("image", "video"):
+        draw = drawings.DRAWINGS.get(self.on_page.shown_as)
+        if draw is None:
             raise DataError(f"{self.keys[row]} is no picture")
-        sample = self._array(row)
-        if self.modality == "video":
-            return drawings.strip(sample, side)
-        return drawings.drawn(sample if sample.ndim == 3 else sample[None], side)
+        return draw(self._array(row), side)
 
     def frames(self) -> int:
         """Frames of a clip as `picture` shows them; 0 where the samples are no clips."""
-        if self.modality != "video":
+        if self.on_page.shown_as != "frames":
             return 0
         for row in range(min(PROBED, len(self))):
             if self._frames:
@@ -152,19 +157,15 @@ class Catalogue:
 
     def summary(self, row: int) -> Any:
         """What the gallery shows of a sample that is no picture: the start of a text, the first cells of a row."""
-        if self.samples is None or self.modality in ("image", "video"):
-            return None
-        sample = one(self.samples.X, row)
-        if self.modality == "text":
-            return str(sample[0])[:QUOTED]
-        return dict(list(cells(sample, 0).items())[:MOST_CELLS])
+        whole = self.whole(row)
+        return whole[:QUOTED] if isinstance(whole, str) else whole and dict(list(whole.items())[:MOST_CELLS])
 
     def whole(self, row: int) -> Any:
         """All of a text, or all cells of a row, as values that JSON can hold."""
-        if self.samples is None or self.modality in ("image", "video"):
+        if self.samples is None or self.on_page.shown_as not in ("prose", "cells"):
             return None
         sample = one(self.samples.X, row)
-        return str(sample[0]) if self.modality == "text" else cells(sample, 0)
+        return str(sample[0]) if self.on_page.shown_as == "prose" else cells(sample, 0)
 
     def _array(self, row: int) -> np.ndarray:
         assert self.samples is not None
@@ -178,7 +179,7 @@ class Catalogue:
                 raise DataError(f"{self.keys[row]} is gone or cannot be read ({error.strerror})") from None
         assert self.samples is not None
         sample = one(self.samples.X, row)
-        if self.modality == "text":
+        if self.on_page.shown_as == "prose":
             return str(sample[0]).encode("utf-8", errors="surrogatepass")
         if hasattr(sample, "to_pylist"):
             return json.dumps(sample.to_pylist()[0], sort_keys=True, default=str).encode()
@@ -245,10 +246,10 @@ def open_catalogue(
     path = Path(data)
     run = {"glob": glob, "names": names, "key": key, "drop": list(drop) or None}
     kept = {name: value for name, value in run.items() if value}
-    pictures = _pictures(path, glob or "*", modality)
-    if pictures:
-        keys = [picture.relative_to(path).as_posix() for picture in pictures]
-        return Catalogue(str(data), "image", keys, files=pictures, run=kept)
+    folder = folder_of_pictures(path, glob or "*", modality)
+    if folder is not None:
+        keys = [picture.relative_to(path).as_posix() for picture in folder.pictures]
+        return Catalogue(str(data), folder.modality, keys, files=folder.pictures, run=kept)
     columns = [name for name in (key, *drop) if name]
     known = column_names(names)
     taken = [*columns, *apart]
@@ -270,20 +271,3 @@ def open_catalogue(
 
 def _columns(samples: Samples) -> list[str]:
     return [*(samples.X.column_names if hasattr(samples.X, "column_names") else ["X"]), *samples.columns]
-
-
-def _pictures(path: Path, glob: str, modality: str) -> list[Path]:
-    """The pictures of a folder that is nothing else; none where `read` has to decide."""
-    if not path.is_dir() or modality not in ("auto", "image"):
-        return []
-    pictures, videos = [], False
-    for folder, folders, files in os.walk(path):
-        folders.sort()
-        for name in sorted(files):
-            if Path(name).match(glob):
-                pictures += [Path(folder, name)] if name.lower().endswith(IMAGES) else []
-                videos |= name.lower().endswith(VIDEOS)
-    pictures.sort()
-    if modality == "auto" and (videos or looks_like_frames(pictures)):
-        return []
-    return pictures

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 from PIL import Image as Pillow
+from PIL import ImageDraw
 
 from blemish.data.mapped import cache_folder
 
@@ -69,6 +70,18 @@ def strip(clip: np.ndarray, side: int) -> bytes:
     return _jpeg(sheet)
 
 
+def curve(signal: Float[np.ndarray, "channel time"], side: int) -> bytes:
+    """Channels below each other as black lines on white, each in its own range, as a JPEG of `side` pixels a side."""
+    sheet = Pillow.new("L", (side, side), 255)
+    pen, high = ImageDraw.Draw(sheet), side / len(signal)
+    across = np.linspace(0, side - 1, signal.shape[1])
+    for at, channel in enumerate(np.nan_to_num(np.asarray(signal, dtype=np.float64))):
+        low, spread = channel.min(), max(float(np.ptp(channel)), 1e-12)
+        down = (at + 0.95 - 0.9 * (channel - low) / spread) * high
+        pen.line(list(zip(across.tolist(), down.tolist(), strict=True)), fill=0, width=max(1, side // 256))
+    return _jpeg(sheet)
+
+
 def n_frames(clip: np.ndarray) -> int:
     """Frames that `strip` shows."""
     return min(len(clip), MOST_FRAMES)
@@ -97,6 +110,14 @@ def fitting_size(width: int, height: int, side: int) -> tuple[int, int]:
     """
     factor = side / max(width, height)
     return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def _alone(image: np.ndarray, side: int) -> bytes:
+    return drawn(image if image.ndim == 3 else image[None], side)
+
+
+DRAWINGS: dict[str, Callable[[np.ndarray, int], bytes]] = {"picture": _alone, "frames": strip, "curve": curve}
+"""How a sample is drawn, by what its kind of data is shown as; prose and cells are not."""
 
 
 class Thumbnails:

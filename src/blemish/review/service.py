@@ -116,7 +116,7 @@ def picture(request: Request, digest: str, side: int = SIDES[0]) -> Response:
     """A picture, or the frames of a clip side by side."""
     review = _review(request)
     row = _row(review, digest)
-    side = answers.STRIP_SIDE if review.catalogue.modality == "video" else side
+    side = answers.side_of(review.catalogue.on_page, side)
     if side not in (*SIDES, answers.STRIP_SIDE):
         raise LabelError(f"side is one of {', '.join(map(str, SIDES))}")
     made = request.app.state.thumbnails.get(digest, side, lambda: review.catalogue.picture(row, side))

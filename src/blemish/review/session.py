@@ -20,7 +20,7 @@ from blemish.data.inputs import name_known
 from blemish.data.mapped import mapped_array
 from blemish.detector import DefectDetector
 from blemish.fitting.fit import run_job
-from blemish.modalities.features.feature_cache import Memory, remembering
+from blemish.modalities.features.feature_cache import FeatureCache, caching
 from blemish.review.catalogue import Catalogue
 from blemish.review.ledger import Ledger
 from blemish.review.looks import Axes, learn_looks, looks
@@ -28,17 +28,13 @@ from blemish.review.marks import CODES, Mark, Opinions, in_time
 from blemish.review.ranking import TOP, Point, Ranking, best_first, places, point
 from blemish.review.suggestions import Suggestion, View, misses, plane, suggest
 
-MOST_FITTED = {"image": 1000, "video": 400, "text": 10_000, "tabular": 20_000}
 LEAST_FITTED = 100
 MOST_BYTES = 2**30
 """Of pictures that are kept for the next refit, and of what was said of them."""
-PAGE = {"image": 128, "video": 64, "text": 2000, "tabular": 20_000}
 PUBLISH = 4.0
 """Seconds between two looks at a ranking that is not finished."""
 PATIENCE = {"glance": 5.0, "first": 25.0, "refit": 10.0}
 """Seconds after which the training of a glance, of a first fit, and of a refit ends with the epoch."""
-GLANCED = ("image", "video")
-"""Kinds of data whose first fit takes so long that a glance comes before it."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ class Review:
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._marking, self._asking, self._suggesting = threading.RLock(), threading.Lock(), threading.Lock()
         self._suggested: tuple[Any, list[Suggestion]] = (None, [])
-        self._memory = Memory(MOST_BYTES)
+        self._cache = FeatureCache(MOST_BYTES)
         self._worker = threading.Thread(target=self._work, daemon=True)
         self._stopped = threading.Event()
         self.sync()
@@ -176,7 +172,7 @@ class Review:
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None and not self._stopped.is_set():
             try:
-                with warnings.catch_warnings(record=True) as caught, remembering(self._memory):
+                with warnings.catch_warnings(record=True) as caught, caching(self._cache):
                     warnings.simplefilter("always")
                     task()
                 notes = [str(w.message) for w in caught if issubclass(w.category, (DataWarning, QualityWarning))]
@@ -202,7 +198,7 @@ class Review:
         self._tell("reading")
         self._choose()
         kind: dict[str, Any] = {"modality": self.catalogue.modality, "random_state": self._seed}
-        if self.catalogue.modality in GLANCED:
+        if self.catalogue.on_page.glance:
             self.det = self._fitted(DefectDetector(**kind, scorer="reconstruction"), "glance")
             self._score(glance=True)
         self.det = self._fitted(DefectDetector(**kind), "first")
@@ -236,8 +232,8 @@ class Review:
 
     def _choose(self) -> None:
         """What to learn from: all, or where that is too much a random part and whatever is marked."""
-        n, kind = len(self.catalogue), self.catalogue.modality
-        most = min(MOST_FITTED[kind], MOST_BYTES // self.catalogue.bytes_of_sample())
+        n = len(self.catalogue)
+        most = min(self.catalogue.on_page.max_fitted, MOST_BYTES // self.catalogue.bytes_of_sample())
         most = max(most, LEAST_FITTED)
         if not self._fit_rows:
             chosen = np.arange(n)
@@ -291,7 +287,7 @@ class Review:
         where = np.full((n, 2), np.nan)
         axes, rest, done, shown = None, np.setdiff1d(np.arange(n), self._fit_rows), 0, time.monotonic()
         pages: list[Any] = [self._fit_rows] if self._fit_rows else []
-        size = PAGE[self.catalogue.modality]
+        size = self.catalogue.on_page.at_once
         if not glance:
             pages += [rest[start : start + size] for start in range(0, len(rest), size)]
         self._count += 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -34,8 +34,23 @@ MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time a
 ASSUMED_SURPRISAL = 4.0  # nats, of unseen defects by a supervised expert with one label, which leaves none to measure
 SLOPES = (0.1, 3.0)  # least and greatest slope of the log-odds in the defect score
 
-ExpertScores = list[tuple[Expert, str, Float[np.ndarray, " row"]]]
-"""Experts, their feature sets, and the surprisal of every row by each."""
+
+class Member(NamedTuple):
+    """An expert of the ensemble.
+
+    Attributes:
+        name: Its key in `EXPERTS`.
+        expert: It.
+        source: The feature set that it reads.
+    """
+
+    name: str
+    expert: Expert
+    source: str
+
+
+ExpertScores = list[tuple[Member, Float[np.ndarray, " row"]]]
+"""The surprisal of every row by each expert."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,7 @@ class Ensemble(ExportableScorer):
         is_defect, weight = group == DEFECT, self._row_weights(group)
         fold = deal(is_defect, min(max(2, min(self.folds, int(is_defect.sum()))), len(group)), seed)
         unseen, means, greatest = [], [], []
-        for i, (expert, source) in enumerate(self._experts(labelled=bool(is_defect.any()))):
+        for i, (_, expert, source) in enumerate(self._experts(labelled=bool(is_defect.any()))):
             x = evidence.feature_set(source)
             trained = expert.fit(x, is_defect, weight, seed)
             held_out = (
@@ -101,7 +116,7 @@ class Ensemble(ExportableScorer):
             return state
         state["known_level"] = np.array(self.outlier_score(state, evidence).max())
         n_defects = int(is_defect.sum())
-        supervised = np.array([expert.uses_labels for expert, _ in self._experts(labelled=True)])
+        supervised = np.array([member.expert.uses_labels for member in self._experts(labelled=True)])
         # No score counts beyond what the expert gave a labelled defect (decisions.md 24), nor beyond the median of what
         # the supervised ones gave: an expert that has memorised its labels would decide the mean alone (52).
         state["most"] = np.minimum(greatest, np.median(np.array(greatest)[supervised]) if supervised.any() else np.inf)
@@ -160,8 +175,8 @@ class Ensemble(ExportableScorer):
         """
         found = self._expert_scores(state, evidence, labelled=labelled)
         return {
-            f"{i} {expert_name(expert)} of {source}": np.minimum(score, state["most"][i]) if labelled else score
-            for i, (expert, source, score) in enumerate(found)
+            f"{i} {member.name} of {member.source}": np.minimum(score, state["most"][i]) if labelled else score
+            for i, (member, score) in enumerate(found)
         }
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
@@ -172,10 +187,10 @@ class Ensemble(ExportableScorer):
         """
         unsupervised: list[Node] = []
         weighted: list[Node] = []
-        for i, (expert, source) in enumerate(self._experts(labelled=labelled)):
-            own, advice = under(state, f"{i}."), "leave it out of the scorer's 'experts', or score with the model file"
-            part = exportable("expert", expert_name(expert), expert, advice)
-            score = surprisal_graph(own, part.graph(own, evidence.feature_set(source)))
+        for i, (name, expert, source) in enumerate(self._experts(labelled=labelled)):
+            own, advice = under(state, f"{i}."), "leave it out of 'experts', or score with the model file instead"
+            nodes = exportable("expert", name, expert, advice).graph(own, evidence.feature_set(source))
+            score = surprisal_graph(own, nodes)
             unsupervised += [] if expert.uses_labels else [score]
             weighted += [score.op("Min", state["most"][i]) * state["weights"][i]] if labelled else []
         graph = evidence.error.graph
@@ -189,19 +204,21 @@ class Ensemble(ExportableScorer):
         rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - p_defect)
         return ScoreNodes(level, defect, graph.concat([rest, p_defect], axis=1))
 
-    def _experts(self, *, labelled: bool) -> list[tuple[Expert, str]]:
-        """Experts and their feature sets, the unsupervised ones first."""
+    def _experts(self, *, labelled: bool) -> list[Member]:
+        """The unsupervised experts, then the supervised ones where there are labels."""
         sources = sorted(self.experts.items())  # a model file does not keep their order
-        made = [(choose("expert", EXPERTS, spec).make(), source) for source, specs in sources for spec in specs]
-        unsupervised = [(expert, source) for expert, source in made if not expert.uses_labels]
-        return unsupervised + [(expert, source) for expert, source in made if expert.uses_labels and labelled]
+        parts = [(choose("expert", EXPERTS, spec), source) for source, specs in sources for spec in specs]
+        members = [Member(part.name, part.make(), source) for part, source in parts]
+        unsupervised = [member for member in members if not member.expert.uses_labels]
+        return unsupervised + [member for member in members if member.expert.uses_labels and labelled]
 
     def _expert_scores(self, state: State, evidence: Evidence, *, labelled: bool) -> ExpertScores:
         """The surprisal by every expert, not capped; the unsupervised ones first."""
         found = []
-        for i, (expert, source) in enumerate(self._experts(labelled=labelled)):
+        for i, member in enumerate(self._experts(labelled=labelled)):
             own = under(state, f"{i}.")
-            found.append((expert, source, surprisal(own, expert.score(own, evidence.feature_set(source)))))
+            scores = member.expert.score(own, evidence.feature_set(member.source))
+            found.append((member, surprisal(own, scores)))
         return found
 
     def _row_weights(self, group: Int[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
@@ -215,13 +232,13 @@ class Ensemble(ExportableScorer):
 
 def _combine(state: State, found: ExpertScores) -> Float[np.ndarray, " row"]:
     """The defect score: see `Ensemble.defect_score`."""
-    capped = np.minimum(np.stack([score for *_, score in found]), state["most"][:, None])
+    capped = np.minimum(np.stack([score for _, score in found]), state["most"][:, None])
     level = _outlier_level(found, capped.shape[1])
     return state["weights"] @ capped - np.maximum(level - state["known_level"], 0)
 
 
 def _outlier_level(found: ExpertScores, n: int) -> Float[np.ndarray, " row"]:
-    unsupervised = [score for expert, _, score in found if not expert.uses_labels]
+    unsupervised = [score for member, score in found if not member.expert.uses_labels]
     return np.mean(unsupervised, axis=0) if unsupervised else np.zeros(n)
 
 
@@ -234,11 +251,6 @@ def _probabilities(
         return np.column_stack([rest, np.zeros(len(rest))])
     p_defect = expit(state["slope"] * defect + state["intercept"])
     return np.column_stack([rest * (1 - p_defect[:, None]), p_defect])
-
-
-def expert_name(expert: Expert) -> str:
-    """Its key in `EXPERTS`."""
-    return next(name for name, factory in EXPERTS.items() if isinstance(expert, factory))
 
 
 def deal(is_defect: Bool[np.ndarray, " row"], n_folds: int, seed: int) -> Int[np.ndarray, " row"]:

@@ -115,9 +115,7 @@ def _usual_errors(ordinary: Evidence) -> Float[np.ndarray, " 2"]:
     """
     errors = ordinary.feature_set("error")[:, 0]
     above = errors - np.median(errors)
-    spread = (
-        1.4826 * np.median(above[above > 0]) if (above > 0).any() else 0.0
-    )  # quartile of a normal
+    spread = 1.4826 * np.median(above[above > 0]) if (above > 0).any() else 0.0  # quartile of a normal
     return np.array([np.median(errors), max(spread, 1e-6) if len(errors) > 1 else 1.0])
 
 

@@ -18,7 +18,7 @@ SLACK = 1.5
 """Steps of the grid that a score may lie below a level and still reach it: rounding falls to either side of a step."""
 MAX_BEYOND_TAIL = 20.0
 """Nats beyond the tail's start that half of the labelled defects reach at most: where ordinary rows are nearly
-identical, a defect is this far out, and what differs a little from them is not."""
+identical, a defect reaches this, and what differs a little from them does not."""
 
 
 def fit_tail(scores: Float[np.ndarray, " row"], defects: Float[np.ndarray, " defect"]) -> State:

@@ -57,12 +57,12 @@ def _inside(side: int, share: Tensor, centre: Tensor) -> Tensor:
 
 
 def hide_columns(
-    x: Float[Tensor, "batch feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
-) -> Float[Tensor, "batch feature"]:
+    x: Float[Tensor, "batch *feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+) -> Float[Tensor, "batch *feature"]:
     """Take a tenth of each row's columns from another row.
 
     Args:
-        x: Rows of a table.
+        x: Rows of a table; or any samples, whose elements are the columns.
         generator: Source of randomness, on any device.
         blocks: The columns; a category's features move together.
 

@@ -13,12 +13,12 @@ from blemish.losses.functional import column_mask
 
 
 def swap_columns(
-    x: Float[Tensor, "batch feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+    x: Float[Tensor, "batch *feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
 ) -> SelfMade:
     """Give each row a random share (10 to 60 %) of another row's columns: each value is usual, their company is not.
 
     Args:
-        x: Rows of a table, shape (batch, feature).
+        x: Rows of a table, shape (batch, feature); or any samples, whose elements are the columns.
         generator: Source of randomness, on the CPU.
         blocks: The columns; a category's features move together.
 

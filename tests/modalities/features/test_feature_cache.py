@@ -5,7 +5,7 @@ import torch
 
 from blemish import DefectDetector
 from blemish.fitting.model import filled
-from blemish.modalities.features.feature_cache import Memory, current, remembering
+from blemish.modalities.features.feature_cache import FeatureCache, caching, current
 
 
 def test_scores_in_one_pass_equal_the_single_ones(table_detector, table_split):
@@ -36,7 +36,7 @@ def test_a_scorer_that_joins_the_networks_own_views_asks_the_modality_for_nothin
 def test_a_refit_with_memory_gives_the_same_bits_and_makes_no_feature_again(image_split, monkeypatch):
     X, y = image_split.X_train[-24:], image_split.y_train[-24:]
     asked = []
-    with remembering(Memory(2**30)) as memory:
+    with caching(FeatureCache(2**30)) as memory:
         det = DefectDetector(epochs=1, random_state=0).fit(X)
         assert memory.n_bytes > 0
         kind = type(det.fitted_.model.modality)
@@ -52,7 +52,7 @@ def test_a_refit_with_memory_gives_the_same_bits_and_makes_no_feature_again(imag
 
 
 def test_memory_has_an_end_and_forgets_for_another_owner():
-    memory, asked = Memory(8), []
+    memory, asked = FeatureCache(8), []
 
     def make(x):
         asked.append(len(x))

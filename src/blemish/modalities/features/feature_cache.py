@@ -1,4 +1,4 @@
-"""What was said of pictures, remembered: a refit changes the network, not what else there is to say of a picture."""
+"""Feature sets of pictures, cached: a refit changes the network, not what is computed from a picture alone."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,26 +12,26 @@ from torch import Tensor
 Features = dict[str, Tensor]
 
 
-class Memory:
+class FeatureCache:
     """Features by picture, for one fitted modality at a time.
 
     Args:
-        most_bytes: What is made after that many is not kept.
+        max_bytes: What is computed after that many is not kept.
     """
 
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes, self.n_bytes = most_bytes, 0
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes, self.n_bytes = max_bytes, 0
         self._owner: object = None
         self._rows: dict[bytes, Features] = {}
 
     def features(
         self, owner: object, make: Callable[[Tensor], Features], x: Float[Tensor, "row *sample"]
     ) -> dict[str, Float[Tensor, "row feature"]]:
-        """What `make` says of each row; only rows that were not seen before are given to it.
+        """What `make` computes of each row; only rows that are not in the cache are given to it.
 
         Args:
-            owner: What `make` depends on besides x; another one than before empties the memory.
-            make: From rows to features by view, each row for itself.
+            owner: What `make` depends on besides x; another one than before empties the cache.
+            make: From rows to features by feature set, each row for itself.
             x: Rows.
         """
         if owner is not self._owner:
@@ -39,29 +39,29 @@ class Memory:
         keys = [blake2b(row.contiguous().cpu().numpy().tobytes(), digest_size=16).digest() for row in x]
         new = [at for at, key in enumerate(keys) if key not in self._rows]
         made = make(x[new]) if new else {}
-        fresh = {keys[at]: {view: rows[i] for view, rows in made.items()} for i, at in enumerate(new)}
+        fresh = {keys[at]: {name: rows[i] for name, rows in made.items()} for i, at in enumerate(new)}
         found = [fresh.get(key) or self._rows[key] for key in keys]
         for key, row in fresh.items():
             size = sum(value.numel() * value.element_size() for value in row.values())
-            if self.n_bytes + size <= self.most_bytes:
-                self._rows[key] = {view: value.clone() for view, value in row.items()}
+            if self.n_bytes + size <= self.max_bytes:
+                self._rows[key] = {name: value.clone() for name, value in row.items()}
                 self.n_bytes += size
-        return {view: torch.stack([row[view] for row in found]) for view in found[0]}
+        return {name: torch.stack([row[name] for row in found]) for name in found[0]}
 
 
-_CURRENT: ContextVar[Memory | None] = ContextVar("memory", default=None)
+_CURRENT: ContextVar[FeatureCache | None] = ContextVar("feature cache", default=None)
 
 
-def current() -> Memory | None:
-    """The memory of the block that we are in."""
+def current() -> FeatureCache | None:
+    """The cache of the block that we are in."""
     return _CURRENT.get()
 
 
 @contextmanager
-def remembering(memory: Memory) -> Iterator[Memory]:
-    """Inside the block of this thread features of pictures are looked up before they are made; scores stay the same."""
-    token = _CURRENT.set(memory)
+def caching(cache: FeatureCache) -> Iterator[FeatureCache]:
+    """In this block and thread, features of pictures are looked up before they are computed."""
+    token = _CURRENT.set(cache)
     try:
-        yield memory
+        yield cache
     finally:
         _CURRENT.reset(token)

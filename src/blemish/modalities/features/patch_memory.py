@@ -1,4 +1,4 @@
-"""The most unusual patches of a picture: what is wrong with it, wherever in it."""
+"""Patch memory: usual patches of normal pictures, and the patches of a picture that lie furthest from them."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -15,27 +15,27 @@ from blemish.modalities.features.pretrained import WIDTH, patches
 from blemish.modalities.pictures import chunks
 
 COMPONENTS = 96
-MOST_PATCHES = 20_000  # that the components are learnt from
-MOST_USUAL = 512  # patches that stand for all that is usual
-LEAST_SPREAD = 1e-3  # of a component: what hardly varies must not outweigh all others
-ROWS = 4  # pictures at a time: their patches stay in the cache
+MAX_PATCHES = 20_000  # that the components are learnt from
+MAX_USUAL = 512  # patches that stand for all usual ones
+MIN_SPREAD = 1e-3  # of a component: what hardly varies must not outweigh all others
+ROWS = 4  # pictures at a time: their patches stay in the processor's cache
 
 
 @dataclass(frozen=True)
-class Oddities:
-    """The most unusual patches at one scale: in units of the patches' own spread, and how far from the usual ones.
+class PatchMemory:
+    """Patches at one scale: in units of the patches' own spread, and how far from the usual ones.
 
     Attributes:
         side: Pixels of the longer side that a picture is brought to first: a larger one shows smaller things.
-        shares: View → share of a picture's patches, in (0, 1], that count. With a small one a pinhole is not averaged
-            away, with a large one the picture as a whole is seen.
+        fractions: Feature set → fraction of a picture's patches, in (0, 1], that count. With a small one a pinhole is
+            not averaged away, with a large one the picture as a whole is seen.
         centre: Mean patch.
         directions: Principal components, each divided by its standard deviation.
-        usual: Patches of ordinary pictures, in those units.
+        usual: Patches of the training pictures, in those units.
     """
 
     side: int
-    shares: Mapping[str, float]
+    fractions: Mapping[str, float]
     centre: Float[np.ndarray, " feature"]
     directions: Float[np.ndarray, "feature component"]
     usual: Float[np.ndarray, "patch component"]
@@ -43,16 +43,16 @@ class Oddities:
     def pooled(self, x: Float[Tensor, "row channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
         """The mean of the most unusual patches of every picture.
 
-        A patch is the more unusual the further it is from the nearest usual one.
+        A patch is unusual in so far as it is far from the nearest usual one.
 
         Args:
             x: Pictures in [0, 1].
 
         Returns:
-            By view, the mean whitened patch and the mean distance, shape (row, component + 1).
+            By feature set, the mean whitened patch and the mean distance, shape (row, component + 1).
         """
         found = [self._pooled(chunk) for chunk in chunks(x, ROWS)]
-        return {view: torch.cat([chunk[view] for chunk in found]) for view in self.shares}
+        return {name: torch.cat([chunk[name] for chunk in found]) for name in self.fractions}
 
     def _pooled(self, x: Tensor) -> dict[str, Tensor]:
         centre, directions, usual = (
@@ -63,16 +63,16 @@ class Oddities:
         distance = squared.amin(dim=2, keepdim=True).clamp(min=0).sqrt()
         order = distance.argsort(dim=1, descending=True, stable=True)
         ranked = torch.cat([found, distance], dim=2).gather(1, order.expand(-1, -1, found.shape[2] + 1))
-        kept = {view: max(1, round(share * ranked.shape[1])) for view, share in self.shares.items()}
-        return {view: ranked[:, :n].mean(dim=1) for view, n in kept.items()}
+        kept = {name: max(1, round(fraction * ranked.shape[1])) for name, fraction in self.fractions.items()}
+        return {name: ranked[:, :n].mean(dim=1) for name, n in kept.items()}
 
     def state(self) -> dict[str, Any]:
         """All of it as JSON values, arrays packed."""
         patches_ = _packed(np.vstack([self.centre, self.directions.T]))
-        return {"side": self.side, "shares": dict(self.shares), "patches": patches_, "usual": _packed(self.usual)}
+        return {"side": self.side, "shares": dict(self.fractions), "patches": patches_, "usual": _packed(self.usual)}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "Oddities":
+    def from_state(cls, state: dict[str, Any]) -> "PatchMemory":
         """The inverse of `state`."""
         rows = _unpacked(state["patches"]).reshape(-1, WIDTH)
         usual = _unpacked(state["usual"]).reshape(-1, len(rows) - 1)
@@ -87,13 +87,15 @@ def _unpacked(text: str) -> np.ndarray:
     return np.frombuffer(b64decode(text, validate=True), dtype="<f4")
 
 
-def fit_oddities(x: Float[Tensor, "row channel height width"], side: int, shares: Mapping[str, float]) -> Oddities:
+def fit_patch_memory(
+    x: Float[Tensor, "row channel height width"], side: int, fractions: Mapping[str, float]
+) -> PatchMemory:
     """Learn which patches are usual.
 
     Args:
         x: Pictures in [0, 1], at least one; an even sample of their patches is used.
-        side: See `Oddities`.
-        shares: See `Oddities`.
+        side: See `PatchMemory`.
+        fractions: See `PatchMemory`.
 
     Reference:
         Units after Defard et al., "PaDiM", 2021 (there a distribution for each position, here one for all); distance
@@ -101,14 +103,14 @@ def fit_oddities(x: Float[Tensor, "row channel height width"], side: int, shares
         2022 (PatchCore; there a greedily chosen subset, here an even one).
     """
     seen = torch.cat([patches(chunk, side).flatten(0, 1) for chunk in x.split(ROWS)])
-    seen = seen[_evenly(len(seen), MOST_PATCHES)].cpu().numpy()
+    seen = seen[_evenly(len(seen), MAX_PATCHES)].cpu().numpy()
     learnt = PCA(min(COMPONENTS, *seen.shape), svd_solver="full").fit(seen)
-    spread = np.sqrt(learnt.explained_variance_) + LEAST_SPREAD
+    spread = np.sqrt(learnt.explained_variance_) + MIN_SPREAD
     centre, directions = learnt.mean_.astype(np.float32), (learnt.components_ / spread[:, None]).T.astype(np.float32)
-    usual = (seen[_evenly(len(seen), MOST_USUAL)] - centre) @ directions
-    return Oddities(side, shares, centre, directions, usual)
+    usual = (seen[_evenly(len(seen), MAX_USUAL)] - centre) @ directions
+    return PatchMemory(side, fractions, centre, directions, usual)
 
 
 def _evenly(n: int, most: int) -> Tensor:
-    """At most so many of n places, as evenly spread as can be."""
+    """At most this many of n places, evenly spread."""
     return torch.linspace(0, n - 1, min(n, most)).long()

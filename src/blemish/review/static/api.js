@@ -1,4 +1,4 @@
-/** Requests to our own server. Errors are of three kinds: away (try again), locked (token), and refused (words). */
+/** Requests to our own server. Errors are of three kinds: Away (try again), Locked (wrong token) and Refused (the server says why). */
 
 export class Away extends Error {}
 export class Locked extends Error {}
@@ -9,6 +9,7 @@ export class Refused extends Error {
   }
 }
 
+/** The body of an answer, as bytes. */
 async function ask(path, options, patience) {
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(), patience);
@@ -16,24 +17,26 @@ async function ask(path, options, patience) {
   let body;
   try {
     answer = await fetch(path, { ...options, signal: control.signal, credentials: "same-origin", cache: "no-store" });
-    body = options.raw ? await answer.arrayBuffer() : await answer.text();
+    body = await answer.arrayBuffer();
   } catch (error) {
     throw new Away(String(error));
   } finally {
     clearTimeout(timer);
   }
   if (answer.status === 401) throw new Locked("another launch");
-  if (answer.ok) return options.raw ? body : JSON.parse(body);
+  if (answer.ok) return body;
   let words = `status ${answer.status}`;
   try {
-    words = JSON.parse(options.raw ? new TextDecoder().decode(body) : body).error ?? words;
+    words = parsed(body).error ?? words;
   } catch {
     // a proxy's page: the status has to do
   }
   throw new Refused(words, answer.status);
 }
 
-export const get = (path, patience = 30000) => ask(path, { method: "GET" }, patience);
-export const bytes = (path) => ask(path, { method: "GET", raw: true }, 30000);
-export const post = (path, values, patience = 15000) =>
-  ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(values) }, patience);
+const parsed = (body) => JSON.parse(new TextDecoder().decode(body));
+
+export const bytes = (path) => ask(path, { method: "GET" }, 30000);
+export const get = async (path, patience = 30000) => parsed(await ask(path, { method: "GET" }, patience));
+export const post = async (path, values, patience = 15000) =>
+  parsed(await ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(values) }, patience));

@@ -1,7 +1,7 @@
 /** The sample under the cursor: at once what the gallery knows of it, a moment later why it is odd. */
 import { get } from "./api.js";
-import { cellText, find, make, number, percent } from "./element.js";
-import { described, showFrame } from "./gallery.js";
+import { cellText, find, findAll, make, number, percent } from "./element.js";
+import { described, isDrawn, showFrame } from "./gallery.js";
 
 const REST = 140; // milliseconds that the cursor rests before the server is asked
 const RATE = 10; // frames a second
@@ -13,7 +13,7 @@ export class Detail {
     this.item = null;
     this.frames = 0;
     this.frame = 0;
-    this.modality = "";
+    this.shownAs = "";
     this.unfolded = false; // all columns of a row; stays from sample to sample
   }
 
@@ -39,7 +39,7 @@ export class Detail {
   }
 
   pressed() {
-    for (const button of document.querySelectorAll("#sample [data-mark]"))
+    for (const button of findAll("#sample [data-mark]"))
       button.setAttribute("aria-pressed", String(button.dataset.mark === this.item?.label));
   }
 
@@ -62,18 +62,18 @@ export class Detail {
   pictures(item, withModel) {
     const box = find("pictures");
     const isClip = this.frames > 0;
-    if ((this.modality !== "image" && !isClip) || !item.id || item.error) return box.replaceChildren();
+    if (!isDrawn(this.shownAs) || !item.id || item.error) return box.replaceChildren();
     box.classList.toggle("wide", isClip && !withModel);
     const side = isClip ? "" : "?side=512";
     const stamp = `?ranking=${this.ranking}`;
     const figure = (caption, ...sources) =>
       make("figure", {}, make("div", { class: "frame" }, ...sources.map(([source, alt]) =>
         make("img", { src: source, alt, class: isClip ? "clip" : null, pointermove: (event) => this.scrub(event) }))), make("figcaption", {}, caption));
-    const seen = figure(isClip ? "clip: space plays" : "picture", [`/picture/${item.id}${side}`, item.key]);
+    const seen = figure(isClip ? "clip: space plays" : this.shownAs, [`/picture/${item.id}${side}`, item.key]);
     if (!withModel) return box.replaceChildren(seen);
     const made = [`/reconstruction/${item.id}${stamp}`, `reconstruction of ${item.key}`];
-    const wrong = isClip ? [] : [[`/heat/${item.id}${stamp}`, "where it is badly reconstructed, in orange"]];
-    box.append(figure(isClip ? "reconstruction" : "reconstruction, errors orange", made, ...wrong));
+    const wrong = this.shownAs !== "picture" ? [] : [[`/heat/${item.id}${stamp}`, "where it is badly reconstructed, in orange"]];
+    box.append(figure(wrong.length ? "reconstruction, errors orange" : "reconstruction", made, ...wrong));
   }
 
   content(value, reasons) {
@@ -104,7 +104,7 @@ export class Detail {
       const withValues = found.elements.some((one) => one.expected !== null);
       const falls = found.elements.some((one) => one.fall !== undefined);
       const heads = ["what is odd", ...(withValues ? ["seen", "expected"] : []), falls ? "score falls by" : "share of error"];
-      const pictures = this.modality === "image" || this.frames > 0; // there the places are drawn, too
+      const pictures = isDrawn(this.shownAs); // there the places are drawn, too
       const rows = found.elements.slice(0, pictures ? 4 : undefined).map((one) =>
         make("tr", {}, make("th", { scope: "row" }, one.element),
           ...(withValues ? [make("td", {}, cellText(detail.whole?.[one.element] ?? one.seen, 3)), make("td", {}, one.chances ?? number(one.expected))] : []),
@@ -130,7 +130,7 @@ export class Detail {
   /** Space: play a clip; of a picture, hide and show where it is badly reconstructed. */
   space() {
     if (this.frames > 1) return this.playing ? this.stop() : this.play();
-    for (const image of document.querySelectorAll('#pictures img[src^="/heat/"]')) image.hidden = !image.hidden;
+    for (const image of findAll('#pictures img[src^="/heat/"]')) image.hidden = !image.hidden;
   }
 
   play() {
@@ -144,7 +144,7 @@ export class Detail {
 
   to(frame) {
     this.frame = frame % this.frames;
-    for (const image of document.querySelectorAll("#pictures img")) showFrame(image, this.frame, this.frames);
+    for (const image of findAll("#pictures img")) showFrame(image, this.frame, this.frames);
   }
 
   scrub(event) {

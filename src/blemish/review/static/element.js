@@ -1,6 +1,10 @@
 /** Elements made of text only: nothing here ever parses HTML. */
 
+/** @type {(id: string) => any} the elements of our own template, whatever their tag */
 export const find = (id) => document.getElementById(id);
+
+/** @type {(selector: string) => NodeListOf<any>} */
+export const findAll = (selector) => document.querySelectorAll(selector);
 
 /** make("td", {class: "number"}, "3", child, …); properties that are functions are listeners. */
 export function make(tag, properties = {}, ...children) {
@@ -16,7 +20,7 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A value of the data: whole numbers as they are, others with so many digits. */
+/** A value of the data: whole numbers as they are, others rounded to `digits` significant ones. */
 export const cellText = (value, digits) => (Number.isSafeInteger(value) ? String(value) : number(value, digits));
 
 export const number = (value, digits = 3) =>

@@ -34,8 +34,8 @@ export class Gallery {
   }
 
   /** For rows of a table and texts the cells are wide, for pictures square. */
-  shape(modality, frames) {
-    this.wide = modality === "tabular" || modality === "text";
+  shape(shownAs, frames) {
+    this.wide = !isDrawn(shownAs);
     this.clip = frames;
     this.box.classList.toggle("clip", frames > 0);
     this.box.classList.toggle("wide", this.wide);
@@ -224,6 +224,11 @@ export class Gallery {
     const place = event.target.getBoundingClientRect();
     showFrame(event.target, Math.floor(((event.clientX - place.left) / place.width) * this.clip), this.clip);
   }
+}
+
+/** Whether the server draws a picture of such samples; of the others it gives the prose, or the cells of the row. */
+export function isDrawn(shownAs) {
+  return shownAs === "picture" || shownAs === "frames" || shownAs === "curve";
 }
 
 /** Show one frame of a strip: the picture is as wide as all frames, and `object-fit: cover` shows one. */

@@ -110,6 +110,7 @@ export class Chart {
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
     const more = this.length > 3000 ? 0 : 2; // a few points may be larger without covering each other
+    /** @type {[number, number, string, number, number][]} from and to (fraction of the ranking), colour, opacity, pixels */
     const bands = [
       [0, 0.8, this.palette.soft, more ? 0.45 : 0.22, 2 + more],
       [0.8, 0.95, this.palette.accent, 0.4, 3 + more],

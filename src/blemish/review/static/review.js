@@ -2,8 +2,8 @@
 import { bytes, get, Locked, post, Refused } from "./api.js";
 import { drawCurve } from "./curve.js";
 import { Detail } from "./detail.js";
-import { find, make, say } from "./element.js";
-import { Gallery } from "./gallery.js";
+import { find, findAll, make, say } from "./element.js";
+import { Gallery, isDrawn } from "./gallery.js";
 import { Chart } from "./map.js";
 import { Queue } from "./queue.js";
 import { Ranking } from "./ranking.js";
@@ -17,6 +17,7 @@ let view = "gallery";
 let current = null; // the sample that keys are about
 let away = "";
 let mapOf = ""; // what the map was drawn from
+let listed = ""; // what the lists were made from
 let marksSinceRefit = 0;
 const mine = new Map(); // sample → label that this page gave and the server may not have told yet
 const done = []; // what undo takes back
@@ -239,9 +240,9 @@ function news(before) {
   const first = !before;
   if (first) {
     find("who").placeholder = state.user;
-    detail.modality = state.modality;
+    detail.shownAs = state.shown_as;
     detail.frames = state.frames;
-    gallery.shape(state.modality, state.frames);
+    gallery.shape(state.shown_as, state.frames);
   }
   const share = !status.total ? "" : status.stage === "learning" ? ` ${status.done} %` : ` ${status.done} of ${status.total}`;
   const ready = state.ranking ? `${state.ranking.scored} of ${state.samples} ranked${state.above === undefined ? "" : `, ${state.above} above the threshold`}` : `${state.samples} samples`;
@@ -276,9 +277,9 @@ function news(before) {
 function lists() {
   const fresh = state.suggestions.filter((one) => !mine.get(one.id));
   const key = JSON.stringify([fresh.map((one) => [one.id, one.reason]), state.conflicts?.map((one) => [one.id, one.people])]);
-  if (key === lists.key) return;
-  lists.key = key;
-  const pictures = state.modality === "image" || state.frames > 0;
+  if (key === listed) return;
+  listed = key;
+  const pictures = isDrawn(state.shown_as);
   find("suggestions").replaceChildren(
     ...fresh.map((one) =>
       make("li", {}, make("button", { type: "button", click: () => choose([one.row]) },
@@ -378,7 +379,7 @@ find("theme").addEventListener("change", () => {
 });
 setTheme(find("theme").value);
 for (const name of VIEWS) find(`tab-${name}`).addEventListener("click", () => show(name));
-for (const button of document.querySelectorAll("[data-mark]")) button.addEventListener("click", () => markCurrent(button.dataset.mark));
+for (const button of findAll("[data-mark]")) button.addEventListener("click", () => markCurrent(button.dataset.mark));
 for (const [id, act] of Object.entries({ undo, refit, cut, unselect, "help-open": () => find("help").showModal(), "more-open": () => find("more").showModal() }))
   find(id).addEventListener("click", act);
 for (const id of ["show", "by"])

@@ -13,7 +13,7 @@ from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Nu
 MAX_ROUNDS = 20  # concentration steps; a handful is usual
 
 
-def common_direction(x: Float[np.ndarray, "row feature"], share: float) -> Float[np.ndarray, " feature"]:
+def common_direction(x: Float[np.ndarray, "row feature"], fraction: float) -> Float[np.ndarray, " feature"]:
     r"""A unit vector along the mean of the fraction of the rows that lie furthest along it.
 
     From the leading right singular vector, by concentration steps: :math:`K \leftarrow` the rows with the largest
@@ -22,7 +22,7 @@ def common_direction(x: Float[np.ndarray, "row feature"], share: float) -> Float
 
     Args:
         x: Rows, not centred.
-        share: Fraction of the rows that are kept, in (0, 1].
+        fraction: Fraction of the rows that are kept, in (0, 1].
 
     Reference:
         Rousseeuw and Van Driessen, "A fast algorithm for the minimum covariance determinant estimator", 1999,
@@ -30,7 +30,7 @@ def common_direction(x: Float[np.ndarray, "row feature"], share: float) -> Float
     """
     direction = np.linalg.svd(x, full_matrices=False)[2][0]
     direction = direction * (np.sign((x @ direction).sum()) or 1.0)
-    n_kept = max(1, round(share * len(x)))
+    n_kept = max(1, round(fraction * len(x)))
     kept = np.empty(0, dtype=int)
     for _ in range(MAX_ROUNDS):
         now = np.sort(np.argsort(-(x @ direction), kind="stable")[:n_kept])
