@@ -82,7 +82,7 @@ def test_a_precision_that_few_labels_cannot_support_is_marked():
     few = promised("precision", 0.8, out_of_fold=np.ones(4), labelled_negatives=np.zeros(3))
     assert (few.estimate, few.supported) == (1.0, False)
     assert (few.low, few.high) == pytest.approx(reference.clopper_pearson(4, 4, 0.9, steps=4000), abs=1e-3)
-    assert "Not promised: so few labels do not support the target: label more of the top hits." in few.text
+    assert "Not promised: there are too few labels for this target: label more of the top hits." in few.text
     many = promised("precision", 0.8, out_of_fold=np.ones(40), labelled_negatives=np.zeros(3))
     assert many.supported
     assert "Not promised" not in many.text

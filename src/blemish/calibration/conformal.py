@@ -75,6 +75,7 @@ def cross_conformal_p_values(
         follows from twice the mean of K p-values being one: Vovk and Wang, "Combining p-values via averaging",
         Biometrika 107, 2020; see Barber et al., "Predictive inference with the jackknife+", 2021, theorem 4.
     """
+    # Twice the level is all that is certain, so this is a call of its own and not the default (decisions.md 42).
     above = [_as_high(fold, some) for fold, some in zip(folds, scores, strict=True)]
     return (1 + np.sum(above, axis=0)) / (sum(map(len, folds)) + 1)
 

@@ -57,8 +57,8 @@ class Promise:
         if self.supported:
             return f"{sentence}."
         why = {
-            "precision": "so few labels do not support the target: label more of the top hits",
-            "recall": "so few labels do not support the target: label more defects",
+            "precision": "there are too few labels for this target: label more of the top hits",
+            "recall": "there are too few labels for this target: label more defects",
         }.get(self.target, "no rows were held out, so this is judged on rows that trained the model: fit on more rows")
         return f"{sentence}. Not promised: {why}."
 

@@ -21,6 +21,7 @@ def warn_of_quality(calibration: Calibration, outlier_of_defects: Float[np.ndarr
         spread: Standard deviation of the normals' codes.
     """
     ordinary = calibration.outlier
+    # From two rows on everything can be computed, but a cut at the highest 5 % needs twenty (decisions.md 53).
     if len(ordinary) < MIN_HELD_OUT:
         _warn(
             f"only {len(ordinary)} unlabelled or normal sample(s): scores are unreliable; use at least {MIN_HELD_OUT}, "
