@@ -1,4 +1,4 @@
-"""What an exported model costs: size, time to export, and rows a second beside the original.
+"""What an exported model costs: size, time to export, and rows per second compared with the original.
 
 python benchmarks/export.py
 """
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     options = parser.parse_args()
     print(
-        "| data | model, MB | ONNX, MB | export, s | rows a second, model | by ONNX Runtime | ratio | largest drift |"
+        "| data | model, MB | ONNX, MB | export, s | rows per second, model | by ONNX Runtime | ratio | largest drift |"
     )
     print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

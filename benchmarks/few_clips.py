@@ -3,7 +3,7 @@
     python benchmarks/few_clips.py ../shared/bench --counts 1 2 8 --seeds 0
 
 FOLDER holds a `protocol.py` with a suite of video tasks. All labels but the first few are taken away, rows and all.
-`--damaged` puts outliers of another nature beside the protocol's: its normal clips dimmed, blurred, scratched (the
+`--damaged` adds outliers of another nature to the protocol's: its normal clips dimmed, blurred, scratched (the
 scratch turns with the coin), and another coin at the normal pace. None of them is in training.
 """
 
@@ -57,7 +57,7 @@ def scratch(side: int, degrees: float) -> Float[np.ndarray, "height width"]:
 
 
 def above_kinds(one: object, count: int, seed: int, more: Mapping[str, Clips]) -> dict[str, float]:
-    """AUROC above every kind of row that is no defect.
+    """AUROC above every kind of row that is not a defect.
 
     Args:
         one: A split of the protocol.

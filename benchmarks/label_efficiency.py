@@ -1,11 +1,11 @@
-"""What is another label worth? Average precision at 1, 2, 4, … labelled defects, and with rejected top hits besides.
+"""What is another label worth? Average precision at 1, 2, 4, … labelled defects, and with top hits marked as no defect.
 
     python benchmarks/label_efficiency.py ../shared/bench --tasks nsl_kdd --seeds 0 1
     python benchmarks/label_efficiency.py FOLDER --labels kind --normal fine --counts 1 2 4
 
 Tasks and ways of ranking are those of `quality.py`, whose text says what FOLDER may hold. All counts of a seed share
-their rows; labels grow by adding to the fewer ones. "rejected" marks the first `--rejected` hits among the training
-rows that are no defects, as a person would: `other` where they are outliers, `normal` where not, and fits once more.
+their rows; labels grow by adding to the fewer ones. "labelled negatives" are the first `--negatives` hits among the
+training rows that are not defects, marked as a person would, `other` or `normal`; then the model is fitted once more.
 """
 
 import sys
@@ -20,17 +20,17 @@ import numpy as np
 import quality
 from blemish import DefectDetector
 
-COUNTS, N_REJECTED = (1, 2, 4, 8, 16, 32), 8
+COUNTS, N_NEGATIVES = (1, 2, 4, 8, 16, 32), 8
 
 
-def curve(one: Any, group: np.ndarray, counts: list[int], n_rejected: int, seed: int) -> dict[str, dict[int, float]]:
+def curve(one: Any, group: np.ndarray, counts: list[int], n_negatives: int, seed: int) -> dict[str, dict[int, float]]:
     """Average precision by way of ranking and number of labels.
 
     Args:
         one: A split with the greatest number of labels.
         group: What each training row really is: 'normal', 'other' or 'defect'.
         counts: Numbers of labels.
-        n_rejected: Top hits to reject.
+        n_negatives: Top hits to label as what they are.
         seed: Of the detectors.
     """
     labelled = np.flatnonzero(one.y_train == "defect")
@@ -40,18 +40,18 @@ def curve(one: Any, group: np.ndarray, counts: list[int], n_rejected: int, seed:
         rows = np.setdiff1d(np.arange(len(group)), labelled[count:])  # the others are not there at all
         few = replace(one, X_train=quality.take(one.X_train, rows), y_train=one.y_train[rows])
         ways = {name: scores for name, scores, _ in quality.rankings(few, seed, ablation=False)}
-        if n_rejected:
-            ways[f"blemish, {n_rejected} rejected"] = after_rejection(few, group[rows], n_rejected, seed)
+        if n_negatives:
+            ways[f"blemish, {n_negatives} labelled negatives"] = after_negatives(few, group[rows], n_negatives, seed)
         for name, scores in ways.items():
             found.setdefault(name, {})[count] = quality.figures(one.group_test, scores)["AP"]
     return found
 
 
-def after_rejection(few: Any, group: np.ndarray, n_rejected: int, seed: int) -> np.ndarray:
-    """Scores after the first hits among the training rows that are no defects were marked as what they are."""
+def after_negatives(few: Any, group: np.ndarray, n_negatives: int, seed: int) -> np.ndarray:
+    """Scores after the first hits among the training rows that are not defects were marked as what they are."""
     det = DefectDetector(random_state=seed).fit(few.X_train, few.y_train)
     order = np.argsort(-np.asarray(det.defect_score(few.X_train)), kind="stable")
-    hits = [row for row in order if few.y_train[row] is None and group[row] != "defect"][:n_rejected]
+    hits = [row for row in order if few.y_train[row] is None and group[row] != "defect"][:n_negatives]
     y = few.y_train.copy()
     y[hits] = group[hits]
     return np.asarray(DefectDetector(random_state=seed).fit(few.X_train, y).defect_score(few.X_test))
@@ -71,7 +71,7 @@ def main() -> int:
     """Run, print and write."""
     parser = quality.parser_of(__doc__, seeds=(0, 1))
     parser.add_argument("--counts", nargs="+", type=int, default=list(COUNTS), help="numbers of labelled defects")
-    parser.add_argument("--rejected", type=int, default=N_REJECTED, help="top hits to reject; 0 for none")
+    parser.add_argument("--negatives", type=int, default=N_NEGATIVES, help="top hits to label; 0 for none")
     parser.add_argument("--out", type=Path, help="file to write the table to")
     given = parser.parse_args()
     tasks = quality.tasks_of(parser, given, n_labelled=max(given.counts))
@@ -79,7 +79,7 @@ def main() -> int:
     curves = []
     for task in tasks:
         for seed in given.seeds:
-            curves.append(curve(task.load(seed), task.train_group(seed), given.counts, given.rejected, seed))
+            curves.append(curve(task.load(seed), task.train_group(seed), given.counts, given.negatives, seed))
             own = {count: round(ap, 3) for count, ap in curves[-1]["blemish"].items()}
             sys.stderr.write(f"{task.name}, seed {seed}: {own}\n")
     heading = f"`python {' '.join(sys.argv)}`, {date.today()}, {len(tasks)} task(s), seeds {given.seeds}"

@@ -7,10 +7,10 @@ and asks for the next row after each mark. Every `--batch` marks the model is re
 Printed are the marks until the first defect and until 50, 80 and 95 % of the pool's defects were marked, and the
 average precision over the whole pool after 10, 20 and 50 marks, for the rules 'page' (what the page suggests first),
 'top' (highest score), 'uncertain' (defect and the next likeliest group closest) and 'random', all with our model;
-before the first defect 'top' and 'uncertain' take the most unusual. Beside them stands active anomaly discovery on
+before the first defect 'top' and 'uncertain' take the most unusual. They are compared with active anomaly discovery on
 trees (Das et al., 2017) as coniferest has it, on the same numbers, which marks the top of its own ranking: 'forest'
 with the package's defaults, refitted as often as our model, 'forest, at once' refitted after every mark, 'forest,
-prior' with `prior_influence=1`; 'forest, on looks' is at once, too, and sees what the page's suggestions see. It
+prior' with `prior_influence=1`; 'forest, on the embedding' is at once, too, and sees what the suggestions see. It
 lives in build/forest, an environment of its own that is made on first use. Marks are medians over the sessions, with
 how many sessions got there; a table for all tasks and one for each kind of data. With `--out`, sessions are kept in a
 file as they come, and those that are there are not played again.
@@ -35,37 +35,37 @@ from sklearn.metrics import average_precision_score
 import quality
 from blemish import DefectDetector
 from blemish.modalities.features.feature_cache import FeatureCache, caching
-from blemish.review.looks import learn_looks, looks
+from blemish.review.embedding import embed, fit_embedding
 from blemish.review.marks import CODES
-from blemish.review.suggestions import View, misses, suggest
+from blemish.review.suggestions import Snapshot, misses, suggest
 
 SHARES, COUNTS = (0.5, 0.8, 0.95), (10, 20, 50)
 FOREST = "coniferest==0.2.2"
-BUILD, MOST_REMEMBERED = Path("build", "forest"), 2**31
-Rule = Callable[[View, np.ndarray, list[str], np.random.Generator], int | None]
+BUILD, MAX_CACHE_BYTES = Path("build", "forest"), 2**31
+Rule = Callable[[Snapshot, np.ndarray, list[str], np.random.Generator], int | None]
 
 
-def page(view: View, labels: np.ndarray, said: list[str], _: np.random.Generator) -> int | None:
+def page(snapshot: Snapshot, labels: np.ndarray, said: list[str], _: np.random.Generator) -> int | None:
     """What the review page suggests first."""
-    found = suggest(view, labels, misses(said), most=1)
+    found = suggest(snapshot, labels, misses(said), most=1)
     return found[0].row if found else None
 
 
-def top(view: View, labels: np.ndarray, _: list[str], __: np.random.Generator) -> int | None:
+def top(snapshot: Snapshot, labels: np.ndarray, _: list[str], __: np.random.Generator) -> int | None:
     """The highest score."""
-    score = view.outlier if view.defect is None else view.defect
+    score = snapshot.outlier if snapshot.defect is None else snapshot.defect
     return _first(np.argsort(-score, kind="stable"), labels)
 
 
-def doubt(view: View, labels: np.ndarray, said: list[str], rng: np.random.Generator) -> int | None:
+def doubt(snapshot: Snapshot, labels: np.ndarray, said: list[str], rng: np.random.Generator) -> int | None:
     """The most uncertain."""
-    if view.defect is None:
-        return top(view, labels, said, rng)
-    doubts = np.abs(view.probabilities[:, 2] - view.probabilities[:, :2].max(axis=1))
+    if snapshot.defect is None:
+        return top(snapshot, labels, said, rng)
+    doubts = np.abs(snapshot.probabilities[:, 2] - snapshot.probabilities[:, :2].max(axis=1))
     return _first(np.argsort(doubts, kind="stable"), labels)
 
 
-def chance(_: View, labels: np.ndarray, __: list[str], rng: np.random.Generator) -> int | None:
+def at_random(_: Snapshot, labels: np.ndarray, __: list[str], rng: np.random.Generator) -> int | None:
     """Any."""
     return _first(rng.permutation(len(labels)), labels)
 
@@ -76,12 +76,12 @@ def _first(order: np.ndarray, labels: np.ndarray) -> int | None:
     return int(free[0]) if len(free) else None
 
 
-RULES: dict[str, Rule] = {"page": page, "top": top, "uncertain": doubt, "random": chance}
+RULES: dict[str, Rule] = {"page": page, "top": top, "uncertain": doubt, "random": at_random}
 FORESTS = {
     "forest": (0.0, False),
     "forest, at once": (0.0, True),
     "forest, prior": (1.0, False),
-    "forest, on looks": (0.0, True),
+    "forest, on the embedding": (0.0, True),
 }
 """Rule → `prior_influence`, and whether every mark is learnt at once."""
 
@@ -108,7 +108,7 @@ class Tool(Protocol):
         ...
 
     def score(self) -> np.ndarray:
-        """Of each row, higher = more like a defect."""
+        """Scores of all rows, higher = more like a defect."""
         ...
 
 
@@ -123,7 +123,7 @@ class Ours:
 
     def next(self, y: np.ndarray, said: list[str]) -> int | None:
         """See `Tool`."""
-        return self._rule(self._view, numbers(y), said, self._rng)
+        return self._rule(self._snapshot, numbers(y), said, self._rng)
 
     def learn(self, y: np.ndarray) -> None:
         """See `Tool`."""
@@ -132,11 +132,11 @@ class Ours:
 
     def score(self) -> np.ndarray:
         """See `Tool`."""
-        return self._view.outlier if self._view.defect is None else self._view.defect
+        return self._snapshot.outlier if self._snapshot.defect is None else self._snapshot.defect
 
     def _look(self) -> None:
         found = self._det.assess(self._X, views=True)
-        self._view = View(found.outlier, found.defect, found.probabilities, looks(found, learn_looks(found)))
+        self._snapshot = Snapshot(found.outlier, found.defect, found.probabilities, embed(found, fit_embedding(found)))
 
 
 class Forest:
@@ -193,7 +193,7 @@ def forest(x: np.ndarray, seed: int, prior: float, *, at_once: bool) -> Iterator
 
 
 def pool(X: Any, group: np.ndarray, n: int, seed: int) -> tuple[Any, np.ndarray]:
-    """At most n rows, the groups in their shares, at least 10 defects where there are so many."""
+    """At most n rows, the groups in their proportions, at least 10 defects where there are that many."""
     if len(group) <= n:
         return X, group
     rng, chosen = np.random.default_rng(seed), []
@@ -265,7 +265,7 @@ def main() -> int:
             split = task.load(seed)
             X, group = pool(split.X_test, np.asarray(split.group_test, dtype=object), arguments.rows, seed)
             how = {"marks": arguments.marks, "batch": arguments.batch, "first": arguments.first}
-            with caching(FeatureCache(MOST_REMEMBERED)):
+            with caching(FeatureCache(MAX_CACHE_BYTES)):
                 det = DefectDetector(random_state=seed).fit(X)
                 for name in left:
                     with tool(name, X, det, seed) as one:
@@ -304,9 +304,9 @@ def tool(name: str, X: Any, first: DefectDetector, seed: int) -> Iterator[Tool]:
     if name in RULES:
         yield Ours(X, first, RULES[name], seed)
         return
-    if name == "forest, on looks":
+    if name == "forest, on the embedding":
         found = first.assess(X, views=True)
-        x = looks(found, learn_looks(found)).astype(np.float64)
+        x = embed(found, fit_embedding(found)).astype(np.float64)
     else:
         x = first.fitted_.model.to_tensor(X).to_dense().flatten(1).double().cpu().numpy()
     prior, at_once = FORESTS[name]
@@ -315,7 +315,7 @@ def tool(name: str, X: Any, first: DefectDetector, seed: int) -> Iterator[Tool]:
 
 
 def table(found: dict[str, list[dict[str, float]]]) -> str:
-    """Medians of marks, with the share of sessions that got there, and means of precisions, as Markdown."""
+    """Medians of marks, with the fraction of sessions that got there, and means of precisions, as Markdown."""
     columns = list(next(iter(found.values()))[0])
     lines = [f"| rule | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, sessions in found.items():

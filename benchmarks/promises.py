@@ -1,11 +1,11 @@
-"""Do probabilities and expected precisions come true? What a fit says of rows that it has not seen, beside the truth.
+"""Do probabilities and expected precisions come true? What a fit predicts for unseen rows, compared with the truth.
 
     python benchmarks/promises.py ../shared/bench
     python benchmarks/promises.py FOLDER --labels kind --normal normal --tasks leak --seeds 0 1
 
-FOLDER as for quality.py. Each task is fitted with 8 labelled defects; it is told the true share of defects among the
+FOLDER as for quality.py. Each task is fitted with 8 labelled defects; it is told the true fraction of defects among the
 test rows (`set_prior`), which a user has to guess. Then come, for the highest 3 % of the test rows, the precision that
-`label_report` would expect there with its 90 % interval, and the true one; and the Brier score of `p_defect` beside
+`label_report` would expect there with its 90 % interval, and the true one; and the Brier score of `p_defect` next to
 that of always saying the true share.
 """
 
@@ -27,7 +27,7 @@ def figures(known: np.ndarray, ordinary: np.ndarray, scores: np.ndarray, defect:
     """What was said and what came true.
 
     Args:
-        known: Blind scores of the labelled defects.
+        known: Out-of-fold scores of the labelled defects.
         ordinary: Scores of held-out rows.
         scores: Of test rows.
         defect: Which of these are defects.
@@ -37,14 +37,14 @@ def figures(known: np.ndarray, ordinary: np.ndarray, scores: np.ndarray, defect:
     top = np.argsort(-scores, kind="stable")[: max(1, round(REPORTED * len(scores)))]
     true = float(defect[top].mean())
     return {
-        "share of defects": share,
+        "fraction of defects": share,
         "expected": said.precision,
         "low": said.low,
         "high": said.high,
         "true": true,
         "in the interval": float(said.low <= true <= said.high),
         "Brier": brier(defect_probability(known, ordinary, scores, share), defect),
-        "Brier of the share": brier(np.full(len(defect), share), defect),
+        "Brier of the fraction": brier(np.full(len(defect), share), defect),
     }
 
 

@@ -8,7 +8,7 @@ FOLDER holds tables (.csv, .parquet; the kind of each row in the column `--label
 folder a kind inside). Each kind that is not normal and has enough rows is the defect in turn. Half of each kind
 trains: the normals, a few of the other kinds (half of the kinds not at all), 1 % hidden defects, all unlabelled, and
 8 labelled defects. The other half is ranked. A folder with a `protocol.py` (names → loaders of splits) brings its own
-tasks. Beside Blemish stand a linear model, extremely randomised trees (both on the raw features, labelled against
+tasks. Blemish is compared with a linear model, extremely randomised trees (both on the raw features, labelled against
 all unlabelled) and the autoencoder's reconstruction error; `--ablation` takes each ingredient out in turn.
 Below the table: how much the seed matters, and whether any task was ranked worse with labels than without;
 `--without-labels` fits each task once more without any, to tell what the labels did to the outlier score.
@@ -37,7 +37,7 @@ from sklearn.preprocessing import StandardScaler
 from blemish import DefectDetector
 from blemish.data.sources import read
 
-N_LABELLED, OTHER_SHARE, HIDDEN_SHARE, LEAST_TEST = 8, 0.05, 0.01, 10
+N_LABELLED, OTHER_SHARE, HIDDEN_SHARE, MIN_TEST = 8, 0.05, 0.01, 10
 UNTOLD = "outlier score of a fit without labels"
 
 
@@ -88,7 +88,7 @@ def load_protocol(folder: Path) -> Any:
 
 
 def tasks_in(folder: Path, labels: str, normal: str, suite: str, n_labelled: int = N_LABELLED) -> list[Task]:
-    """All tasks that a folder holds, with so many labelled defects where there are as many."""
+    """All tasks that a folder holds, with this many labelled defects where there are enough."""
     if (folder / "protocol.py").exists():
         protocol = load_protocol(folder)
         protocol.N_LABELLED = n_labelled
@@ -104,7 +104,7 @@ def tasks_in(folder: Path, labels: str, normal: str, suite: str, n_labelled: int
             rows, kind = samples.X, np.asarray(samples.columns[labels], dtype=object)
         else:
             continue
-        enough = 2 * (n_labelled + LEAST_TEST)
+        enough = 2 * (n_labelled + MIN_TEST)
         for defect in sorted({k for k in kind if k != normal and (kind == k).sum() >= enough}):
             cut = partial(split, kind=kind, normal=normal, defect=defect, n_labelled=n_labelled)
             tasks.append(
@@ -123,7 +123,7 @@ def parser_of(text: str | None, seeds: Sequence[int] = (0,)) -> argparse.Argumen
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--labels", default="kind", help="column of a table that says what each row is")
-    parser.add_argument("--normal", default="normal", help="the kind that is no outlier")
+    parser.add_argument("--normal", default="normal", help="the kind that is not an outlier")
     parser.add_argument("--suite", default="targeted", help="of a folder with a protocol.py")
     parser.add_argument("--tasks", nargs="+", default=[], help="parts of task names")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
@@ -223,7 +223,7 @@ def figures(group: np.ndarray, scores: np.ndarray, unseen: np.ndarray | None = N
 def features(model: Any, *samples: Any) -> list[np.ndarray]:
     """What the peers are given, as in the protocol.
 
-    Tables: numbers as they are beside one-hot categories; pictures: pixels; both standardised on the first samples and
+    Tables: numbers as they are and one-hot categories; pictures: pixels; both standardised on the first samples and
     clipped. Texts: singular directions.
     """
     tensors = [model.to_tensor(rows).to_dense() for rows in samples]

@@ -7,9 +7,9 @@
 
 A module holds `reproduce(data, seeds, quick, cells)`, which gives a dictionary of JSON values: 'published' (what the
 source reports), 'rows' (one measured figure a row: what it is of, 'mean' and 'sd' over the seeds, 'published' where
-there is a number to stand beside) and, where it draws any, 'histograms' (title → group → values). It measures through
+there is a number to compare with) and, where it draws any, 'histograms' (title → group → values). It measures through
 `cells`, see `Cells`. This prints the rows and, with `--out`, writes NAME.json and NAME.html, a page with the figures,
-and NAME.cells.json: a command that was ended goes on from there when it is given again. `--quick` is a smoke test of
+and NAME.cells.json: an interrupted command resumes there when it is run again. `--quick` is a smoke test of
 seconds: its figures mean nothing.
 """
 
@@ -53,7 +53,7 @@ class Cells:
         """Begin.
 
         Args:
-            path: A file to go on from, which need not be there yet; None: keep nothing.
+            path: A file to resume from, which need not exist yet; None: keep nothing.
             minutes: How long new pieces are begun, by reproductions that can report a part.
         """
         self.path, self.used, self.end = path, [], time.monotonic() + 60 * minutes
@@ -129,7 +129,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def page(result: dict[str, Any]) -> str:
-    """Ours, mean ± sd over the seeds, beside the published figures; one chart a kind of measure."""
+    """Ours, mean ± sd over the seeds, next to the published figures; one chart per kind of measure."""
     by_measure: dict[str, list[Row]] = {}
     for row in result["rows"]:
         by_measure.setdefault(str(row.get("measure", "")), []).append(row)
@@ -147,7 +147,7 @@ def page(result: dict[str, Any]) -> str:
     table = Table("Figures", columns, [[c if not isinstance(c, (list, dict)) else str(c) for c in r] for r in cells])
     lead = "A smoke test: these figures mean nothing." if result["quick"] else f"Published: {published}"
     return render(
-        f"Reproduction: {result['name']}", lead, facts, [table], [Section("Ours beside theirs", "", charts), *more]
+        f"Reproduction: {result['name']}", lead, facts, [table], [Section("Ours and theirs", "", charts), *more]
     )
 
 

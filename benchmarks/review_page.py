@@ -2,7 +2,7 @@
 
 python benchmarks/review_page.py first                  # until 1,000 pictures are ranked; --data FOLDER --glob '*.jpg'
 python benchmarks/review_page.py large                  # memory and seconds on a table of 1M rows; --of lines, clips
-python benchmarks/review_page.py scroll                 # frames a second over 10,000 pictures, and on the map
+python benchmarks/review_page.py scroll                 # frames per second over 10,000 pictures, and on the map
 python benchmarks/review_page.py screenshots docs/review
 
 The last two need chromium (sh scripts/browser.sh). `first` takes 1,000 pictures of a folder, or makes them.
@@ -63,7 +63,7 @@ STOP = "() => { cancelAnimationFrame(window.counting); return window.frames_; }"
 
 
 def pictures(folder: Path, n: int, side: int) -> tuple[Path, dict[str, str]]:
-    """A folder of n tiles, none like another, a tenth with a defect or another oddity; and the truth by name."""
+    """A folder of n tiles, none like another, a tenth with a defect or another anomaly; and the truth by name."""
     split = tiles(n_normal=min(n, 400), n_test=20, side=side)
     usual = split.X_train[[label is None for label in split.y_train]]
     odd, groups = split.X_test[split.group_test != "normal"], split.group_test[split.group_test != "normal"]
@@ -81,10 +81,10 @@ def pictures(folder: Path, n: int, side: int) -> tuple[Path, dict[str, str]]:
 
 
 def told(name: str, times: list[float]) -> None:
-    """Frames a second and how long the slowest twentieth took."""
+    """Frames per second and how long the slowest twentieth took."""
     gaps = np.diff(times)
     print(
-        f"{name}: {1000 / gaps.mean():.0f} frames a second, p95 {np.quantile(gaps, 0.95):.0f} ms, {len(times)} frames"
+        f"{name}: {1000 / gaps.mean():.0f} frames per second, p95 {np.quantile(gaps, 0.95):.0f} ms, {len(times)} frames"
     )
 
 
@@ -101,7 +101,7 @@ def work_of(page: Any) -> Callable[[], float]:
 
 
 def scroll(n: int) -> None:
-    """The gallery under scroll stress (400 pixels a frame, and 40), and a lasso over 20,000 points."""
+    """The gallery under scroll stress (400 pixels per frame, and 40), and a lasso over 20,000 points."""
     with tempfile.TemporaryDirectory() as home, launched() as browser:
         folder, _ = pictures(Path(home, "tiles"), n, 64)
         review = Review(open_catalogue(folder), Ledger(Path(home, "labels.db")), start=False)
@@ -113,8 +113,8 @@ def scroll(n: int) -> None:
                 for turn in ("cold", "warm"):
                     before = work()
                     times = seen.page.evaluate(SCROLL, step)
-                    told(f"{n} pictures, {step} pixels a frame, {turn}", times)
-                    print(f"  the page's own work: {1000 * (work() - before) / len(times):.1f} ms a frame")
+                    told(f"{n} pictures, {step} pixels per frame, {turn}", times)
+                    print(f"  the page's own work: {1000 * (work() - before) / len(times):.1f} ms per frame")
             start = time.perf_counter()
             seen.page.keyboard.press("End")
             seen.page.locator(f"#cell-{n - 1}[aria-label*='tile']").wait_for()
@@ -216,7 +216,7 @@ def first(data: Path | None, glob: str, n: int) -> None:
 
 
 def large(kind: str, n: int) -> None:
-    """Memory and seconds of `blemish review` on so many rows of a Parquet file, lines of texts, or clips of frames."""
+    """Memory and seconds of `blemish review` on this many rows of a Parquet file, lines of text, or clips of frames."""
     with tempfile.TemporaryDirectory() as home:
         data, n_bytes = LARGE[kind](Path(home), n)
         watched(Path(home), data, f"{n} {kind}, {n_bytes / 1e6:.0f} MB in memory")
@@ -233,10 +233,10 @@ def _rows(home: Path, n: int) -> tuple[Path, int]:
 
 def _lines(home: Path, n: int) -> tuple[Path, int]:
     rng, words = np.random.default_rng(0), np.array([f"word{at}" for at in range(5000)])
-    path, chances = home / "lines.txt", 1 / np.arange(1, 5001)
+    path, weights = home / "lines.txt", 1 / np.arange(1, 5001)
     with path.open("w") as file:
         for start in range(0, n, 10_000):
-            drawn = rng.choice(words, (min(10_000, n - start), 30), p=chances / chances.sum())
+            drawn = rng.choice(words, (min(10_000, n - start), 30), p=weights / weights.sum())
             file.writelines(" ".join(line) + "\n" for line in drawn)
     return path, path.stat().st_size
 

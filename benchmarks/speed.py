@@ -1,6 +1,6 @@
 """How fast is it? Everything as ratios of wall times in one run; see docs/performance.md.
 
-Run `python benchmarks/speed.py` (or `make bench`); `--quick` is a smoke test of a minute, whose figures say nothing.
+Run `python benchmarks/speed.py` (or `make bench`); `--quick` is a smoke test of a minute with meaningless figures.
 """
 
 import argparse

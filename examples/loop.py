@@ -15,5 +15,5 @@ for round_ in range(4):
     order = np.argsort(-det.defect_score(X))
     print(f"round {round_}: {np.mean(truth[order[:100]] == 'defect'):.0%} of the top 100 are defects")
     unmarked = [row for row in order if y[row] is None]
-    y[unmarked[:10]] = truth[unmarked[:10]]  # a person would look here
+    y[unmarked[:10]] = truth[unmarked[:10]]  # a person would label these
     det.refit(X, y)

@@ -15,7 +15,7 @@ after = det.outlier_score(split.X_test)
 
 for kind in dict.fromkeys(split.kind_test):
     rows = split.kind_test == kind
-    shares = np.histogram(after[rows], np.quantile(after, [0, 0.25, 0.5, 0.75, 1]))[0]
-    print(f"{kind:>7}: error {before[rows].mean():.4f} before, {after[rows].mean():.4f} after; quarters {shares}")
+    counts = np.histogram(after[rows], np.quantile(after, [0, 0.25, 0.5, 0.75, 1]))[0]
+    print(f"{kind:>7}: error {before[rows].mean():.4f} before, {after[rows].mean():.4f} after; quarters {counts}")
 frames = det.explain(split.X_test[-1:], by="error").by_frame()
 print(frames.nsmallest(3, "regularity")[["frame", "error", "regularity"]])

@@ -1,15 +1,16 @@
 """Shared by all tests: one thread, small data of each kind, and small fitted detectors."""
 
 from contextlib import contextmanager
+from functools import wraps
 
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from blemish import DefectDetector
 from blemish.datasets import Split, ring, tiles
 from blemish.presets import PRESETS
-from blemish.scoring.experts import EXPERTS
 from browser import launched
 
 torch.set_num_threads(1)
@@ -29,17 +30,17 @@ def ten_trees():
     For tests of what does not depend on how good a forest is: shapes, equal bits, inputs left alone, files, messages.
     """
 
-    def few(name):
-        whole = EXPERTS[name]
+    def few(whole):
+        @wraps(whole)
+        def fit(self, *arguments, **options):
+            self.n_estimators = min(self.n_estimators, 10)
+            return whole(self, *arguments, **options)
 
-        def make(*, n_trees: int = 10, least_rows: int = 2):
-            return whole(n_trees=min(n_trees, 10), least_rows=least_rows)
-
-        return make
+        return fit
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("trees", "forest"):
-            patch.setitem(EXPERTS, name, few(name))
+        for forest in (ExtraTreesClassifier, RandomForestClassifier):
+            patch.setattr(forest, "fit", few(forest.fit))
         yield
 
 

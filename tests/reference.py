@@ -465,7 +465,7 @@ def same_depthwise(picture, kernels, bias, stride):
     return found
 
 
-def oddest_patches(patches, centre, directions, usual, n):
+def furthest_patches(patches, centre, directions, usual, n):
     """Mean whitened patch and mean distance of the n whitened patches of one picture furthest from all usual ones."""
     white = [
         [sum((p - m) * d for p, m, d in zip(patch, centre, column, strict=True)) for column in directions.T]

@@ -13,9 +13,12 @@ import uvicorn
 from blemish.review.drawings import Thumbnails
 from blemish.review.guard import Guard, allowed_hosts
 from blemish.review.launch import bind
+from blemish.review.marks import Mark
 from blemish.review.service import make_service
 
 TOKEN = "a-token-for-tests"
+OWN = "http://127.0.0.1:8765"
+NOW = "2026-11-24T12:00:00+00:00"
 
 
 def guarded(review, cache: Path, port=8765, host="127.0.0.1", token=TOKEN):
@@ -49,6 +52,12 @@ def wait_ready(review, seconds=120):
         assert time.monotonic() < end, review.status
         assert not review.status.error, review.status.error
         time.sleep(0.02)
+
+
+def mark(review, row, label: str | None = "defect", who="ann", number=0, undoes=None):
+    """A mark of one row by one person."""
+    digest, key = review.catalogue.digest(row), review.catalogue.title(row)
+    return Mark(f"mark-{row:04d}-{number}-{who}", digest, key, label, undoes, who, NOW, None, None)
 
 
 class Program:

@@ -31,3 +31,9 @@ def test_files_that_a_call_runs_through_are_those_of_the_package():
 
 def test_the_package_has_a_core():
     assert {house.folder_of(path) for path in house.PACKAGE.rglob("*.py")} >= set(house.CORE)
+
+
+def test_a_toy_part_needs_one_dict():
+    toys = house.toys(house.ROOT / "tests")
+    assert toys["toy modality"] == ["MODALITIES"]
+    assert all(len(entries) == 1 for entries in toys.values())

@@ -16,13 +16,12 @@ from pyarrow import csv, feather, parquet
 from typer.testing import CliRunner
 
 from blemish import DefectDetector, fit_file, load, score_file
-from blemish import out_of_core as fitting_file
 from blemish.cli import app
 from blemish.core.errors import ArtifactError, ConfigError, DataError, LabelError
 from blemish.data import sources, streams
 from blemish.data.streams import open_stream, settled
-from blemish.out_of_core import Sample
-from blemish.out_of_core_scores import Some
+from blemish.fitting import preparation
+from blemish.fitting.stream_sample import EvenSample, RandomSample
 from blemish.training import shards
 from blemish.training.shards import ShardedRows
 
@@ -183,7 +182,7 @@ def test_rows_on_disk_come_once_each_in_random_order(tmp_path):
 def test_a_sample_of_a_stream_is_uniform_and_complete_where_it_fits():
     counts = np.zeros(600)
     for seed in range(300):
-        sample = Sample(60, np.random.default_rng(seed))
+        sample = RandomSample(60, np.random.default_rng(seed))
         for start in range(0, 600, 50):
             sample.add(pa.table({"row": np.arange(start, start + 50)}))
         kept = sample.kept()["row"].to_numpy()
@@ -191,14 +190,14 @@ def test_a_sample_of_a_stream_is_uniform_and_complete_where_it_fits():
         assert (np.diff(kept) > 0).all()
         counts[kept] += 1
     assert abs(counts.reshape(6, 100).sum(1) / 3000 - 1).max() < 0.15
-    small = Sample(60, np.random.default_rng(0))
+    small = RandomSample(60, np.random.default_rng(0))
     small.add(pa.table({"row": [1, 2, 3]}))
     assert small.kept()["row"].to_pylist() == [1, 2, 3]
 
 
 def test_a_thinned_stream_is_the_rows_that_slicing_gives():
     for n, most in ((10, 100), (100, 10), (101, 10)):
-        some = Some(n, most)
+        some = EvenSample(n, most)
         for start in range(0, n, 7):
             some.add(np.arange(start, min(start + 7, n)))
         assert some.kept().tolist() == list(range(n))[:: max(1, -(-n // most))]
@@ -264,7 +263,7 @@ def test_what_cannot_be_gone_on_with_is_refused(files, tmp_path):
         det = DefectDetector(epochs=1, random_state=3, **arguments)
         return fit_file(det, files / "t.parquet", tmp_path / "m", labels="label", resume=resume)
 
-    with pytest.raises(ConfigError, match="there is no unfinished fit in .*m.fit to go on with"):
+    with pytest.raises(ConfigError, match="there is no unfinished fit in .*m.fit to resume"):
         fit()
     code = KILLED.format(options={})
     subprocess.run([sys.executable, "-c", code, files / "t.parquet", tmp_path / "m"], capture_output=True)
@@ -296,7 +295,7 @@ def test_bad_data_are_refused_before_any_training(files, tmp_path, monkeypatch):
     infinite = rows["c1"].to_numpy().copy()
     infinite[300] = np.inf
     parquet.write_table(rows.set_column(1, "c1", pa.array(infinite)), tmp_path / "x.parquet")
-    monkeypatch.setattr(fitting_file, "SAMPLED_ROWS", 20)
+    monkeypatch.setattr(preparation, "SAMPLED_ROWS", 20)
     with pytest.raises(DataError, match="in the rows from 250 on: row 50, column 'c1' is infinity"):
         fit(labels="label")
     with pytest.raises(ArtifactError, match="its folder does not exist"):
@@ -309,10 +308,10 @@ def test_bad_data_are_refused_before_any_training(files, tmp_path, monkeypatch):
 def test_a_fit_that_is_refused_spares_what_lay_there(files, tmp_path):
     state = tmp_path / "m.fit"
     state.mkdir()
-    (state / fitting_file.CHECKPOINT).write_text("of an interrupted fit")
+    (state / preparation.CHECKPOINT).write_text("of an interrupted fit")
     with pytest.raises(LabelError, match="no row has the label 'crack'"):
         fit_file(DefectDetector(), files / "t.parquet", tmp_path / "m", labels="label", defect=["crack"])
-    assert (state / fitting_file.CHECKPOINT).read_text() == "of an interrupted fit"
+    assert (state / preparation.CHECKPOINT).read_text() == "of an interrupted fit"
     (state / "diary.txt").write_text("mine")
     with pytest.raises(ArtifactError, match="holds 'diary.txt', which no fit has put there; name another output"):
         fit_file(DefectDetector(epochs=1), files / "t.parquet", tmp_path / "m")

@@ -1,4 +1,4 @@
-"""Linear and convolutional autoencoders on Fashion-MNIST, 784 pixels to 32 numbers, beside principal components."""
+"""Linear and convolutional autoencoders on Fashion-MNIST, 784 pixels to 32 numbers, against principal components."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from blemish import DefectDetector
 
 CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 N_TRAIN, N_TEST, N_ODD, LATENT = 2000, 500, 20, 32
-BAGS = f"share of bags among the {N_ODD} most anomalous"
+BAGS = f"fraction of bags among the {N_ODD} most anomalous"
 SYSTEMS: dict[str, dict[str, Any]] = {
     "linear": {
         "backbone": "linear", "epochs": 100, "batch_size": 64,
@@ -46,7 +46,7 @@ def reproduce(data: Path, seeds: Sequence[int], quick: bool, cells: Any) -> dict
         {"system": system, "measure": measure, "mean": float(np.mean(v)), "sd": float(np.std(v)), "published": None}
         for (system, measure), v in sorted(figures.items(), key=lambda item: item[0][1])
     ]
-    published = "no figure; 'able to reconstruct most of the images very well' from 32 numbers (the seed's notes)"
+    published = "no figure; 'able to reconstruct most of the images very well' from 32 numbers (prototype)"
     return {"published": published, "rows": results, "most_anomalous": odd}
 
 

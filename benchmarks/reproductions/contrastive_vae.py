@@ -1,7 +1,7 @@
 """Which contrast should a variational autoencoder have? An ablation of the losses and of the miners (seed 001).
 
 The seed names margin, triplet, N-pair and cosine losses and harder negatives, without data or figures; InfoNCE is the
-loss that most of the field uses now. Each is trained on tasks of the benchmark (`bench/` beside the data: 8 labelled
+loss that most of the field uses now. Each is trained on tasks of the benchmark (`bench/` next to the data: 8 labelled
 defects, other outliers and hidden defects unlabelled) and ranked by `latent`, the scorer that a contrast chooses.
 """
 
@@ -18,7 +18,7 @@ from blemish.losses.contrast.miners import MINERS
 from blemish.presets import PRESETS
 from quality import figures, tasks_in
 
-PUBLISHED = "no figure: the seed (document 001) has neither data nor results"
+PUBLISHED = "no figure: the original prototype (document 001) has neither data nor results"
 TASKS = {
     "cwru": ("cwru/Ball_014_1", "cwru/IR_007_1", "cwru/OR_021_6_1"),
     "nsl_kdd": ("nsl_kdd/satan",),
@@ -46,7 +46,7 @@ def reproduce(data: Path, seeds: Sequence[int], quick: bool, cells: Any) -> dict
     """Train every preset on every set, and every loss with every miner on one task.
 
     Args:
-        data: Folder of the data sets; the protocol is in `bench` beside it.
+        data: Folder of the data sets; the protocol is in `bench` next to it.
         seeds: Of the split and of the detector.
         quick: One seed, one task, two epochs, no miners.
         cells: Keeps what was measured.

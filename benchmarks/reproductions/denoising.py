@@ -1,4 +1,4 @@
-"""Denoising autoencoders on Fashion-MNIST: each is trained with one kind of noise, beside a median filter."""
+"""Denoising autoencoders on Fashion-MNIST: each is trained with one kind of noise, compared with a median filter."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -46,7 +46,7 @@ def reproduce(data: Path, seeds: Sequence[int], quick: bool, cells: Any) -> dict
         }
         for (noise, measure), values in figures.items()
     ]
-    return {"published": "no figure in the seed", "rows": rows}
+    return {"published": "no figure in the original prototype", "rows": rows}
 
 
 def _measure(train: np.ndarray, clean: np.ndarray, name: str, seed: int, epochs: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Inpainting, compression and generation on Fashion-MNIST: a hidden box is filled in, beside simpler ways to do it."""
+"""Inpainting, compression and generation on Fashion-MNIST: a hidden box is filled in, against simpler ways."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -37,7 +37,7 @@ def reproduce(data: Path, seeds: Sequence[int], quick: bool, cells: Any) -> dict
         {"way": way, "measure": measure, "mean": float(np.mean(v)), "sd": float(np.std(v)), "published": None}
         for (way, measure), v in figures.items()
     ]
-    return {"published": "no figure in the seed", "rows": rows}
+    return {"published": "no figure in the original prototype", "rows": rows}
 
 
 def _one_seed(arrays: Any, seed: int, *, quick: bool) -> list[tuple[str, str, float]]:
@@ -68,7 +68,7 @@ def _one_seed(arrays: Any, seed: int, *, quick: bool) -> list[tuple[str, str, fl
         if not parts:
             codes = det.encode(test)
             found += [
-                ("encode, decode", "numbers a picture", float(codes.shape[1])),
+                ("encode, decode", "numbers per picture", float(codes.shape[1])),
                 ("encode, decode", "error of the picture", float(np.square((det.decode(codes) - test) / 255).mean())),
                 ("drawn", NEAREST, _to_nearest(det.sample(N_DRAWN, random_state=seed), train)),
                 ("held out", NEAREST, _to_nearest(test, train)),

@@ -1,7 +1,7 @@
-"""The tabular seed: a beta-VAE with entity embeddings on the temperature of a machine (Numenta anomaly benchmark).
+"""The tabular prototype: a beta-VAE with entity embeddings on the temperature of a machine (Numenta anomaly benchmark).
 
-Beside our preset stands the seed's own network as its document prints it (batch normalisation, LeakyReLU, learnable
-vectors inside the reconstructed row), because its one figure, the test loss, is measured in its own vectors.
+Our preset is compared with the original prototype's network as its document prints it (batch normalisation, LeakyReLU,
+learnable vectors inside the reconstructed row), because its one figure, the test loss, is measured in its own vectors.
 """
 
 import json
@@ -21,14 +21,14 @@ from torch.nn.functional import smooth_l1_loss
 from blemish import DefectDetector
 
 SERIES = "realKnownCause/machine_temperature_system_failure.csv"
-TRAIN_SHARE, FLAGGED = 0.7, 0.999  # the seed's split, and the quantile of the test losses beyond which it flags
+TRAIN_SHARE, FLAGGED = 0.7, 0.999  # the prototype's split, and the test loss quantile beyond which it flags
 WIDTHS, LATENT, VECTOR = (64, 128, 256, 128, 64), 16, 16
 HOLIDAYS = pd.to_datetime(["2013-12-25", "2014-01-01", "2014-01-20", "2014-02-17"])
 """Those of the United States within the series."""
 
 
 def read(data: Path) -> tuple[pd.DataFrame, pd.DatetimeIndex, list[Any]]:
-    """The seed's features, the time of each row, and the labelled windows."""
+    """The original prototype's features, the time of each row, and the labelled windows."""
     series = pd.read_csv(data / "nab" / "data" / SERIES, parse_dates=["timestamp"])
     labels = json.loads((data / "nab" / "labels" / "machine_temperature.json").read_text())[SERIES]["windows"]
     when = pd.DatetimeIndex(series["timestamp"])
@@ -48,7 +48,7 @@ def read(data: Path) -> tuple[pd.DataFrame, pd.DatetimeIndex, list[Any]]:
 
 
 class Seed(nn.Module):
-    """The network of the seed's document."""
+    """The network of the original prototype's document."""
 
     def __init__(self, n_categories: Sequence[int], n_numbers: int) -> None:
         """Build it."""
@@ -60,7 +60,7 @@ class Seed(nn.Module):
         self.decoder = nn.Sequential(_layers((LATENT, *WIDTHS[::-1])), nn.Linear(WIDTHS[0], width))
 
     def forward(self, numbers: Tensor, codes: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Smooth L1 of each row in the space of numbers and vectors, and the KL term as the seed takes it."""
+        """Smooth L1 of each row in the space of numbers and vectors, and the KL term as the prototype takes it."""
         x = torch.cat([*(embed(codes[:, i]) for i, embed in enumerate(self.embeds)), numbers], dim=1)
         h = self.encoder(x)
         mu, logvar = self.mu(h), self.logvar(h)
@@ -75,8 +75,10 @@ def _layers(widths: tuple[int, ...]) -> nn.Sequential:
     )
 
 
-def run_seed(train: pd.DataFrame, rest: pd.DataFrame, seed: int, epochs: int) -> tuple[np.ndarray, dict[str, float]]:
-    """Train as the seed does; test loss of each row, and what the vectors became."""
+def run_prototype(
+    train: pd.DataFrame, rest: pd.DataFrame, seed: int, epochs: int
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Train as the prototype does; test loss of each row, and what the vectors became."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         names = ("day_of_week", "holiday")
@@ -130,12 +132,12 @@ def run_ours(
 
 
 def measures(score: np.ndarray, when: pd.DatetimeIndex, windows: list[Any]) -> Iterator[tuple[str, float]]:
-    """How well the labelled windows of the test period stand out, and when the seed's rule first flags each."""
+    """How well the labelled windows of the test period stand out, and when the prototype's rule first flags each."""
     inside = [(when >= start) & (when <= end) for start, end in windows]
     truth = np.any(inside, axis=0)
     yield "AUROC of the windows", float(roc_auc_score(truth, score))
     yield "AP of the windows", float(average_precision_score(truth, score))
-    yield "share of rows in the windows", float(truth.mean())
+    yield "fraction of rows in the windows", float(truth.mean())
     flagged = score > np.quantile(score, FLAGGED)
     yield "flagged outside the windows", float((flagged & ~truth).sum())
     for number, (rows, (start, end)) in enumerate(zip(inside, windows, strict=True), start=1):
@@ -151,7 +153,7 @@ SYSTEMS = {
     "tabular_beta_vae without t": lambda *a: run_ours(*a, drop=["t"]),
     "tabular_beta_vae": run_ours,
     "tabular_beta_vae without t and gap_holiday": lambda *a: run_ours(*a, drop=["t", "gap_holiday"]),
-    "the seed's own network": run_seed,
+    "the original prototype's network": run_prototype,
     "tabular_beta_vae, embedded": lambda *a: run_ours(*a, losses=["embedded", {"name": "kl", "weight": 0.05 / LATENT}]),
 }
 
@@ -196,5 +198,5 @@ def _measure(
     system: str, train: Any, rest: Any, later: pd.DatetimeIndex, there: list[Any], seed: int, epochs: int
 ) -> dict[str, float]:
     score, more = SYSTEMS[system](train, rest, seed, epochs)
-    found = {"test loss": float(score.mean())} if system == "the seed's own network" else {}
+    found = {"test loss": float(score.mean())} if system == "the original prototype's network" else {}
     return {**found, **dict(measures(score, later, there)), **more}

@@ -1,4 +1,4 @@
-"""A row on video: sequences a second in training, ours and in the seed's own architecture."""
+"""A row on video: sequences per second in training, ours and the original prototype's architecture."""
 
 import time
 from collections.abc import Iterator
@@ -16,34 +16,34 @@ from blemish.training.loop import run
 from speeds.turns import Result, compare
 
 N_NORMAL, N_DEFECTS = 64, 8
-SEEDS_BATCH = 4  # the last is a defect; its own batch of 108 takes two minutes a step and is no faster a sequence
+SEEDS_BATCH = 4  # the last is a defect; its own batch of 108 takes two minutes per step and is not faster per sequence
 
 
 def coin(turns: int, *, quick: bool) -> Iterator[Result]:
-    """Seconds a sequence in a step of the seed's network, in those a normal sequence in an epoch of our default."""
+    """Seconds per sequence in a step of the prototype's network, and per normal sequence in an epoch of our default."""
     split = rotating_coin(16 if quick else N_NORMAL, N_DEFECTS, 1)
-    job = DefectDetector(epochs=1, random_state=0).begin_fit(split.X_train, split.y_train)
-    n_learnt = int(is_learnt(job.task.data.group).sum())
+    fit = DefectDetector(epochs=1, random_state=0).begin_fit(split.X_train, split.y_train)
+    n_learnt = int(is_learnt(fit.task.data.group).sum())
     x = torch.from_numpy(split.X_train[: 2 if quick else SEEDS_BATCH]).float() / 255
     network = SpatioTemporal()
     optimiser = torch.optim.Adam(network.parameters(), lr=5e-4, weight_decay=1e-8)
 
     def ours() -> float:
-        return sum(record.seconds for record in run(job.task)) / n_learnt
+        return sum(record.seconds for record in run(fit.task)) / n_learnt
 
-    def seed() -> float:
+    def prototype() -> float:
         start = time.perf_counter()
         optimiser.zero_grad()
         network.loss(x).backward()
         optimiser.step()
         return (time.perf_counter() - start) / len(x)
 
-    what = "the coin: sequences a second in training, ours / the seed's architecture"
-    yield compare(what, ">= 40", {"seed": seed, "ours": ours}, turns)
+    what = "the coin: sequences per second in training, ours / the original prototype's"
+    yield compare(what, ">= 40", {"prototype": prototype, "ours": ours}, turns)
 
 
 class SpatioTemporal(nn.Module):
-    """The seed's network of 7.7 million weights for clips of 21 frames of 101 × 101 pixels, written from its shapes.
+    """The prototype's network of 7.7 million weights for clips of 21 frames of 101 × 101 pixels, from its shapes.
 
     Reference:
         github.com/Stancoo/contrastive_loss at 5c59272, `ST_AutoEncoder`.

@@ -1,4 +1,4 @@
-"""Rows on growth: seconds a row and peak memory of `blemish fit` and `blemish score` on Parquet files."""
+"""Rows on growth: seconds per row and peak memory of `blemish fit` and `blemish score` on Parquet files."""
 
 import os
 import subprocess

@@ -34,7 +34,7 @@ def step(turns: int, *, quick: bool) -> Iterator[Result]:
     for loss, error in by_hand.items():
         term = LOSSES[loss]
         left_to_pytorch = type(term.__name__, (term,), {})
-        for how, made, goal in (("written out", term, "<= 0.45"), ("autograd", left_to_pytorch, "<= 1.05")):
+        for how, made, goal in (("NumPy step", term, "<= 0.45"), ("autograd", left_to_pytorch, "<= 1.05")):
             variants = {"ours": lambda made=made: ours(x, made()), "by hand": lambda error=error: bare(x, error)}
             yield compare(f"training step, {loss}, {how}: ours / bare loop with fused Adam", goal, variants, turns)
 

@@ -39,7 +39,7 @@ class Result:
 
 
 def alternate(variants: Mapping[str, Variant], turns: int) -> dict[str, list[float]]:
-    """Seconds of each variant in each turn; a first turn that nobody counts warms all of them up."""
+    """Seconds of each variant in each turn; a first turn, not counted, warms all of them up."""
     taken: dict[str, list[float]] = {name: [] for name in variants}
     for turn in range(turns + 1):
         for name, variant in variants.items():

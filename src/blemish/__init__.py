@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from blemish.modalities.image import Image
     from blemish.modalities.tabular import Tabular
     from blemish.modalities.video import Video
-    from blemish.out_of_core import fit_file
-    from blemish.out_of_core_scores import score_file
+    from blemish.out_of_core import fit_file, score_file
     from blemish.presets import PRESETS
     from blemish.training.loop import EpochRecord
 
@@ -38,7 +37,7 @@ _HOME = {
     "fit_file": "out_of_core",
     "load": "detector",
     "read": "data.sources",
-    "score_file": "out_of_core_scores",
+    "score_file": "out_of_core",
 }
 
 __all__ = [

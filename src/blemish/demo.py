@@ -6,14 +6,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
 from blemish.core.errors import DataError
 from blemish.core.metrics import auroc
-from blemish.core.store import need_place, write_atomically
+from blemish.core.store import check_writable, write_atomically
 from blemish.datasets import COIN_FRAMES, Split, rotating_coin
 from blemish.detector import DefectDetector
 from blemish.report import (
@@ -27,13 +27,15 @@ from blemish.report import (
     render,
     write_page,
 )
-from blemish.training.loop import EpochRecord
 
 KINDS = ("normal", "1.9", "1.0", "0", "3.0", "-2.0", "random")
 SHOWN = ("normal", "defect", "1.9", "random")
 ORIGINAL = "contrastive_spatio_temporal"  # the preset; metrics.json keeps the key 'prototype'
 
-Advance = Callable[[EpochRecord, str | None], None]
+if TYPE_CHECKING:
+    from blemish.training.loop import EpochRecord
+
+Advance = Callable[["EpochRecord", str | None], None]
 
 
 def run_demo(out: Path, *, n_normal: int, epochs: int | None, advance: Advance) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def run_demo(out: Path, *, n_normal: int, epochs: int | None, advance: Advance) 
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{out} cannot be made ({error.strerror}); give --out another folder") from None
-    need_place(out / "metrics.json")
+    check_writable(out / "metrics.json")
     split = rotating_coin(n_normal=n_normal)
     arguments: dict[str, Any] = {"random_state": 0, **({} if epochs is None else {"epochs": epochs})}
     ours = _fitted(DefectDetector(**arguments), split, "ours", advance)

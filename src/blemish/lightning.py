@@ -1,6 +1,7 @@
 """Any preset in a `lightning.Trainer`: its loggers, callbacks, devices and precision around our losses and batches.
 
-Needs the extra `lightning`. Not for its own sake: our loop does the same with less (see docs/decisions.md).
+Needs the extra `lightning`. Use it for what a Trainer brings; our own loop does the same with less, see
+docs/decisions.md.
 """
 
 import time
@@ -34,7 +35,7 @@ class DefectModule(LightningModule):
 
     Attributes:
         detector: The detector; fitted after `fitted`.
-        epochs: As many as our own loop would train, for `Trainer(max_epochs=…)`.
+        epochs: What our own loop would train, for `Trainer(max_epochs=…)`.
         network: What is trained.
 
     Example:
@@ -54,16 +55,16 @@ class DefectModule(LightningModule):
             detector: What to fit; `DefectDetector.from_preset` gives any preset.
             X: See `DefectDetector.fit`.
             y: See `DefectDetector.fit`.
-            warm_start: Go on from the detector's weights, as `DefectDetector.refit` does.
+            warm_start: Start from the detector's weights, as `DefectDetector.refit` does.
 
         Raises:
             BlemishError: What `DefectDetector.fit` refuses before it trains.
         """
         super().__init__()
         self.detector = detector
-        self._job = detector.begin_fit(X, y, warm_start=warm_start)
-        self.network = self._job.model.network
-        self.automatic_optimization = False  # some objectives take several steps a batch
+        self._begun = detector.begin_fit(X, y, warm_start=warm_start)
+        self.network = self._begun.model.network
+        self.automatic_optimization = False  # some objectives take several steps per batch
         self.network.train()  # a warm start comes from scoring
         self.epochs = self._task.plan.epochs
         self._generator: torch.Generator | None = None
@@ -75,14 +76,14 @@ class DefectModule(LightningModule):
 
     @property
     def _task(self) -> Task:
-        return self._job.task
+        return self._begun.task
 
     def train_dataloader(self) -> "Batches":
         """The batches of our own loop."""
         return Batches(self._task)
 
     def configure_optimizers(self) -> Any:
-        """The optimisers, one a step, and their schedules over as many batches as the Trainer will make.
+        """One optimiser per step, and their schedules over as many batches as the Trainer will make.
 
         Raises:
             ConfigError: If the Trainer has several devices, or no end.
@@ -110,7 +111,7 @@ class DefectModule(LightningModule):
         self._generator = self._task.noise_generator(self.device)
 
     def on_train_epoch_start(self) -> None:
-        """A record an epoch, as of our own loop."""
+        """Begin a record, as our own loop does."""
         self._of_epoch, self._since = [], time.perf_counter()
 
     def training_step(self, batch: Rows) -> None:
@@ -152,8 +153,8 @@ class DefectModule(LightningModule):
 
     def fitted(self) -> DefectDetector:
         """End the fit on the present weights, and return the detector, ready to score."""
-        self.network.to(self._job.model.device)
-        return self.detector.end_fit(self._job, self._history)
+        self.network.to(self._begun.model.device)
+        return self.detector.end_fit(self._begun, self._history)
 
 
 class Batches:

@@ -1,48 +1,48 @@
-"""Fits on data on disk that need not fit into memory, and that can be killed and gone on with.
+"""Data on disk that need not fit into memory: fits that can be killed and resumed, scores written as they come.
 
-Two passes over the data: one for labels and a sample from which the scaling is learnt, one that writes the rows as the
-network sees them to a file. The training reads that file by shards. All state is in one folder until the fit is done.
+A fit takes two passes over the data: one for labels and a sample from which the scaling is learnt, one that writes the
+rows as the network takes them to a file. The training reads that file by shards. All state is in one folder until the
+fit is done.
 """
 
-import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
-from jaxtyping import Int
 
+from blemish.calibration.drift import Drift
 from blemish.calibration.held_out import hold_out
 from blemish.core import store
-from blemish.core.errors import ArtifactError, ConfigError
-from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, counts, is_ordinary, need_ordinary, to_groups
+from blemish.core.errors import ConfigError
+from blemish.core.labels import DEFECT, OTHER, counts, is_ordinary
 from blemish.core.run_config import RunConfig
-from blemish.data.columns import frame_columns
-from blemish.data.inputs import labels_for, stream_to_fit
-from blemish.data.rows import take
-from blemish.data.sources import Samples
+from blemish.data.inputs import keys_of, stream_to_fit, stream_to_score
 from blemish.data.streams import Stream, placed
-from blemish.detector import DefectDetector
-from blemish.fitting.choices import choose_modality, seed_of
-from blemish.fitting.fit import Job, assemble, plan_task, run_job
-from blemish.modalities.modality import FittedModality
+from blemish.data.writing import table_of, table_writer
+from blemish.detector import DefectDetector, load
+from blemish.fitting.choices import choose_modality
+from blemish.fitting.drift import MAX_COMPARED
+from blemish.fitting.fit import Fit
+from blemish.fitting.model import new_model
+from blemish.fitting.preparation import CHECKPOINT, ROWS, Prepared, prepare, read_prepared
+from blemish.fitting.stream_sample import EvenSample
 from blemish.training.loop import EpochRecord, Run
 from blemish.training.shards import ShardedRows
 
-SAMPLED_ROWS, SAMPLED_IMAGES = 100_000, 2000
-"""What the scaling is learnt from; all rows where there are no more. A quantile of 100,000 rows is off by 0.5 % of the
-rows at most, with 99.9 % confidence (Dvoretzky, Kiefer and Wolfowitz, 1956)."""
-JUDGED = 10_000
-"""Ordinary rows, and labelled rows of each other kind, that the scorer learns from."""
-PREPARED, ROWS, CHECKPOINT = "prepared.safetensors", "rows.f32", "checkpoint.safetensors"
+MAX_JUDGED = 10_000
+"""How many ordinary rows, and labelled rows of each other group, the scorer learns from at most."""
 CHECKPOINT_SECONDS = 20.0
+MIN_FOR_DRIFT = 20  # rows: fewer say nothing about a whole
+
+# Fits ------------------------------------------------------------------------------------------------------------
 
 
 def fit_file(
@@ -56,24 +56,27 @@ def fit_file(
 ) -> DefectDetector:
     """Fit on a file or folder that need not fit into memory, and save the model.
 
-    What an interrupted fit has done is in the folder OUTPUT.fit, with the rows as float32; it goes when the model is
-    written.
+    The folder OUTPUT.fit holds what an interrupted fit has done, with the rows as float32; it is removed when the model
+    is written.
 
     Args:
         det: What to fit, as it is.
         data: A CSV (also compressed), Parquet or Arrow file, or a folder of images.
         output: Model file to write.
         labels: Column of labels; for folders a table of names and labels.
-        resume: Go on with an interrupted fit of the same data and arguments; the outcome is that of a fit that nobody
-            interrupted, bit by bit.
+        resume: Resume an interrupted fit of the same data and arguments; the outcome is, to the bit, that of a fit
+            that was not interrupted.
         options: More of the run file's keys: defect, other, normal, defect_folder, …, key, drop, glob, names.
 
     Raises:
-        ConfigError: If the state is of another fit, or there is none to go on with.
-        DataError: If the data cannot be used, or not in this way.
+        ConfigError: If the state is of another fit, or there is none to resume.
+        DataError: If the data cannot be used, or not in chunks.
+
+    Returns:
+        The detector, fitted.
     """
     run = RunConfig.check({"data": str(data), "labels": labels, **options}, "fit_file")
-    store.need_place(output, data, labels)
+    store.check_writable(output, data, labels)
     for _ in iter_fit_stream(det, stream_to_fit(run), run, Path(f"{output}.fit"), Path(output), resume=resume):
         pass
     return det
@@ -89,7 +92,7 @@ def iter_fit_stream(
     resume: bool = False,
     every: float = CHECKPOINT_SECONDS,
 ) -> Iterator[EpochRecord]:
-    """`fit_file` as a generator that yields a record an epoch.
+    """`fit_file` as a generator.
 
     Args:
         det: What to fit.
@@ -99,235 +102,46 @@ def iter_fit_stream(
         output: Model file to write.
         resume: See `fit_file`.
         every: Seconds between two saved states; 0: after each epoch.
+
+    Yields:
+        A record per epoch.
     """
-    start, wanted = time.perf_counter(), _fingerprint(det, run)
+    start, arguments = time.perf_counter(), det.get_params(deep=False)
     if resume:
-        prepared = _read_prepared(det, state, wanted, stream.modality)
+        prepared = read_prepared(arguments, stream.modality, run, state)
     else:
-        prepared = _prepare(det, stream, run, state, wanted)
-    job, held_out = _begin(det, prepared, state, start)
-    under_way, history = Run(job.task), _restored(state)
+        prepared = prepare(arguments, stream, run, state)
+    fit, judged = _begin(arguments, prepared, state)
+    training, history = Run(fit.task), _restored(state)
     if history:
         arrays, _ = store.read(state / CHECKPOINT)
-        under_way.restore(arrays, len(history))
+        training.restore(arrays, len(history))
     saved = time.perf_counter()
-    for record in run_job(job, under_way, history):
+    for record in fit.train(training, history):
         history.append(record)
         if time.perf_counter() - saved >= every:
-            store.write(state / CHECKPOINT, under_way.arrays(), {"history": [asdict(r) for r in history]})
+            store.write(state / CHECKPOINT, training.arrays(), {"history": [asdict(r) for r in history]})
             saved = time.perf_counter()
         yield record
-    _end(det, job, held_out, history, prepared)
+    det.end_fit(replace(fit.judging(judged), columns=prepared.columns, start=start), history)
+    det.fitted_ = replace(det.fitted_, held_out=fit.held_out)
+    det.training_["rows"] = counts(prepared.group)
     taken_out = [name for name in (run.labels, run.key, *(run.drop or [])) if name and not stream.files]
     det.notes_ = {"run": run.given(), "taken_out": sorted(taken_out), "skipped": prepared.skipped}
     det.save(output)
     shutil.rmtree(state)
 
 
-# Preparing -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What two passes over the data gave.
-
-    Attributes:
-        modality: The scaling.
-        name: Of the modality.
-        group: The rows' groups.
-        keys: The names of files; None: row numbers.
-        seed: Of the whole fit.
-        columns: A table's column names, or None.
-        skipped: Files that could not be decoded.
-    """
-
-    modality: FittedModality
-    name: str
-    group: Int[np.ndarray, " row"]
-    keys: list[str] | None
-    seed: int
-    columns: list[str] | None
-    skipped: list[str]
-
-
-def _prepare(det: DefectDetector, stream: Stream, run: RunConfig, state: Path, wanted: str) -> Prepared:
-    part, seed = choose_modality(det.modality, stream.modality), seed_of(det.random_state)
-    labels = _Labels(run, stream)
-    some = Sample(SAMPLED_IMAGES if stream.files else SAMPLED_ROWS, np.random.default_rng(seed))
-    skipped: list[str] = []
-    for samples in stream.chunks():
-        if len(samples):
-            labels.add(samples)
-            some.add(samples.X)
-        skipped += samples.skipped
-    group = labels.groups()
-    need_ordinary(group)
-    sample = some.kept()
-    modality = part.make().fit(sample)
-    columns = frame_columns(sample) if isinstance(sample, pa.Table) else None
-    facts = {"modality": modality.state(), "keys": labels.keys, "seed": seed, "columns": columns, "skipped": skipped}
-    with _anew(state):
-        n = 0
-        for samples in stream.chunks():
-            if len(samples):
-                with placed(n):
-                    ShardedRows.append(state / ROWS, modality.to_tensor(samples.X))
-                n += len(samples)
-        store.write(state / PREPARED, {"group": group}, {"prepared": facts, "of": wanted})
-    return Prepared(modality, stream.modality, group, labels.keys, seed, columns, skipped)
-
-
-@contextmanager
-def _anew(state: Path) -> Iterator[None]:
-    """An empty folder in place of what an earlier fit left; gone again where the block fails: no fit can go on from it.
-
-    Raises:
-        ArtifactError: If there is something else, or the folder cannot be made.
-    """
-    names = [path.name for path in state.iterdir()] if state.is_dir() else []
-    foreign = [name for name in names if name not in (PREPARED, ROWS, CHECKPOINT) and not name.endswith(".part")]
-    if foreign:
-        raise ArtifactError(f"{state} holds {foreign[0]!r}, which no fit has put there; name another output")
-    shutil.rmtree(state, ignore_errors=True)
-    try:
-        state.mkdir()
-    except OSError as error:
-        raise ArtifactError(f"cannot make the folder {state}: {error.strerror}") from None
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(state, ignore_errors=True)
-        raise
-
-
-def _read_prepared(det: DefectDetector, state: Path, wanted: str, name: str) -> Prepared:
-    if not (state / PREPARED).is_file():
-        raise ConfigError(f"there is no unfinished fit in {state} to go on with; leave out 'resume' to begin one")
-    arrays, manifest = store.read(state / PREPARED)
-    if manifest.get("of") != wanted:
-        raise ConfigError(
-            f"the unfinished fit in {state} is of other data or arguments; give the same ones, or begin anew without "
-            "'resume'"
-        )
-    facts = dict(manifest["prepared"])
-    part = choose_modality(det.modality, name)
-    modality = part.factory.fitted.from_state(facts.pop("modality"))
-    return Prepared(modality, name, arrays["group"], **facts)
-
-
-def _fingerprint(det: DefectDetector, run: RunConfig) -> str:
-    """What must be the same for a fit to go on: data (by size and time), labels and arguments."""
-    path = Path(str(run.data))
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    facts = [
-        [len(files)],
-        [sum(file.stat().st_size for file in files)],
-        [max(file.stat().st_mtime_ns for file in files)],
-    ]
-    given = {name: value for name, value in run.given().items() if name not in ("output", "device")}
-    arguments = {name: repr(value) for name, value in det.get_params(deep=False).items() if name != "verbose"}
-    return json.dumps([facts, given, arguments], sort_keys=True)
-
-
-class _Labels:
-    """Labels of a stream: of a table as numbers of values, because ten million words are a gigabyte."""
-
-    def __init__(self, run: RunConfig, stream: Stream) -> None:
-        self._run, self._number_of, self._numbers = run, {}, []
-        self._n, self._kind = 0, stream.modality
-        self.keys: list[str] | None = [] if stream.files else None
-
-    def add(self, samples: Samples) -> None:
-        self._n += len(samples)
-        if self.keys is not None:
-            self.keys += samples.keys
-        elif self._run.labels is not None:
-            if self._run.labels not in samples.columns:
-                labels_for(samples, self._run)  # says what is wrong
-            values = [None if v is None or v != v else v for v in samples.columns[self._run.labels]]
-            numbers = [self._number_of.setdefault(value, len(self._number_of)) for value in values]
-            self._numbers.append(np.array(numbers, dtype=np.int32))
-
-    def groups(self) -> Int[np.ndarray, " row"]:
-        if self.keys is not None:
-            words = labels_for(Samples(None, self.keys, self._kind, files=True), self._run)
-            group = to_groups(words, self._n)
-        elif self._run.labels is None:
-            words = labels_for(Samples(None, [], self._kind), self._run)
-            group = to_groups(words, self._n)
-        else:
-            values = list(self._number_of)
-            of_value = Samples(None, list(range(len(values))), self._kind, columns={self._run.labels: values})
-            group = to_groups(labels_for(of_value, self._run), len(values))[np.concatenate(self._numbers)]
-        group = group.astype(np.int8)  # eight bytes a row would be many times that before the end
-        return group if self._run.limit_labels is None else _limited(group, self._run)
-
-
-def _limited(group: Int[np.ndarray, " row"], run: RunConfig) -> Int[np.ndarray, " row"]:
-    rng, most = np.random.default_rng(run.random_state), run.limit_labels
-    for code in (NORMAL, OTHER, DEFECT):
-        group[rng.permutation(np.flatnonzero(group == code))[most:]] = UNLABELLED
-    return group
-
-
-class Sample:
-    """A uniform sample of a stream in one pass: the rows with the smallest random numbers."""
-
-    def __init__(self, most: int, rng: np.random.Generator) -> None:
-        """Begin.
-
-        Args:
-            most: Rows that are kept.
-            rng: Source of the numbers.
-        """
-        self._most, self._rng, self._cut = most, rng, 1.0
-        self._ranks, self._parts = [], []
-
-    def add(self, X: Any) -> None:
-        """The next chunk."""
-        drawn = self._rng.random(len(X))
-        places = np.flatnonzero(drawn < self._cut)
-        if len(places):
-            self._ranks.append(drawn[places])
-            self._parts.append(take(X, places.tolist()))
-        if sum(map(len, self._ranks)) > 2 * self._most:
-            self._prune()
-
-    def kept(self) -> Any:
-        """The sample, in the order and form of the chunks."""
-        if sum(map(len, self._ranks)) > self._most:
-            self._prune()
-        return self._parts[0] if len(self._parts) == 1 else _joined(self._parts)
-
-    def _prune(self) -> None:
-        ranks, all_rows = np.concatenate(self._ranks), _joined(self._parts)
-        self._cut = float(np.partition(ranks, self._most)[self._most])
-        places = np.flatnonzero(ranks < self._cut)
-        self._ranks, self._parts = [ranks[places]], [take(all_rows, places.tolist())]
-
-
-def _joined(parts: Sequence[Any]) -> Any:
-    if isinstance(parts[0], pa.Table):
-        return pa.concat_tables(parts, promote_options="permissive").combine_chunks()
-    return [row for part in parts for row in part]
-
-
-# Training --------------------------------------------------------------------------------------------------------
-
-
-def _begin(det: DefectDetector, prepared: Prepared, state: Path, start: float) -> tuple[Job, np.ndarray]:
-    arguments, group, seed = det.get_params(deep=False), prepared.group, prepared.seed
+def _begin(arguments: dict[str, Any], prepared: Prepared, state: Path) -> tuple[Fit, np.ndarray]:
+    """A fit of all rows, and the rows that its scorer will learn from."""
+    group, seed = prepared.group, prepared.seed
     rng = np.random.default_rng(seed)
-    model = assemble(arguments, choose_modality(det.modality, prepared.name), prepared.modality, seed)
+    part = choose_modality(arguments["modality"], prepared.name)
+    model = new_model(arguments, part, prepared.modality, seed)
     x = ShardedRows(state / ROWS, prepared.modality.sample_shape, model.device)
-    held_out = hold_out(group, rng)
-    task, patience = plan_task(model, x, group, held_out, arguments, rng, warm_start=False)
-    judged = _judged(group, held_out, rng)
-    names = [row if prepared.keys is None else prepared.keys[row] for row in judged.tolist()]
-    dense = x[torch.from_numpy(judged)]
-    places = np.flatnonzero(np.isin(judged, held_out))
-    job = Job(task, patience, model, dense, group[judged], names, places, rng, start, seed, prepared.columns)
-    return job, held_out
+    fit = Fit.of(arguments, model, x, group, hold_out(group, rng), rng, seed)
+    named = fit if prepared.keys is None else replace(fit, names=prepared.keys)
+    return named, _judged(group, fit.held_out, rng)
 
 
 def _judged(group: np.ndarray, held_out: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -335,7 +149,7 @@ def _judged(group: np.ndarray, held_out: np.ndarray, rng: np.random.Generator) -
     learnt = is_ordinary(group)
     learnt[held_out] = False
     kinds = [np.flatnonzero(learnt), *(np.flatnonzero(group == code) for code in (OTHER, DEFECT))]
-    some = [rows if len(rows) <= JUDGED else rng.choice(rows, JUDGED, replace=False) for rows in kinds]
+    some = [rows if len(rows) <= MAX_JUDGED else rng.choice(rows, MAX_JUDGED, replace=False) for rows in kinds]
     return np.sort(np.concatenate([held_out, *some]))
 
 
@@ -345,7 +159,108 @@ def _restored(state: Path) -> list[EpochRecord]:
     return [EpochRecord(**record) for record in store.read(state / CHECKPOINT)[1]["history"]]
 
 
-def _end(det: DefectDetector, job: Job, held_out: np.ndarray, history: list[EpochRecord], prepared: Prepared) -> None:
-    det.end_fit(job, history)
-    det.fitted_ = replace(det.fitted_, held_out=held_out)
-    det.training_["rows"] = counts(prepared.group)
+# Scores ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Scored:
+    """What was done.
+
+    Attributes:
+        n: Samples scored.
+        labels: How many of each label.
+        skipped: Files that could not be decoded.
+        drift: The samples compared with the training data; None where they are too few.
+    """
+
+    n: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    skipped: list[str] = field(default_factory=list)
+    drift: Drift | None = None
+
+
+def score_file(
+    model: DefectDetector | str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    glob: str | None = None,
+) -> Scored:
+    """Score a file or folder chunk by chunk, as `blemish score` does.
+
+    Args:
+        model: A fitted detector, or a model file.
+        data: What `blemish.read` takes.
+        output: CSV or Parquet file; it is written beside an old one, which it replaces once complete.
+        key: Column that names the rows.
+        glob: Which file names in a folder count.
+
+    Raises:
+        ConfigError: If the output is of another kind.
+        DataError: If the data cannot be read.
+    """
+    if Path(output).suffix.lower() not in (".csv", ".parquet"):
+        raise ConfigError(f"{output} must end in .csv or .parquet")
+    store.check_writable(output, data, None if isinstance(model, DefectDetector) else model)
+    det = model if isinstance(model, DefectDetector) else load(model)
+    return score_stream(det, stream_to_score(det, str(data), glob=glob, key=key), output, key=key)
+
+
+def score_stream(
+    det: DefectDetector,
+    stream: Stream,
+    output: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Scored:
+    """Score a stream; a row scores as it would alone.
+
+    Args:
+        det: A fitted detector.
+        stream: The data.
+        output: See `score_file`.
+        key: See `score_file`.
+        advance: Called with the number of rows after each chunk.
+    """
+    done, some = Scored(), EvenSample(stream.n_rows, MAX_COMPARED)
+    key_type = stream.types.get(key) if key else None
+    with table_writer(output) as write:
+        for samples in stream.chunks():
+            if len(samples):
+                with placed(done.n):
+                    table = score_table(det, samples.X, *keys_of(samples, key), key_type)
+                write(table)
+                done.labels.update(table["label"].to_pylist())
+                some.add(samples.X)
+            done.n += len(samples)
+            done.skipped += samples.skipped
+            if advance is not None:
+                advance(len(samples) + len(samples.skipped))
+    if len(det.fitted_.held_out) and done.n >= MIN_FOR_DRIFT:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the same rows have warned when they were scored
+            done.drift = det.drift(some.kept())
+    return done
+
+
+def score_table(
+    det: "DefectDetector", X: Any, keys: list[Any], key_name: str, key_type: pa.DataType | None = None
+) -> pa.Table:
+    """All scores of each row.
+
+    Args:
+        det: A fitted detector.
+        X: Samples.
+        keys: A name for each.
+        key_name: The name of their column.
+        key_type: Its type; None: what the names are.
+
+    Returns:
+        Columns: the key, outlier_score, defect_score (null without labelled defects), p_normal, p_other, p_defect,
+        label.
+    """
+    found = det.scores(X)
+    probabilities = np.column_stack([found[name] for name in ("p_normal", "p_other", "p_defect")])
+    return table_of({**found, "probabilities": probabilities}, keys, key_name, key_type)

@@ -1,12 +1,7 @@
 """The simulated reviewer: what it counts, and when a session ends."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 from labelling import RULES, Ours, kept, pool, reviewed, table
 

@@ -2,23 +2,38 @@
 
 import importlib.util
 import re
-import subprocess
 import sys
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(*arguments, script="quality.py"):
-    command = [sys.executable, str(ROOT / "benchmarks" / script), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+@pytest.fixture
+def run(monkeypatch, capsys, few_trees):
+    """Runs a benchmark in this process: (exit status, stdout, stderr)."""
+
+    def run(*arguments, script="quality"):
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        status = 0
+        with warnings.catch_warnings(action="ignore"):
+            try:
+                importlib.import_module(script).main()
+            except SystemExit as error:
+                status = error.code or 0
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=status, stdout=out, stderr=f"{err}{status}")
+
+    return run
 
 
-def test_a_folder_of_tables_and_pictures_becomes_a_table(tmp_path):
+def test_a_folder_of_tables_and_pictures_becomes_a_table(tmp_path, run):
     rng = np.random.default_rng(0)
     kind = np.repeat(["fine", "crack", "dent"], [160, 40, 30])
     middle = {"fine": [0, 0, 0], "crack": [5, 0, 0], "dent": [0, 5, 0]}
@@ -46,12 +61,12 @@ def test_a_folder_of_tables_and_pictures_becomes_a_table(tmp_path):
     assert -1 < float(drop[1]) <= float(drop[2]) < 0.5
 
 
-def test_what_is_missing_is_said(tmp_path):
+def test_what_is_missing_is_said(tmp_path, run):
     assert "there is no folder" in run(tmp_path / "no").stderr
     assert "holds no task: check --labels, --normal and --suite" in run(tmp_path).stderr
 
 
-def test_a_task_that_is_not_there_is_said(tmp_path):
+def test_a_task_that_is_not_there_is_said(tmp_path, run):
     rng = np.random.default_rng(0)
     kind = np.repeat(["normal", "crack"], [60, 40])
     pd.DataFrame(rng.normal(size=(100, 2))).assign(kind=kind).rename(columns=str).to_csv(tmp_path / "parts.csv")
@@ -59,26 +74,26 @@ def test_a_task_that_is_not_there_is_said(tmp_path):
         ((tmp_path / "none",), "there is no folder"),
         ((tmp_path, "--tasks", "dent"), "no task has 'dent' in its name; there are parts/crack"),
     ):
-        done = run(*arguments, script="promises.py")
+        done = run(*arguments, script="promises")
         assert done.returncode == 2
         assert message in done.stderr
 
 
-def test_label_efficiency_counts_labels_and_rejected_hits(tmp_path):
+def test_label_efficiency_counts_labels_and_negatives(tmp_path, run):
     rng = np.random.default_rng(0)
     kind = np.repeat(["fine", "crack", "dent"], [120, 40, 12])
     middle = {"fine": [0, 0, 0], "crack": [5, 0, 0], "dent": [0, 5, 0]}
     rows = rng.normal(size=(len(kind), 3)) + [middle[one] for one in kind]
     pd.DataFrame(rows).assign(kind=kind).rename(columns=str).to_csv(tmp_path / "parts.csv", index=False)
     done = run(
-        *(tmp_path, "--normal", "fine", "--counts", 1, 4, "--rejected", 2, "--seeds", 0), script="label_efficiency.py"
+        *(tmp_path, "--normal", "fine", "--counts", 1, 4, "--negatives", 2, "--seeds", 0), script="label_efficiency"
     )
     assert done.returncode == 0, done.stderr[-2000:]
     lines = done.stdout.splitlines()
     assert lines[2] == "| labelled defects | 1 | 4 |"
     found = {line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[1:] for line in lines[4:]}
-    assert {"blemish", "blemish, 2 rejected", "logistic regression"} <= set(found)
-    assert found["blemish"] != found["blemish, 2 rejected"]
+    assert {"blemish", "blemish, 2 labelled negatives", "logistic regression"} <= set(found)
+    assert found["blemish"] != found["blemish, 2 labelled negatives"]
     assert float(found["blemish"][1]) > 0.8
 
 
@@ -97,12 +112,12 @@ TASKS = {"targeted/cwru/Ball_014_1": SimpleNamespace(load=load)}
 """
 
 
-def test_exports_agree_on_samples_that_nobody_has_seen(tmp_path):
+def test_exports_agree_on_unseen_samples(tmp_path, run):
     rng = np.random.default_rng(0)
     kind = np.repeat(["fine", "crack"], [120, 40])
     rows = rng.normal(size=(len(kind), 3)) + 5 * (kind == "crack")[:, None] * [1, 0, 0]
     pd.DataFrame(rows).assign(kind=kind).rename(columns=str).to_csv(tmp_path / "parts.csv", index=False)
-    done = run(tmp_path, "--normal", "fine", script="parity.py")
+    done = run(tmp_path, "--normal", "fine", script="parity")
     assert done.returncode == 0, done.stderr[-2000:]
     name, seed, n, evidence, scores, whole, beyond = done.stdout.splitlines()[-1].strip("| ").split(" | ")
     assert (name, seed) == ("parts/crack", "0")

@@ -1,10 +1,6 @@
 """The benchmark of speed runs, and compares turn by turn. What it measures is nothing for a test."""
 
 import json
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import speed
 from speeds.turns import compare

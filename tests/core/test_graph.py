@@ -5,12 +5,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-import torch
 
 from blemish.core.graph import Exportable, Graph
 from blemish.core.labels import DEFECT, OTHER
-from blemish.modalities.pictures import Pixels
-from blemish.modalities.tabular import Tabular, arcsinh_graph
 from blemish.scoring import SCORERS
 from blemish.scoring.evidence import Evidence, EvidenceNodes
 from blemish.scoring.experts import EXPERTS
@@ -109,40 +106,3 @@ def test_a_scorer_as_a_graph_scores_as_the_scorer_does(name, labels):
     found = run(graph, {"z": evidence.z, "error": evidence.error})
     for mine, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize("size", [(8, 8), (16, 12), (11, 29), (3, 5), (1, 1)])
-def test_pictures_of_any_size_become_what_the_network_sees(size):
-    rng = np.random.default_rng(0)
-    pixels = Pixels(channels=3, size=(8, 6), low=0.0, high=255.0)
-    picture = rng.integers(0, 256, (3, *size)).astype(np.uint8)
-    for shape, batch in ((["row", 3, "height", "width"], picture), (["row", 2, 3, "height", "width"], [picture] * 2)):
-        graph = Graph()
-        node = graph.input("X", np.float32, shape)
-        graph.output("x", pixels.graph(node), np.float32, shape)
-        (found,) = run(graph, {"X": np.array([batch], np.float32)})
-        np.testing.assert_allclose(found[0], pixels.encode(np.array(batch)), rtol=1e-6, atol=1e-7)
-
-
-def test_the_inverse_hyperbolic_sine_to_the_last_digits():
-    x = np.concatenate([[0.0, 1e-300, 1e300], np.logspace(-12, 12, 200)])
-    x = np.concatenate([x, -x])
-    graph = Graph()
-    graph.output("y", arcsinh_graph(graph.input("x", np.float64, ["row"])), np.float64, ["row"])
-    (found,) = run(graph, {"x": x})
-    np.testing.assert_allclose(found, np.arcsinh(x), rtol=1e-12)
-
-
-def test_numbers_of_a_table_are_prepared_to_the_same_bits():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(4000, 3)) * [1e-3, 1.0, 1e6] * np.exp(2 * rng.normal(size=(4000, 3)))
-    X[rng.random(X.shape) < 0.05] = np.nan
-    fitted = Tabular().fit(X)
-    x = fitted.to_tensor(X)
-    graph = Graph()
-    graph.output("x", fitted.graph(graph), np.float32, ["row", x.shape[1]])
-    (found,) = run(graph, {"X": X})
-    assert np.array_equal(found, x)
-    plain = np.sinh(x.astype(np.float64)).astype(np.float32)
-    is_number = [block.kind == "numeric" for block in fitted.blocks]
-    assert np.array_equal(fitted.features(torch.from_numpy(x))["plain"].numpy(), np.where(is_number, plain, x))

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import zipfile
 
 import numpy as np
@@ -11,6 +12,7 @@ from safetensors.numpy import save_file
 from blemish import DefectDetector, load
 from blemish.core.errors import ArtifactError
 from blemish.core.store import read, write
+from blemish.core.version import __version__
 from blemish.losses import LOSSES
 from blemish.modalities import MODALITIES
 from blemish.presets import PRESETS
@@ -79,7 +81,7 @@ def test_weights_that_are_no_numbers_are_damage(table_detector, tmp_path):
     name = next(name for name in arrays if name.startswith("network."))
     arrays[name] = np.full_like(arrays[name], np.nan)
     write(tmp_path / "m.blemish", arrays, manifest)
-    with pytest.raises(ArtifactError, match="weights are no finite numbers: the file is damaged"):
+    with pytest.raises(ArtifactError, match="weights are not finite numbers: the file is damaged"):
         load(tmp_path / "m.blemish")
 
 
@@ -100,13 +102,13 @@ def test_a_truncated_file_is_refused(table_detector, tmp_path):
     content = (tmp_path / "m.blemish").read_bytes()
     for length in (0, 4, 100, len(content) // 2, len(content) - 1):
         (tmp_path / "cut.blemish").write_bytes(content[:length])
-        with pytest.raises(ArtifactError, match=r"cut\.blemish is no model file, or is truncated"):
+        with pytest.raises(ArtifactError, match=r"cut\.blemish is not a model file, or is truncated"):
             load(tmp_path / "cut.blemish")
 
 
 def test_foreign_files_are_refused(tmp_path):
     (tmp_path / "a.blemish").write_bytes(b"PK\x03\x04 a zip")
-    with pytest.raises(ArtifactError, match="is no model file, or is truncated"):
+    with pytest.raises(ArtifactError, match="is not a model file, or is truncated"):
         load(tmp_path / "a.blemish")
     save_file({"w": np.zeros(3)}, tmp_path / "b.blemish")
     with pytest.raises(ArtifactError, match="is a safetensors file, but not one of Blemish's"):
@@ -148,11 +150,15 @@ def test_a_scorer_with_a_single_width_of_kernel_is_refused(table_detector, tmp_p
         load(damaged(table_detector, tmp_path, lambda a, m: a.update({"scorer.bandwidth": np.array(0.5)})))
 
 
-def test_a_newer_schema_is_refused(table_detector, tmp_path):
-    with pytest.raises(ArtifactError, match="has schema 99, this Blemish reads up to 1; upgrade"):
-        load(damaged(table_detector, tmp_path, lambda a, m: m.update(schema=99)))
-    with pytest.raises(ArtifactError, match="manifest of .* cannot be read"):
-        load(damaged(table_detector, tmp_path, lambda a, m: m.update(schema="new")))
+def test_a_newer_or_unknown_schema_is_refused_with_its_version(table_detector, tmp_path):
+    by = f"of Blemish {re.escape(__version__)}, this Blemish {re.escape(__version__)} reads schema 1 to 1; upgrade"
+    for schema in (99, 0, "new", None, 1.5):
+        with pytest.raises(ArtifactError, match=f"has schema {re.escape(repr(schema))} {by}"):
+            load(damaged(table_detector, tmp_path, lambda a, m, s=schema: m.update(schema=s)))
+    with pytest.raises(
+        ArtifactError, match=r"has schema 2, this Blemish \S+ reads schema 1 to 1; upgrade blemish, or fit"
+    ):
+        load(damaged(table_detector, tmp_path, lambda a, m: (m.update(schema=2), m.pop("detector"))))
 
 
 def test_writing_is_all_or_nothing(table_detector, tmp_path, monkeypatch):

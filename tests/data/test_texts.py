@@ -19,7 +19,7 @@ from blemish.core.errors import ConfigError, DataError, DataWarning
 from blemish.data.rows import to_rows
 from blemish.data.writing import write_table
 from blemish.modalities.text import FittedText, Text
-from blemish.out_of_core_scores import score_table
+from blemish.out_of_core import score_table
 from blemish.report.results import top_explanations
 from blemish.training.sparse import SparseRows
 

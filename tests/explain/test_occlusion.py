@@ -1,6 +1,5 @@
 """Explanations by occlusion: what makes the score, against references; what drove it; what the page is told."""
 
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,15 +9,12 @@ from blemish import DefectDetector
 from blemish.core.errors import ConfigError
 from blemish.core.output import Block
 from blemish.explain.occlusion import (
-    cell_masks,
     drivers,
     falls,
     named_together,
     tail,
     typical_row,
-    without_cells,
     without_columns,
-    without_words,
 )
 
 
@@ -50,38 +46,6 @@ def test_a_typical_row_has_medians_and_one_category():
     blocks = (Block(0, 1, "numeric"), Block(1, 4, "categorical"), Block(4, 5, "binary"))
     normals = torch.tensor([[1.0, 0.1, 0.7, 0.2, 0.9], [2.0, 0.2, 0.5, 0.3, 0.8], [9.0, 0.0, 0.1, 0.9, 0.1]])
     assert typical_row(normals, blocks).tolist() == [2.0, 0.0, 0.0, 1.0, 1.0]
-
-
-def test_a_text_without_a_word_is_the_text_without_it(text_split):
-    det = DefectDetector(epochs=1, random_state=0).fit(text_split.X_train, text_split.y_train)
-    modality: Any = det.fitted_.model.modality
-    text = "crude oil the market"
-    x = torch.from_numpy(modality.to_tensor([text]).toarray())[0]
-    copies = without_words(x)
-    terms = [modality.terms[i] for i in x.nonzero().flatten().tolist()]
-    for word, copy in zip(terms, copies, strict=True):
-        shorter = modality.to_tensor([text.replace(word, "")]).toarray()[0]
-        np.testing.assert_allclose(copy.numpy(), shorter, rtol=1e-5)
-
-
-def test_cells_cover_a_picture_once_and_leave_the_rest_alone():
-    masks = cell_masks(20, 11)
-    assert masks.shape == (64, 20, 11)
-    assert (masks.sum(dim=0) == 1).all()
-    picture, normal = torch.rand(1, 20, 20), torch.full((1, 20, 20), 0.5)
-    copies = without_cells(picture, normal)
-    assert copies.shape == (64, 1, 20, 20)
-    assert torch.equal(copies[0, 0, 6:, 6:], picture[0, 6:, 6:])
-    level = (picture - normal).median()
-    assert float(copies[0, 0, 0, 0]) == pytest.approx(float(0.5 + level))
-
-
-def test_cells_of_a_clip_are_replaced_frame_by_frame():
-    clip, normal = torch.rand(3, 1, 8, 8), torch.rand(3, 1, 8, 8)
-    copies = without_cells(clip, normal)
-    assert copies.shape == (192, 3, 1, 8, 8)
-    assert torch.equal(copies[64, 0], clip[0])
-    assert not torch.equal(copies[64, 1], clip[1])
 
 
 def test_tail_counts_ties_and_itself():

@@ -38,6 +38,9 @@ def signature(thing):
     if returned is not inspect.Signature.empty:
         returned = Raw(shown(returned))
     text = str(found.replace(parameters=parameters, return_annotation=returned))
+    text = text.replace("self: ~Detector", "self").replace(
+        "~Detector", "DefectDetector"
+    )  # what is called returns itself
     return text.replace("(self, ", "(").replace("(self)", "()")
 
 

@@ -16,7 +16,7 @@ from blemish.datasets import ring
 from blemish.losses import RECONSTRUCTIONS
 from blemish.modalities import MODALITIES
 from blemish.modalities.features.pretrained import _network
-from blemish.onnx.export import MOST_BEYOND, TOLERANCE
+from blemish.onnx.export import MAX_BEYOND, TOLERANCE
 from blemish.onnx.runtime import FEEDS, KEY, Runtime
 from blemish.presets import PRESETS
 from blemish.scoring.ensemble import Ensemble
@@ -27,7 +27,7 @@ def agrees(det, path, X):
     """The file's scores are the detector's, in all rows but those where float32's last digit decides."""
     parity = det.export(path)
     assert max(parity.evidence, parity.scores, parity.drift) <= TOLERANCE
-    assert parity.beyond <= max(1, MOST_BEYOND * parity.rows)
+    assert parity.beyond <= max(1, MAX_BEYOND * parity.rows)
     assert parity.rows >= 20
     found = Runtime(path).scores(X)
     expected = {"outlier_score": det.outlier_score(X), "probabilities": det.predict_proba(X)}
@@ -125,7 +125,7 @@ def test_an_export_that_drifts_is_refused(table_detector, tmp_path, monkeypatch)
 
     monkeypatch.setattr(Ensemble, "graph", drifting)
     with pytest.raises(
-        ExportError, match=r"would drift from the original on \d+ rows \(kept in the model\): .* at most 1e-05"
+        ExportError, match=r"would differ from the original on \d+ rows \(kept in the model\): .* \(limit 1e-05\)"
     ):
         table_detector.export(tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -179,7 +179,7 @@ def test_the_command_line_scores_without_torch(tmp_path):
     assert found["label"].to_pylist() == det.predict(X).tolist()
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     for arguments, message in (
-        (("score", "bad.onnx", "d.csv", "-o", "x.csv"), "bad.onnx is no ONNX model, or is truncated"),
+        (("score", "bad.onnx", "d.csv", "-o", "x.csv"), "bad.onnx is not an ONNX model, or it is truncated"),
         (("score", "absent.onnx", "d.csv", "-o", "x.csv"), "there is no model file absent.onnx"),
         (("score", "m.onnx", "d.csv", "-o", "x.csv", "--key", "kid"), "has no column 'kid'"),
     ):

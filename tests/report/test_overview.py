@@ -65,20 +65,20 @@ def test_the_report_says_why_and_how_far_to_trust_it(page):
     assert html.count('<figure class="hit">') == 2
     assert "<script>alert" not in html
     assert "<img src=x" not in html
-    assert "of ordinary rows" in html
+    assert "of normal rows" in html
     assert "Nearest labelled defects" in html
     assert "labelled defects above it" in html
-    assert "Do the chances come true?" in html
+    assert "Are the probabilities reliable?" in html
     assert "Is more labelling worth it?" in html
     assert "blemish info MODEL --labels" in html
-    assert "% (95 %, exact)" in html
+    assert "% (exact)" in html
     assert "skipped: it cannot be used" in html
     assert "random_state: 0" in html
     assert "contamination=0.01: about" in html
     assert "the training data (" in html
     assert ('class="picture"' in html) == (name in ("image", "video"))
     assert ('class="quote"' in html) == (name == "text")
-    assert (" it falls by " in html) == (name == "tabular")
+    assert (" the score drops by " in html) == (name == "tabular")
     if name == "tabular":
         assert "missing in 0." in html
         assert "constant" in html
@@ -88,25 +88,25 @@ def test_an_evaluation_has_a_page(browser, table_detector, table_split, tmp_path
     kinds = [f"{ATTACK}{kind}" if kind == "normal" else str(kind) for kind in table_split.kind_test]
     results = evaluation(table_detector, table_split.X_test, list(table_split.group_test), kinds)
     scores = {name: np.asarray(getattr(table_detector, name)(table_split.X_test)) for name in results}
-    chances = table_detector.predict_proba(table_split.X_test)
+    probabilities = table_detector.predict_proba(table_split.X_test)
     words = list(table_split.group_test)
-    write_page(tmp_path / "e.html", evaluation_page(results, scores, kinds, chances=chances, words=words))
+    write_page(tmp_path / "e.html", evaluation_page(results, scores, kinds, probabilities=probabilities, words=words))
     with visit(browser, (tmp_path / "e.html").as_uri(), PHONE) as seen:
         assert seen.problems == []
         assert seen.overflow() <= 0
         assert "average precision" in seen.page.locator("table").inner_text()
-        assert "Do the chances come true?" in seen.page.locator("section", has_text="Probabilities").inner_text()
-        assert "always saying 0.33" in seen.page.locator(".note").last.inner_text()
+        assert "Are the probabilities reliable?" in seen.page.locator("section", has_text="Probabilities").inner_text()
+        assert "always predicting 0.33" in seen.page.locator(".note").last.inner_text()
 
 
 def test_a_truth_of_yes_and_no_has_a_reliability_figure(table_detector, table_split):
     words = [1 if word == "defect" else 0 for word in table_split.group_test]
-    chances = table_detector.predict_proba(table_split.X_test)
+    probabilities = table_detector.predict_proba(table_split.X_test)
     kinds = ["defect" if word else "rest" for word in words]
     results = evaluation(table_detector, table_split.X_test, words, kinds)
     scores = {"defect_score": table_detector.defect_score(table_split.X_test)}
-    page = evaluation_page(results, scores, kinds, chances=chances, words=words)
-    assert "for the 0.33 that there are" in page
+    page = evaluation_page(results, scores, kinds, probabilities=probabilities, words=words)
+    assert "corrected to the true fraction of 0.33" in page
 
 
 def test_the_labels_section_shows_the_curve_once_it_is_drawn(browser, tmp_path):
@@ -123,7 +123,7 @@ def test_the_labels_section_shows_the_curve_once_it_is_drawn(browser, tmp_path):
         assert seen.overflow() <= 0
         labels = seen.page.locator("section", has=seen.page.locator("h2", has_text="Labels"))
         assert labels.locator(".js-plotly-plot .main-svg").count() >= 1
-        assert "Labels to look at again" in labels.inner_text()
+        assert "Labels to check" in labels.inner_text()
 
 
 def test_a_notebook_shows_a_fitted_detector_without_any_extra(table_split, monkeypatch):

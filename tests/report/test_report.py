@@ -78,7 +78,7 @@ def test_histograms_count_outlying_values_in_the_edge_bins(rng):
     (trace,) = traces(fragment)
     assert sum(trace["y"]) == pytest.approx(100)
     assert -0.2 < min(trace["x"]) < max(trace["x"]) < 1.2
-    assert "count 10 rows beyond" in fragment
+    assert "10 values outside the axis" in fragment
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_floats_show_three_digits(value, text):
 
 
 def test_table_refuses_a_ragged_row():
-    with pytest.raises(DataError, match="'scores' has not 2 cells"):
+    with pytest.raises(DataError, match="'scores' does not have 2 cells"):
         a_page(tables=[Table("scores", ["a", "b"], [["only one"]])])
 
 

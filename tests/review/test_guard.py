@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from blemish.review.catalogue import open_catalogue
-from blemish.review.guard import MOST_BYTES, POLICY
+from blemish.review.guard import MAX_BYTES, POLICY
 from blemish.review.ledger import Ledger
 from blemish.review.session import Review
 from served import TOKEN, guarded
@@ -182,15 +182,15 @@ def test_only_two_sizes_of_pictures(guest, review, side):
 
 def test_large_bodies_are_refused_also_when_they_do_not_say_so(guest):
     headers = {"origin": OWN, "content-type": "application/json"}
-    assert guest.post("/api/marks", content=b"x" * (MOST_BYTES + 1), headers=headers).status_code == 413
+    assert guest.post("/api/marks", content=b"x" * (MAX_BYTES + 1), headers=headers).status_code == 413
     assert guest.post("/api/marks", content=b"x", headers={**headers, "content-length": "-5"}).status_code == 413
 
 
 @pytest.mark.parametrize(
     ("body", "kind", "message"),
     [
-        (b"{", "application/json", "no JSON"),
-        (b"[]", "application/json", "no JSON object"),
+        (b"{", "application/json", "not valid JSON"),
+        (b"[]", "application/json", "not a JSON object"),
         (b"a=b", "application/x-www-form-urlencoded", "application/json"),
         (b'{"marks": 5}', "application/json", "a list"),
         (b'{"marks": [5]}', "application/json", "a mark is an object"),

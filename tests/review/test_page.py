@@ -119,7 +119,7 @@ def test_a_table_by_keyboard_alone(browser, table, tmp_path):
             text_of(page, "said", "new ranking", 120)
             page.keyboard.press("l")
             assert page.locator("#fits tr").count() == 2
-            assert "2 defects found by 4 marks" in page.locator("#found").get_attribute("aria-label")
+            assert "2 defects found with 4 marks" in page.locator("#found").get_attribute("aria-label")
             page.locator("#more-open").focus()
             page.keyboard.press("Enter")
             page.locator("#value").fill("0.2")
@@ -194,7 +194,7 @@ def test_a_disk_that_fills_up_is_said_and_the_marks_wait(browser, table, tmp_pat
     review = Review(open_catalogue(data, key="name"), Ledger(tmp_path / "l.db"), load(model))
 
     def full(marks):
-        raise Unsaved("the disk that holds l.db is full; make room, nothing that was saved is lost", full=True)
+        raise Unsaved("the disk that holds l.db is full; free some space, nothing that was saved is lost", full=True)
 
     with served(review, tmp_path / "cache") as link, visit(browser, link) as seen:
         page = seen.page
@@ -205,7 +205,7 @@ def test_a_disk_that_fills_up_is_said_and_the_marks_wait(browser, table, tmp_pat
         page.keyboard.press("o")
         page.keyboard.press("n")
         text_of(page, "unsaved", "2 unsaved")
-        text_of(page, "trouble", "is full; make room")
+        text_of(page, "trouble", "is full; free some space")
         assert page.locator("#cell-2").get_attribute("data-label") == "normal"
         monkeypatch.undo()
         text_of(page, "unsaved", "all saved")
@@ -226,7 +226,9 @@ def test_suggestions_by_key_and_a_refit_after_five_marks(browser, table, tmp_pat
         name = review.catalogue.title(review.suggestions()[0].row)
         text_of(page, "sample-name", name)
         page.keyboard.press("d")  # it counts before any refit
-        page.locator("#suggestions small", has_text="likely: most like your defects").first.wait_for(timeout=10_000)
+        page.locator("#suggestions small", has_text="likely: the closest match to your defects").first.wait_for(
+            timeout=10_000
+        )
         assert review.points[-1].marks == 0
         page.locator("#after").select_option("5")
         page.locator("#gallery").focus()
@@ -236,7 +238,7 @@ def test_suggestions_by_key_and_a_refit_after_five_marks(browser, table, tmp_pat
             page.keyboard.press(key)
         text_of(page, "said", "new ranking", 120)
         assert review.points[-1].marks == 5
-        page.locator("#suggestions small", has_text="like your defects").first.wait_for(timeout=10_000)
+        page.locator("#suggestions small", has_text="closest match to your defects").first.wait_for(timeout=10_000)
         assert seen.problems == []
 
 

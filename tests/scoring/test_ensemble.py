@@ -119,3 +119,19 @@ def test_a_row_that_is_reconstructed_better_than_most_is_no_outlier():
     assert (np.diff(other) >= -1e-12).all()
     better = scorer.probabilities(state, Evidence(np.zeros((1, 3)), np.zeros(1)))[0]
     assert better[1] / better[:2].sum() == pytest.approx(other[0])
+
+
+def test_nothing_is_more_like_the_defects_than_the_labelled_defects():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(208, 2))
+    x[200:, 0] += 4
+    group = np.where(np.arange(208) >= 200, DEFECT, UNLABELLED)
+    scorer = Ensemble(experts={"plain": ["linear", "neighbours"]})
+
+    def evidence(rows):
+        return Evidence(rows, np.ones(len(rows)), {"plain": rows})
+
+    state = scorer.fit(evidence(x), group)
+    known = scorer.expert_scores(state, evidence(x[200:]))["1 linear of plain"].max()
+    far_side = scorer.expert_scores(state, evidence(np.array([[400.0, 0.0]])))["1 linear of plain"]
+    assert far_side == known

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from blemish.core.output import Block
-from blemish.modalities import MODALITIES
 from blemish.training import AUGMENTATIONS, CORRUPTIONS, SYNTHETIC
 from blemish.training.augmentation import hide_boxes, hide_columns
 from blemish.training.corruptions import Gaussian, Mask, Swap
@@ -78,12 +77,6 @@ OF_TABLES = [name for name in NOISES if "table" in FITTING[name]]
 @pytest.mark.parametrize("name", NOISES)
 def test_every_noise_has_an_example(name):
     assert FITTING[name], f"{name} accepts none of the examples; add one by dimensionality"
-
-
-@pytest.mark.parametrize("cls", MODALITIES.values(), ids=MODALITIES)
-def test_every_modality_names_a_view_and_self_made_outliers(cls):
-    assert cls.view in AUGMENTATIONS
-    assert cls.synthetic in SYNTHETIC
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

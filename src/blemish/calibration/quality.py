@@ -8,6 +8,7 @@ from jaxtyping import Float
 from blemish.calibration.calibration import Calibration
 from blemish.calibration.held_out import MIN_HELD_OUT, MIN_ORDINARY
 from blemish.core.errors import QualityWarning
+from blemish.core.metrics import fraction_below
 
 MIN_JUDGED, MIN_GAP = 4, 0.05  # labelled defects, and fraction of ordinary rows, before labels are called useless
 
@@ -44,11 +45,6 @@ def warn_of_quality(calibration: Calibration, outlier_of_defects: Float[np.ndarr
             f"{labelled:.0%} of the ordinary rows and outlier_score above {unlabelled:.0%}: the labels do not improve "
             "the ranking yet; label more defects, or check the labels"
         )
-
-
-def fraction_below(ordinary: Float[np.ndarray, " row"], scores: Float[np.ndarray, " some"]) -> float:
-    """Mean fraction of ordinary scores that a score exceeds, in [0, 1]."""
-    return float(np.mean(np.searchsorted(np.sort(ordinary), scores, side="left")) / len(ordinary))
 
 
 def _warn(message: str) -> None:

@@ -107,10 +107,10 @@ def fit(
         },
     )  # fmt: skip
     arguments, output = _checked_arguments(run), Path(str(run.output))
-    from blemish.core.store import need_place
+    from blemish.core.store import check_writable
     from blemish.data.inputs import is_large
 
-    need_place(output, run.data, config, run.labels, run.names if isinstance(run.names, str) else None)
+    check_writable(output, run.data, config, run.labels, run.names if isinstance(run.names, str) else None)
     if resume or (is_large(run) if run.out_of_core is None else run.out_of_core):
         det, modality, skipped = _fit_out_of_core(run, arguments, output, resume=resume)
     else:

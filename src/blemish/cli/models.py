@@ -43,9 +43,9 @@ def threshold(
     n_given = sum(value is not None for value in targets.values())
     if n_given > 1 or (n_given == 0 and defect_share is None):
         raise typer.BadParameter(f"give exactly one of --{', --'.join(targets).replace('_', '-')}")
-    from blemish.core.store import need_file
+    from blemish.core.store import check_exists
 
-    need_file(model)
+    check_exists(model)
     from blemish.detector import load
 
     det = load(model)
@@ -70,9 +70,9 @@ def info(
     as_json: options.AsJson = False,
 ) -> None:
     """Show what a model is made of and what it was fitted on, or how much its labels help."""
-    from blemish.core.store import need_file
+    from blemish.core.store import check_exists
 
-    need_file(model)
+    check_exists(model)
     from blemish.detector import load
     from blemish.report.results import description, run_config
 
@@ -96,7 +96,7 @@ def _say_labels(det: "DefectDetector", model: Path, budget: int | None, as_json:
     from blemish.data.inputs import training_rows
 
     with warnings_as_notes():
-        given = None if "curve" in det.fitted_.labels or det.fitted_.n_defects < 2 else training_rows(det)
+        given = None if det.fitted_.has_learning_curve or det.fitted_.n_defects < 2 else training_rows(det)
         found = det.label_report(*(given or ()), budget=budget)
     if given is not None:
         det.save(model)
@@ -127,10 +127,10 @@ def export(
     """Write one ONNX file that scores raw samples without PyTorch."""
     if output.suffix.lower() != ".onnx":
         raise typer.BadParameter(f"{output} must end in .onnx")
-    from blemish.core.store import need_file, need_place
+    from blemish.core.store import check_exists, check_writable
 
-    need_file(model)
-    need_place(output, model, data)
+    check_exists(model)
+    check_writable(output, model, data)
     from blemish.data.inputs import samples_to_score
     from blemish.detector import load
 

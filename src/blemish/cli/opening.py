@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 from blemish.core.errors import DataError
-from blemish.core.store import need_file
+from blemish.core.store import check_exists
 from blemish.data.inputs import need_column, read_like, reading_of_exported, samples_to_score
 from blemish.data.sources import Samples
 from blemish.onnx.runtime import Runtime
@@ -37,7 +37,7 @@ def open_both(
     truth: str | None = None,
 ) -> tuple["DefectDetector", Samples]:
     """A model and the samples to score with it."""
-    need_file(model)
+    check_exists(model)
     from blemish.detector import load
 
     det = load(model, device=device)

@@ -35,10 +35,10 @@ def report(
     if output.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"{output} must end in .html")
     from blemish.core.run_config import RunConfig
-    from blemish.core.store import need_place
+    from blemish.core.store import check_writable
     from blemish.data.inputs import keys_of, labels_for, samples_to_score
 
-    need_place(output)
+    check_writable(output)
     from blemish.report import write_page
     from blemish.report.overview import model_page
 

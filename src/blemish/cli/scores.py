@@ -27,10 +27,10 @@ def score(
     """Score every sample: how unusual it is, and how much like your defects."""
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
-    from blemish.core.store import need_file, need_place
+    from blemish.core.store import check_exists, check_writable
 
-    need_file(model)
-    need_place(output, model, data)
+    check_exists(model)
+    check_writable(output, model, data)
     from blemish.cli.opening import open_exported
     from blemish.data.inputs import keys_of, stream_to_score
     from blemish.data.writing import table_of, write_table
@@ -43,7 +43,7 @@ def score(
             labels, n, skipped, drift = Counter(table["label"].to_pylist()), len(samples), samples.skipped, None
         else:
             from blemish.detector import load
-            from blemish.out_of_core_scores import score_stream
+            from blemish.out_of_core import score_stream
 
             det = load(model, device=device)
             stream = stream_to_score(det, data, glob=glob, names=names, key=key)
@@ -76,12 +76,12 @@ def evaluate(
     """Compare the ranking with the truth: average precision, and AUROC above every other kind."""
     from blemish.cli.opening import open_both
     from blemish.core.run_config import RunConfig
-    from blemish.core.store import need_place
+    from blemish.core.store import check_writable
     from blemish.data.inputs import kinds_of, labels_for
-    from blemish.report.results import evaluation
+    from blemish.report.results import evaluation, measures
 
     if plot is not None:
-        need_place(plot, model, data, truth)
+        check_writable(plot, model, data, truth)
 
     run = RunConfig(labels=truth, **groups.given())
     with warnings_as_notes():
@@ -96,9 +96,9 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(results, indent=2))
         return
-    measures = {name: _measures(found) for name, found in results.items()}
-    rows = [(label, *(f"{found[label]:.3f}" for found in measures.values())) for label in next(iter(measures.values()))]
-    print_table(f"{results['outlier_score']['n']['defect']} defects", ["measure", *measures], rows)
+    columns = {name: measures(found) for name, found in results.items()}
+    rows = [(name, *(f"{column[name]:.3f}" for column in columns.values())) for name in next(iter(columns.values()))]
+    print_table(f"{results['outlier_score']['n']['defect']} defects", ["measure", *columns], rows)
 
 
 def _plot(
@@ -110,17 +110,9 @@ def _plot(
     from blemish.report.overview import evaluation_page
 
     scores = {name: np.asarray(getattr(det, name)(samples.X), dtype=np.float64) for name in results}
-    chances = np.asarray(det.predict_proba(samples.X), dtype=np.float64)
-    write_page(path, evaluation_page(results, scores, kinds, chances=chances, words=words, prior=det.prior_))
-
-
-def _measures(found: dict[str, Any]) -> dict[str, float]:
-    return {
-        "average precision": found["average_precision"],
-        "recall at 1 % false alarms": found["recall_at_1pct"],
-        **{f"precision among the top {k}": value for k, value in found["precision_at"].items()},
-        **{f"AUROC above {kind} ({found['n'][kind]})": value for kind, value in found["auroc_defect_above"].items()},
-    }
+    probabilities = np.asarray(det.predict_proba(samples.X), dtype=np.float64)
+    page = evaluation_page(results, scores, kinds, probabilities=probabilities, words=words, prior=det.prior_)
+    write_page(path, page)
 
 
 def explain(

@@ -18,7 +18,7 @@ class LabelError(BlemishError, ValueError):
 
 
 class NoDefectsError(BlemishError, ValueError):
-    """A question about *my defect* was asked of a model that was shown none."""
+    """What needs labelled defects was asked of a model that was fitted without any."""
 
 
 class ConfigError(BlemishError, ValueError):
@@ -30,7 +30,7 @@ class TrainingError(BlemishError, RuntimeError):
 
 
 class ArtifactError(BlemishError, ValueError):
-    """A model file is missing, truncated, foreign or from a newer Blemish."""
+    """A model file is missing, truncated, foreign or from another version of Blemish."""
 
 
 class ExportError(BlemishError, RuntimeError):

@@ -51,7 +51,7 @@ def exportable(kind: str, name: str, part: object, advice: str) -> Any:
         ExportError: If it has none.
     """
     if not isinstance(part, Exportable):
-        raise ExportError(f"{kind} {name!r} has no ONNX graph; {advice}")
+        raise ExportError(f"the {kind} {name!r} has no ONNX graph; {advice}")
     return part
 
 

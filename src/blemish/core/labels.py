@@ -14,7 +14,7 @@ UNLABELLED, NORMAL, OTHER, DEFECT = 0, 1, 2, 3
 CLASSES = ("normal", "other", "defect")
 """The groups in the order of `predict_proba`'s columns."""
 
-LEAST_ORDINARY = 2
+MIN_ORDINARY = 2
 """Unlabelled and normal rows of a fit: from a single one nothing is learnt of how they vary."""
 
 CODES = {"unlabelled": UNLABELLED, "": UNLABELLED, "normal": NORMAL, "other": OTHER, "defect": DEFECT}
@@ -128,7 +128,7 @@ def is_ordinary(groups: np.ndarray) -> np.ndarray:
     return (groups == UNLABELLED) | (groups == NORMAL)
 
 
-def need_ordinary(groups: np.ndarray) -> None:
+def check_trainable(groups: np.ndarray) -> None:
     """Check that there is something to learn from.
 
     Raises:
@@ -140,9 +140,9 @@ def need_ordinary(groups: np.ndarray) -> None:
         raise LabelError(
             "every row is labelled 'defect' or 'other'; there is no unlabelled or normal row to learn from"
         )
-    if n < LEAST_ORDINARY:
+    if n < MIN_ORDINARY:
         raise DataError(
-            f"found {n} sample to learn from, unlabelled or normal; a minimum of {LEAST_ORDINARY} is required, and "
+            f"found {n} sample to learn from, unlabelled or normal; a minimum of {MIN_ORDINARY} is required, and "
             "with fewer than 20 the scores say little"
         )
 

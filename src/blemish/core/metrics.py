@@ -25,6 +25,16 @@ def auroc(above: Float[np.ndarray, " above"], below: Float[np.ndarray, " below"]
     return float(roc_auc_score(labels, np.concatenate([above, below])))
 
 
+def fraction_below(reference: Float[np.ndarray, " row"], scores: Float[np.ndarray, " some"]) -> float:
+    """Fraction of reference scores that lie below a score, on average over the scores; in [0, 1].
+
+    Example:
+        >>> fraction_below(np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, 9.0]))
+        0.625
+    """
+    return float(np.mean(np.searchsorted(np.sort(reference), scores, side="left")) / len(reference))
+
+
 def recall_at(
     scores: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"], false_positive_rate: float = 0.01
 ) -> float:

@@ -87,14 +87,14 @@ def read_config(path: str | os.PathLike[str]) -> RunConfig:
     """Read a run file; only plain values are constructed.
 
     Raises:
-        ConfigError: If the file is missing, is no YAML mapping, or does not fit the schema.
+        ConfigError: If the file is missing, is not a YAML mapping, or does not fit the schema.
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold 'key: value' lines, got {type(values).__name__}")
     return RunConfig.check(values, str(path))

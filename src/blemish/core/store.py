@@ -13,8 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from blemish.core.errors import ArtifactError
+from blemish.core.version import __version__
 
-SCHEMA = 1
+SCHEMA = 1  # of the manifest; raised when a file can no longer be read as before
 
 
 def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
@@ -45,14 +46,14 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A file beside `path` to write to, which takes its place when the block ends well and goes when it does not.
+    """A temporary file next to `path` that replaces it when the block succeeds and is removed when it fails.
 
-    A link stays one; what it points to is replaced.
+    A symbolic link stays one; what it points to is replaced.
 
     Raises:
         ArtifactError: If the folder does not exist or cannot be written.
     """
-    target = Path(os.path.realpath(need_place(path)))
+    target = Path(os.path.realpath(check_writable(path)))
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     except OSError as error:
@@ -73,8 +74,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
-def need_place(path: str | os.PathLike[str], *sources: str | os.PathLike[str] | None) -> Path:
-    """The path of a file to write, if one can be written there; asked before the work, so that none is lost.
+def check_writable(path: str | os.PathLike[str], *sources: str | os.PathLike[str] | None) -> Path:
+    """The path of a file to write, if one can be written there; checked before the work, so that none is lost.
 
     Args:
         path: Where to.
@@ -94,15 +95,15 @@ def need_place(path: str | os.PathLike[str], *sources: str | os.PathLike[str] | 
         raise ArtifactError(f"cannot write {target}: it is a folder or a device; name a file")
     for source in sources:
         if source is not None and target.exists() and Path(source).exists() and target.samefile(source):
-            raise ArtifactError(f"cannot write {target}: it is what is read, and would be lost; name another file")
+            raise ArtifactError(f"cannot write {target}: it is one of the input files; name another file")
     return target
 
 
-def need_file(path: str | os.PathLike[str]) -> Path:
-    """The path of a model file that is there.
+def check_exists(path: str | os.PathLike[str]) -> Path:
+    """The path of a model file that exists.
 
     Raises:
-        ArtifactError: If it is not.
+        ArtifactError: If it does not.
     """
     target = Path(path)
     if not target.is_file():
@@ -117,9 +118,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
         Arrays and manifest.
 
     Raises:
-        ArtifactError: If the file is missing, truncated, not Blemish's, or from a newer version.
+        ArtifactError: If the file is missing, truncated, not one of Blemish's, or of a schema that is not known here.
     """
-    target = need_file(path)
+    target = check_exists(path)
     try:
         with safe_open(target, framework="numpy") as file:
             text = (file.metadata() or {}).get("blemish")
@@ -129,7 +130,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, TypeError) as error:
         raise ArtifactError(
-            f"{target} is no model file, or is truncated ({error}); fit again or copy it again"
+            f"{target} is not a model file, or is truncated ({error}); fit again or copy it again"
         ) from None
     return arrays, manifest
 
@@ -137,9 +138,20 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
 def _parse(text: str, target: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(text)
-        schema = int(manifest["schema"])
+        schema = manifest["schema"]
     except (ValueError, TypeError, KeyError):
         raise ArtifactError(f"the manifest of {target} cannot be read; fit again") from None
-    if schema > SCHEMA:
-        raise ArtifactError(f"{target} has schema {schema}, this Blemish reads up to {SCHEMA}; upgrade blemish")
+    if schema not in range(1, SCHEMA + 1):
+        raise ArtifactError(
+            f"{target} has schema {schema!r}{_writer(manifest)}, this Blemish {__version__} reads schema "
+            f"1 to {SCHEMA}; upgrade blemish, or fit again"
+        )
     return manifest
+
+
+def _writer(manifest: dict[str, Any]) -> str:
+    """Which Blemish wrote a file, where its manifest can still tell."""
+    try:
+        return f" of Blemish {manifest['detector']['training_']['versions']['blemish']}"
+    except (TypeError, KeyError):
+        return ""

@@ -1,6 +1,6 @@
-"""Small networks run on one thread: a second one costs more than it brings, and far more beside a busy neighbour.
+"""Small networks run on one thread: a second one costs more than it brings, above all on a busy machine.
 
-Threads that work on rows of their own are another matter: none waits for another within a layer.
+Several threads that each work on rows of their own do pay: none waits for another within a layer.
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ def has_convolutions(network: nn.Module) -> bool:
 
 @contextmanager
 def fitting_threads(network: nn.Module) -> Iterator[None]:
-    """Use one thread inside the block unless the network has convolutions; the old number comes back afterwards."""
+    """Use one thread inside the block unless the network has convolutions; the former number is restored afterwards."""
     before = torch.get_num_threads()
     if before == 1 or has_convolutions(network):
         yield
@@ -47,16 +47,16 @@ def numpy_on_one_thread() -> Iterator[None]:
 
 @cache
 def _libraries() -> ThreadpoolController:
-    """Found once: looking takes four milliseconds."""
+    """The loaded BLAS libraries; found once, as it takes four milliseconds."""
     return ThreadpoolController()
 
 
 def in_order(work: Callable[[Item], Found], items: Sequence[Item], n_threads: int) -> Iterator[Found]:
-    """What `work` makes of each item, in their order, by several threads, in each of which libraries use one.
+    """`map` in order, by several threads, in each of which libraries use one.
 
     Args:
         work: Depends on its item alone.
-        items: At most two a thread are under way.
+        items: At most two per thread are worked on at a time.
         n_threads: >= 1.
 
     Example:
@@ -68,15 +68,15 @@ def in_order(work: Callable[[Item], Found], items: Sequence[Item], n_threads: in
         yield from map(work, items)
         return
     before = torch.get_num_threads()
-    torch.set_num_threads(1)  # of the threads that are yet to start, too
+    torch.set_num_threads(1)  # also for the threads that are yet to start
     try:
         with ThreadPoolExecutor(n_threads) as pool, threadpool_limits(1, "blas"):
-            under_way: deque[Future[Found]] = deque()
+            pending: deque[Future[Found]] = deque()
             for item in items:
-                if len(under_way) == 2 * n_threads:
-                    yield under_way.popleft().result()
-                under_way.append(pool.submit(copy_context().run, work, item))
-            while under_way:
-                yield under_way.popleft().result()
+                if len(pending) == 2 * n_threads:
+                    yield pending.popleft().result()
+                pending.append(pool.submit(copy_context().run, work, item))
+            while pending:
+                yield pending.popleft().result()
     finally:
         torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""What a notebook shows of a fitted detector: an HTML fragment without a script, styled within itself."""
+"""A fitted detector as a notebook shows it: an HTML fragment with its own style and without scripts."""
 
 from collections.abc import Sequence
 from html import escape
@@ -31,7 +31,7 @@ def fitted_card(det: Any) -> str:
         "epochs": str(det.training_["epochs"]),
         "seconds": f"{det.training_['seconds']:.1f}",
         "seed": str(det.seed_),
-        "assumed fractions": ", ".join(f"{share:.2g} {name}" for name, share in det.prior_.items()),
+        "assumed fractions": ", ".join(f"{fraction:.2g} {name}" for name, fraction in det.prior_.items()),
     }
     parts = ("backbone", "bottleneck", "losses", "corruption", "scorer")
     tables = [

@@ -1,4 +1,4 @@
-"""Why is this one flagged? Elements that reconstruct badly, and the labelled samples it lies near."""
+"""Why is a sample flagged? Elements that make its score or reconstruct badly, and the nearest labelled samples."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,27 +21,27 @@ SAME_CODE = 1e-10
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is wrong with each row.
+    """Why each row is flagged.
 
     Attributes:
         index: The rows' names.
-        elements: Names of what can be wrong: columns, regions of a picture, or frames and regions.
+        elements: Names of the elements: columns, words, regions of a picture, or regions of a frame.
         error: Error of each element, shape (row, element), >= 0; 0 for words that do not matter in that text.
-        total: Error of the whole row, shape (row,): what the shares are of.
+        total: Error of the whole row, shape (row,), of which an element's error is a share.
         seen: The value seen, by row and element; None for pictures.
         expected: The value that the model expects there; None for pictures.
-        nearest_defects: Names of the labelled defects by distance in latent space, nearest first, for each row.
+        nearest_defects: For each row, names of the labelled defects nearest in latent space, nearest first.
         nearest_normals: Names of training normals, likewise.
         error_map: Error of every pixel, shape of the samples; for tables that of `error`.
         fall: How far the score falls when an element is replaced by its normal value, shape (row, element): the defect
-            score where defects are labelled, else the outlier score. None where only errors were asked for.
+            score where defects are labelled, else the outlier score. None if only errors were explained.
         driver: For each row 'unusual', 'like your defect', 'both' or 'neither'; see `occlusion.drivers`.
-        unusual: Share of ordinary rows that are as unusual, in (0, 1], shape (row,).
-        alike: Share of ordinary rows that are as much like the labelled defects; None without any.
-        chances: For columns of categories, by row and element: the three likeliest categories with their
+        unusual: Fraction of ordinary rows that are at least as unusual, in (0, 1], shape (row,).
+        alike: Fraction of ordinary rows at least as similar to the labelled defects; None without any.
+        chances: For categorical columns, by row and element: the three likeliest categories with their
             probabilities; None elsewhere.
-        named: For tables, columns that lower the score as a set, as numbers, in the order in which they were chosen,
-            shape (row, named); see `blemish.explain.occlusion.named_together`.
+        named: For tables, columns that lower the score as a set, as numbers, in the order chosen, shape (row, named);
+            see `blemish.explain.occlusion.named_together`.
         together: How far the score falls when each and all named before it are replaced, shape (row, named).
     """
 
@@ -74,14 +74,14 @@ class Explanation:
         return [element for element in [*named, *others] if error[element] > 0 or fall[element] > 0][:top]
 
     def to_frame(self, top: int = 5) -> Any:
-        """A frame with one line for each of the `top` worst elements of each row; an Arrow table without pandas.
+        """One line for each of the `top` worst elements of each row, as a frame; an Arrow table without pandas.
 
         Elements without any error are left out.
 
         Columns: row, rank (from 1), element, error, share (of the row's error), seen, expected, nearest_defect,
-        nearest_normal; where the score was explained also fall (of the score, without this element), together (without
-        this and those ranked before it; tables only, and the first three), chances (of the categories) and driver; the
-        index of a frame repeats the row's name.
+        nearest_normal; if the score was explained also fall (of the score without this element), together (fall without
+        this element and those ranked before it; tables only, the first three), chances (of the categories) and driver.
+        The index of a frame repeats the row's name.
         """
         share = self.error / np.maximum(self.total[:, None], 1e-12)
         lines = [
@@ -103,31 +103,31 @@ class Explanation:
         return frame_of(lines, index=[self.index[line["row"]] for line in lines], mixed=("seen", "expected"))
 
     def of_score(self, row: int, element: int) -> dict[str, Any]:
-        """Falls, chances (as text) and driver of one element of a row; nothing where only errors were asked for."""
+        """Falls, chances (as text) and driver of one element of a row; empty if only errors were explained."""
         if self.fall is None:
             return {}
         chances = None if self.chances is None else self.chances[row][element]
-        told = None if chances is None else ", ".join(f"{name} {chance:.0%}" for name, chance in chances.items())
+        text = None if chances is None else ", ".join(f"{name} {chance:.0%}" for name, chance in chances.items())
         place = [] if self.named is None else np.flatnonzero(self.named[row] == element).tolist()
         together = float(self.together[row, place[0]]) if self.together is not None and place else None
         fall = float(self.fall[row, element])
-        return {"fall": fall, "together": together, "chances": told, "driver": self.driver[row]}
+        return {"fall": fall, "together": together, "chances": text, "driver": self.driver[row]}
 
     def _repr_html_(self) -> str:
         """The frame, for notebooks; pandas escapes it."""
         return frame_html(self.to_frame())
 
     def by_frame(self) -> Any:
-        """A frame with one line for each frame of each recording, for video; an Arrow table without pandas.
+        """A frame with one line per frame of each recording, for video; an Arrow table without pandas.
 
         Columns: recording, frame (from 0), error (root mean squared over the pixels where the loss is a squared error;
         the mean over the clips that hold the frame), regularity (in [0, 1], see `regularity`).
 
         Raises:
-            DataError: If the rows are no clips.
+            DataError: If the rows are not clips.
         """
         if self.error_map.ndim != 5:
-            raise DataError(f"only video has frames; these rows have the shape {self.error_map.shape[1:]}")
+            raise DataError(f"only clips have frames; these rows have shape {self.error_map.shape[1:]}")
         of_frame = np.sqrt(self.error_map.mean(axis=(2, 3, 4)))
         clips: dict[Any, list[tuple[int, np.ndarray]]] = {}
         for name, errors in zip(self.index, of_frame, strict=True):
@@ -157,11 +157,11 @@ def _place(name: Any) -> tuple[Any, int]:
 
 
 def explain(fitted: Fitted, names: list[Any], x: TensorRows, by: str) -> Explanation:
-    """What is wrong with each row, and which labelled samples it lies near.
+    """Explain each row: its elements, and the labelled samples nearest to it.
 
     Args:
         fitted: A fit.
-        names: Of the rows.
+        names: Names of the rows.
         x: The rows, shape (row, *sample).
         by: 'score' or 'error'; see `DefectDetector.explain`.
     """
@@ -182,7 +182,7 @@ def explain(fitted: Fitted, names: list[Any], x: TensorRows, by: str) -> Explana
 
 
 def _of_regions(model: Model, error_map: Float[np.ndarray, "row *sample"]) -> tuple[dict[str, Any], np.ndarray]:
-    """Fields of `Explanation`, from 'elements' to 'expected', and which elements are shown: all regions."""
+    """Fields of `Explanation` from 'elements' to 'expected', and which elements are shown: all regions."""
     elements, error = model.modality.regions(error_map)
     shown = {"elements": elements, "error": error, "total": error.sum(axis=1), "seen": None, "expected": None}
     return shown, np.ones(len(elements), dtype=bool)
@@ -191,7 +191,7 @@ def _of_regions(model: Model, error_map: Float[np.ndarray, "row *sample"]) -> tu
 def _of_columns(
     model: Model, x: TensorRows, error: Float[np.ndarray, "row element"]
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """The same of columns, or of the words that matter in some of the texts."""
+    """Likewise for columns, or for the words that matter in some of the texts."""
     modality = model.modality
     elements, total, kept = modality.elements, error.sum(axis=1), np.ones(error.shape[1], dtype=bool)
     values = [x.to_dense().cpu().numpy(), model.reconstruct(x).cpu().numpy()]
@@ -211,7 +211,7 @@ def _of_scores(
     Args:
         fitted: A fit.
         x: The rows, dense.
-        evidence: The same rows'.
+        evidence: Evidence of the same rows.
         kept: Which elements are shown, shape (element,).
     """
     model = fitted.model
@@ -237,17 +237,17 @@ def _of_scores(
 
 
 def regularity(error: Float[np.ndarray, " frame"]) -> Float[np.ndarray, " frame"]:
-    r"""How usual each frame of a recording is beside the others of the same recording: 1 the most, 0 the least.
+    r"""How regular each frame of a recording is compared with its other frames: 1 the most, 0 the least.
 
     .. math:: s_t = 1 - \frac{e_t - \min e}{\max e - \min e}
 
-    Not for deciding whether a recording holds anything unusual: every recording has a frame of 0.
+    Not suited to decide whether a recording contains anything unusual: every recording has a frame of 0.
 
     Args:
-        error: Of each frame, shape (frame,), >= 0.
+        error: Error of each frame, shape (frame,), >= 0.
 
     Returns:
-        Shape (frame,), in [0, 1]; 1 everywhere where all errors are equal.
+        Shape (frame,), in [0, 1]; all 1 if the errors are equal.
 
     Example:
         >>> regularity(np.array([1.0, 3.0, 2.0])).tolist()
@@ -255,7 +255,7 @@ def regularity(error: Float[np.ndarray, " frame"]) -> Float[np.ndarray, " frame"
 
     Reference:
         Chong and Tay, 2017, arXiv:1701.01546, section "Regularity score". They divide by the largest error of a
-        sliding window; by the range of a recording, as here, all recordings share one scale.
+        sliding window; dividing by the range of a recording, as here, gives all recordings the same scale.
     """
     low, high = error.min(), error.max()
     return 1 - (error - low) / (high - low) if high > low else np.ones_like(error)
@@ -267,13 +267,13 @@ def those_that_matter(
     error: Float[np.ndarray, "row element"],
     values: list[np.ndarray],
 ) -> tuple[tuple[str, ...], Float[np.ndarray, "row kept"], list[np.ndarray]]:
-    """Only the elements that matter in some row; the error of one that does not matter in a row becomes 0 there.
+    """Keep the elements that matter in some row; the error of one that does not matter in a row becomes 0 there.
 
     Args:
         matters: Which elements matter in which row.
         elements: Names of all elements.
         error: Error of each element.
-        values: More arrays (row, element) to cut alike.
+        values: More arrays (row, element), cut to the same elements.
     """
     kept = np.flatnonzero(matters.any(axis=0))
     return (
@@ -286,9 +286,9 @@ def those_that_matter(
 def nearest(
     z: Float[np.ndarray, "row latent"], known: Float[np.ndarray, "known latent"], names: list[Any], k: int = 3
 ) -> list[list[Any]]:
-    """Names of the k nearest known codes of each row, nearest first; empty lists where nothing is known.
+    """Names of the k nearest known codes of each row, nearest first; empty lists if nothing is known.
 
-    A known code that is the row's own, but for rounding, is the same sample, and says nothing.
+    A known code that equals the row's own up to rounding is the same sample, and is left out.
 
     Example:
         >>> nearest(np.array([[0.0]]), np.array([[0.0], [2.0], [1.0]]), ["same", "far", "near"])

@@ -1,6 +1,6 @@
-"""Which elements make the score: replace each by its normal value, and see how far the score falls."""
+"""Explanation by occlusion: replace each element by its normal value and measure how far the score falls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from blemish.core.output import Block
 
 TOGETHER = 3
-"""Columns that are chosen as a set: each costs as many scorings as there are columns."""
+"""Size of a set of columns; each of its columns costs as many scorings as the table has columns (decisions.md 43)."""
 ROWS_AT_ONCE = 256
 
 Score = Callable[[Tensor], Float[np.ndarray, " row"]]
@@ -22,47 +22,52 @@ def falls(
     replaced: Callable[[Tensor], Float[Tensor, "element *sample"]],
     elements: Callable[[Tensor], list[int]],
     n_elements: int,
-    least_change: float = 0.0,
+    min_change: float = 0.0,
 ) -> Float[np.ndarray, "row element"]:
     r"""How far the score of each row falls when one of its elements is replaced: :math:`s(x) - s(x_{-e})`.
 
     Args:
-        score: Of tensors, (row, *sample) to (row,).
+        score: Maps tensors (row, *sample) to scores (row,).
         x: Rows to explain.
-        replaced: A row to its copies, each with one element replaced, in the order of `elements`.
-        elements: A row to the numbers of the elements that `replaced` replaces.
-        n_elements: Of all rows; elements that a row does not have fall by 0.
-        least_change: A copy in which no value changes by more is the row itself: its fall is 0.
+        replaced: Maps a row to its copies, each with one element replaced, in the order of `elements`.
+        elements: Maps a row to the numbers of the elements that `replaced` replaces.
+        n_elements: Number of elements of all rows; the fall of an element that a row does not have is 0.
+        min_change: A copy in which no value changes by more counts as the row itself: its fall is 0.
 
     Returns:
-        Shape (row, element), in the score's unit; below 0 where the element spoke against it.
+        Shape (row, element), in the score's unit; below 0 where the element lowered the score.
 
     Reference:
         Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, section 4.2.
     """
-    found = np.zeros((len(x), n_elements))
-    whole = score(x)
+    found, whole = np.zeros((len(x), n_elements)), score(x)
+    for places, copies in _batches(x, replaced, elements, min_change):
+        for (row, element), without in zip(places, score(copies), strict=True):
+            found[row, element] = whole[row] - without
+    return found
+
+
+def _batches(
+    x: Float[Tensor, "row *sample"],
+    replaced: Callable[[Tensor], Float[Tensor, "element *sample"]],
+    elements: Callable[[Tensor], list[int]],
+    min_change: float,
+) -> Iterator[tuple[list[tuple[int, int]], Float[Tensor, "copy *sample"]]]:
+    """The copies that differ from their row, those of several rows together for speed; each with row and element."""
     places: list[tuple[int, int]] = []
     waiting: list[Tensor] = []
-
-    def ask() -> None:
-        scores = score(torch.cat(waiting)) if waiting else np.zeros(0)
-        for (row, element), without in zip(places, scores, strict=True):
-            found[row, element] = whole[row] - without
-        places.clear()
-        waiting.clear()
-
     for row, sample in enumerate(x):
         copies, named = replaced(sample), np.asarray(elements(sample), dtype=np.int64)
-        changed = ((copies - sample).abs().flatten(1) > least_change).any(dim=1)
+        changed = ((copies - sample).abs().flatten(1) > min_change).any(dim=1)
         places_of_row = [(row, int(element)) for element in named[changed.cpu().numpy()]]
-        for start in range(0, len(places_of_row), ROWS_AT_ONCE):  # several rows are asked at once, for speed
+        for start in range(0, len(places_of_row), ROWS_AT_ONCE):
             places.extend(places_of_row[start : start + ROWS_AT_ONCE])
             waiting.append(copies[changed][start : start + ROWS_AT_ONCE])
             if len(places) >= ROWS_AT_ONCE:
-                ask()
-    ask()
-    return found
+                yield places, torch.cat(waiting)
+                places, waiting = [], []
+    if places:
+        yield places, torch.cat(waiting)
 
 
 def named_together(
@@ -73,25 +78,25 @@ def named_together(
     fall: Float[np.ndarray, "row element"],
     n_named: int = TOGETHER,
 ) -> tuple[Int[np.ndarray, "row named"], Float[np.ndarray, "row named"]]:
-    """Columns that lower the score as a set: first the one whose loss lowers it most, then what lowers it most besides.
+    """Columns that lower the score as a set: the one that lowers it most, then the one that adds most, and so on.
 
-    Columns that repeat each other each look dear, or each look dispensable, as long as the others are there.
+    Of columns that repeat each other, each looks important or each looks dispensable as long as the others are kept.
 
     Args:
-        score: Of tensors, (row, feature) to (row,).
+        score: Maps tensors (row, feature) to scores (row,).
         x: Rows to explain.
-        typical: Where normal values come from.
-        blocks: The columns, each an element.
-        fall: Of each element alone, from `falls`.
-        n_named: Columns of the set, at most all.
+        typical: A row of normal values.
+        blocks: The columns, each one element.
+        fall: Fall of each element alone, from `falls`.
+        n_named: Size of the set; at most all columns.
 
     Returns:
-        The columns in the order in which they were chosen, and how far the score falls when each and all before it are
-        replaced; shape (row, named).
+        The columns in the order chosen, and how far the score falls when each and all before it are replaced; both of
+        shape (row, named).
 
     Reference:
         Greedy as in Nemhauser, Wolsey and Fisher, "An analysis of approximations for maximizing submodular set
-        functions", 1978; the score is not submodular, so without their guarantee.
+        functions", 1978; the score is not submodular, so their guarantee does not hold.
     """
     named = min(n_named, len(blocks))
     order, together = np.argsort(-fall, axis=1, kind="stable")[:, :named].copy(), np.zeros((len(x), named))
@@ -99,25 +104,36 @@ def named_together(
     if named:
         together[:, 0] = np.take_along_axis(fall, order[:, :1], axis=1)[:, 0]
     for row, sample in enumerate(x):
-        best_first = np.argsort(-fall[row], kind="stable").tolist()
+        candidates = np.argsort(-fall[row], kind="stable").tolist()
         for at in range(1, named):
-            before = order[row, :at].tolist()
-            left = [element for element in best_first if element not in before]
-            bare = sample.clone()
-            for element in before:
-                bare[blocks[element].start : blocks[element].stop] = typical[
-                    blocks[element].start : blocks[element].stop
-                ]
-            without = score(without_columns(bare, typical, [blocks[element] for element in left]))
-            order[row, at] = left[int(without.argmin())]
-            together[row, at] = whole[row] - without.min()
+            chosen = order[row, :at].tolist()
+            left = [element for element in candidates if element not in chosen]
+            order[row, at], without = _next(score, sample, typical, blocks, chosen, left)
+            together[row, at] = whole[row] - without
     return order, together
+
+
+def _next(
+    score: Score,
+    sample: Float[Tensor, " feature"],
+    typical: Float[Tensor, " feature"],
+    blocks: Sequence[Block],
+    chosen: list[int],
+    left: list[int],
+) -> tuple[int, float]:
+    """The column that lowers the score most when it is replaced along with the chosen ones, and the score then."""
+    bare = sample.clone()
+    for element in chosen:
+        part = slice(blocks[element].start, blocks[element].stop)
+        bare[part] = typical[part]
+    without = score(without_columns(bare, typical, [blocks[element] for element in left]))
+    return left[int(without.argmin())], without.min()
 
 
 def without_columns(
     sample: Float[Tensor, " feature"], typical: Float[Tensor, " feature"], blocks: Sequence[Block]
 ) -> Float[Tensor, "element feature"]:
-    """A copy for each column of a table, that column's features taken from the typical row."""
+    """One copy per column of a table, with that column's features taken from the typical row."""
     copies = sample.repeat(len(blocks), 1)
     for copy, block in zip(copies, blocks, strict=True):
         copy[block.start : block.stop] = typical[block.start : block.stop]
@@ -125,7 +141,7 @@ def without_columns(
 
 
 def typical_row(normals: Float[Tensor, "normal feature"], blocks: Sequence[Block]) -> Float[Tensor, " feature"]:
-    """Medians of numbers, the most likely category: a row as ordinary as one can be made.
+    """A normal row: medians of numbers, the most likely categories.
 
     Args:
         normals: Reconstructions of normals; probabilities where columns are binary or categorical.
@@ -143,7 +159,7 @@ def typical_row(normals: Float[Tensor, "normal feature"], blocks: Sequence[Block
 
 
 def tail(ordinary: Float[np.ndarray, " calibration"], scores: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
-    """Share of ordinary rows that score as high, the row itself counted: (1 + #>=) / (n + 1), in (0, 1]."""
+    """Fraction of ordinary rows that score at least as high, the row itself counted: (1 + #>=) / (n + 1), in (0, 1]."""
     above = len(ordinary) - np.searchsorted(np.sort(ordinary), scores, side="left")
     return (above + 1) / (len(ordinary) + 1)
 
@@ -154,9 +170,9 @@ def drivers(
     """What drove each row's score, in words.
 
     Args:
-        unusual: Share of ordinary rows that are as unusual, see `tail`.
-        alike: Share of ordinary rows that are as much like the defect; None without labelled defects.
-        rare: A share above this drives nothing.
+        unusual: Fraction of ordinary rows that are at least as unusual, see `tail`.
+        alike: Fraction of ordinary rows at least as similar to the defects; None without labelled defects.
+        rare: A larger fraction drives nothing.
 
     Returns:
         'unusual', 'like your defect', 'both' (each is at least the square root of the other's rarity) or 'neither'.

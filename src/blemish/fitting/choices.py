@@ -17,7 +17,7 @@ from blemish.scoring import SCORERS
 from blemish.scoring.latent import MIN_CONTRASTED
 from blemish.training import CORRUPTIONS, SCHEDULES
 
-AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 10, 200
+AUTO_STEPS, MIN_EPOCHS, MAX_EPOCHS = 600, 10, 200
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class EarlyStopping:
 
     Attributes:
         at_most: Epochs, >= 1.
-        patience: Epochs without gain before the end, >= 1.
+        patience: Epochs without improvement before training stops, >= 1.
     """
 
     at_most: int = 200
@@ -106,9 +106,9 @@ def choose_modality(spec: Any, guess: str) -> Part:
 
 
 def _contrast(scorer: Part, modality: Part) -> list[Any]:
-    """What the default objective gains for a scorer that reads the latent space.
+    """The terms that the default objective gains for a scorer that reads the latent space.
 
-    Where the data teach the code by themselves, a contrast waits for more labels: it learns a few of them by heart.
+    Where a pretext task shapes the code without labels, the contrast waits for more of them: it memorises a few.
     """
     contrast, pretext = scorer.factory.contrast, modality.factory.pretext
     if not (contrast and pretext):
@@ -117,7 +117,7 @@ def _contrast(scorer: Part, modality: Part) -> list[Any]:
 
 
 def _scorer(spec: Any, losses: Any, modality: Part) -> Part:
-    """The data's default, or the latent scorer where the losses shape the latent space with defects."""
+    """The data's default scorer, or the latent one where a loss shapes the latent space by the labelled defects."""
     if isinstance(spec, str) and spec == "auto":
         named = losses if isinstance(losses, (list, tuple)) else [losses]
         contrasts = any(
@@ -146,7 +146,7 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     """A count that a user gave.
 
     Raises:
-        ConfigError: If it is no whole number, or too small.
+        ConfigError: If it is not a whole number, or too small.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
         raise ConfigError(f"{name}={value!r} must be 'auto' or a whole number of at least {least}")
@@ -154,7 +154,7 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
 
 
 def seed_of(random_state: Any) -> int:
-    """The seed that a `random_state` stands for; a new one for None."""
+    """The seed that a `random_state` stands for; a fresh one for None."""
     if random_state is None:
         return int(np.random.SeedSequence().entropy % 2**62)  # pyright: ignore[reportOperatorIssue]
     if isinstance(random_state, np.random.Generator):
@@ -177,13 +177,13 @@ def batch_size_for(value: Any, default: int) -> int:
 def epochs_for(value: Any, n_rows: int, batch_size: int) -> tuple[int, int | None]:
     """Number of epochs and the patience of early stopping, None without it.
 
-    'auto' is enough epochs for 600 steps, but 10 to 200.
+    'auto' is as many epochs as make 600 steps, within 10 and 200.
 
     Raises:
         ConfigError: If the value makes no sense.
     """
     if isinstance(value, str) and value == "auto":
-        return max(LEAST_EPOCHS, min(MOST_EPOCHS, ceil(AUTO_STEPS / ceil(n_rows / batch_size)))), None
+        return max(MIN_EPOCHS, min(MAX_EPOCHS, ceil(AUTO_STEPS / ceil(n_rows / batch_size)))), None
     if isinstance(value, (Mapping, EarlyStopping)):
         spec = {"name": "early_stopping", **value} if isinstance(value, Mapping) else value
         stopping = choose("epochs", {"early_stopping": EarlyStopping}, spec).make()

@@ -1,6 +1,5 @@
-"""Fits that each leave out a fold of the ordinary rows: scores of all of them by fits that have not seen them."""
+"""Fits that each leave out one fold of the ordinary rows, so that every one of them has an out-of-fold score."""
 
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,12 +16,13 @@ from blemish.core.labels import is_ordinary
 from blemish.data.rows import Rows, take
 from blemish.fitting import fitted
 from blemish.fitting.choices import Choices, choose_modality, whole_number
-from blemish.fitting.fit import Job, assemble, plan_task, run_job
-from blemish.fitting.fitted import Fitted, learn_groups
+from blemish.fitting.fit import Fit
+from blemish.fitting.fitted import Fitted
+from blemish.fitting.model import new_model
 
 
 def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " _"]]:
-    """Unlabelled and normal rows dealt evenly to folds, at random.
+    """Unlabelled and normal rows, dealt evenly to folds at random.
 
     Args:
         group: Of each row.
@@ -30,7 +30,7 @@ def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[In
         seed: Of the deal.
 
     Raises:
-        ConfigError: If there cannot be so many folds.
+        ConfigError: If there cannot be this many folds.
     """
     rows = np.flatnonzero(is_ordinary(group))
     if whole_number("folds", n_folds, least=2) > len(rows):
@@ -52,7 +52,7 @@ def cross_fits(
         seed: Of the deal, the weights and the training.
 
     Raises:
-        ConfigError: If there cannot be so many folds.
+        ConfigError: If there cannot be this many folds.
         DataError: If the rows without a fold cannot be used.
     """
     part = choose_modality(arguments["modality"], rows.modality)
@@ -60,19 +60,17 @@ def cross_fits(
         rng = np.random.default_rng([seed, k])
         seen = np.setdiff1d(np.arange(len(group)), held_out)
         with warnings.catch_warnings():
-            for said in (QualityWarning, DataWarning):  # the fit of all rows has said it
-                warnings.simplefilter("ignore", said)
+            for category in (QualityWarning, DataWarning):  # the fit of all rows has warned already
+                warnings.simplefilter("ignore", category)
             own = int(rng.integers(2**31))
-            model = assemble(arguments, part, part.make().fit(take(rows.X, seen.tolist())), own)
-            x = model.to_tensor(rows.X)
-            task, patience = plan_task(model, x, group, held_out, arguments, rng, warm_start=False)
-            job = Job(task, patience, model, x, group, rows.names, held_out, rng, time.perf_counter(), own, None)
-            for _ in run_job(job):
+            model = new_model(arguments, part, part.make().fit(take(rows.X, seen.tolist())), own)
+            fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own)
+            for _ in fit.train():
                 pass
-            yield replace(learn_groups(model, x, group, held_out, rows.names, own, out_of_fold=True), curve_rows=None)
+            yield replace(replace(fit, names=rows.names).end(out_of_fold=True), curve_rows=None)
 
 
-def p_values(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:
+def p_values_of(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:
     """Conformal p-values of new rows: by the folds where there are any, else by the rows that the fit held out.
 
     Args:

@@ -1,174 +1,210 @@
-"""From a detector's arguments to a trained model."""
+"""One fit: begin, train, end."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int
 
-from blemish.core.labels import is_ordinary
-from blemish.core.parts import Part
+from blemish.calibration.held_out import hold_out, still_held_out
+from blemish.core.labels import counts, is_ordinary
+from blemish.core.version import __version__
+from blemish.data.columns import frame_columns, is_frame
 from blemish.data.rows import Rows
-from blemish.fitting.choices import batch_size_for, choose_modality, choose_parts, epochs_for, whole_number
-from blemish.fitting.model import Model, build, device_for
-from blemish.modalities.modality import FittedModality
+from blemish.fitting.choices import batch_size_for, choose_modality, epochs_for, plain
+from blemish.fitting.fitted import Fitted, learn_groups
+from blemish.fitting.model import Model, new_model
 from blemish.training import AUGMENTATIONS, SYNTHETIC
 from blemish.training.loop import EpochRecord, Run, run, stops_early
 from blemish.training.shards import ShardedRows
 from blemish.training.sparse import TensorRows
 from blemish.training.task import Plan, Task, TrainingData
 
-REFIT_SHARE = 0.25  # of the epochs of a first fit
-VALIDATION_SHARE = 0.1  # of the rows to learn from, with early stopping
-
-
-def build_model(arguments: Mapping[str, Any], rows: Rows, seed: int) -> Model:
-    """Choose the parts, learn the scaling, and build the network from the seed.
-
-    Args:
-        arguments: `DefectDetector`'s, by name.
-        rows: The training data.
-        seed: For the weights; PyTorch's global generator is as before afterwards.
-
-    Raises:
-        ConfigError: If parts are unknown or do not fit.
-        DataError: If the data cannot be used.
-    """
-    part = choose_modality(arguments["modality"], rows.modality)
-    return assemble(arguments, part, part.make().fit(rows.X), seed)
-
-
-def assemble(arguments: Mapping[str, Any], part: Part, modality: FittedModality, seed: int) -> Model:
-    """`build_model` from where the scaling is learnt.
-
-    Args:
-        arguments: `DefectDetector`'s, by name.
-        part: The kind of data.
-        modality: What was learnt of it.
-        seed: For the weights.
-
-    Raises:
-        ConfigError: If parts are unknown or do not fit.
-    """
-    choices, spec = choose_parts(arguments, part), part.make()
-    latent_dim = arguments["latent_dim"]
-    latent_dim = (
-        spec.latent_dim(modality.sample_shape) if latent_dim == "auto" else whole_number("latent_dim", latent_dim)
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build(choices, modality, latent_dim, device_for(arguments["device"]))
+REFIT_FRACTION = 0.25  # of the epochs of a first fit: the weights are near their goal, the labels are what is new
+VALIDATION_FRACTION = 0.1  # of the rows to learn from, with early stopping
 
 
 @dataclass(frozen=True)
-class Job:
-    """A fit that has begun: all that is known before the first step, and all that it takes to end the fit.
+class Fit:
+    """A fit that has begun: all that is known before the first step, and all that it takes to end it.
+
+    Nothing of a detector changes before it has ended, so a fit that is left early leaves the former one in place.
 
     Attributes:
-        task: What a loop trains; our own is `blemish.training.loop.run`.
-        patience: Epochs without gain before the end, or None.
-        model: The network in the task, with the modality that feeds it.
-        x: All samples, shape (row, *sample).
+        model: The network, trained in place, with the modality that feeds it.
+        task: What a loop trains; our own is `train`.
+        patience: Epochs without gain before the training stops, or None.
+        x: Samples that the scorer learns from and is calibrated on, shape (row, *sample).
         group: Their groups.
-        names: A name for each row.
-        held_out: Rows for calibration, not in the task.
+        names: A name for each.
+        held_out: Those of them that calibrate, not in the task.
         rng: Source of all randomness.
-        start: When it began, in seconds of `time.perf_counter`.
         seed: Of `rng` and the weights.
         columns: A frame's names, or None.
+        start: When it began, in seconds of `time.perf_counter`.
     """
 
+    model: Model
     task: Task
     patience: int | None
-    model: Model
-    x: TensorRows
+    x: TensorRows | ShardedRows
     group: Int[np.ndarray, " row"]
-    names: list[Any]
+    names: Sequence[Any]
     held_out: Int[np.ndarray, " held_out"]
     rng: np.random.Generator
-    start: float
     seed: int
-    columns: list[Any] | None
+    columns: list[Any] | None = None
+    start: float = field(default_factory=time.perf_counter)
 
+    @classmethod
+    def begin(
+        cls,
+        arguments: Mapping[str, Any],
+        rows: Rows,
+        group: Int[np.ndarray, " row"],
+        seed: int,
+        former: Fitted | None = None,
+    ) -> "Fit":
+        """Choose the parts, learn the scaling, build the network, and hold some rows out.
 
-def plan_task(
-    model: Model,
-    x: TensorRows | ShardedRows,
-    group: Int[np.ndarray, " row"],
-    held_out: Int[np.ndarray, " held_out"],
-    arguments: Mapping[str, Any],
-    rng: np.random.Generator,
-    *,
-    warm_start: bool,
-) -> tuple[Task, int | None]:
-    """What to train on the rows that are not held out, and the patience of early stopping.
+        Args:
+            arguments: `DefectDetector`'s, by name.
+            rows: The training data.
+            group: Their groups.
+            seed: Of the weights and of all that is drawn; PyTorch's global generator is as before afterwards.
+            former: A fit whose parts, scaling and weights are kept, for a quarter of the epochs; None: a new model.
 
-    Args:
-        model: What `build_model` made, or a trained model for a warm start.
-        x: All samples, shape (row, *sample).
-        group: Their groups.
-        held_out: Rows for calibration.
-        arguments: `DefectDetector`'s, by name.
-        rng: Source of all randomness.
-        warm_start: Train for a quarter of the epochs only.
-    """
-    modality = model.choices.modality
-    batch_size = batch_size_for(arguments["batch_size"], modality.factory.batch_size)
-    epochs, patience = epochs_for(arguments["epochs"], len(x), batch_size)
-    rows = _without(np.arange(len(x)), held_out, len(x))
-    apart = rows[:0]
-    if patience is not None:
-        learnt = rng.permutation(rows[is_ordinary(group[rows])])
-        apart = learnt[: int(VALIDATION_SHARE * len(learnt))]
-        rows = _without(rows, apart, len(x))
-    corruption = model.choices.corruption
-    plan = Plan(
-        epochs=max(1, round(epochs * REFIT_SHARE)) if warm_start else epochs,
-        batch_size=batch_size,
-        schedule=model.choices.schedule.make(),
-        corruption=None if corruption is None else corruption.make(),
-        synthesise=SYNTHETIC[modality.factory.synthetic],
-        view=AUGMENTATIONS[modality.factory.augmentation],
-    )
-    data = TrainingData(
-        x=_some(x, rows),
-        group=torch.from_numpy(group[rows]).to(x.device),
-        blocks=model.modality.blocks,
-        held_out=_some(x, np.sort(apart)) if len(apart) else None,
-    )
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    return Task(model.network, data, model.losses, plan, generator), patience
+        Raises:
+            ConfigError: If parts are unknown or do not fit.
+            DataError: If the data cannot be used.
+        """
+        rng = np.random.default_rng(seed)
+        if former is None:
+            part = choose_modality(arguments["modality"], rows.modality)
+            model = new_model(arguments, part, part.make().fit(rows.X), seed)
+        else:
+            model = former.model.copy()
+        x = model.to_tensor(rows.X)
+        held_out = hold_out(group, rng) if former is None else still_held_out(former.held_out, group)
+        fit = cls.of(arguments, model, x, group, held_out, rng, seed, warm_start=former is not None)
+        columns = frame_columns(rows.X) if is_frame(rows.X) else None
+        return replace(fit, names=[plain(name) for name in rows.names], columns=columns)
 
+    @classmethod
+    def of(
+        cls,
+        arguments: Mapping[str, Any],
+        model: Model,
+        x: TensorRows | ShardedRows,
+        group: Int[np.ndarray, " row"],
+        held_out: Int[np.ndarray, " held_out"],
+        rng: np.random.Generator,
+        seed: int,
+        *,
+        warm_start: bool = False,
+    ) -> "Fit":
+        """`begin` from where there are a model and tensors; the rows are named by their numbers.
 
-def _without(rows: Int[np.ndarray, " row"], taken: Int[np.ndarray, " taken"], n: int) -> Int[np.ndarray, " left"]:
-    kept = np.zeros(n, dtype=bool)
-    kept[rows] = True
-    kept[taken] = False
-    return np.flatnonzero(kept)
+        Args:
+            arguments: `DefectDetector`'s, by name.
+            model: A new one, or a trained one for a warm start.
+            x: All samples, shape (row, *sample).
+            group: Their groups.
+            held_out: Rows for calibration.
+            rng: Source of all randomness.
+            seed: Of `rng` and the weights.
+            warm_start: Train for a quarter of the epochs only.
+        """
+        choices = model.choices
+        modality = choices.modality.factory
+        batch_size = batch_size_for(arguments["batch_size"], modality.batch_size)
+        epochs, patience = epochs_for(arguments["epochs"], len(x), batch_size)
+        trained = np.ones(len(x), dtype=bool)
+        trained[held_out] = False
+        apart = held_out[:0]
+        if patience is not None:
+            learnt = rng.permutation(np.flatnonzero(trained & is_ordinary(group)))
+            apart = learnt[: int(VALIDATION_FRACTION * len(learnt))]
+            trained[apart] = False
+        rows = np.flatnonzero(trained)
+        plan = Plan(
+            epochs=max(1, round(epochs * REFIT_FRACTION)) if warm_start else epochs,
+            batch_size=batch_size,
+            schedule=choices.schedule.make(),
+            corruption=None if choices.corruption is None else choices.corruption.make(),
+            synthesise=SYNTHETIC[modality.synthetic],
+            view=AUGMENTATIONS[modality.augmentation],
+        )
+        data = TrainingData(
+            x=_some(x, rows),
+            group=torch.from_numpy(group[rows]).to(x.device),
+            blocks=model.modality.blocks,
+            held_out=_some(x, np.sort(apart)) if len(apart) else None,
+        )
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        task = Task(model.network, data, model.losses, plan, generator)
+        return cls(model, task, patience, x, group, range(len(x)), held_out, rng, seed)
+
+    def judging(self, rows: Int[np.ndarray, " some"]) -> "Fit":
+        """The same fit, whose scorer learns from some of the rows only and is calibrated on them."""
+        return replace(
+            self,
+            x=self.x[torch.from_numpy(rows)],
+            group=self.group[rows],
+            names=[self.names[row] for row in rows.tolist()],
+            held_out=np.flatnonzero(np.isin(rows, self.held_out)),
+        )
+
+    def train(self, state: Run | None = None, history: Sequence[EpochRecord] = ()) -> Iterator[EpochRecord]:
+        """Train in place with our own loop, until early stopping ends it where it was asked for.
+
+        Args:
+            state: A run of the task to resume; None: a new one.
+            history: The epochs that it has behind it.
+
+        Yields:
+            An `EpochRecord` per epoch.
+        """
+        seen = list(history)
+        if self.patience is not None and stops_early(seen, self.patience):
+            return
+        for record in run(self.task, state):
+            seen.append(record)
+            yield record
+            if self.patience is not None and stops_early(seen, self.patience):
+                break
+
+    def end(self, *, out_of_fold: bool = False) -> Fitted:
+        """Fit the scorer on the trained network's codes, and score the held-out rows with it.
+
+        Args:
+            out_of_fold: Keep the scorer that has not seen the held-out rows, however few they are.
+        """
+        # Rows on disk are judged by some of them, see `judging`: a scorer holds all that it learns from.
+        assert not isinstance(self.x, ShardedRows)
+        seed = self.seed if out_of_fold else int(self.rng.integers(2**31))
+        names = list(self.names)
+        return learn_groups(self.model, self.x, self.group, self.held_out, names, seed, out_of_fold=out_of_fold)
+
+    def provenance(self, n_epochs: int) -> dict[str, Any]:
+        """Where the fitted model comes from, as JSON values.
+
+        Args:
+            n_epochs: Epochs that were trained.
+        """
+        return {
+            "rows": counts(self.group),
+            "held_out": len(self.held_out),
+            "epochs": n_epochs,
+            "seconds": round(time.perf_counter() - self.start, 3),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": {"blemish": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        }
 
 
 def _some(x: TensorRows | ShardedRows, rows: Int[np.ndarray, " some"]) -> TensorRows | ShardedRows:
     return x.only(rows) if isinstance(x, ShardedRows) else x[torch.from_numpy(rows)]
-
-
-def run_job(job: Job, under_way: Run | None = None, history: Sequence[EpochRecord] = ()) -> Iterator[EpochRecord]:
-    """Train in place with our own loop, until early stopping ends it where it was asked for.
-
-    Args:
-        job: A fit that has begun.
-        under_way: A run of its task to go on with; None: a new one.
-        history: The epochs that it has behind it.
-
-    Yields:
-        An `EpochRecord` an epoch.
-    """
-    seen = list(history)
-    if job.patience is not None and stops_early(seen, job.patience):
-        return
-    for record in run(job.task, under_way):
-        seen.append(record)
-        yield record
-        if job.patience is not None and stops_early(seen, job.patience):
-            break

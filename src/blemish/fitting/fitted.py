@@ -141,6 +141,11 @@ class Fitted:
         defects, normals = (replace(one, names=list(map(name, one.names))) for one in (self.defects, self.normals))
         return replace(self, defects=defects, normals=normals, negative_names=list(map(name, self.negative_names)))
 
+    @property
+    def has_learning_curve(self) -> bool:
+        """Whether the learning curve was computed."""
+        return self.labels is not None and self.labels.curve is not None
+
     def with_learning_curve(self, seed: int) -> "Fitted":
         """The same with the learning curve, where there are training rows to compute it from."""
         if self.curve_rows is None or self.labels is None or self.n_defects < 2:

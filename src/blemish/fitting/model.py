@@ -1,6 +1,6 @@
 """A fitted network with the modality that feeds it: raw samples in, codes and errors out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -14,17 +14,18 @@ from torch import Tensor
 from blemish.autoencoder.autoencoder import Autoencoder
 from blemish.core.errors import ArtifactError, ConfigError, DataError
 from blemish.core.output import LossTerm, Output, Reconstruction
+from blemish.core.parts import Part
 from blemish.core.threads import fitting_threads, has_convolutions, in_order
-from blemish.fitting.choices import Choices
+from blemish.fitting.choices import Choices, choose_parts, whole_number
 from blemish.losses import RECONSTRUCTIONS
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality
 from blemish.scoring.evidence import Evidence
 from blemish.training.sparse import SparseRows, TensorRows
 
-JUDGED_ROWS = 16_384  # rows at a time whose evidence is held: 1,000 bytes a row of a table, far more a row of pixels
-SCORING_ROWS = 1024  # rows at a time: fits the cache, see docs/log.md
-
+# Evidence takes 1,000 bytes per row of a table and far more per picture: this bounds the memory that scoring takes.
+JUDGED_ROWS = 16_384
+SCORING_ROWS = 1024  # at a time: fits the cache, see docs/log.md
 
 Answer = TypeVar("Answer")
 Arrays = tuple[np.ndarray, ...]
@@ -54,7 +55,7 @@ class Model:
 
     @property
     def views(self) -> list[str]:
-        """What the scorer wants to know of a sample beside the network's code and error, by name."""
+        """Names of the feature sets that the scorer uses in addition to the network's code and error."""
         return self.choices.scorer.make().feature_sets
 
     @property
@@ -78,7 +79,7 @@ class Model:
             yield chunk, out
 
     def evidence(self, x: TensorRows) -> Evidence:
-        """Codes and reconstruction errors of tensors, and what the scorer wants to know besides."""
+        """Codes and reconstruction errors of tensors, and the feature sets that the scorer uses in addition."""
         term, blocks = self.reconstruction, self.modality.blocks
         parts = ({"z": out.z, "error": term.sample_error(chunk, out.x_hat, blocks)} for chunk, out in self.run(x))
         seen = {name: values.astype(np.float64) for name, values in filled(parts, len(x)).items()}
@@ -90,7 +91,8 @@ class Model:
 
     def _features(self, chunk: Tensor) -> dict[str, Tensor]:
         cache = current()
-        if cache is None or chunk.ndim < 4 or not len(chunk):  # only of pictures are they dear
+        # Only those of pictures cost more than looking them up.
+        if cache is None or chunk.ndim < 4 or not len(chunk):
             return self.modality.features(chunk)
         return cache.features(self.modality, self.modality.features, chunk)
 
@@ -165,7 +167,7 @@ class Model:
         if any(weight.dtype != torch.float32 for weight in weights.values()):
             raise ArtifactError("weights are not 32-bit floats")
         if not all(weight.isfinite().all() for weight in weights.values()):
-            raise ArtifactError("weights are no finite numbers: the file is damaged; fit again or copy it again")
+            raise ArtifactError("the weights are not finite numbers: the file is damaged; fit again or copy it again")
         for parameter in self.network.parameters():
             parameter.requires_grad_(True)
         self.network.to(self.device)
@@ -190,6 +192,27 @@ def filled(parts: Iterator[dict[str, Tensor]], n: int) -> dict[str, np.ndarray]:
             found.setdefault(name, np.empty((n, *some.shape[1:]), some.dtype))[start:stop] = some
         start = stop
     return found
+
+
+def new_model(arguments: Mapping[str, Any], part: Part, modality: FittedModality, seed: int) -> Model:
+    """The model that a detector's arguments ask for, with weights drawn from the seed.
+
+    Args:
+        arguments: `DefectDetector`'s, by name.
+        part: The kind of data.
+        modality: What was learnt of it.
+        seed: For the weights; PyTorch's global generator is as before afterwards.
+
+    Raises:
+        ConfigError: If parts are unknown or do not fit.
+    """
+    choices, spec, latent_dim = choose_parts(arguments, part), part.make(), arguments["latent_dim"]
+    latent_dim = (
+        spec.latent_dim(modality.sample_shape) if latent_dim == "auto" else whole_number("latent_dim", latent_dim)
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build(choices, modality, latent_dim, device_for(arguments["device"]))
 
 
 def build(choices: Choices, modality: FittedModality, latent_dim: int, device: torch.device) -> Model:

@@ -1,4 +1,4 @@
-"""What a model file holds of a detector: its arguments, what was fitted, and its provenance."""
+"""What a model file holds: a detector's arguments, what was fitted, and its provenance."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from blemish.fitting.fitted import from_stored
 from blemish.fitting.model import device_for
 from blemish.training.loop import EpochRecord
 
-AS_THEY_ARE = ("threshold_", "outlier_threshold_", "training_", "notes_", "prior_")
+STORED_AS_THEY_ARE = ("threshold_", "outlier_threshold_", "training_", "notes_", "prior_")
 
 
 def write(path: str | os.PathLike[str], det: Any) -> None:
@@ -41,7 +41,7 @@ def write(path: str | os.PathLike[str], det: Any) -> None:
             "random_state": det.seed_,
             "verbose": int(det.verbose),
         },
-        **{name: getattr(det, name) for name in AS_THEY_ARE},
+        **{name: getattr(det, name) for name in STORED_AS_THEY_ARE},
         "promise_": asdict(det.promise_),
         "history_": [asdict(record) for record in det.history_],
         "n_features_in_": getattr(det, "n_features_in_", None),
@@ -61,7 +61,7 @@ def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) ->
         device: Where to run it.
 
     Raises:
-        ArtifactError: If the file is missing, truncated, foreign, damaged or from a newer version.
+        ArtifactError: If the file is missing, truncated, foreign, damaged or of another schema.
     """
     arrays, manifest = store.read(path)
     where = device_for(device)
@@ -71,9 +71,10 @@ def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) ->
         choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, det.modality))
         det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, where)
         det.folds_ = cross_fits.from_stored(choices, det.latent_dim, arrays, manifest.get("folds", []), where)
-        for name in AS_THEY_ARE:
+        for name in STORED_AS_THEY_ARE:
             setattr(det, name, facts[name])
-        det.prior_ = {name: det.prior_[name] for name in CLASSES}  # a file does not keep the order
+        # The manifest is sorted by key; `predict_proba` and all that is printed have the order of CLASSES.
+        det.prior_ = {name: det.prior_[name] for name in CLASSES}
         det.promise_, det.classes_ = Promise(**facts["promise_"]), np.array(CLASSES)
         det.seed_ = int(facts["arguments"]["random_state"])
         det.history_ = [EpochRecord(**record) for record in facts["history_"]]

@@ -22,40 +22,42 @@ from blemish.core.store import write_atomically
 from blemish.core.version import __version__
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
+from blemish.modalities.modality import ExportableModality
 from blemish.onnx.runtime import KEY, SCHEMA, Runtime
 from blemish.scoring.evidence import Evidence, EvidenceNodes
 from blemish.scoring.mixture import PRIOR
-from blemish.scoring.scorer import ScoreNodes
+from blemish.scoring.scorer import ExportableScorer, ScoreNodes
 
 TOLERANCE = 1e-5
-"""Largest drift that an export may have; see `Parity`."""
-MOST_BEYOND = 0.01
-"""Share of rows in which float32 itself may drift further; see `Parity`."""
+"""Maximal drift of an export; see `Parity`."""
+MAX_BEYOND = 0.01
+"""Maximal fraction of rows that may drift further because of float32; see `Parity`."""
 TIE = TOLERANCE
-"""A threshold is often the score of a row: that row is not above it, though the last digits of its score may be."""
+"""A threshold is often the score of a row; that row must not exceed it, whatever the last digits of its score."""
 DOUBLE = 11
-"""ONNX' number for float64."""
+"""ONNX's number for float64."""
 STRETCH = 3.0
-"""Codes this many times as far from their centre as the normals' show what becomes of unusual rows."""
+"""Codes this many times as far from the centre as those of the normals test the export on unusual rows."""
+INSTEAD = "score with the model file instead"
 
 
 @dataclass(frozen=True)
 class Parity:
     """How well an exported model agrees with the original on some rows.
 
-    Scores are made of steps (trees, ranks), and ONNX Runtime's float32 differs from PyTorch's in the last digit: a row
-    within 1e-7 of a step may land on its other side, and then its score moves by a step. So each half is held to the
-    tolerance in all rows by itself, the evidence and the scores that are made of it, and the whole in all rows but few.
+    Scores have steps (trees, ranks), and ONNX Runtime's float32 differs from PyTorch's in the last digit: a row within
+    1e-7 of a step may end up on its other side, and its score then moves by a whole step. Each half by itself,
+    the evidence and the scores computed from it, must agree in all rows, and the whole in nearly all of them.
 
     Attributes:
-        rows: How many were compared.
+        rows: Number of rows compared.
         source: Where they came from.
-        evidence: Largest difference of a code, of the root of an error, or of a view, divided by the row's largest
-            number there or 1, whichever is more: what float32 promises.
-        scores: Largest difference between the graph's scores and Blemish's own for the graph's evidence, divided by the
-            score's size or the spread of ordinary scores, whichever is more: a score has no unit of its own.
-        drift: The same of the whole, from raw samples to scores, over the rows within the tolerance.
-        beyond: The other rows.
+        evidence: Largest difference of a code, of the root of an error, or of a feature set, relative to the row's
+            largest number there or 1, whichever is larger: the precision of float32.
+        scores: Largest difference between the graph's scores and Blemish's own for the graph's evidence, relative to
+            the score or the spread of ordinary scores, whichever is larger: a score has no unit of its own.
+        drift: Likewise for the whole, from raw samples to scores, over the rows within the tolerance.
+        beyond: Number of the other rows.
     """
 
     rows: int
@@ -68,21 +70,21 @@ class Parity:
     @property
     def text(self) -> str:
         """One line for a person."""
-        beyond = f", but for {self.beyond} where float32's last digit decides" if self.beyond else ""
+        beyond = f", except {self.beyond} where the last digit of float32 decides" if self.beyond else ""
         return f"{self.rows} rows ({self.source}) agree to {max(self.scores, self.drift):.1e}{beyond}"
 
 
 class Body(nn.Module):
-    """All of a model that is tensor maths: code, error and views of what the network sees."""
+    """The tensor operations of a model: code, error and feature sets of the network's input."""
 
     def __init__(self, model: Model) -> None:
-        """Take the network to the processor; the model's own stays where it is."""
+        """Copy the network to the CPU; the model's own stays on its device."""
         super().__init__()
         self.network = deepcopy(model.network).cpu().eval()
         self.reconstruction, self.modality, self.views = model.reconstruction, model.modality, model.views
 
     def forward(self, x: Float[Tensor, "row *sample"]) -> tuple[Tensor, ...]:
-        """Code, error, and a tensor a view."""
+        """Code, error, and one tensor per feature set."""
         out = self.network(x)
         error = self.reconstruction.sample_error(x, out.x_hat, self.modality.blocks)
         found = self.modality.features(x) if self.views else {}
@@ -93,72 +95,90 @@ def write_onnx(
     path: str | os.PathLike[str],
     fitted: Fitted,
     thresholds: Mapping[str, float],
-    shares: Mapping[str, float],
+    prior: Mapping[str, float],
     facts: Mapping[str, Any],
     samples: Any = None,
 ) -> Parity:
     """Export, compare with the original, and write the file whole or not at all.
 
     Args:
-        path: Where to.
-        fitted: What scores.
+        path: File to write.
+        fitted: The fit to export.
         thresholds: 'threshold' of the decision score and 'outlier_threshold'.
-        shares: Of the groups, which the probabilities assume.
+        prior: Fractions of the groups that the probabilities assume.
         facts: More to store, as JSON values.
-        samples: Raw samples to compare on; None: what the codes kept in the model decode to, and codes far out, and for
-            tables the held-out rows kept there.
+        samples: Raw samples to compare on; None: decoded codes kept in the model, codes far out, and for tables the
+            held-out rows kept there.
 
     Raises:
-        ExportError: If the file's scores would differ from the model's; nothing is written.
+        ExportError: If a part has no ONNX graph, or the scores would differ from the model's; nothing is written.
         MissingExtraError: If a package is missing.
     """
-    choices, advice = fitted.model.choices, "score with the model file instead"
-    modality = exportable("modality", choices.modality.name, fitted.model.modality, advice)
-    scorer = exportable("scorer", choices.scorer.name, fitted.scorer, f"choose another scorer, or {advice}")
+    _scorer(fitted)  # refused before the network is traced, which takes seconds
     graph = Graph()
-    evidence = _evidence_nodes(graph, fitted.model, modality.graph(graph))
-    labelled = fitted.n_defects > 0
-    made = scorer.graph(fitted.scorer_state, evidence, labelled=labelled)
-    above = {name: at + TIE * max(1.0, abs(at)) for name, at in thresholds.items()}
-    label = _either(made.outlier > above["outlier_threshold"], graph.constant(["other"]), graph.constant(["normal"]))
-    graph.output("outlier_score", made.outlier, np.float64, ["row"])
-    if made.defect is not None:
-        graph.output("defect_score", made.defect, np.float64, ["row"])
-        label = _either(made.defect > above["threshold"], graph.constant(["defect"]), label)
-    graph.output("probabilities", _probabilities(fitted, made, shares), np.float64, ["row", 3])
-    graph.output("label", label, np.str_, ["row"])
-    known = {
-        **facts,
-        **modality.interface(),
-        "inputs": modality.inputs,
-        **thresholds,
-        "schema": SCHEMA,
-        "version": __version__,
-        "modality": choices.modality.name,
-        "classes": ["normal", "other", "defect"],
-        "n_defects": fitted.n_defects,
-    }
+    evidence = _evidence_nodes(graph, fitted.model)
+    _add_scores(graph, evidence, fitted, thresholds, prior)
+    known = {**facts, **_interface(fitted.model), **thresholds, "n_defects": fitted.n_defects}
     source = "kept in the model" if samples is None else "given"
     samples = kept_samples(fitted) if samples is None else samples
     also = {evidence.z: 2, evidence.error: 1, **dict.fromkeys(evidence.features.values(), 2)}
     trial = graph.model({KEY: json.dumps(known)}, also).SerializeToString()
     names = [node.name for node in also]
-    parity = compare(Runtime(trial), fitted, shares, samples, source, names, list(evidence.features))
+    parity = compare(Runtime(trial), fitted, prior, samples, source, names, list(evidence.features))
     _accept(parity)
     finished = graph.model({KEY: json.dumps({**known, "parity": asdict(parity)}, allow_nan=False)})
     write_atomically(path, finished.SerializeToString())
     return parity
 
 
-def _probabilities(fitted: Fitted, made: ScoreNodes, shares: Mapping[str, float]) -> Node:
+def _interface(model: Model) -> dict[str, Any]:
+    """What the runtime has to know to feed the graph and to read its outputs."""
+    return {
+        **_modality(model).interface(),
+        "inputs": _modality(model).inputs,
+        "schema": SCHEMA,
+        "version": __version__,
+        "modality": model.choices.modality.name,
+        "classes": list(CLASSES),
+    }
+
+
+def _modality(model: Model) -> ExportableModality:
+    return exportable("modality", model.choices.modality.name, model.modality, INSTEAD)
+
+
+def _scorer(fitted: Fitted) -> ExportableScorer:
+    return exportable("scorer", fitted.model.choices.scorer.name, fitted.scorer, INSTEAD)
+
+
+def _add_scores(
+    graph: Graph,
+    evidence: EvidenceNodes,
+    fitted: Fitted,
+    thresholds: Mapping[str, float],
+    prior: Mapping[str, float],
+) -> None:
+    """Scores, probabilities and labels as outputs of the graph."""
+    made = _scorer(fitted).graph(fitted.scorer_state, evidence, labelled=fitted.n_defects > 0)
+    above = {name: at + TIE * max(1.0, abs(at)) for name, at in thresholds.items()}
+    label = _either(made.outlier > above["outlier_threshold"], graph.constant(["other"]), graph.constant(["normal"]))
+    graph.output("outlier_score", made.outlier, np.float64, ["row"])
+    if made.defect is not None:
+        graph.output("defect_score", made.defect, np.float64, ["row"])
+        label = _either(made.defect > above["threshold"], graph.constant(["defect"]), label)
+    graph.output("probabilities", _probabilities(fitted, made, prior), np.float64, ["row", 3])
+    graph.output("label", label, np.str_, ["row"])
+
+
+def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float]) -> Node:
     """`Fitted.probabilities` as part of the graph."""
-    assumed = made.probabilities * np.array([shares[name] / PRIOR[name] for name in CLASSES])
+    assumed = made.probabilities * np.array([prior[name] / PRIOR[name] for name in CLASSES])
     assumed = assumed / assumed.reduce("Sum", 1, keepdims=True)
     if made.defect is None or fitted.log_ratio is None:
         return assumed
     graph, (slope, intercept) = assumed.graph, fitted.log_ratio
-    share = float(np.log(shares["defect"] / (1 - shares["defect"])))
-    mine = (made.defect * slope + (intercept + share)).op("Sigmoid").expand_dims(1)
+    log_odds = float(np.log(prior["defect"] / (1 - prior["defect"])))
+    mine = (made.defect * slope + (intercept + log_odds)).op("Sigmoid").expand_dims(1)
     rest = assumed.take(np.array([0, 1]), axis=1).reduce("Sum", 1, keepdims=True)
     normal = assumed.take(np.array([0]), axis=1) / rest.op("Max", 1e-300)
     normal = _either(rest > 0.0, normal, graph.constant(0.5))
@@ -170,9 +190,9 @@ def _either(condition: Node, yes: Node, no: Node) -> Node:
     return condition.graph.op("Where", condition, yes, no)
 
 
-def _evidence_nodes(graph: Graph, model: Model, x: Node) -> EvidenceNodes:
-    """The network and the modality's feature sets, of prepared samples."""
-    views = model.views
+def _evidence_nodes(graph: Graph, model: Model) -> EvidenceNodes:
+    """Preparation and network."""
+    x, views = _modality(model).graph(graph), model.views
     z, error, *found = graph.splice(_traced(Body(model), model.modality.sample_shape), {"x": x})
     features = {view: node.to(np.float64) for view, node in zip(views, found, strict=True)}
     return EvidenceNodes(z.to(np.float64), error.to(np.float64), features)
@@ -185,25 +205,6 @@ def _traced(body: Body, sample_shape: tuple[int, ...]) -> Any:
         from onnxscript import opset20
     except ImportError:
         raise missing_extra("onnxscript", "onnx") from None
-    op: Any = opset20
-
-    def sort(x: Any, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Any:
-        """PyTorch's exporter has no stable sort; ONNX' TopK is one."""
-        length = op.Gather(op.Shape(x), op.Constant(value_ints=[dim]))
-        return op.TopK(x, length, axis=dim, largest=int(descending), sorted=1)
-
-    def cross_entropy(
-        logits: Any, target: Any, weight: None = None, pos_weight: None = None, reduction: int = 0
-    ) -> Any:
-        """The exporter's own is the log of a sigmoid, which is -inf where that is 0, and loses digits before."""
-        return op.Add(op.Sub(op.Relu(logits), op.Mul(logits, target)), op.Softplus(op.Neg(op.Abs(logits))))
-
-    def sinh(x: Any) -> Any:
-        """ONNX Runtime's own loses digits near 0 in float32; PyTorch's does not."""
-        wide = op.Cast(x, to=DOUBLE)
-        twice = op.Sub(op.Exp(wide), op.Exp(op.Neg(wide)))
-        return op.CastLike(op.Mul(twice, op.Cast(op.Constant(value_float=0.5), to=DOUBLE)), x)
-
     example = torch.full((3, *sample_shape), 0.5)
     with _quiet(), torch.no_grad():
         body(example)  # a pretrained network is read on first use, which a trace cannot do
@@ -212,24 +213,52 @@ def _traced(body: Body, sample_shape: tuple[int, ...]) -> Any:
             (example,),
             input_names=["x"],
             dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
-            custom_translation_table={
-                torch.ops.aten.sinh.default: sinh,
-                torch.ops.aten.sort.stable: sort,
-                torch.ops.aten.binary_cross_entropy_with_logits.default: cross_entropy,
-            },
+            custom_translation_table=_translations(opset20),
             opset_version=OPSET,
             external_data=False,
             optimize=False,  # onnxscript 0.7.2 takes + 1e-9 for + 0; ONNX Runtime optimises when it loads
             verbose=False,
         )
     if program is None:
-        raise ExportError("PyTorch gave no ONNX program")
+        raise ExportError("PyTorch's exporter returned no program; score with the model file instead")
     return program.model_proto
+
+
+def _translations(op: Any) -> dict[Any, Any]:
+    """Operators that PyTorch's exporter lacks, or translates with a loss of digits.
+
+    Args:
+        op: onnxscript's operators.
+    """
+
+    def sort(x: Any, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Any:
+        """The exporter has no stable sort; ONNX's TopK is one."""
+        length = op.Gather(op.Shape(x), op.Constant(value_ints=[dim]))
+        return op.TopK(x, length, axis=dim, largest=int(descending), sorted=1)
+
+    def cross_entropy(
+        logits: Any, target: Any, weight: None = None, pos_weight: None = None, reduction: int = 0
+    ) -> Any:
+        """The exporter takes the log of a sigmoid, which loses digits and is -inf where the sigmoid is 0."""
+        return op.Add(op.Sub(op.Relu(logits), op.Mul(logits, target)), op.Softplus(op.Neg(op.Abs(logits))))
+
+    def sinh(x: Any) -> Any:
+        """ONNX Runtime's own loses digits near 0 in float32; PyTorch's does not."""
+        wide = op.Cast(x, to=DOUBLE)
+        twice = op.Sub(op.Exp(wide), op.Exp(op.Neg(wide)))
+        return op.CastLike(op.Mul(twice, op.Cast(op.Constant(value_float=0.5), to=DOUBLE)), x)
+
+    aten = torch.ops.aten
+    return {
+        aten.sinh.default: sinh,
+        aten.sort.stable: sort,
+        aten.binary_cross_entropy_with_logits.default: cross_entropy,
+    }
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks on packages that it does not need."""
+    """Silence the exporter's remarks on packages that it does not need."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -242,7 +271,7 @@ def _quiet() -> Iterator[None]:
 
 
 def kept_samples(fitted: Fitted) -> Any:
-    """Raw samples from what a model file keeps: known codes decoded, the same far out, and a table's held-out rows."""
+    """Raw samples from a model file: decoded codes, the same far out, and a table's held-out rows."""
     codes = np.concatenate([fitted.normals.codes, fitted.defects.codes])
     centre = fitted.normals.codes.mean(axis=0)
     far = centre + STRETCH * (codes - centre)
@@ -255,7 +284,7 @@ def kept_samples(fitted: Fitted) -> Any:
 def compare(
     runtime: Runtime,
     fitted: Fitted,
-    shares: Mapping[str, float],
+    prior: Mapping[str, float],
     samples: Any,
     source: str,
     names: list[str],
@@ -266,17 +295,17 @@ def compare(
     Args:
         runtime: The export, with its evidence among the outputs.
         fitted: The original.
-        shares: Of the groups, which the probabilities assume.
+        prior: Fractions of the groups that the probabilities assume.
         samples: Raw samples.
         source: Where they came from.
-        names: Outputs that hold the evidence: code, error, views.
-        views: Names of these views.
+        names: Outputs that contain the evidence: code, error, feature sets.
+        views: Names of these feature sets.
     """
     found = runtime.scores(samples)
     z, error, *features = (found[name] for name in names)
     seen = Evidence(z, error, dict(zip(views, features, strict=True)))
     own = fitted.model.evidence(fitted.model.to_tensor(samples))
-    of_seen, of_own = (_scores(fitted, one, shares) for one in (seen, own))
+    of_seen, of_own = (_scores(fitted, one, prior) for one in (seen, own))
     whole = _drift(fitted, found, of_own)
     beyond = ~(whole <= TOLERANCE)
     return Parity(
@@ -289,19 +318,19 @@ def compare(
     )
 
 
-def _scores(fitted: Fitted, evidence: Evidence, shares: Mapping[str, float]) -> dict[str, np.ndarray]:
-    scores = fitted.scores(evidence, shares)
+def _scores(fitted: Fitted, evidence: Evidence, prior: Mapping[str, float]) -> dict[str, np.ndarray]:
+    scores = fitted.scores(evidence, prior)
     found = {"outlier_score": scores.outlier, "probabilities": scores.probabilities}
     return found if scores.defect is None else {**found, "defect_score": scores.defect}
 
 
 def _parts(evidence: Evidence, views: list[str]) -> list[np.ndarray]:
-    """Codes, the root of the error, which is a distance in units of the scaled samples, and views."""
+    """Codes, the root of the error (a distance in units of the scaled samples) and feature sets."""
     return [evidence.z, np.sqrt(evidence.error)[:, None], *(evidence.feature_set(view) for view in views)]
 
 
 def _apart(a: Float[np.ndarray, "row feature"], b: Float[np.ndarray, "row feature"]) -> float:
-    """Largest difference in units of the largest number of the row, or 1; infinite where one is no number."""
+    """Largest difference relative to the row's largest number or 1; infinite where a value is NaN."""
     apart = np.abs(a - b) / np.maximum(1.0, np.abs(b).max(axis=1, keepdims=True))
     return float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))
 
@@ -309,7 +338,7 @@ def _apart(a: Float[np.ndarray, "row feature"], b: Float[np.ndarray, "row featur
 def _drift(
     fitted: Fitted, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
 ) -> Float[np.ndarray, " row"]:
-    """Largest difference of each row's scores, in units of the score or of the spread of ordinary scores."""
+    """Largest difference of each row's scores, relative to the score or the spread of ordinary scores."""
     ordinary = {"outlier_score": fitted.calibration.outlier, "defect_score": fitted.calibration.ordinary}
     spread = {name: float(np.std(scores)) or 1.0 for name, scores in ordinary.items()}
     drifts = []
@@ -323,11 +352,11 @@ def _accept(parity: Parity) -> None:
     if (
         parity.evidence <= TOLERANCE
         and parity.scores <= TOLERANCE
-        and parity.beyond <= max(1, MOST_BEYOND * parity.rows)
+        and parity.beyond <= max(1, MAX_BEYOND * parity.rows)
     ):
         return
     raise ExportError(
-        f"the exported model would drift from the original on {parity.rows} rows ({parity.source}): evidence by "
-        f"{parity.evidence:.1e}, scores by {parity.scores:.1e}, at most {TOLERANCE:.0e} is allowed; {parity.beyond} "
-        f"rows as a whole, at most {MOST_BEYOND:.0%} may. Nothing was written; train longer, or score with the model"
+        f"the exported model would differ from the original on {parity.rows} rows ({parity.source}): evidence by "
+        f"{parity.evidence:.1e} and scores by {parity.scores:.1e} (limit {TOLERANCE:.0e}), {parity.beyond} rows "
+        f"overall (limit {MAX_BEYOND:.0%}). Nothing was written; train longer, or {INSTEAD}"
     )

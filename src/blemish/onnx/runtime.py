@@ -15,7 +15,7 @@ from blemish.data.planes import CLIP_AXES, PICTURE_AXES, check_lengths, check_pi
 
 SCHEMA = 1
 KEY = "blemish"
-"""Of the metadata that say what a model is."""
+"""Key of the metadata that describe a model."""
 MISSING = "(missing)"
 FORM_BY_FACT = {"terms": "weights", "columns": "columns", "n_frames": "clips", "channels": "pictures"}
 """Files of 0.1.0 do not name the form of their inputs, but have facts that only this form has."""
@@ -27,7 +27,7 @@ class Runtime:
     """A model that `DefectDetector.export` wrote.
 
     Attributes:
-        facts: What the file says of itself: kind of data, its inputs, thresholds, how well it agrees with the original.
+        facts: Metadata of the file: kind of data, inputs, thresholds, how well it agrees with the original.
 
     Example:
         scores = Runtime("m.onnx").scores(X)["defect_score"]
@@ -41,7 +41,7 @@ class Runtime:
 
         Raises:
             MissingExtraError: If ONNX Runtime is not installed.
-            ArtifactError: If it is no model of Blemish's, or from a newer version.
+            ArtifactError: If it was not exported by Blemish, or by a newer version.
         """
         try:
             import onnxruntime
@@ -56,17 +56,19 @@ class Runtime:
             )
         except Exception as error:  # ONNX Runtime's own errors have no common base
             reason = str(error).splitlines()[0]
-            raise ArtifactError(f"{name} is no ONNX model, or is truncated ({reason}); export again") from None
+            raise ArtifactError(
+                f"{name} is not an ONNX model, or it is truncated ({reason}); export it again"
+            ) from None
         self.facts = _parse(self._session.get_modelmeta().custom_metadata_map, name)
         self._needs = {one.name for one in self._session.get_inputs()}
 
     @property
     def outputs(self) -> list[str]:
-        """Names of what the model gives."""
+        """Names of the model's outputs."""
         return [one.name for one in self._session.get_outputs()]
 
     def scores(self, X: Any) -> dict[str, np.ndarray]:
-        """All that the model says of each row.
+        """All scores of each row.
 
         Args:
             X: Raw samples: a table, pictures, clips or texts.

@@ -1,4 +1,4 @@
-"""Pieces of a report: one HTML file with charts, films and tables that opens without a network.
+"""Pieces of a report: one HTML file with charts, films and tables that opens offline.
 
 Charts and the page need the extra `report` (plotly, jinja2); neither is imported before it is used.
 """

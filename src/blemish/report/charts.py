@@ -1,7 +1,7 @@
 """Charts as HTML fragments. SVG traces only: plotly's WebGL ones need `unsafe-eval` and link to another host.
 
-A fragment holds no plotly.js; `blemish.report.page.render` brings it, once a page. Colours are Okabe and Ito's, which
-colour-blind people can tell apart, and every group also has a marker symbol and a dash of its own.
+A fragment contains no plotly.js; `blemish.report.page.render` adds it once per page. Colours are Okabe and Ito's, which
+colour-blind people can tell apart, and every group also has its own marker symbol and dash.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ STYLES = {
     "other": Style("#E69F00", "diamond", "dash"),
     "defect": Style("#D55E00", "x", "solid"),
 }
-"""Looks of the known groups, in drawing order: the defects come last and lie on top."""
+"""Styles of the known groups, in drawing order: defects come last and lie on top."""
 
 SPARE_STYLES = (
     Style("#0072B2", "circle", "solid"),
@@ -40,20 +40,20 @@ SPARE_STYLES = (
     Style("#E69F00", "diamond", "longdash"),
     Style("#56B4E9", "star", "longdashdot"),
 )
-"""Looks of other names, taken in turn."""
+"""Styles of other names, taken in turn."""
 
 
 def histograms(scores: Mapping[str, Float[np.ndarray, " _"]], title: str, x_title: str) -> str:
-    """Outlines of one histogram a group over common bins, as shares of the group; the group `defect` is filled.
+    """Outlines of one histogram per group over common bins, as percentages of the group; the group `defect` is filled.
 
-    Shares and not counts, because ten defects beside ten thousand normal rows would lie on the axis. The bins reach
-    from the 0.5th to the 99.5th percentile of all values; the outermost bins also count what lies beyond, and a note
-    says how many. Values that are not finite are left out.
+    Percentages and not counts, because ten defects next to ten thousand normal rows would vanish. The bins reach from
+    the 0.5th to the 99.5th percentile of all values; the outermost bins also count the values beyond, and a note says
+    how many. Values that are not finite are left out.
 
     Args:
-        scores: One array a group, each of any length; the legend keeps their order.
+        scores: One array per group, of any length; the legend keeps their order.
         title: Caption.
-        x_title: What the values are.
+        x_title: Name of the values.
 
     Returns:
         HTML, everything escaped.
@@ -64,43 +64,43 @@ def histograms(scores: Mapping[str, Float[np.ndarray, " _"]], title: str, x_titl
     groups = {name: values[np.isfinite(values)] for name, values in scores.items()}
     every = np.concatenate([np.zeros(0), *groups.values()])
     edges = _bin_edges(every)
-    looks = styles_of(list(groups))
-    traces = [_outline(name, values, edges, looks[name]) for name, values in groups.items()]
+    styles = styles_of(list(groups))
+    traces = [_outline(name, values, edges, styles[name]) for name, values in groups.items()]
     beyond = int(((every < edges[0]) | (every > edges[-1])).sum())
     layout = {
         "hovermode": "x unified",
         "xaxis": {"hoverformat": ".3g"},
-        "yaxis": {"title": {"text": "share of the group"}, "ticksuffix": " %", "rangemode": "tozero"},
+        "yaxis": {"title": {"text": "percentage of the group"}, "ticksuffix": " %", "rangemode": "tozero"},
     }
-    note = f"The outermost steps also count {beyond} rows beyond the range shown." if beyond else ""
+    note = f"{beyond} values outside the axis are counted in the first and last bar." if beyond else ""
     return fragment(title, traces, layout, x_title, note)
 
 
 def latent_map(points: Float[np.ndarray, "row 2"], groups: Sequence[str], hover: Sequence[str], title: str) -> str:
-    """A point a row, coloured and shaped by group.
+    """One point per row, coloured and shaped by group.
 
     Args:
         points: Shape (row, 2), for example from `principal_plane`. An SVG chart: thousands of rows, not millions.
         groups: The group of each row.
-        hover: What each row shows under the pointer; a line break starts a new line.
+        hover: Text shown under the pointer for each row; a line break starts a new line.
         title: Caption.
 
     Returns:
         HTML, everything escaped.
 
     Raises:
-        DataError: If there is not one group and one hover text a row.
+        DataError: If there is not one group and one hover text per row.
         MissingExtraError: Without plotly.
     """
     if not len(points) == len(groups) == len(hover):
         lengths = f"{len(points)} points, {len(groups)} groups and {len(hover)} hover texts"
-        raise DataError(f"the map got {lengths}; give one group and one hover text a point")
+        raise DataError(f"the map got {lengths}; give one group and one hover text per point")
     known = [name for name in STYLES if name in groups]
-    strangers = [name for name in dict.fromkeys(groups) if name not in STYLES]
-    looks = styles_of([*strangers, *known])
+    others = [name for name in dict.fromkeys(groups) if name not in STYLES]
+    styles = styles_of([*others, *known])
     of_row = np.asarray(groups, dtype=object)
     traces = []
-    for name, style in looks.items():
+    for name, style in styles.items():
         mine = of_row == name
         texts = [text for text, is_mine in zip(hover, mine, strict=True) if is_mine]
         traces.append(_cloud(f"{name} ({len(texts)})", points[mine], texts, style))
@@ -108,7 +108,7 @@ def latent_map(points: Float[np.ndarray, "row 2"], groups: Sequence[str], hover:
         "height": 460,
         "hovermode": "closest",
         "legend": {"itemsizing": "constant", "yref": "container", "y": 0, "yanchor": "bottom"},
-        "margin": {"t": 32},  # the buttons' own row
+        "margin": {"t": 32},  # room for the row of buttons
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED, "activecolor": STYLES["defect"].color},
     }
     return fragment(title, traces, layout)
@@ -118,10 +118,10 @@ def curves(series: Mapping[str, Sequence[float]], title: str, x_title: str, y_ti
     """Lines over 1, 2, 3, …, for example losses over epochs; the axis is logarithmic if all values are positive.
 
     Args:
-        series: One sequence a curve, of any length; a value that is not finite makes a gap.
+        series: One sequence per curve, of any length; a value that is not finite makes a gap.
         title: Caption.
         x_title: What is counted.
-        y_title: What the values are.
+        y_title: Name of the values.
 
     Returns:
         HTML, everything escaped.
@@ -132,8 +132,8 @@ def curves(series: Mapping[str, Sequence[float]], title: str, x_title: str, y_ti
     arrays = {name: np.asarray(values, dtype=np.float64) for name, values in series.items()}
     every = np.concatenate([np.zeros(0), *arrays.values()])
     positive = bool((every[np.isfinite(every)] > 0).all())
-    looks = styles_of(list(arrays))
-    traces = [_line(name, values, looks[name]) for name, values in arrays.items()]
+    styles = styles_of(list(arrays))
+    traces = [_line(name, values, styles[name]) for name, values in arrays.items()]
     layout = {
         "hovermode": "x unified",
         "xaxis": {"tick0": 1, "dtick": max(1, -(-max(map(len, arrays.values()), default=1) // 6)), "tickformat": "d"},
@@ -193,15 +193,15 @@ def _outline(
     counts = np.pad(_counts(values, edges), 1)  # an empty bin at each end brings the outline down to the axis
     drawn = slice(max(filled[0] - 1, 0), filled[-1] + 2) if len(filled := np.flatnonzero(counts)) else slice(0)
     centres, counts = centres[drawn], counts[drawn]
-    share = 100 * counts / max(len(values), 1)
+    percentages = 100 * counts / max(len(values), 1)
     emphasis = {"fill": "tozeroy", "fillcolor": f"{style.color}55"} if name == "defect" else {}
     return {
         "type": "scatter",
         "mode": "lines",
         "name": plain(f"{name} ({len(values)})"),
         "x": centres.tolist(),
-        "y": share.tolist(),
-        "text": [f"{count} rows, {part:.1f} %" for count, part in zip(counts, share, strict=True)],
+        "y": percentages.tolist(),
+        "text": [f"{count} rows, {part:.1f} %" for count, part in zip(counts, percentages, strict=True)],
         "hovertemplate": "%{text}",
         "line": {"color": style.color, "dash": style.dash, "shape": "hvh", "width": 2},
         **emphasis,
@@ -235,9 +235,9 @@ def _line(name: str, values: Float[np.ndarray, " step"], style: Style) -> dict[s
 
 
 def styles_of(names: Sequence[str]) -> dict[str, Style]:
-    """A look for each name: the known groups have theirs, others take turns."""
+    """A style for each name: the known groups have their own, others take turns."""
     taken = [STYLES[name] for name in names if name in STYLES]
     spare = [style for style in SPARE_STYLES if style.color not in {known.color for known in taken}]
-    strangers = [name for name in names if name not in STYLES]
-    turns = {name: spare[turn % len(spare)] for turn, name in enumerate(strangers)}
+    others = [name for name in names if name not in STYLES]
+    turns = {name: spare[turn % len(spare)] for turn, name in enumerate(others)}
     return {name: STYLES.get(name) or turns[name] for name in names}

@@ -1,4 +1,4 @@
-"""One plotly figure as an HTML fragment in the house style: the only place that touches plotly's figures."""
+"""One plotly figure as an HTML fragment in the house style; the only place that uses plotly's figures."""
 
 from collections.abc import Sequence
 from html import escape
@@ -7,7 +7,7 @@ from typing import Any
 from blemish.core.errors import missing_extra
 
 MUTED = "#7D838C"
-"""Text that is readable on white and on black; the page's style sheet replaces it by the better one of each."""
+"""A text colour readable on white and on black; the page's style sheet replaces it by one for light or dark."""
 
 _GRID = "rgba(125, 131, 140, 0.25)"
 _AXIS = {
@@ -32,7 +32,7 @@ _LAYOUT = {
     "xaxis": _AXIS,
     "yaxis": _AXIS,
 }
-_TOOLS = [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]]  # all of them: one default uploads the chart
+_TOOLS = [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]]  # all: one default uploads the chart
 
 
 def fragment(
@@ -42,10 +42,10 @@ def fragment(
 
     Args:
         title: Caption, as plain text.
-        traces: Plotly traces; their strings went through `plain`.
-        layout: What differs from the house style. With a `modebar`, the chart has buttons that zoom and pan.
-        x_title: Plain text under the axis; in HTML, because plotly would cut it off on a phone.
-        note: Plain text under the chart.
+        traces: Plotly traces; their strings must have gone through `plain`.
+        layout: Differences from the house style. With a `modebar`, the chart has buttons to zoom and pan.
+        x_title: Plain text below the axis; in HTML, because plotly would cut it off on a phone.
+        note: Plain text below the chart.
 
     Raises:
         MissingExtraError: Without plotly.
@@ -64,7 +64,7 @@ def fragment(
 
 
 def plain(text: str) -> str:
-    """Text for plotly, which reads some HTML in every string: tags and links would come alive.
+    """Escape text for plotly, which interprets some HTML in every string, tags and links included.
 
     Example:
         >>> plain("a < b")

@@ -1,4 +1,4 @@
-"""The page around the pieces: one file, escaped, that asks no other host for anything."""
+"""The page around the pieces: one escaped file that makes no network requests."""
 
 import math
 import os
@@ -20,7 +20,7 @@ class Section:
     Attributes:
         title: Plain text; also the entry in the contents.
         text: Plain text; an empty line starts a new paragraph.
-        body: HTML that is put in as it is. Only what our own functions made: it is not escaped.
+        body: HTML, inserted as it is and not escaped: only output of our own functions.
     """
 
     title: str
@@ -35,8 +35,8 @@ class Table:
     Attributes:
         title: Plain text.
         columns: Headings.
-        rows: As many cells as columns; the first cell names the row. A column of numbers is right-aligned, and its
-            floats share the decimals that give the largest three digits.
+        rows: One cell per column; the first names the row. A column of numbers is right-aligned, and its floats have
+            as many decimals as the largest needs for three digits.
     """
 
     title: str
@@ -49,21 +49,21 @@ def render(
 ) -> str:
     """The whole page.
 
-    plotly.js (5 MB) is put in once, and only if a section holds a chart. A content security policy in the page forbids
-    every request, so it opens offline and tells nobody that it was opened.
+    plotly.js (5 MB) is included once, and only if a section contains a chart. A content security policy in the page
+    forbids every request, so it opens offline and nobody learns that it was opened.
 
     Args:
-        title: Plain text, as are all strings but the sections' bodies.
+        title: Plain text, like all strings except the sections' bodies.
         lead: What the reader should know first; an empty line starts a new paragraph.
-        facts: Short labels and values, shown in their order.
+        facts: Short labels and values, shown in order.
         tables: Shown before the sections.
-        sections: Shown in their order.
+        sections: Shown in order.
 
     Returns:
         HTML.
 
     Raises:
-        DataError: If a table's row has not one cell a column.
+        DataError: If a table's row does not have one cell per column.
         MissingExtraError: Without jinja2 or plotly.
     """
     charts = any("plotly-graph-div" in section.body for section in sections)
@@ -78,10 +78,10 @@ def render(
 
 
 def table_html(table: Table) -> str:
-    """One table as HTML, everything escaped: for a section's body.
+    """One table as HTML for a section's body, everything escaped.
 
     Raises:
-        DataError: If a row has not one cell a column.
+        DataError: If a row does not have one cell per column.
         MissingExtraError: Without jinja2.
     """
     return str(_template("table.html.j2").module.table_of(_laid_out(table)))
@@ -91,7 +91,7 @@ def write_page(path: str | os.PathLike[str], html: str) -> None:
     """Write a page whole or not at all, as UTF-8.
 
     Args:
-        path: Where to.
+        path: File to write.
         html: From `render`.
 
     Raises:
@@ -129,9 +129,11 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _laid_out(table: Table) -> dict[str, Any]:
-    """Title, headings and rows as text, and for each column whether it holds numbers."""
+    """Title, headings and rows as text, and for each column whether it contains numbers."""
     if any(len(row) != len(table.columns) for row in table.rows):
-        raise DataError(f"a row of the table {table.title!r} has not {len(table.columns)} cells; give one a column")
+        raise DataError(
+            f"a row of table {table.title!r} does not have {len(table.columns)} cells; give one value per column"
+        )
     columns = [[row[at] for row in table.rows] for at in range(len(table.columns))]
     numeric = [_is_numeric(column) for column in columns]
     texts = [_as_text(column) for column in columns]

@@ -1,4 +1,4 @@
-"""Films as strips of frames, inside the page as base64 PNG."""
+"""Pictures and films (strips of frames) for the page, as base64 PNG."""
 
 import base64
 import io
@@ -13,16 +13,16 @@ from blemish.core.errors import ConfigError
 GAP = 2
 """Transparent pixels between two frames."""
 HEAT = np.array([230, 159, 0]) / 255
-"""Orange of Okabe and Ito."""
+"""Okabe and Ito's orange."""
 
 
 def film(clip: Float[np.ndarray, "frame height width"], every: int, alt: str = "frames of a film") -> str:
     """Frames side by side as one picture.
 
     Args:
-        clip: Shape (frame, height, width), grey values in [0, 1]; what lies outside is clipped, NaN is black.
+        clip: Shape (frame, height, width), grey values in [0, 1]; values outside are clipped, NaN is black.
         every: Show frames 0, every, 2 every, …; at least 1.
-        alt: What the picture shows, for those who do not see it.
+        alt: Description of the picture, for screen readers.
 
     Returns:
         One `<img>`.
@@ -43,12 +43,12 @@ def film(clip: Float[np.ndarray, "frame height width"], every: int, alt: str = "
 def picture(
     image: Float[np.ndarray, "channel height width"], alt: str, heat: Float[np.ndarray, "height width"] | None = None
 ) -> str:
-    """One picture, and over it what matters.
+    """One picture, with a heat map over it if one is given.
 
     Args:
-        image: One or three channels (of others the mean), values in [0, 1].
-        alt: What the picture shows.
-        heat: Same height and width, in [0, 1]: 1 is painted orange, which colour-blind people tell from grey.
+        image: One or three channels (of others the mean is shown), values in [0, 1].
+        alt: Description of the picture.
+        heat: Same height and width, in [0, 1]: 1 is orange, which colour-blind people can tell from grey.
 
     Returns:
         One `<img>`.
@@ -70,7 +70,7 @@ def film_pair(
     caption: str,
     every: int,
 ) -> str:
-    """Original, reconstruction and their absolute difference, under each other.
+    """Original, reconstruction and their absolute difference, below each other.
 
     Args:
         original: Shape (frame, height, width), grey values in [0, 1].

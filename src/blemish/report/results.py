@@ -1,4 +1,4 @@
-"""What the command line and the report show of a model and its scores, as plain values."""
+"""A model and its scores as plain values, for the command line and the report."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -23,23 +23,23 @@ def evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: list[str]
         det: A fitted detector.
         X: Samples.
         words: 'defect', 'other', 'normal' or None for each.
-        kinds: What stands behind the group of each.
+        kinds: The kind of each, within its group.
 
     Returns:
         `Evaluation` as JSON values under 'defect_score' (where defects were labelled) and 'outlier_score'.
 
     Raises:
-        LabelError: If nothing is labelled.
+        LabelError: If no sample is labelled.
     """
-    from blemish.core.labels import UNLABELLED, to_groups, to_words
+    from blemish.core.labels import DEFECT, UNLABELLED, to_groups, to_words
 
     groups = to_groups(words, len(words))
     labelled = groups != UNLABELLED
     if not labelled.any():
-        raise LabelError("the truth labels no row; it must hold 'defect' and 'normal' or 'other', or 1 and 0")
-    if set(groups.tolist()) == {UNLABELLED, 3}:  # the dialect {0, 1}: in a truth, 0 is all the rest
+        raise LabelError("no row has a true label; the truth must contain 'defect' and 'normal' or 'other', or 1 and 0")
+    if set(groups.tolist()) == {UNLABELLED, DEFECT}:  # the dialect {0, 1}: in a truth, 0 means everything else
         labelled[:] = True
-        kinds = ["defect" if group == 3 else "rest" for group in groups]
+        kinds = ["defect" if group == DEFECT else "rest" for group in groups]
     defect = (to_words(groups) == "defect")[labelled]
     kind = np.asarray(kinds, dtype=object)[labelled]
     scores = {"outlier_score": np.asarray(det.outlier_score(X))[labelled]}
@@ -48,8 +48,18 @@ def evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: list[str]
     return {name: asdict(evaluate(values, defect, kind)) for name, values in scores.items()}
 
 
+def measures(found: dict[str, Any]) -> dict[str, float]:
+    """The measures of one score from `evaluation`, by the name that a person reads."""
+    return {
+        "average precision": found["average_precision"],
+        "recall at 1 % false alarms": found["recall_at_1pct"],
+        **{f"precision among the top {k}": value for k, value in found["precision_at"].items()},
+        **{f"AUROC above {kind} ({found['n'][kind]})": value for kind, value in found["auroc_defect_above"].items()},
+    }
+
+
 def top_explanations(det: "DefectDetector", X: Any, keys: list[Any], top: int, elements: int) -> list[dict[str, Any]]:
-    """The worst elements of the samples with the highest scores, as JSON values."""
+    """The elements that explain the highest scores, as JSON values."""
     scores = np.asarray(det.defect_score(X) if det.fitted_.n_defects else det.outlier_score(X))
     order = np.argsort(-scores, kind="stable")[:top].tolist()
     explanation = det.explain(take(X, order))
@@ -74,7 +84,7 @@ def top_explanations(det: "DefectDetector", X: Any, keys: list[Any], top: int, e
 
 
 def description(det: "DefectDetector") -> dict[str, Any]:
-    """What a model is made of, as JSON values."""
+    """The parts and facts of a model, as JSON values."""
     model = det.fitted_.model
     spec = model.choices.spec()
     return {
@@ -95,7 +105,7 @@ def description(det: "DefectDetector") -> dict[str, Any]:
 
 
 def run_config(det: "DefectDetector") -> RunConfig:
-    """The run file that fits this model again, with the seed that was used."""
+    """A run file that fits this model again, with the same seed."""
     arguments = {**det.get_params(deep=False), **det.fitted_.model.choices.spec(), "random_state": det.seed_}
     arguments.pop("verbose")
     kept = {name: value for name, value in arguments.items() if value is not None}

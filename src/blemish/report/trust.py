@@ -1,4 +1,4 @@
-"""How far to trust a model: the report's sections on its threshold, its probabilities and its labels."""
+"""How reliable a model is: the report's sections on its threshold, its probabilities and its labels."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -13,59 +13,62 @@ from blemish.report import Point, Table, histograms, intervals, table_html
 
 
 def promise_body(det: DefectDetector) -> str:
-    """What the cut means on rows that the model has not seen."""
+    """What the threshold means for unseen rows."""
     calibration = det.fitted_.calibration
     mine = "defect" if det.fitted_.n_defects else "outlier"
     ordinary, known = calibration.ordinary, calibration.out_of_fold
-    unseen = "held out from training" if len(det.fitted_.held_out) else "of training: too few to hold any out"
-    rows = [("cut", f"{det.threshold_:.4g}", det.promise_.text),
-            ("ordinary rows above it", *_rate(ordinary, det.threshold_), )]  # fmt: skip
+    source = "held out from training" if len(det.fitted_.held_out) else "used in training: too few to hold any out"
+    rows = [("threshold", f"{det.threshold_:.4g}", det.promise_.text),
+            ("normal rows above it", *_rate(ordinary, det.threshold_))]  # fmt: skip
+    groups = {"normal": ordinary}
     if len(known):
         rows.append(("labelled defects above it", *_rate(known, det.threshold_)))
-    chart = histograms({"normal": ordinary, **({"defect": known} if len(known) else {})},
-                       "Calibration: ordinary rows and blind scores of labelled defects", f"{mine} score")  # fmt: skip
-    text = f"Ordinary rows are {len(ordinary)} {unseen}. Labelled defects are scored by models that had not seen them."
-    return (
-        f"<p>{escape(text)}</p>{table_html(Table('What the cut promises', ('what', 'value', 'sure to'), rows))}{chart}"
+        groups["defect"] = known
+    title = "Calibration: normal rows, and out-of-fold scores of labelled defects"
+    text = (
+        f"Normal rows are the {len(ordinary)} unlabelled or normal ones {source}. Labelled defects are scored by "
+        "models fitted without them."
     )
+    table = Table("What the threshold guarantees", ("what", "value", "95 % interval"), rows)
+    return f"<p>{escape(text)}</p>{table_html(table)}{histograms(groups, title, f'{mine} score')}"
 
 
-def _rate(scores: np.ndarray, cut: float) -> tuple[str, str]:
-    above, n = int((scores >= cut).sum()), len(scores)
+def _rate(scores: np.ndarray, threshold: float) -> tuple[str, str]:
+    above, n = int((scores >= threshold).sum()), len(scores)
     interval = binomtest(above, n).proportion_ci(confidence_level=0.95, method="exact")
-    return f"{above} of {n} ({above / n:.1%})", f"{interval.low:.1%} to {interval.high:.1%} (95 %, exact)"
+    return f"{above} of {n} ({above / n:.1%})", f"{interval.low:.1%} to {interval.high:.1%} (exact)"
 
 
 def probabilities_body(det: DefectDetector) -> str:
-    """What stands behind `predict_proba`: the assumed shares, and whether chances come true on blind scores."""
-    shares = ", ".join(f"{share:.2g} {name}" for name, share in det.prior_.items())
+    """The basis of `predict_proba`: the assumed fractions, and whether probabilities are reliable out of fold."""
+    fractions = ", ".join(f"{fraction:.2g} {name}" for name, fraction in det.prior_.items())
     assumed = (
-        f"They assume these shares of the rows: {shares}. Labelled defects are no random sample, so they cannot tell; "
-        "say what you expect with set_prior(defect=…) or 'blemish threshold MODEL --defect-share …'."
+        f"They assume these fractions of the rows: {fractions}. Labelled defects are not a random sample, so the "
+        "fraction of defects cannot be estimated from them; set it with set_prior(defect=…) or 'blemish threshold "
+        "MODEL --defect-share …'."
     )
     known = det.fitted_.calibration.out_of_fold
     if len(known) < MIN_OUT_OF_FOLD:
-        why = "A single labelled defect calibrates nothing: take the probabilities as a scale, not as chances."
+        why = "One labelled defect is too few for calibration: read the probabilities as a scale only."
         return f"<p>{escape(assumed)}</p><p>{escape(why)}</p>"
-    ordinary, share = det.fitted_.calibration.ordinary, det.prior_["defect"]
+    ordinary, fraction = det.fitted_.calibration.ordinary, det.prior_["defect"]
     scores, defect = np.concatenate([known, ordinary]), np.repeat([True, False], [len(known), len(ordinary)])
-    bins = reliability(defect_probability(known, ordinary, scores, share), defect, share)
+    bins = reliability(defect_probability(known, ordinary, scores, fraction), defect, fraction)
     note = (
-        f"{len(known)} labelled defects by models that had not seen them, and {len(ordinary)} ordinary rows, weighed "
-        f"to a share of {share:.2g} defects. Two numbers were fitted to these very rows; defects hidden among the "
-        "ordinary rows count as none."
+        f"{len(known)} labelled defects, scored out of fold, and {len(ordinary)} normal rows, weighted to a fraction "
+        f"of {fraction:.2g} defects. Two numbers were fitted to these same rows; unlabelled defects among the normal "
+        "rows are counted as normal."
     )
-    chart = reliability_chart({"by cross-validation": bins}, "Do the chances come true?", note)
+    chart = reliability_chart({"by cross-validation": bins}, note)
     return f"<p>{escape(assumed)}</p>{chart}"
 
 
-def reliability_chart(series: Mapping[str, Sequence[Bin]], title: str, note: str = "") -> str:
-    """Probability against what came true, a point a bin, with exact 90 % intervals.
+def reliability_chart(series: Mapping[str, Sequence[Bin]], note: str) -> str:
+    """Predicted probability against the observed fraction, one point per bin, with exact 90 % intervals.
 
     Args:
         series: Name → bins, from `blemish.calibration.probabilities.reliability`.
-        title: Caption.
-        note: Plain text under the chart.
+        note: Plain text below the chart.
     """
     points = {
         name: [
@@ -76,13 +79,16 @@ def reliability_chart(series: Mapping[str, Sequence[Bin]], title: str, note: str
         ]
         for name, bins in series.items()
     }  # fmt: skip
-    return intervals(points, title, "predicted probability of a defect", "share of defects", diagonal=True, note=note)
+    axes = "predicted probability of a defect", "observed fraction of defects"
+    return intervals(points, "Are the probabilities reliable?", *axes, diagonal=True, note=note)
 
 
 def labels_body(det: DefectDetector) -> str:
-    """The label report, its learning curve if it was drawn, and the labels to look at again."""
+    """The label report, its learning curve if it was computed, and the labels to check."""
     try:
-        found = det.fitted_.label_report(det.prior_["defect"], None, det.threshold_)  # draws no curve: that takes time
+        found = det.fitted_.label_report(
+            det.prior_["defect"], None, det.threshold_
+        )  # computes no curve: that takes time
     except DataError as error:
         return f"<p>{escape(str(error))}.</p>"
     answers = table_html(Table("Five questions", ("question", "answer"), list(found.says.items())))
@@ -90,25 +96,22 @@ def labels_body(det: DefectDetector) -> str:
     if len(found.curve) > 1:
         points = [
             Point(float(s.n_labels), s.outlook.precision, s.outlook.low, s.outlook.high,
-                  f"{s.n_labels} labels: precision {s.outlook.precision:.0%}\nordinary rows below: {s.above:.1%}")
+                  f"{s.n_labels} labels: precision {s.outlook.precision:.0%}\nnormal rows ranked below: {s.above:.1%}")
             for s in found.curve
         ]  # fmt: skip
         above = [
             Point(
-                float(s.n_labels),
-                s.above,
-                s.above,
-                s.above,
-                f"{s.n_labels} labels: above {s.above:.1%} of ordinary rows",
+                float(s.n_labels), s.above, s.above, s.above, f"{s.n_labels} labels: above {s.above:.1%} of normal rows"
             )
             for s in found.curve
         ]
-        names = {f"precision among the top {found.budget}": points, "ordinary rows below an unseen defect": above}
-        chart = intervals(names, "Learning curve", "labelled defects that were learnt from", "share")
+        names = {
+            f"precision among the top {found.budget}": points,
+            "normal rows ranked below a held-out defect": above,
+        }
+        chart = intervals(names, "Learning curve", "labelled defects used in training", "fraction")
     rows = [
         *((str(d.name), d.label, d.why) for d in found.doubts),
         *((" and ".join(map(str, c.names)), " and ".join(c.labels), "nearly identical") for c in found.conflicts),
     ]
-    return (
-        answers + chart + (table_html(Table("Labels to look at again", ("row", "label", "why"), rows)) if rows else "")
-    )
+    return answers + chart + (table_html(Table("Labels to check", ("row", "label", "why"), rows)) if rows else "")

@@ -1,1 +1,1 @@
-"""The review page: look at the top hits, mark a few, refit, watch the ranking change."""
+"""The review page: inspect the top hits, mark a few, refit, watch the ranking change."""

@@ -1,26 +1,28 @@
-"""What the page is told, as plain values that JSON can hold."""
+"""Answers to the page's requests, as plain JSON values."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blemish.core.errors import BlemishError
-from blemish.modalities.modality import OnPage
 from blemish.review import drawings
-from blemish.review.catalogue import Catalogue
-from blemish.review.marks import CODES, found_by_mark
+from blemish.review.catalogue import Catalogue, json_value
+from blemish.review.marks import CODES, DISAGREEMENT, found_by_mark
 from blemish.review.ranking import BUDGETS, advice, best_first, precision
 from blemish.review.session import Review
 
+if TYPE_CHECKING:
+    from blemish.modalities.modality import OnPage
+
 STRIP_SIDE, LARGE_SIDE = 128, 512
-MOST_POINTS = 20_000
-MOST_ELEMENTS = 8
-GLANCE = "This is a first glance, by reconstruction error alone; the whole model is being fitted. Marks count already."
+MAX_POINTS = 20_000
+MAX_ELEMENTS = 8
+GLANCE = "Preliminary ranking by reconstruction error; the full model is still training. Labels you add now are kept."
 
 
 def shown(review: Review, show: str, by: str) -> Any:
-    """Rows that the gallery shows, in their order."""
+    """Rows that the gallery shows, in order."""
     ranking = review.ranking
     if show == "suggested":
         return [suggestion.row for suggestion in review.suggestions()]
@@ -34,7 +36,7 @@ def shown(review: Review, show: str, by: str) -> Any:
 
 
 def item(review: Review, row: int) -> dict[str, Any]:
-    """What the gallery knows of a sample."""
+    """A sample as the gallery shows it."""
     ranking = review.ranking
     digest = summary = None
     error = ""
@@ -68,7 +70,7 @@ def _number(value: float) -> float | None:
 
 
 def state(review: Review) -> dict[str, Any]:
-    """All but the samples."""
+    """The state of the program: everything except the samples."""
     ranking, det, status = review.ranking, review.det, review.status
     marks = review.marks()
     known: dict[str, Any] = {
@@ -101,100 +103,98 @@ def state(review: Review) -> dict[str, Any]:
         known["suggestions"] = [
             {**item(review, one.row), "kind": one.kind, "reason": one.reason} for one in review.suggestions()
         ]
-        conflicts = np.flatnonzero(review.codes == CODES["conflict"])[:20].tolist()
+        disputed = np.flatnonzero(review.codes == CODES[DISAGREEMENT])[:20].tolist()
         known["conflicts"] = [
-            {**item(review, row), "people": review.opinions.of(review.catalogue.digest(row))} for row in conflicts
+            {**item(review, row), "people": review.opinions.of(review.catalogue.digest(row))} for row in disputed
         ]
     return known
 
 
 def points(review: Review) -> bytes:
-    """Row, x, y, score (0 to 1 by rank) and label code of each point as 32-bit floats; the top and a random rest."""
+    """Row, x, y, score (0 to 1 by rank) and label code per point, as 32-bit floats; of many, the top and a sample."""
     ranking = review.ranking
     if ranking is None:
         return b""
     order = ranking.order[: ranking.scored]
-    if len(order) > MOST_POINTS:
-        top, rest = order[: MOST_POINTS // 4], order[MOST_POINTS // 4 :]
-        drawn = np.random.default_rng(0).permutation(len(rest))[: MOST_POINTS - len(top)]
+    if len(order) > MAX_POINTS:
+        top, rest = order[: MAX_POINTS // 4], order[MAX_POINTS // 4 :]
+        drawn = np.random.default_rng(0).permutation(len(rest))[: MAX_POINTS - len(top)]
         marked = rest[review.codes[rest] > 0]
-        order = np.unique(np.concatenate([top, rest[drawn], marked]))[: 2 * MOST_POINTS]
+        order = np.unique(np.concatenate([top, rest[drawn], marked]))[: 2 * MAX_POINTS]
     place = ranking.places[order]
-    share = 1 - (place - 1) / max(ranking.scored, 1)
-    columns = [order, *ranking.plane[order].T, share, review.codes[order]]
+    quantile = 1 - (place - 1) / max(ranking.scored, 1)
+    columns = [order, *ranking.plane[order].T, quantile, review.codes[order]]
     return np.ascontiguousarray(np.stack(columns, axis=1), dtype="<f4").tobytes()
 
 
 def detail(review: Review, row: int) -> dict[str, Any]:
-    """All about one sample: what stands in it, why it is odd, what was said of it and when."""
+    """Everything about one sample: its content, why it is flagged, and its marks."""
     known = item(review, row)
     digest = str(known["id"])
     history = [{**asdict(one.mark), "saved": one.saved} for one in review.ledger.of_sample(digest)]
     ranking = review.ranking
-    odds = None
+    probabilities = None
     if ranking is not None and not np.isnan(ranking.outlier[row]):
-        odds = dict(zip(("normal", "other", "defect"), map(_number, ranking.probabilities[row]), strict=True))
+        probabilities = dict(zip(("normal", "other", "defect"), map(_number, ranking.probabilities[row]), strict=True))
     return {
         **known,
         "whole": None if known["error"] else review.catalogue.whole(row),
         "people": review.opinions.of(digest),
         "history": history,
-        "chances": odds,
+        "chances": probabilities,
         "reasons": None if known["error"] else review.ask(lambda det, X: _reasons(det, X, review.catalogue), row),
     }
 
 
 def _reasons(det: Any, X: Any, catalogue: Catalogue) -> dict[str, Any]:
-    """Which elements are odd, and which others the sample is like."""
+    """The elements that explain the score, and the labelled samples nearest to this one."""
     explanation = det.explain(X, by=_on_page(det).reasons)
     share = explanation.error[0] / max(float(explanation.total[0]), 1e-12)
     elements = [
         {
             "element": str(explanation.elements[at]),
             "share": _number(float(share[at])),
-            "seen": None if explanation.seen is None else _plain(explanation.seen[0][at]),
-            "expected": None if explanation.expected is None else _plain(explanation.expected[0][at]),
-            **{name: _plain(value) for name, value in explanation.of_score(0, at).items()},
+            "seen": None if explanation.seen is None else _rounded(explanation.seen[0][at]),
+            "expected": None if explanation.expected is None else _rounded(explanation.expected[0][at]),
+            **{name: _rounded(value) for name, value in explanation.of_score(0, at).items()},
         }
-        for at in explanation.worst(0, MOST_ELEMENTS)
+        for at in explanation.worst(0, MAX_ELEMENTS)
     ]
     near = {"nearest_defects": explanation.nearest_defects[0], "nearest_normals": explanation.nearest_normals[0]}
     return {"elements": elements, **{name: list(map(catalogue.titled, keys)) for name, keys in near.items()}}
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return _number(value)
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+def _rounded(value: Any) -> Any:
+    value = json_value(value)
+    return _number(value) if isinstance(value, float) else value
 
 
-def side_of(on_page: OnPage, side: int) -> int:
+def side_of(on_page: "OnPage", side: int) -> int:
     """Pixels per side of a drawing: frames stand next to each other, so each is small."""
     return STRIP_SIDE if on_page.shown_as == "frames" else side
 
 
-def _on_page(det: Any) -> OnPage:
+def _on_page(det: Any) -> "OnPage":
     return det.fitted_.model.choices.modality.factory.on_page
 
 
 def reconstructed(det: Any, X: Any) -> bytes | None:
-    """What the network makes of one picture or clip, as a JPEG; None for other samples."""
+    """The reconstruction of one picture or clip, as a JPEG; None for other samples."""
     draw = drawings.DRAWINGS.get(_on_page(det).shown_as)
     if draw is None:
         return None
     made = np.asarray(det.reconstruct(X)[0])
-    if np.asarray(X[0]).dtype == np.uint8:  # the same scale as the picture beside it
+    if np.asarray(X[0]).dtype == np.uint8:  # same scale as the picture next to it
         made = np.clip(np.round(made), 0, 255).astype(np.uint8)
     if _on_page(det).shown_as != "picture":
         return draw(made, side_of(_on_page(det), LARGE_SIDE))
-    height, width = np.asarray(X[0]).shape[-2:]  # the network sees a square; beside the picture it has its form
+    # The network sees a square; next to the picture, its reconstruction has the picture's shape.
+    height, width = np.asarray(X[0]).shape[-2:]
     return drawings.drawn(made, LARGE_SIDE, (width, height))
 
 
 def heat(det: Any, X: Any) -> bytes | None:
-    """Where one picture reconstructs badly, as a PNG to lay over it; None for other samples."""
+    """Reconstruction error of one picture, as a PNG overlay; None for other samples."""
     if _on_page(det).shown_as != "picture":
         return None
     height, width = np.asarray(X[0]).shape[-2:]

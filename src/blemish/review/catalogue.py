@@ -1,4 +1,4 @@
-"""The samples under review: names and content hashes of all, the content of a few at a time."""
+"""The samples under review: names and content hashes of all of them, the content of a few at a time."""
 
 import contextlib
 import json
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image as Pillow
@@ -19,26 +19,28 @@ from blemish.data.on_demand import OnDemand, folder_of_pictures, on_demand
 from blemish.data.rows import take
 from blemish.data.sources import Samples, read, read_images
 from blemish.modalities import MODALITIES
-from blemish.modalities.modality import OnPage
 from blemish.review import drawings
 
-PROBED = 16  # samples whose size is looked at, to guess that of all
+if TYPE_CHECKING:
+    from blemish.modalities.modality import OnPage
+
+PROBED = 16  # samples whose size is read, to estimate that of all
 QUOTED = 300  # characters of a text in the gallery
-MOST_CELLS = 6  # of a row in the gallery
+MAX_CELLS = 6  # columns of a row in the gallery
 
 
 @dataclass
 class Catalogue:
-    """A data set; all but what is small is read a page at a time.
+    """A data set; everything large is read one page at a time.
 
     Attributes:
         name: File or folder, as given.
         modality: The kind of data, by name.
-        keys: A name for each sample.
-        files: Paths of pictures that stay on the disk, or None.
-        samples: What is not pictures: an Arrow table (a large one on the disk), clips and texts on demand, or an
-            array or some texts in memory.
-        run: Options that reading took, for the exported model.
+        keys: The samples' names.
+        files: Paths of pictures that stay on disk, or None.
+        samples: Samples other than pictures: an Arrow table (a large one on disk), clips and texts on demand, or an
+            array or texts in memory.
+        run: Options used for reading, for the exported model.
     """
 
     name: str
@@ -57,12 +59,12 @@ class Catalogue:
         return len(self.keys)
 
     @property
-    def on_page(self) -> OnPage:
+    def on_page(self) -> "OnPage":
         """How this kind of data is shown and fitted."""
         return MODALITIES[self.modality].on_page
 
     def title(self, row: int) -> str:
-        """A sample's name for people: its key; 'row 7' where that is only a number that we gave."""
+        """A sample's name for people: its key, or 'row 7' if the samples are only numbered."""
         return self.titled(self.keys[row])
 
     def titled(self, key: Any) -> str:
@@ -70,7 +72,7 @@ class Catalogue:
         return f"row {key}" if self._numbered else str(key)
 
     def find(self, title: str) -> int | None:
-        """The row with that title; the last of several."""
+        """The row with that title; the last one of several."""
         if self._numbered:
             number = title.removeprefix("row ")
             return int(number) if number.isdecimal() and int(number) < len(self) else None
@@ -83,9 +85,9 @@ class Catalogue:
         return self.files is None and self.samples is not None and not self.samples.files and "key" not in self.run
 
     def take(self, rows: Sequence[int]) -> tuple[Any, list[int]]:
-        """The samples of some rows as `DefectDetector` takes them, and which of the rows these are.
+        """The samples of some rows as `DefectDetector` takes them, and their rows.
 
-        What cannot be decoded is left out.
+        Samples that cannot be decoded are left out.
         """
         if self.files is None:
             assert self.samples is not None
@@ -99,10 +101,10 @@ class Catalogue:
         return images, [row for row in rows if str(self.files[row]) not in skipped]
 
     def digest(self, row: int) -> str:
-        """The content hash of a sample: labels and pictures are asked for by it.
+        """The content hash of a sample, by which labels and pictures are requested.
 
         Raises:
-            DataError: If a file is gone.
+            DataError: If a file no longer exists.
         """
         found = self._digests.get(row)
         if found is None:
@@ -112,11 +114,11 @@ class Catalogue:
         return found
 
     def row(self, digest: str) -> int | None:
-        """The first sample with that content, among those whose hash was asked for."""
+        """The first row with that content, among those hashed so far."""
         return self._rows.get(digest)
 
     def bytes_of_sample(self) -> int:
-        """About how much memory a sample takes as it is read."""
+        """Approximate memory of one sample when read."""
         if self.files is None:
             return 1 if self.samples is None else max(1, getattr(self.samples.X, "nbytes", len(self)) // len(self))
         sizes = []
@@ -132,7 +134,7 @@ class Catalogue:
         """A JPEG of a picture, or of the frames of a clip side by side.
 
         Raises:
-            DataError: If the sample is no picture, or cannot be decoded.
+            DataError: If the sample is not a picture, or cannot be decoded.
         """
         if self.files is not None:
             try:
@@ -141,11 +143,11 @@ class Catalogue:
                 raise DataError(f"{self.keys[row]} cannot be decoded ({error})") from None
         draw = drawings.DRAWINGS.get(self.on_page.shown_as)
         if draw is None:
-            raise DataError(f"{self.keys[row]} is no picture")
+            raise DataError(f"{self.keys[row]} is not a picture")
         return draw(self._array(row), side)
 
     def frames(self) -> int:
-        """Frames of a clip as `picture` shows them; 0 where the samples are no clips."""
+        """Number of frames of a clip as `picture` shows them; 0 if the samples are not clips."""
         if self.on_page.shown_as != "frames":
             return 0
         for row in range(min(PROBED, len(self))):
@@ -156,12 +158,12 @@ class Catalogue:
         return self._frames
 
     def summary(self, row: int) -> Any:
-        """What the gallery shows of a sample that is no picture: the start of a text, the first cells of a row."""
+        """A sample other than a picture as the gallery shows it: the start of a text, the first cells of a row."""
         whole = self.whole(row)
-        return whole[:QUOTED] if isinstance(whole, str) else whole and dict(list(whole.items())[:MOST_CELLS])
+        return whole[:QUOTED] if isinstance(whole, str) else whole and dict(list(whole.items())[:MAX_CELLS])
 
     def whole(self, row: int) -> Any:
-        """All of a text, or all cells of a row, as values that JSON can hold."""
+        """A whole text, or all cells of a row, as JSON values."""
         if self.samples is None or self.on_page.shown_as not in ("prose", "cells"):
             return None
         sample = one(self.samples.X, row)
@@ -176,7 +178,7 @@ class Catalogue:
             try:
                 return self.files[row].read_bytes()
             except OSError as error:
-                raise DataError(f"{self.keys[row]} is gone or cannot be read ({error.strerror})") from None
+                raise DataError(f"{self.keys[row]} no longer exists or cannot be read ({error.strerror})") from None
         assert self.samples is not None
         sample = one(self.samples.X, row)
         if self.on_page.shown_as == "prose":
@@ -188,7 +190,7 @@ class Catalogue:
 
 
 def part(X: Any, rows: list[int]) -> Any:
-    """Some samples of several; of an Arrow table no more is looked at than what lies between the first and the last."""
+    """Some of the samples; of an Arrow table, only what lies between the first and the last row is read."""
     if not hasattr(X, "slice") or not rows:
         return take(X, rows)
     low = min(rows)
@@ -196,20 +198,23 @@ def part(X: Any, rows: list[int]) -> Any:
 
 
 def one(X: Any, row: int) -> Any:
-    """One sample of several; of an Arrow table a slice, for `take` would copy all of its chunks."""
+    """One of the samples; of an Arrow table a slice, because `take` would copy all of its chunks."""
     return X.slice(row, 1) if hasattr(X, "slice") else take(X, [row])
 
 
 def cells(table: Any, row: int) -> dict[str, Any]:
-    """One row of a table or an array, by column, as values that JSON can hold."""
+    """One row of a table or an array by column, as JSON values."""
     if hasattr(table, "slice"):
         values = table.slice(row, 1).to_pylist()[0]
     else:
         values = {f"column {at}": value.item() for at, value in enumerate(np.asarray(table)[row])}
-    return {str(name): _plain(value) for name, value in values.items()}
+    return {str(name): json_value(value) for name, value in values.items()}
 
 
-def _plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
+    """A cell as a JSON value: NaN and infinity become None, dates and the like text."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)

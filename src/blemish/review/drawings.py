@@ -1,4 +1,4 @@
-"""Samples as pictures that a page may show: small JPEG and PNG files made by us, never a user's file as it is."""
+"""Samples as pictures for the page: small JPEG and PNG files made here, never a user's file as it is."""
 
 import io
 import tempfile
@@ -13,14 +13,14 @@ from PIL import ImageDraw
 from blemish.data.mapped import cache_folder
 
 HEAT = (230, 159, 0)
-"""Orange of Okabe and Ito, which colour-blind people tell from grey."""
-MOST_FRAMES = 32
+"""Okabe and Ito's orange, which colour-blind people can tell from grey."""
+MAX_FRAMES = 32
 DRAWN = 2
-"""In the names of thumbnails; raise it where samples are drawn otherwise."""
+"""Version in the names of thumbnails; increase it when samples are drawn differently."""
 
 
 def shrunk_file(path: Path, side: int) -> bytes:
-    """A picture file as a JPEG of at most `side` pixels a side.
+    """A picture file as a JPEG of at most `side` by `side` pixels.
 
     Raises:
         OSError: If it cannot be decoded.
@@ -34,12 +34,12 @@ def shrunk_file(path: Path, side: int) -> bytes:
 
 
 def drawn(image: np.ndarray, side: int, shape: tuple[int, int] | None = None) -> bytes:
-    """An array (channel, height, width) as a JPEG of at most `side` pixels a side; small ones are enlarged.
+    """An array (channel, height, width) as a JPEG of at most `side` by `side` pixels; small ones are enlarged.
 
     Args:
         image: The array.
-        side: Of a square that the picture fits into.
-        shape: Width and height of the picture that it stands for; None: its own.
+        side: Side of a square that the picture fits into.
+        shape: Width and height of the original picture; None: those of the array.
     """
     picture = _to_picture(image)
     if shape is not None:
@@ -57,9 +57,10 @@ def drawn(image: np.ndarray, side: int, shape: tuple[int, int] | None = None) ->
 def strip(clip: np.ndarray, side: int) -> bytes:
     """Frames (frame, channel, height, width) side by side, each in a square of `side`, as one JPEG.
 
-    One scale for all frames; at most 32 of them, evenly chosen. What is not square has bars of black.
+    All frames share one grey scale; at most 32 of them, evenly spaced, are shown. Frames that are not square get black
+    bars.
     """
-    chosen = clip[np.linspace(0, len(clip) - 1, min(len(clip), MOST_FRAMES)).round().astype(int)]
+    chosen = clip[np.linspace(0, len(clip) - 1, min(len(clip), MAX_FRAMES)).round().astype(int)]
     whole = _to_picture(np.concatenate(list(chosen), axis=-1))
     width = whole.width // len(chosen)
     sheet = Pillow.new(whole.mode, (side * len(chosen), side))
@@ -83,17 +84,17 @@ def curve(signal: Float[np.ndarray, "channel time"], side: int) -> bytes:
 
 
 def n_frames(clip: np.ndarray) -> int:
-    """Frames that `strip` shows."""
-    return min(len(clip), MOST_FRAMES)
+    """Number of frames that `strip` shows."""
+    return min(len(clip), MAX_FRAMES)
 
 
 def heat(error: Float[np.ndarray, "height width"], width: int, height: int) -> bytes:
-    """Errors as an orange PNG to lay over a picture of that size: where nothing is wrong it is transparent.
+    """Errors as an orange PNG overlay for a picture of that size, transparent where the error is small.
 
     Args:
-        error: >= 0; full colour stands for the 99.5th percentile and above.
-        width: Of the picture.
-        height: Of the picture.
+        error: Errors >= 0; full colour is the 99.5th percentile and above.
+        width: Width of the picture.
+        height: Height of the picture.
     """
     top = max(float(np.quantile(error, 0.995)), 1e-12)
     alpha = np.round(np.clip(error / top, 0, 1) ** 1.5 * 200).astype(np.uint8)
@@ -102,7 +103,7 @@ def heat(error: Float[np.ndarray, "height width"], width: int, height: int) -> b
 
 
 def fitting_size(width: int, height: int, side: int) -> tuple[int, int]:
-    """Width and height at which a picture fits into a square.
+    """Width and height of a picture scaled to fit into a square.
 
     Example:
         >>> fitting_size(200, 100, 50)
@@ -121,17 +122,17 @@ DRAWINGS: dict[str, Callable[[np.ndarray, int], bytes]] = {"picture": _alone, "f
 
 
 class Thumbnails:
-    """Small pictures, made once and kept outside the data folder.
+    """A cache of small pictures outside the data folder.
 
     Args:
-        folder: Where; None: 'blemish/thumbnails' in the user's cache folder.
+        folder: The cache; None: 'blemish/thumbnails' in the user's cache folder.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder() / "thumbnails"
 
     def get(self, digest: str, side: int, make: Callable[[], bytes]) -> bytes:
-        """The picture of a content hash, made if it is not there; a cache that cannot be written is done without."""
+        """The picture of a content hash, made if missing; if the cache cannot be written, it is made every time."""
         path = self.folder / digest[:2] / f"{digest[2:]}-{side}-{DRAWN}.jpg"
         try:
             return path.read_bytes()

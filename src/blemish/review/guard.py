@@ -1,4 +1,4 @@
-"""Closed by default: who may talk to the program at all. Pure ASGI, around everything else."""
+"""Access control: token, Host and Origin checks. Pure ASGI, wrapped around the application."""
 
 import hmac
 import ipaddress
@@ -12,8 +12,8 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MOST_BYTES = 2_000_000
-"""Of a request's body."""
+MAX_BYTES = 2_000_000
+"""Size limit of a request's body."""
 SAFE = ("GET", "HEAD")
 POLICY = "; ".join(
     [
@@ -41,14 +41,14 @@ HEADERS = [
 
 @dataclass(frozen=True)
 class Guard:
-    """Lets a request through if host, origin and token are right.
+    """Lets a request through if its host, origin and token are right.
 
     Attributes:
         inside: The application.
-        token: Made for this launch; it comes in the link and stays in a cookie.
-        port: Where the program listens.
+        token: Made for this launch; arrives in the link and is kept in a cookie.
+        port: Port that the program listens on.
         hosts: Names that the Host header may have, without port.
-        any_address: Whether any IP address will do as a host: no name server can turn one into another machine.
+        any_address: Whether any IP address is accepted as a host: DNS rebinding needs a name.
     """
 
     inside: Application
@@ -82,25 +82,25 @@ class Guard:
             await self._enter(given[-1], send)
             return
         if not self._is_known(headers):
-            await _answer(send, 401, "open the link that blemish printed: it holds the token of this launch")
+            await _answer(send, 401, "open the link that blemish printed: it contains the token of this launch")
             return
         await self.inside(scope, _limited(receive), _armoured(send))
 
     def _refused(self, scope: Scope, headers: dict[bytes, list[bytes]]) -> tuple[int, str] | None:
         hosts = headers.get(b"host", [])
         if len(hosts) != 1 or not self._is_ours(f"http://{hosts[0].decode('latin-1')}"):
-            return 421, "this name is not one that blemish answers to"
+            return 421, "unknown host name: open the page by the address that blemish printed"
         origins = headers.get(b"origin", [])
         own = f"http://{hosts[0].decode('latin-1')}"
         if any(origin.decode("latin-1") != own for origin in origins):
-            return 403, "another page may not talk to blemish"
+            return 403, "requests from other sites are refused"
         if scope["method"] not in SAFE and not origins:
-            return 403, "a change needs an Origin header, as browsers send it"
+            return 403, "requests that change something need an Origin header, as browsers send it"
         if headers.get(b"sec-fetch-site", [b"none"])[-1] not in (b"same-origin", b"none") and scope["path"] != "/":
-            return 403, "another page may not load parts of blemish"
+            return 403, "other sites may not load parts of this page"
         length = headers.get(b"content-length", [b"0"])[-1]
-        if not length.isdigit() or int(length) > MOST_BYTES:
-            return 413, f"a request may have {MOST_BYTES} bytes"
+        if not length.isdigit() or int(length) > MAX_BYTES:
+            return 413, f"a request may have at most {MAX_BYTES} bytes"
         return None
 
     def _is_ours(self, address: str) -> bool:
@@ -115,7 +115,7 @@ class Guard:
 
     async def _enter(self, given: str, send: Send) -> None:
         if not hmac.compare_digest(given.encode(), self.token.encode()):
-            await _answer(send, 401, "this link is of another launch; open the one that blemish printed last")
+            await _answer(send, 401, "this link belongs to an earlier launch; open the one that blemish printed last")
             return
         cookie = f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/"
         headers = [*HEADERS, (b"location", b"/"), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
@@ -129,11 +129,11 @@ class Guard:
 
 
 def allowed_hosts(host: str, own_names: Iterable[str]) -> tuple[frozenset[str], bool]:
-    """Names that the Host header may have, and whether any IP address will do.
+    """Names that the Host header may have, and whether any IP address is accepted.
 
     Args:
-        host: What the program was bound to.
-        own_names: Names of this machine, for when it is bound to all of its addresses.
+        host: Address that the program was bound to.
+        own_names: Names of this machine, used if it is bound to all of its addresses.
 
     Example:
         >>> sorted(allowed_hosts("127.0.0.1", ["desk"])[0])
@@ -156,14 +156,14 @@ def _is_address(host: str) -> bool:
 
 
 def _limited(receive: Receive) -> Receive:
-    """A body that lied about its length, or told none, ends as if the sender had gone."""
+    """Cut off a body that is longer than declared, as if the sender had disconnected."""
     seen = 0
 
     async def limited() -> Any:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if seen > MOST_BYTES else message
+        return {"type": "http.disconnect"} if seen > MAX_BYTES else message
 
     return limited
 

@@ -1,4 +1,4 @@
-"""Start the program: bind, print the link, serve until it is stopped."""
+"""Start the page: bind a port, print the link, serve until stopped."""
 
 import getpass
 import secrets
@@ -16,14 +16,14 @@ from blemish.review.service import make_service
 from blemish.review.session import Review
 
 PORT = 8765
-"""Always the same where it is free: a page keeps its unsaved marks by address, so it finds them after a restart."""
+"""The same at every start if it is free: browsers store unsaved marks by address, so a restarted page finds them."""
 
 
 def bind(host: str, port: int | None) -> socket.socket:
-    """A socket that listens; without a port `PORT`, or the next free one.
+    """A listening socket; without a port on `PORT`, or the next free one.
 
     Raises:
-        ConfigError: If the address or port cannot be had.
+        ConfigError: If the address or port is not available.
     """
     tried = [port] if port is not None else range(PORT, PORT + 20)
     reason: object = ""
@@ -46,15 +46,15 @@ def bind(host: str, port: int | None) -> socket.socket:
 def serve(
     review: Review, host: str, port: int | None, *, browser: bool, say: Callable[[str], Any], token: str | None = None
 ) -> None:
-    """Serve until the process is told to stop.
+    """Serve until the process is stopped.
 
     Args:
-        review: The loop.
+        review: The labelling loop.
         host: Address to bind.
         port: Port, 0 for any free one; None: `PORT`.
         browser: Whether to open the page.
         say: Prints a line.
-        token: None: a new one.
+        token: Access token; None: a new one.
     """
     listening = bind(host, port)
     taken = listening.getsockname()[1]
@@ -65,8 +65,8 @@ def serve(
     guard = Guard(make_service(review, Thumbnails(), user()), token, taken, hosts, any_address)
     if host not in ("127.0.0.1", "localhost", "::1"):
         say(
-            f"note: listening on {host}: everyone who can reach this machine and has the link sees the data and can "
-            "label; the connection is not encrypted, so use it in a network that you trust, or through a tunnel"
+            f"note: listening on {host}: everyone who can reach this machine and has the link can see and label the "
+            "data; the connection is not encrypted, so use it in a trusted network or through a tunnel"
         )
     say(f"review: {link}")
     if browser:
@@ -75,14 +75,14 @@ def serve(
     try:
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
-        say(f"stopped; labels are in {review.ledger.name}")
+        say(f"stopped; labels are stored in {review.ledger.name}")
     finally:
         listening.close()
         review.stop()
 
 
 def user() -> str:
-    """Who started the program."""
+    """Name of the user who started the program."""
     try:
         return getpass.getuser()[:100] or "someone"
     except (KeyError, OSError):

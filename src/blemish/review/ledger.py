@@ -1,4 +1,4 @@
-"""The label store: an append-only history on SQLite or PostgreSQL."""
+"""The label database: an append-only history in SQLite or PostgreSQL."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -33,14 +33,14 @@ from blemish.review.marks import Mark, Saved
 
 VERSION = 1
 WAIT = 5.0
-"""Seconds to wait for a database that another program holds."""
+"""Seconds to wait for a database locked by another program."""
 PAGE = 10_000
-_LOCK = 4_202_611_247  # an arbitrary number that all Blemish programs lock on in PostgreSQL
-_ASKED = 500  # ids in one question: SQLite takes at most 999 parameters in old versions
+_LOCK = 4_202_611_247  # an arbitrary number: the advisory lock of all Blemish programs in PostgreSQL
+_IDS_PER_QUERY = 500  # old versions of SQLite accept at most 999 parameters
 
 
 class Unsaved(LabelError):
-    """Marks could not be written; whoever holds them should keep them and try again.
+    """Marks could not be written; the sender should keep them and try again.
 
     Attributes:
         full: Whether the disk is full.
@@ -52,13 +52,13 @@ class Unsaved(LabelError):
 
 
 class Ledger:
-    """Marks in a database. Nothing is ever changed or deleted; an undo is an entry, too.
+    """Marks in a database. Nothing is ever changed or deleted; an undo is an entry of its own.
 
-    Writers take turns, so entries become visible in the order of their places: whoever has seen all up to a place need
-    only ask for later ones.
+    Writers take turns, so entries become visible in the order of their places: a reader who has seen all entries up to
+    a place only needs later ones.
 
     Args:
-        address: A file for SQLite, made where it is missing, or a URL such as 'postgresql://user@host/database'.
+        address: A file for SQLite, created if missing, or a URL such as 'postgresql://user@host/database'.
 
     Raises:
         LabelError: If the database cannot be opened, is locked, or belongs to another program.
@@ -83,17 +83,17 @@ class Ledger:
         return self._engine.url.render_as_string(hide_password=True) if "://" in self.address else self.address
 
     def write(self, marks: Sequence[Mark]) -> int:
-        """Store marks, all or none, and come back when they are durable.
+        """Store marks, all or none; returns when they are durable.
 
         Args:
-            marks: Those already stored, by id, are passed over: sending again is harmless.
+            marks: Marks whose ids are stored already are skipped: sending twice is harmless.
 
         Returns:
             How many were new.
 
         Raises:
-            Unsaved: If the database is locked or away, or the disk is full.
-            LabelError: If an id is taken by another mark.
+            Unsaved: If the database is locked or not reachable, or the disk is full.
+            LabelError: If an id belongs to a different mark.
         """
         if not marks:
             return 0
@@ -103,7 +103,7 @@ class Ledger:
             for mark in marks:
                 before = known.get(mark.id) or new.get(mark.id)
                 if before not in (None, mark):
-                    raise LabelError(f"mark {mark.id!r} is stored already and says something else; give it a new id")
+                    raise LabelError(f"a different mark {mark.id!r} is already stored; use a new id")
                 if before is None:
                     new[mark.id] = mark
             if new:
@@ -117,7 +117,7 @@ class Ledger:
         """Entries after a place, oldest first.
 
         Raises:
-            Unsaved: If the database is locked or away.
+            Unsaved: If the database is locked or not reachable.
         """
         asked = select(self._table).where(self._table.c.place > place).order_by(self._table.c.place).limit(most)
         with self._told(), self._engine.connect() as connection:
@@ -125,7 +125,7 @@ class Ledger:
         return [Saved(r["place"], Mark(**{f.name: r[f.name] for f in fields(Mark)}), r["saved"]) for r in rows]
 
     def everything(self) -> Iterator[Saved]:
-        """The whole history, oldest first, a page at a time."""
+        """The whole history, oldest first, read one page at a time."""
         place = 0
         while entries := self.since(place):
             yield from entries
@@ -139,13 +139,13 @@ class Ledger:
         return [Saved(r["place"], Mark(**{f.name: r[f.name] for f in fields(Mark)}), r["saved"]) for r in rows]
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._engine.dispose()
 
     def _known(self, connection: Connection, ids: list[str]) -> dict[str, Mark]:
         known = {}
-        for start in range(0, len(ids), _ASKED):
-            asked = select(self._table).where(self._table.c.id.in_(ids[start : start + _ASKED]))
+        for start in range(0, len(ids), _IDS_PER_QUERY):
+            asked = select(self._table).where(self._table.c.id.in_(ids[start : start + _IDS_PER_QUERY]))
             for row in connection.execute(asked).mappings():
                 known[row["id"]] = Mark(**{f.name: row[f.name] for f in fields(Mark)})
         return known
@@ -160,14 +160,14 @@ class Ledger:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """The database's errors in our words."""
+        """Turn errors of the database into our own."""
         try:
             yield
         except (DBAPIError, SqliteError) as error:
             raise _in_words(self.name, str(getattr(error, "orig", error)).strip()) from None
 
     def _let_readers_in(self) -> None:
-        """SQLite's WAL lets people read while one writes; it stays with the file, so only a file of ours gets it."""
+        """Turn on SQLite's WAL, so that people can read while one writes; it persists, so only our own files get it."""
         if self._engine.dialect.name == "sqlite":
             with self._told(), closing(self._engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA journal_mode=WAL")
@@ -178,19 +178,20 @@ class Ledger:
         if not there & ours:
             if there and self._engine.dialect.name == "sqlite":
                 raise LabelError(
-                    f"{self.name} is a database of another program (it has a table {sorted(there)[0]!r}); name another "
-                    "file with --labels"
+                    f"{self.name} is the database of another program (it has a table {sorted(there)[0]!r}); choose "
+                    "another file with --labels"
                 )
             self._table.metadata.create_all(connection)
             connection.execute(self._facts.insert(), [{"name": "version", "value": str(VERSION)}])
             return
         columns = {c["name"] for c in inspect(connection).get_columns(self._table.name)} if ours <= there else set()
         if columns != {c.name for c in self._table.columns}:
-            raise LabelError(f"{self.name} has tables named as ours that are not ours; use another database")
+            raise LabelError(f"{self.name} has tables with our names but a different layout; use another database")
         facts = {row.name: row.value for row in connection.execute(self._facts.select())}
         if facts.get("version") != str(VERSION):
             raise LabelError(
-                f"{self.name} is of version {facts.get('version')}, this Blemish writes {VERSION}; use the newer one"
+                f"{self.name} has version {facts.get('version')}, but this Blemish writes version {VERSION}; "
+                "use a newer Blemish"
             )
 
 
@@ -222,16 +223,16 @@ def _open(address: str) -> Engine:
             url = make_url(address)
         except ArgumentError:
             raise LabelError(
-                f"--labels {address!r} is no address; give a file, or postgresql://user@host/database"
+                f"--labels {address!r} is not a valid address; give a file, or postgresql://user@host/database"
             ) from None
         if url.drivername in ("postgresql", "postgres"):
             url = url.set(drivername="postgresql+psycopg")
         if not url.drivername.startswith(("postgresql", "sqlite")):
-            raise LabelError(f"--labels {url.drivername}://…: labels are kept in SQLite or PostgreSQL only")
+            raise LabelError(f"--labels {url.drivername}://…: labels can only be stored in SQLite or PostgreSQL")
     else:
         path = Path(address)
         if path.is_dir() or not path.resolve().parent.is_dir():
-            raise LabelError(f"labels cannot be kept in {address}: it must be a file in a folder that exists")
+            raise LabelError(f"labels cannot be stored in {address}: it must be a file in an existing folder")
         url = URL.create("sqlite", database=str(path))
     try:
         options: dict[str, Any] = {"timeout": WAIT} if url.drivername.startswith("sqlite") else {"connect_timeout": 5}
@@ -245,8 +246,10 @@ def _open(address: str) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    """FULL: a commit is durable even if the power goes."""
-    connection.isolation_level = None  # we say BEGIN ourselves: the driver would begin too late for a turn
+    """FULL: a commit is durable even if power fails."""
+    connection.isolation_level = (
+        None  # we send BEGIN ourselves: the driver would begin too late to lock out other writers
+    )
     connection.execute("PRAGMA synchronous=FULL")
 
 
@@ -257,13 +260,11 @@ def _begin_sqlite(connection: Connection) -> None:
 def _in_words(name: str, reason: str) -> LabelError:
     low = reason.lower()
     if "disk is full" in low or "no space left" in low or "disk i/o" in low:
-        return Unsaved(
-            f"the disk that holds {name} is full ({reason}); make room, nothing that was saved is lost", full=True
-        )
+        return Unsaved(f"the disk of {name} is full ({reason}); free some space, nothing saved is lost", full=True)
     if "locked" in low:
-        return Unsaved(f"{name} is locked by another program for more than {WAIT:.0f} s; close it there")
+        return Unsaved(f"{name} has been locked by another program for more than {WAIT:.0f} s; close it there")
     if "not a database" in low or "malformed" in low:
-        return LabelError(f"{name} is no database of labels ({reason}); name another file with --labels")
+        return LabelError(f"{name} is not a Blemish label database ({reason}); choose another file with --labels")
     if "readonly" in low or "unable to open" in low or "permission" in low:
         return Unsaved(f"{name} cannot be written ({reason}); check its folder's permissions")
     return Unsaved(f"the database {name} cannot be reached ({reason.partition(chr(10))[0]})")

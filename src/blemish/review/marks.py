@@ -1,4 +1,4 @@
-"""What a person said about a sample, and what follows from all that was said: pure values, no database."""
+"""Marks: a person's judgement of a sample, and the labels that follow from all marks. Pure values, no database."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,9 +9,11 @@ from typing import Any
 from blemish.core.errors import LabelError
 
 WORDS = ("defect", "other", "normal")
-CODES = {None: 0, "normal": 1, "other": 2, "defect": 3, "conflict": 4}
-"""What is held of a sample, as a number."""
-MOST_IN_BATCH = 1000
+DISAGREEMENT = "conflict"
+"""The word for samples that people label differently, as the page's JSON and exported tables have it."""
+CODES = {None: 0, "normal": 1, "other": 2, "defect": 3, DISAGREEMENT: 4}
+"""Label of a sample → its number."""
+MAX_IN_BATCH = 1000
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _SAMPLE = re.compile(r"[0-9a-f]{32}")
 
@@ -21,15 +23,15 @@ class Mark:
     """One entry of the history; entries are never changed or deleted.
 
     Attributes:
-        id: Made by who marked, so that sending an entry twice stores it once.
+        id: Made by the sender, so that sending an entry twice stores it once.
         sample: Content hash of the sample, 32 hexadecimal digits; labels follow the content, not the path.
         key: The sample's name when it was marked: path or row.
         label: 'defect', 'other' or 'normal'; None for an undo.
         undoes: The entry that this one takes back, or None.
-        who: Who marked.
-        made: When, by the clock of who marked: ISO 8601 with a zone.
-        model: Which model's ranking they looked at; None before the first.
-        rank: Place of the sample in that ranking, from 1; None on the map.
+        who: Name of the person.
+        made: When, by that person's clock: ISO 8601 with a zone.
+        model: The model whose ranking the person saw; None before the first.
+        rank: The sample's rank there, from 1; None on the map.
     """
 
     id: str
@@ -49,7 +51,7 @@ class Saved:
 
     Attributes:
         place: Its number there; later entries have larger ones.
-        mark: What was said.
+        mark: The mark.
         saved: When it was committed, by the server's clock.
     """
 
@@ -59,7 +61,7 @@ class Saved:
 
 
 def to_mark(values: Any) -> Mark:
-    """Check what a page sent.
+    """Check a mark sent by a page.
 
     Args:
         values: An object with the fields of `Mark`.
@@ -104,26 +106,26 @@ def _need(kept: Any, name: str, values: dict[str, Any], expected: str) -> None:
 
 @dataclass
 class Opinions:
-    """What everyone holds of every sample, from the history so far; feed it the entries in the order of their places.
+    """Everyone's label of every sample, from the history so far; feed it the entries in the order of their places.
 
-    An undo takes back the one entry that it names, and only if its author is the same; what the author had said of the
-    sample before then holds again.
+    An undo takes back the one entry that it names, and only if its author is the same; the author's previous mark of
+    the sample is then valid again.
 
     Attributes:
-        place: Place of the last entry that was taken in.
+        place: Place of the last entry taken in.
     """
 
     place: int = 0
-    _said: dict[str, dict[str, list[Mark]]] = field(default_factory=dict)  # sample → who → marks that stand
+    _standing: dict[str, dict[str, list[Mark]]] = field(default_factory=dict)  # sample → who → valid marks
     _undone: set[tuple[str, str]] = field(default_factory=set)  # id and who took it back
 
     def take(self, entries: Iterable[Saved]) -> set[str]:
-        """Take in later entries, and say which samples they are about."""
+        """Take in later entries; returns the samples that they are about."""
         touched = set()
         for entry in entries:
             mark = entry.mark
             self.place = max(self.place, entry.place)
-            standing = self._said.setdefault(mark.sample, {}).setdefault(mark.who, [])
+            standing = self._standing.setdefault(mark.sample, {}).setdefault(mark.who, [])
             if mark.undoes is not None:
                 self._undone.add((mark.undoes, mark.who))
                 standing[:] = [m for m in standing if m.id != mark.undoes]
@@ -133,32 +135,32 @@ class Opinions:
         return touched
 
     def of(self, sample: str) -> dict[str, str]:
-        """Who holds a sample to be what."""
-        said = self._said.get(sample, {})
-        return {who: str(marks[-1].label) for who, marks in said.items() if marks}
+        """Each person's label of a sample."""
+        people = self._standing.get(sample, {})
+        return {who: str(marks[-1].label) for who, marks in people.items() if marks}
 
     def label(self, sample: str) -> str | None:
-        """The label that all who marked a sample agree on; 'conflict' where they do not; None without marks."""
+        """The label that everyone who marked a sample agrees on; `DISAGREEMENT` if they differ; None without marks."""
         words = set(self.of(sample).values())
-        return None if not words else words.pop() if len(words) == 1 else "conflict"
+        return None if not words else words.pop() if len(words) == 1 else DISAGREEMENT
 
     def standing(self) -> list[Mark]:
-        """The last mark of each person on each sample, undone ones left out."""
-        return [marks[-1] for people in self._said.values() for marks in people.values() if marks]
+        """The last mark of each person on each sample, without undone ones."""
+        return [marks[-1] for people in self._standing.values() for marks in people.values() if marks]
 
 
 def in_time(marks: Iterable[Mark]) -> list[Mark]:
-    """By the clock of who marked."""
+    """Marks in order of time, by the clocks of those who marked."""
     return sorted(marks, key=lambda mark: datetime.fromisoformat(mark.made))
 
 
 def found_by_mark(marks: Sequence[Mark]) -> list[tuple[int, int]]:
-    """Marks made and defects among them, after each mark, by the clock of who marked.
+    """Number of marks, and of defects among them, after each mark in order of time.
 
     Example:
-        >>> def said(label, made):
+        >>> def mark(label, made):
         ...     return Mark("m", "s", "k", label, None, "me", made)
-        >>> found_by_mark([said("defect", "2026-01-02T00:00:00Z"), said("normal", "2026-01-01T00:00:00Z")])
+        >>> found_by_mark([mark("defect", "2026-01-02T00:00:00Z"), mark("normal", "2026-01-01T00:00:00Z")])
         [(1, 0), (2, 1)]
     """
     found, points = 0, []

@@ -1,20 +1,25 @@
-"""One model's view of all samples, and what the marks say about it: pure values."""
+"""Scores of all samples by one model, and how the marks judge them: pure values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import beta
 
-from blemish.calibration.quality import fraction_below
+from blemish.core.metrics import fraction_below
+from blemish.data.mapped import mapped_array
+from blemish.review.embedding import Axes, embed, fit_embedding
 from blemish.review.marks import CODES, Mark, found_by_mark
-from blemish.review.suggestions import View
+from blemish.review.suggestions import Snapshot, plane
+
+if TYPE_CHECKING:
+    from blemish.scoring.scorer import Scores
 
 BUDGETS, TOP = (20, 50, 100), 50
 LAST, FEW, STABLE = 20, 1, 0.9
-"""Marking stops paying when the last 20 marks found at most one defect and nine tenths of the top stay."""
+"""Marking no longer pays when the last 20 marks found at most one defect and nine tenths of the top stayed."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +28,16 @@ class Ranking:
 
     Attributes:
         number: Counts rankings since the program started, from 1.
-        model: Names the model in marks: when and on how many labels it was fitted.
-        outlier: How unusual, shape (row,); NaN: not scored (yet), or unreadable.
-        defect: How much like the labelled defects; None where none are.
+        model: Name of the model in marks: when, and on how many labels, it was fitted.
+        outlier: Outlier scores, shape (row,); NaN: not scored (yet), or unreadable.
+        defect: Defect scores; None without labelled defects.
         probabilities: Of normal, other and defect, (row, 3).
-        plane: Place on the map, (row, 2).
+        plane: Coordinates on the map, (row, 2).
         order: Rows, highest score first, unscored ones last.
-        places: The place of each row in it, from 1.
-        view: What suggestions are made of; None: there are none.
-        scored: How many have a score.
-        glance: Whether the network alone made it, while the first model is fitted.
+        places: The rank of each row, from 1.
+        snapshot: Input of the suggestions; None: no suggestions.
+        scored: Number of rows with a score.
+        glance: Whether it is the preliminary ranking, by the network alone, while the first model is fitted.
     """
 
     number: int
@@ -43,18 +48,18 @@ class Ranking:
     plane: Float[np.ndarray, "row 2"]
     order: Int[np.ndarray, " row"]
     places: Int[np.ndarray, " row"]
-    view: View | None
+    snapshot: Snapshot | None
     scored: int
     glance: bool = False
 
     @property
     def score(self) -> Float[np.ndarray, " row"]:
-        """What the order is by."""
+        """The scores that define the order."""
         return self.outlier if self.defect is None else self.defect
 
 
 def places(order: Int[np.ndarray, " row"]) -> Int[np.ndarray, " row"]:
-    """The place of each row, from 1.
+    """The rank of each row, from 1.
 
     Example:
         >>> places(np.array([2, 0, 1])).tolist()
@@ -66,8 +71,64 @@ def places(order: Int[np.ndarray, " row"]) -> Int[np.ndarray, " row"]:
 
 
 def best_first(score: Float[np.ndarray, " row"]) -> Int[np.ndarray, " row"]:
-    """Rows by falling score, equal ones in their order, NaN last."""
+    """Rows by descending score, ties in their order, NaN last."""
     return np.argsort(np.where(np.isnan(score), np.inf, -score), kind="stable")
+
+
+class GrowingRanking:
+    """Scores of all samples by one model, as they come in page by page.
+
+    Args:
+        n: Number of samples.
+        with_defects: Whether the model has learnt from labelled defects.
+        glance: See `Ranking`.
+        model: See `Ranking`.
+    """
+
+    def __init__(self, n: int, model: str, *, with_defects: bool, glance: bool) -> None:
+        self._model, self._glance = model, glance
+        self._outlier, self._probabilities = np.full(n, np.nan), np.full((n, 3), np.nan)
+        self._defect = np.full(n, np.nan) if with_defects else None
+        self._plane, self._plane_axes = np.full((n, 2), np.nan), None
+        self._embedding: np.ndarray | None = None
+        self._axes: dict[str, Axes] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no score yet."""
+        return self._embedding is None
+
+    def add(self, rows: Sequence[int], found: "Scores") -> None:
+        """Take in the assessment of some rows; the first rows fix the axes of the map and of the embedding."""
+        self._outlier[rows], self._probabilities[rows] = found.outlier, found.probabilities
+        if self._defect is not None:
+            self._defect[rows] = found.defect
+        if self._embedding is None:
+            self._axes = fit_embedding(found)
+            width = sum(one.directions.shape[1] for one in self._axes.values())
+            self._embedding = mapped_array((len(self._outlier), width), np.float32)
+        self._embedding[rows] = embed(found, self._axes)
+        self._plane[rows], self._plane_axes = plane(found.codes, self._plane_axes)
+
+    def ranking(self, number: int) -> Ranking:
+        """The ranking by the scores so far; later rows do not change it."""
+        assert self._embedding is not None
+        outlier, probabilities = self._outlier.copy(), self._probabilities.copy()
+        defect = None if self._defect is None else self._defect.copy()
+        order = best_first(outlier if defect is None else defect)
+        return Ranking(
+            number=number,
+            model=self._model,
+            glance=self._glance,
+            outlier=outlier,
+            defect=defect,
+            probabilities=probabilities,
+            plane=self._plane.copy(),
+            order=order,
+            places=places(order),
+            snapshot=Snapshot(outlier, defect, probabilities, self._embedding),
+            scored=int((~np.isnan(outlier)).sum()),
+        )
 
 
 @dataclass(frozen=True)
@@ -76,11 +137,11 @@ class Point:
 
     Attributes:
         ranking: Its number.
-        marks: Marks that it learnt from.
+        marks: Marks that the model was fitted on.
         defects: Defects among these.
-        beaten: Share of ordinary rows that a labelled defect beats on average, by models that had not seen it; None
-            below four labelled defects.
-        kept: Share of the top of the ranking before that is still there; None for the first.
+        beaten: Fraction of normal rows ranked below a held-out labelled defect, on average; None below four labelled
+            defects.
+        kept: Fraction of the previous ranking's top that is still in the top; None for the first.
     """
 
     ranking: int
@@ -94,10 +155,10 @@ def point(det: Any, ranking: Ranking, before: Ranking | None, marks: Sequence[Ma
     """What a ranking adds to the learning curve.
 
     Args:
-        det: The detector behind it.
-        ranking: It.
-        before: The one before, or None.
-        marks: What it learnt from.
+        det: The detector that made the ranking.
+        ranking: The ranking.
+        before: The previous ranking, or None.
+        marks: The marks that the detector was fitted on.
         budget: Length of the top.
     """
     calibration = det.fitted_.calibration
@@ -109,7 +170,7 @@ def point(det: Any, ranking: Ranking, before: Ranking | None, marks: Sequence[Ma
 
 
 def precision(ranking: Ranking, codes: Int[np.ndarray, " row"], budget: int) -> dict[str, Any]:
-    """Defects among what is marked of the top, with the exact 90 % interval of Clopper and Pearson.
+    """Hit rate among the marked rows of the top, with the exact 90 % interval of Clopper and Pearson.
 
     Args:
         ranking: A ranking.
@@ -124,17 +185,17 @@ def precision(ranking: Ranking, codes: Int[np.ndarray, " row"], budget: int) -> 
 
 
 def advice(marks: Sequence[Mark], points: Sequence[Point]) -> str:
-    """Whether marking still pays, in one sentence."""
+    """One sentence: does marking still pay?"""
     curve = found_by_mark(marks)
     defects = curve[-1][1] if curve else 0
     if not curve:
-        return "Nothing is marked. Go through the first samples: d for your defect, o for an outlier that is not yours."
+        return "Nothing is marked yet. Go through the first samples: d marks your defect, o any other outlier."
     if not defects:
-        return "No defect is marked yet, so the ranking only says what is unusual. Mark one defect and refit."
+        return "No defect is marked yet, so samples are ranked by how unusual they are. Mark one defect and refit."
     if not points or points[-1].marks < len(marks):
-        return f"{len(marks)} marks, {defects} of them defects. Refit to see what they change."
+        return f"{len(marks)} marks, {defects} of them defects. Refit to update the ranking."
     if len(curve) < LAST:
-        return f"{len(marks)} marks, {defects} of them defects. Too few to tell whether marking pays; go on."
+        return f"{len(marks)} marks, {defects} of them defects. Too few to tell whether marking pays; keep marking."
     lately = defects - (curve[-LAST - 1][1] if len(curve) > LAST else 0)
     kept = points[-1].kept
     if lately <= FEW and kept is not None and kept >= STABLE:

@@ -1,4 +1,4 @@
-"""What the page may ask for, over HTTP. Samples go by the hash of their content, never by a path."""
+"""The page's HTTP interface. Samples are identified by the hash of their content, never by a path."""
 
 import tempfile
 from pathlib import Path
@@ -15,20 +15,20 @@ from blemish.core.version import __version__
 from blemish.review import answers, drawings
 from blemish.review.exports import write_export
 from blemish.review.ledger import Unsaved
-from blemish.review.marks import CODES, MOST_IN_BATCH, to_mark
+from blemish.review.marks import CODES, MAX_IN_BATCH, to_mark
 from blemish.review.session import Review
 
 HERE = Path(__file__).parent
 SIDES = (192, answers.LARGE_SIDE)
-"""Pixels a side of pictures that may be asked for: few, so that the cache stays small."""
-MOST_ITEMS = 500
+"""Allowed sizes of pictures in pixels: few, so that the cache stays small."""
+MAX_ITEMS = 500
 FILTERS = ("all", "unmarked", "suggested", *(str(word) for word in CODES if word))
 TARGETS = ("recall", "precision", "false_positive_rate", "budget", "contamination")
 MEDIA = {
     ".blemish": "application/octet-stream",
     ".csv": "text/csv; charset=utf-8",
     ".parquet": "application/vnd.apache.parquet",
-    ".html": "application/octet-stream",  # never shown as a page of ours
+    ".html": "application/octet-stream",  # a download, never shown as a page of ours
 }
 FRESH = {"cache-control": "no-store"}
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
@@ -41,9 +41,9 @@ def make_service(review: Review, thumbnails: drawings.Thumbnails, user: str) -> 
     """The application, without its guard.
 
     Args:
-        review: The loop.
-        thumbnails: Where small pictures are kept.
-        user: Who marks, where the page does not say.
+        review: The labelling loop.
+        thumbnails: The cache of small pictures.
+        user: Author of marks that name none.
     """
     app = FastAPI(title="Blemish review", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.review, app.state.thumbnails, app.state.user = review, thumbnails, user
@@ -68,7 +68,7 @@ def page(request: Request) -> Response:
 
 @router.get("/api/state")
 def state(request: Request) -> Response:
-    """All but the samples: what is being done, counts, suggestions, the learning curve."""
+    """Everything except the samples: progress, counts, suggestions, the learning curve."""
     review = _review(request)
     review.sync()
     return JSONResponse({**answers.state(review), "user": request.app.state.user}, headers=FRESH)
@@ -77,8 +77,10 @@ def state(request: Request) -> Response:
 @router.get("/api/items")
 def items(request: Request, start: int = 0, count: int = 100, show: str = "all", by: str = "score") -> Response:
     """A page of the ranking."""
-    if start < 0 or not 0 < count <= MOST_ITEMS or show not in FILTERS or by not in ("score", "outlier"):
-        raise LabelError(f"start >= 0, count 1 to {MOST_ITEMS}, show {', '.join(FILTERS)}, by score or outlier")
+    if start < 0 or not 0 < count <= MAX_ITEMS or show not in FILTERS or by not in ("score", "outlier"):
+        raise LabelError(
+            f"expected start >= 0, count from 1 to {MAX_ITEMS}, show = {', '.join(FILTERS)}, by = score or outlier"
+        )
     review = _review(request)
     rows, ranking = answers.shown(review, show, by), review.ranking
     found = [answers.item(review, int(row)) for row in rows[start : start + count]]
@@ -88,13 +90,13 @@ def items(request: Request, start: int = 0, count: int = 100, show: str = "all",
 
 @router.get("/api/rows")
 def some_rows(request: Request, rows: str) -> Response:
-    """Samples by number, as the map knows them."""
+    """Samples by row number, as the map has them."""
     review, wanted = _review(request), rows.split(",")
-    if len(wanted) > MOST_ITEMS or not all(w.isascii() and w.isdigit() and len(w) < 12 for w in wanted):
-        raise LabelError(f"rows are at most {MOST_ITEMS} numbers with commas")
+    if len(wanted) > MAX_ITEMS or not all(w.isascii() and w.isdigit() and len(w) < 12 for w in wanted):
+        raise LabelError(f"expected rows: at most {MAX_ITEMS} numbers separated by commas")
     numbers = [int(w) for w in wanted]
     if max(numbers) >= len(review.catalogue):
-        raise LabelError(f"there are {len(review.catalogue)} rows")
+        raise LabelError(f"row {max(numbers)} does not exist: there are {len(review.catalogue)} rows")
     return JSONResponse({"items": [answers.item(review, row) for row in numbers]}, headers=FRESH)
 
 
@@ -106,7 +108,7 @@ def points(request: Request) -> Response:
 
 @router.get("/api/sample/{digest}")
 def sample(request: Request, digest: str) -> Response:
-    """All about one sample: reasons, history."""
+    """Everything about one sample: explanation, history."""
     review = _review(request)
     return JSONResponse(answers.detail(review, _row(review, digest)), headers=FRESH)
 
@@ -118,31 +120,31 @@ def picture(request: Request, digest: str, side: int = SIDES[0]) -> Response:
     row = _row(review, digest)
     side = answers.side_of(review.catalogue.on_page, side)
     if side not in (*SIDES, answers.STRIP_SIDE):
-        raise LabelError(f"side is one of {', '.join(map(str, SIDES))}")
+        raise LabelError(f"expected side: one of {', '.join(map(str, SIDES))}")
     made = request.app.state.thumbnails.get(digest, side, lambda: review.catalogue.picture(row, side))
     return Response(made, media_type="image/jpeg", headers=FOR_EVER)
 
 
 @router.get("/reconstruction/{digest}")
 def reconstruction(request: Request, digest: str) -> Response:
-    """What the network makes of a picture or clip."""
+    """The reconstruction of a picture or clip."""
     review = _review(request)
     return _picture_or_nothing(review.ask(answers.reconstructed, _row(review, digest)), "image/jpeg")
 
 
 @router.get("/heat/{digest}")
 def heat(request: Request, digest: str) -> Response:
-    """Where a picture reconstructs badly."""
+    """The reconstruction error of a picture."""
     review = _review(request)
     return _picture_or_nothing(review.ask(answers.heat, _row(review, digest)), "image/png")
 
 
 @router.post("/api/marks")
 async def marks(request: Request) -> Response:
-    """Store a batch; the answer comes when it is durable."""
+    """Store a batch of marks; answers when they are durable."""
     given = (await _json(request)).get("marks")
-    if not isinstance(given, list) or len(given) > MOST_IN_BATCH:
-        raise LabelError(f"marks are a list of at most {MOST_IN_BATCH}")
+    if not isinstance(given, list) or len(given) > MAX_IN_BATCH:
+        raise LabelError(f"expected a list of at most {MAX_IN_BATCH} marks")
     user = request.app.state.user
     taken = [to_mark({"who": user, **one} if isinstance(one, dict) else one) for one in given]
     new = await run_in_threadpool(_review(request).write, taken)
@@ -151,25 +153,27 @@ async def marks(request: Request) -> Response:
 
 @router.post("/api/refit")
 async def refit(request: Request) -> Response:
-    """Learn from the marks, in the background."""
+    """Refit with the marks, in the background."""
     await _json(request)
     return JSONResponse({"started": _review(request).refit()}, headers=FRESH)
 
 
 @router.post("/api/threshold")
 async def threshold(request: Request) -> Response:
-    """Cut elsewhere, without a refit."""
+    """Move the threshold, without a refit."""
     given = await _json(request)
     target, value = str(given.get("target")), given.get("value")
     if target not in TARGETS or isinstance(value, bool) or not isinstance(value, int | float):
-        raise LabelError(f"a threshold has a target ({', '.join(TARGETS)}) and a number, got {str(given)[:80]}")
+        raise LabelError(
+            f"expected a threshold with a target ({', '.join(TARGETS)}) and a value, got {str(given)[:80]}"
+        )
     promise = await run_in_threadpool(_review(request).set_threshold, target, float(value))
     return JSONResponse({"promise": promise}, headers=FRESH)
 
 
 @router.get("/api/export/{kind}")
 def export(request: Request, kind: str) -> Response:
-    """A file to take home."""
+    """A download."""
     with tempfile.TemporaryDirectory() as folder:
         path = write_export(_review(request), kind, Path(folder))
         made = path.read_bytes()
@@ -184,20 +188,20 @@ def _review(request: Request) -> Review:
 def _row(review: Review, digest: str) -> int:
     row = review.catalogue.row(digest)
     if row is None:
-        raise LabelError("there is no such sample here")
+        raise LabelError("unknown sample: reload the page")
     return row
 
 
 async def _json(request: Request) -> dict[str, Any]:
-    """A body that another page could not send without asking first: JSON, said to be JSON."""
+    """A JSON body, declared as JSON: other sites cannot send one without a preflight request."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise LabelError("a change is sent as application/json")
+        raise LabelError("the request must have the content type application/json")
     try:
         given = await request.json()
     except ValueError:
-        raise LabelError("the request is no JSON") from None
+        raise LabelError("the request is not valid JSON") from None
     if not isinstance(given, dict):
-        raise LabelError("the request is no JSON object")
+        raise LabelError("the request is not a JSON object")
     return given
 
 

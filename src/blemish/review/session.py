@@ -1,4 +1,4 @@
-"""The loop: fit in the background, rank, take marks, refit. One for each program, shared by all who look."""
+"""The labelling loop: fit in the background, rank, take marks, refit. One per program, shared by all open pages."""
 
 import copy
 import queue
@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,24 +17,21 @@ import pyarrow as pa
 
 from blemish.core.errors import BlemishError, DataWarning, QualityWarning
 from blemish.data.inputs import name_known
-from blemish.data.mapped import mapped_array
 from blemish.detector import DefectDetector
-from blemish.fitting.fit import run_job
-from blemish.modalities.features.feature_cache import FeatureCache, caching
+from blemish.modalities.features import FeatureCache, caching
 from blemish.review.catalogue import Catalogue
 from blemish.review.ledger import Ledger
-from blemish.review.looks import Axes, learn_looks, looks
-from blemish.review.marks import CODES, Mark, Opinions, in_time
-from blemish.review.ranking import TOP, Point, Ranking, best_first, places, point
-from blemish.review.suggestions import Suggestion, View, misses, plane, suggest
+from blemish.review.marks import CODES, DISAGREEMENT, Mark, Opinions, in_time
+from blemish.review.ranking import TOP, GrowingRanking, Point, Ranking, point
+from blemish.review.suggestions import Suggestion, misses, suggest
 
-LEAST_FITTED = 100
-MOST_BYTES = 2**30
-"""Of pictures that are kept for the next refit, and of what was said of them."""
+MIN_FITTED = 100
+MAX_BYTES = 2**30
+"""Of pictures kept for the next refit, and of their cached features."""
 PUBLISH = 4.0
-"""Seconds between two looks at a ranking that is not finished."""
+"""Seconds between two publications of a ranking that is still growing."""
 PATIENCE = {"glance": 5.0, "first": 25.0, "refit": 10.0}
-"""Seconds after which the training of a glance, of a first fit, and of a refit ends with the epoch."""
+"""Seconds after which training ends with the current epoch: of the preliminary ranking, a first fit and a refit."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +41,9 @@ class Status:
     Attributes:
         stage: 'waiting', 'hashing', 'reading', 'learning', 'scoring' or 'ready'.
         done: Steps done.
-        total: Of so many; 0: unknown.
-        error: What went wrong last, in words; empty: nothing.
-        notes: What the fit had to say.
+        total: Number of steps; 0: unknown.
+        error: The last error message; empty: none.
+        notes: Warnings of the fit.
     """
 
     stage: str = "waiting"
@@ -63,8 +60,8 @@ class Review:
         catalogue: The samples.
         ledger: The labels.
         det: A fitted model to start with; None: fit one.
-        seed: Of a new model, and of the samples that it learns from where there are many.
-        start: Whether to begin at once.
+        seed: Random seed of a new model, and of the choice of training samples where there are many.
+        start: Whether to start the background work at once.
     """
 
     def __init__(
@@ -90,7 +87,7 @@ class Review:
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._marking, self._asking, self._suggesting = threading.RLock(), threading.Lock(), threading.Lock()
         self._suggested: tuple[Any, list[Suggestion]] = (None, [])
-        self._cache = FeatureCache(MOST_BYTES)
+        self._cache = FeatureCache(MAX_BYTES)
         self._worker = threading.Thread(target=self._work, daemon=True)
         self._stopped = threading.Event()
         self.sync()
@@ -101,13 +98,13 @@ class Review:
     # Labels -------------------------------------------------------------------------------------------------------
 
     def write(self, marks: Sequence[Mark]) -> int:
-        """Store marks; what was stored counts at once. See `Ledger.write`."""
+        """Store marks; they take effect at once. See `Ledger.write`."""
         new = self.ledger.write(marks)
         self.sync()
         return new
 
     def sync(self) -> None:
-        """Take in what others marked since."""
+        """Take in marks that others made since."""
         with self._marking:
             while entries := self.ledger.since(self.opinions.place):
                 keys = {entry.mark.sample: entry.mark.key for entry in entries}
@@ -122,7 +119,7 @@ class Review:
             self.codes[row] = CODES[self.opinions.label(sample)]
 
     def _find(self, sample: str, key: str) -> int | None:
-        """The row with that content: by name where the content is still the same, else among those looked at."""
+        """The row with that content: by name if its content is unchanged, else among the rows hashed so far."""
         row = self.catalogue.row(sample)
         if row is not None:
             return row
@@ -133,12 +130,12 @@ class Review:
             return None
 
     def labels(self, rows: Sequence[int]) -> list[str | None]:
-        """For each of the rows 'defect', 'other', 'normal' or None; samples in conflict have none."""
+        """'defect', 'other', 'normal' or None per row; samples on which people disagree have no label."""
         words = [None, "normal", "other", "defect", None]
         return [words[code] for code in self.codes[list(rows)].tolist()]
 
     def marks(self) -> list[Mark]:
-        """The mark that each person holds of each sample of this data set."""
+        """The valid mark of each person on each sample of this data set."""
         with self._marking:
             return [mark for mark in self.opinions.standing() if self.catalogue.row(mark.sample) is not None]
 
@@ -149,7 +146,7 @@ class Review:
     # Work in the background ------------------------------------------------------------------------------------------
 
     def refit(self) -> bool:
-        """Learn from the marks; False where a fit is waiting already."""
+        """Refit with the marks, in the background; False if a refit is pending already."""
         if self._wanted:
             return False
         self._wanted = True
@@ -157,7 +154,7 @@ class Review:
         return True
 
     def stop(self) -> None:
-        """End the work soon; labels are safe at any moment."""
+        """Stop the background work; labels are safe at any moment."""
         self._stopped.set()
         self._tasks.put(None)
         if self._worker.is_alive():
@@ -166,7 +163,7 @@ class Review:
 
     @property
     def busy(self) -> bool:
-        """Whether something is being computed, or waits for it."""
+        """Whether something is being computed or is pending."""
         return self._wanted or self.status.stage not in ("ready", "waiting") or not self._tasks.empty()
 
     def _work(self) -> None:
@@ -181,9 +178,9 @@ class Review:
                 return
             except (BlemishError, MemoryError) as error:
                 self.status = Status("ready", error=str(error) or "out of memory")
-            except Exception as error:  # the page has to say it, the terminal has the rest
+            except Exception as error:  # the page shows the message, the terminal the traceback
                 traceback.print_exc(file=sys.stderr)
-                self.status = Status("ready", error=f"{type(error).__name__}: {error} (a bug; the terminal has more)")
+                self.status = Status("ready", error=f"{type(error).__name__}: {error} (a bug; see the terminal)")
 
     def _tell(self, stage: str, done: int = 0, total: int = 0) -> None:
         if self._stopped.is_set():
@@ -216,7 +213,7 @@ class Review:
         self._score()
 
     def _match(self) -> None:
-        """Find marked samples that were renamed since: by their content."""
+        """Find marked samples that have since been renamed, by their content."""
         if not self._lost:
             return
         for row in range(len(self.catalogue)):
@@ -231,17 +228,17 @@ class Review:
         self._lost.clear()
 
     def _choose(self) -> None:
-        """What to learn from: all, or where that is too much a random part and whatever is marked."""
+        """Choose the training samples: all, or, where these are too many, a random part and all marked ones."""
         n = len(self.catalogue)
-        most = min(self.catalogue.on_page.max_fitted, MOST_BYTES // self.catalogue.bytes_of_sample())
-        most = max(most, LEAST_FITTED)
+        most = min(self.catalogue.on_page.max_fitted, MAX_BYTES // self.catalogue.bytes_of_sample())
+        most = max(most, MIN_FITTED)
         if not self._fit_rows:
             chosen = np.arange(n)
             if n > most:
                 chosen = np.sort(np.random.default_rng(self._seed).permutation(n)[:most])
             self._X, self._fit_rows = self.catalogue.take(chosen.tolist())
         there = set(self._fit_rows)
-        more = [row for row in np.flatnonzero((self.codes > 0) & (self.codes < CODES["conflict"])).tolist()
+        more = [row for row in np.flatnonzero((self.codes > 0) & (self.codes < CODES[DISAGREEMENT])).tolist()
                 if row not in there]  # fmt: skip
         if more:
             X, rows = self.catalogue.take(more)
@@ -249,16 +246,16 @@ class Review:
 
     def _fitted(self, det: DefectDetector, how: str) -> DefectDetector:
         y = None if how == "glance" else np.array(self.labels(self._fit_rows), dtype=object)
-        job = det.begin_fit(self._X, y, warm_start=how == "refit")
+        fit = det.begin_fit(self._X, y, warm_start=how == "refit")
         history, start, patience = [], time.monotonic(), PATIENCE[how]
-        for record in run_job(job):
+        for record in fit.train():
             history.append(record)
             spent = (time.monotonic() - start) / patience
-            share = min(1.0, max(record.epoch / job.task.plan.epochs, spent))
-            self._tell("learning", round(100 * share), 100)
-            if spent >= 1:  # a first look in time is worth more than the last epochs; a refit goes on from here
+            progress = min(1.0, max(record.epoch / fit.task.plan.epochs, spent))
+            self._tell("learning", round(100 * progress), 100)
+            if spent >= 1:  # a ranking in time is worth more than the last epochs; a refit continues from here
                 break
-        det.end_fit(job, history)
+        det.end_fit(fit, history)
         name_known(det, [self.catalogue.keys[row] for row in self._fit_rows])
         run = {"data": self.catalogue.name, **self.catalogue.run}
         taken = sorted(self.catalogue.samples.columns) if self.catalogue.samples is not None else []
@@ -267,89 +264,70 @@ class Review:
             try:
                 det.set_threshold(**self.target)
             except BlemishError as error:
-                warnings.warn(f"the threshold is the default one again: {error}", QualityWarning, stacklevel=1)
+                warnings.warn(f"the threshold was reset to the default: {error}", QualityWarning, stacklevel=1)
                 self.target = {}
         return det
 
     def _score(self, *, glance: bool = False) -> None:
-        """Score what was learnt from first, for it is there already, then the rest page by page.
+        """Score the samples that were learnt from first, for they are in memory, then the rest page by page.
 
-        A glance stops after what was learnt from; it is no point of the learning curve, and the next ranking is shown
-        as it grows like a first one.
+        A glance stops after the first; it is not a point of the learning curve, and the next ranking is shown while it
+        grows, like a first one.
         """
         det, n = self.det, len(self.catalogue)
         assert det is not None
-        marks = self.marks()
-        outlier, probabilities = np.full(n, np.nan), np.full((n, 3), np.nan)
-        defect = np.full(n, np.nan) if det.fitted_.n_defects else None
-        lies: np.ndarray | None = None
-        own: dict[str, Axes] = {}
-        where = np.full((n, 2), np.nan)
-        axes, rest, done, shown = None, np.setdiff1d(np.arange(n), self._fit_rows), 0, time.monotonic()
-        pages: list[Any] = [self._fit_rows] if self._fit_rows else []
-        size = self.catalogue.on_page.at_once
-        if not glance:
-            pages += [rest[start : start + size] for start in range(0, len(rest), size)]
-        self._count += 1
-        now, what = datetime.now(UTC).isoformat(timespec="seconds"), "glance" if glance else "fit"
-        model = f"{what} {self._count} of {now} on {0 if glance else len(marks)} marks"
-        before = self.ranking if self.points else None
-        for at, page in enumerate(pages):
+        marks, before = self.marks(), self.ranking if self.points else None
+        name = self._name_model("glance" if glance else "fit", 0 if glance else len(marks))
+        growing = GrowingRanking(n, name, with_defects=bool(det.fitted_.n_defects), glance=glance)
+        done, shown = 0, time.monotonic()
+        for page in self._pages(glance):
             self._tell("scoring", done, n)
-            X, rows = (self._X, page) if page is self._fit_rows else self.catalogue.take(page.tolist())
-            if rows:
-                found = det.assess(X, views=True)
-                outlier[rows], probabilities[rows] = found.outlier, found.probabilities
-                if defect is not None:
-                    defect[rows] = found.defect
-                if lies is None:
-                    own = learn_looks(found)
-                    lies = mapped_array((n, sum(one.directions.shape[1] for one in own.values())), np.float32)
-                lies[rows] = looks(found, own)
-                where[rows], axes = plane(found.codes, axes)
-            done += len(page)
-            last = at == len(pages) - 1
-            if lies is not None and (last or (before is None and time.monotonic() - shown > PUBLISH)):
+            if not growing.empty and before is None and time.monotonic() - shown > PUBLISH:
+                self._publish(growing)
                 shown = time.monotonic()
-                score = outlier if defect is None else defect
-                order = best_first(score)
-                parts = outlier.copy(), None if defect is None else defect.copy(), probabilities.copy(), lies
-                self.ranking = Ranking(
-                    number=self._count,
-                    model=model,
-                    glance=glance,
-                    outlier=parts[0],
-                    defect=parts[1],
-                    probabilities=parts[2],
-                    plane=where.copy(),
-                    order=order,
-                    places=places(order),
-                    view=View(*parts),
-                    scored=int((~np.isnan(outlier)).sum()),
-                )
-                self._count += not last
-        if lies is None:
+            X, rows = (self._X, page) if page is self._fit_rows else self.catalogue.take(page)
+            if rows:
+                growing.add(rows, det.assess(X, views=True))
+            done += len(page)
+        if growing.empty:
             raise BlemishError(f"none of the {n} samples in {self.catalogue.name} can be used with this model")
-        assert self.ranking is not None
+        ranking = self._publish(growing)
         if not glance:
-            self.points.append(point(det, self.ranking, before, marks, TOP))
+            self.points.append(point(det, ranking, before, marks, TOP))
+
+    def _name_model(self, what: str, n_marks: int) -> str:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return f"{what} {self._count + 1} of {now} on {n_marks} marks"
+
+    def _pages(self, glance: bool) -> Iterator[list[int]]:
+        if self._fit_rows:
+            yield self._fit_rows
+        if not glance:
+            rest = np.setdiff1d(np.arange(len(self.catalogue)), self._fit_rows).tolist()
+            size = self.catalogue.on_page.at_once
+            yield from (rest[start : start + size] for start in range(0, len(rest), size))
+
+    def _publish(self, growing: GrowingRanking) -> Ranking:
+        self._count += 1
+        self.ranking = growing.ranking(self._count)
+        return self.ranking
 
     # Questions ---------------------------------------------------------------------------------------------------
 
     def suggestions(self) -> list[Suggestion]:
-        """What to mark next, given the present ranking and all marks up to now."""
+        """What to mark next, given the current ranking and all marks so far."""
         ranking = self.ranking
-        if ranking is None or ranking.view is None:
+        if ranking is None or ranking.snapshot is None:
             return []
-        asked = ranking.number, self.opinions.place
+        state = ranking.number, self.opinions.place
         with self._suggesting:
-            if self._suggested[0] != asked:
-                said = [str(mark.label) for mark in in_time(self.marks())]
-                self._suggested = asked, suggest(ranking.view, self.codes.copy(), misses(said))
+            if self._suggested[0] != state:
+                labels = [str(mark.label) for mark in in_time(self.marks())]
+                self._suggested = state, suggest(ranking.snapshot, self.codes.copy(), misses(labels))
             return self._suggested[1]
 
     def ask(self, question: Callable[[DefectDetector, Any], Any], row: int) -> Any:
-        """Ask the present model something about one sample; None where there is no model or no such sample yet."""
+        """Put a question to the current model and one sample; None without a model or if the sample cannot be read."""
         det = self.det
         if det is None or not hasattr(det, "fitted_"):
             return None
@@ -360,7 +338,7 @@ class Review:
             return question(det, X)
 
     def set_threshold(self, target: str, value: float) -> str:
-        """Cut elsewhere; says what that promises. See `DefectDetector.set_threshold`."""
+        """Move the threshold; returns what it guarantees. See `DefectDetector.set_threshold`."""
         det = copy.copy(self.det)
         if det is None:
             raise BlemishError("there is no model yet; wait for the first fit")
@@ -368,32 +346,6 @@ class Review:
         det.set_threshold(**wanted)
         self.det, self.target = det, wanted
         return det.promise_.text
-
-    def table(self) -> pa.Table:
-        """All scores by sample, with what was marked.
-
-        Columns: the key, outlier_score, defect_score, p_normal, p_other, p_defect, label (predicted), marked.
-        """
-        det, ranking = self.det, self.ranking
-        if det is None or ranking is None:
-            raise BlemishError("there are no scores yet; wait for the first fit")
-        label = np.where(ranking.outlier > det.outlier_threshold_, 1, 0)
-        if ranking.defect is not None:
-            label[ranking.defect > det.threshold_] = 2
-        run, keys = self.catalogue.run, self.catalogue.keys
-        name = run.get("key") or ("path" if self.catalogue.samples is None or self.catalogue.samples.files else "row")
-        defect = np.full(len(label), np.nan) if ranking.defect is None else ranking.defect
-        floats = {"outlier_score": ranking.outlier, "defect_score": defect}
-        floats |= {f"p_{word}": ranking.probabilities[:, at] for at, word in enumerate(("normal", "other", "defect"))}
-        words = pa.array(["normal", "other", "defect"])
-        return pa.table(
-            {
-                name: pa.array(np.arange(len(keys)) if isinstance(keys, range) else list(keys)),
-                **{column: pa.array(values, mask=np.isnan(values)) for column, values in floats.items()},
-                "label": words.take(pa.array(label, mask=np.isnan(ranking.outlier))),
-                "marked": pa.array([None, *map(str, list(CODES)[1:])], pa.string()).take(pa.array(self.codes)),
-            }
-        )
 
 
 class _Stopped(Exception):

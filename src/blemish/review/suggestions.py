@@ -1,7 +1,8 @@
-"""What to mark next, and why: likely defects, the uncertain, the typical and the new. Pure functions over scores.
+"""What to mark next, and why: likely defects, uncertain, typical and new samples. Pure functions over scores.
 
-Each mark counts at once: what is likely is said by a Gaussian process over all marks, where samples lie as `looks` has
-it. The model's own score is not asked: it ranks better, and finds no faster. Measured by `benchmarks/labelling.py`.
+Each mark counts at once: likely defects come from a Gaussian process over all marks, in the space of `embed`. The
+model's own score is not used: it ranks better, but finds defects no faster. Measured by `benchmarks/labelling.py`;
+decisions.md 44, 50 and 58.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,30 +12,30 @@ from functools import cached_property, partial
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
-from blemish.review.marks import CODES
+from blemish.review.marks import CODES, DISAGREEMENT
 
-MOST = 12
+MAX_SUGGESTED = 12
 """Suggestions at a time."""
 UNUSUAL, HALF = 0.25, 0.5
-"""Shares of the samples, the most unusual, among which new ones are looked for."""
-MOST_COMPARED, MOST_NEAR = 2000, 20_000
+"""Fractions of the samples, the most unusual ones, among which new ones are searched."""
+MAX_COMPARED, MAX_NEAR = 2000, 20_000
 ALIKE = 20
-"""Samples are alike that are as near as the neighbour of this number is to most; of few samples, one in 30."""
+"""Samples are alike if they are as close as the median sample is to its n-th neighbour; of few samples, one in 30."""
 PATIENCE = 5
-"""Once a defect is known and so many marks in a row were none, every suggestion of that number looks elsewhere."""
+"""Once a defect is known: after this many marks in a row without one, every n-th suggestion looks elsewhere."""
 WIDTH, NOISE, EXPECTED = 6.0, 0.1, 0.1
-"""Of the Gaussian process: squared width of the kernel in units of `View.reach`, variance of a mark, and what is
-expected of the most unusual sample before anything is marked, where a defect is 1."""
+"""Of the Gaussian process: squared width of the kernel in units of `Snapshot.reach`, noise variance of a mark, and
+prior mean of the most unusual sample, where a defect is 1."""
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A sample to look at.
+    """A sample to inspect.
 
     Attributes:
-        row: Which.
+        row: Its row.
         kind: 'likely', 'uncertain', 'new' or 'typical'.
-        reason: One sentence.
+        reason: Why, in a few words.
     """
 
     row: int
@@ -43,46 +44,46 @@ class Suggestion:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class Snapshot:
     """All samples as one model sees them.
 
     Attributes:
-        outlier: How unusual; NaN: not scored, never suggested.
-        defect: How much like the labelled defects; None where the model has learnt from none.
+        outlier: Outlier scores; NaN: not scored, never suggested.
+        defect: Defect scores; None if the model was fitted without labelled defects.
         probabilities: Of normal, other and defect.
-        looks: Where samples lie among the others, see `looks`.
+        embedding: See `blemish.review.embedding.embed`; may lie on disk.
     """
 
     outlier: Float[np.ndarray, " row"]
     defect: Float[np.ndarray, " row"] | None
     probabilities: Float[np.ndarray, "row 3"]
-    looks: Float[np.ndarray, "row look"]
+    embedding: Float[np.ndarray, "row direction"]
 
-    def at(self, rows: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some look"]:
-        """Where some lie; all may lie on the disk."""
-        return np.asarray(self.looks[rows], dtype=np.float64)
+    def at(self, rows: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some direction"]:
+        """The embedding of some rows, in memory."""
+        return np.asarray(self.embedding[rows], dtype=np.float64)
 
     @cached_property
     def unusual(self) -> Int[np.ndarray, " some"]:
-        """Samples to compare, the most unusual first: of many the top and evenly some of the rest."""
+        """Samples to compare, the most unusual first: of many, the top and evenly spaced ones of the rest."""
         order = _best(self.outlier)
-        if len(order) <= MOST_COMPARED:
+        if len(order) <= MAX_COMPARED:
             return order
-        half = MOST_COMPARED // 2
+        half = MAX_COMPARED // 2
         rest = np.linspace(half, len(order) - 1, half).round().astype(int)
         return np.concatenate([order[:half], order[rest]])
 
     @cached_property
     def first(self) -> Int[np.ndarray, " some"]:
-        """Samples that may be likely: what the model puts first, in order of row."""
+        """Candidates for likely defects: the top of the model's rankings, in order of row."""
         if self.defect is None:
-            return np.sort(_best(self.outlier)[:MOST_NEAR])
-        half = MOST_NEAR // 2
+            return np.sort(_best(self.outlier)[:MAX_NEAR])
+        half = MAX_NEAR // 2
         return np.union1d(_best(self.outlier)[:half], _best(self.defect)[:half])
 
     @cached_property
     def place(self) -> Float[np.ndarray, " row"]:
-        """Share of the samples that are more unusual; 1 where not scored."""
+        """Fraction of the samples that are more unusual; 1 where not scored."""
         place, order = np.ones(len(self.outlier)), _best(self.outlier)
         place[order] = np.arange(len(order)) / max(len(order), 1)
         return place
@@ -105,28 +106,28 @@ class View:
 
 @dataclass
 class Choice:
-    """A choice that is being made.
+    """A choice in progress.
 
     Attributes:
-        view: What the model says.
-        labels: What people say now, see `CODES`.
-        taken: Rows that are suggested already.
+        snapshot: The samples as the model sees them.
+        labels: Current labels, see `CODES`.
+        taken: Rows already suggested.
     """
 
-    view: View
+    snapshot: Snapshot
     labels: Int8[np.ndarray, " row"]
     taken: set[int] = field(default_factory=set)
 
     @property
     def free(self) -> Bool[np.ndarray, " row"]:
-        """What may be suggested still."""
-        free = (self.labels == 0) & ~np.isnan(self.view.outlier)
+        """Which rows may still be suggested."""
+        free = (self.labels == 0) & ~np.isnan(self.snapshot.outlier)
         free[list(self.taken)] = False
         return free
 
     def marked(self, which: Bool[np.ndarray, " row"]) -> Int[np.ndarray, " some"]:
-        """Rows with a label and a place among some, at most so many."""
-        return np.flatnonzero(which & (self.labels > 0) & ~np.isnan(self.view.outlier))[-MOST_COMPARED:]
+        """The scored rows among `which` that have a label: the last `MAX_COMPARED`."""
+        return np.flatnonzero(which & (self.labels > 0) & ~np.isnan(self.snapshot.outlier))[-MAX_COMPARED:]
 
     def take(self, rows: Sequence[int], kind: str, reasons: Sequence[str]) -> list[Suggestion]:
         """Suggest rows."""
@@ -137,22 +138,24 @@ class Choice:
 Kind = Callable[[Choice, int], list[Suggestion]]
 
 
-def suggest(view: View, labels: Int8[np.ndarray, " row"], missed: int = 0, most: int = MOST) -> list[Suggestion]:
+def suggest(
+    snapshot: Snapshot, labels: Int8[np.ndarray, " row"], missed: int = 0, most: int = MAX_SUGGESTED
+) -> list[Suggestion]:
     """Samples to mark next, the best first, no sample twice.
 
-    Until a defect is known, what is asked is which *kind* of sample is meant: ones that stand for many take turns with
-    ones that are unlike all marked ones, and every other time what is unusual to the model counts for more, since it is
-    a help where it is right and a trap where it is wrong. Then the likeliest, and where these are no defects any more,
-    now and then a new, typical or uncertain one. Whose turn it is follows from the marks so far, so that who asks again
-    after each mark meets every kind.
+    Until a defect is known, the question is which *kind* of sample is meant: samples that represent many alternate with
+    samples unlike all marked ones, and every other time the outlier score counts for more, since it helps where it is
+    right and misleads where it is wrong. Afterwards the likeliest come first and, once these are no longer defects, now
+    and then a new, typical or uncertain one. Whose turn it is follows from the marks so far, so that somebody who asks
+    again after each mark meets every kind.
 
     Args:
-        view: What the model says.
-        labels: What people say now, see `CODES`.
-        missed: How many marks there were since the last defect, see `misses`.
-        most: How many at most.
+        snapshot: The samples as the model sees them.
+        labels: Current labels, see `CODES`.
+        missed: Number of marks since the last defect, see `misses`.
+        most: Maximal number of suggestions.
     """
-    choice = Choice(view, labels)
+    choice = Choice(snapshot, labels)
     if (labels == CODES["defect"]).any():
         turns: list[Kind] = [_after_a_defect(missed + at) for at in range(most)]
     else:
@@ -164,60 +167,60 @@ def suggest(view: View, labels: Int8[np.ndarray, " row"], missed: int = 0, most:
 
 
 def _after_a_defect(missed: int) -> Kind:
-    """Which kind is next when so many marks in a row were no defects."""
+    """The next kind after `missed` marks in a row that were not defects."""
     turn, likely_again = divmod(missed - PATIENCE, PATIENCE)
     return likely if turn < 0 or likely_again else (new, typical, uncertain)[turn % 3]
 
 
-def misses(said: Sequence[str]) -> int:
-    """How many labels at the end are no defects.
+def misses(labels: Sequence[str]) -> int:
+    """Number of labels at the end that are not 'defect'.
 
     Example:
         >>> misses(["other", "defect", "normal", "other"])
         2
     """
-    return next((at for at, label in enumerate(reversed(said)) if label == "defect"), len(said))
+    return next((at for at, label in enumerate(reversed(labels)) if label == "defect"), len(labels))
 
 
 def likely(choice: Choice, n: int) -> list[Suggestion]:
-    """What is most like the defects and least like all else that is marked; without a defect the most unusual.
+    """Samples most like the defects and least like everything else that is marked; without a defect the most unusual.
 
-    The mean of a Gaussian process, as in active search: a marked defect is 1, any other mark 0, and what lies far from
-    all marks is expected to be as much of a defect as it is unusual, by the square of its rank. The kernel is a
-    rational quadratic one, which is a mixture of Gaussians of all widths. Of many samples those are compared that the
-    model puts first, half of them by how unusual they are.
+    The posterior mean of a Gaussian process, as in active search: a marked defect is 1, any other mark 0, and far from
+    all marks the prior mean is the squared rank of the outlier score. The kernel is rational quadratic, which is a
+    mixture of Gaussians of all widths. Of many samples the top of the model's rankings is compared, half of it by
+    outlier score.
 
     Reference:
         Garnett, Krishnamurthy, Xiong, Schneider and Mann, "Bayesian optimal active search and surveying", 2012 (greedy
         search); Rasmussen and Williams, "Gaussian processes for machine learning", 2006, eq. 2.23 and 4.19.
     """
-    view, is_defect = choice.view, choice.labels == CODES["defect"]
+    snapshot, is_defect = choice.snapshot, choice.labels == CODES["defect"]
     if not choice.marked(is_defect).size:
-        rows = _best(np.where(choice.free, view.outlier, np.nan))[:n].tolist()
+        rows = _best(np.where(choice.free, snapshot.outlier, np.nan))[:n].tolist()
         return choice.take(rows, "likely", _ranked("most unusual", rows))
-    marked = choice.marked(choice.labels < CODES["conflict"])
-    rows, place = view.first, view.place
+    marked = choice.marked(choice.labels < CODES[DISAGREEMENT])
+    rows, place = snapshot.first, snapshot.place
     mean = posterior_mean(
-        _squares(view.at(rows), view.at(marked)) / view.reach,
-        _squares(view.at(marked), view.at(marked)) / view.reach,
+        _squares(snapshot.at(rows), snapshot.at(marked)) / snapshot.reach,
+        _squares(snapshot.at(marked), snapshot.at(marked)) / snapshot.reach,
         is_defect[marked] - _expected(place[marked]),
     )
     mean = np.where(choice.free[rows], _expected(place[rows]) + mean, np.nan)
     found = rows[_best(mean)][:n].tolist()
-    return choice.take(found, "likely", _ranked("most like your defects", found))
+    return choice.take(found, "likely", _ranked("closest match to your defects", found))
 
 
 def posterior_mean(
     to_marked: Float[np.ndarray, "row mark"], between: Float[np.ndarray, "mark mark"], y: Float[np.ndarray, " mark"]
 ) -> Float[np.ndarray, " row"]:
-    r"""Of a Gaussian process of mean 0, known with some noise at the marks.
+    r"""Posterior mean of a Gaussian process of prior mean 0, observed with noise at the marks.
 
     .. math:: K_{r m} (K_{m m} + \sigma^2 I)^{-1} y, \quad K = \frac{1}{1 + d^2 / w}
 
     Args:
-        to_marked: Squared distances.
-        between: Squared distances of the marks.
-        y: What was seen at the marks.
+        to_marked: Squared distances from rows to marks.
+        between: Squared distances between marks.
+        y: Observations at the marks.
     """
     noisy = 1 / (1 + between / WIDTH) + NOISE * np.eye(len(y))
     return np.asarray(1 / (1 + to_marked / WIDTH) @ np.linalg.solve(noisy, y))
@@ -228,19 +231,24 @@ def _expected(place: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
 
 
 def _ranked(what: str, rows: Sequence[int]) -> list[str]:
-    return [f"{what} of all not marked" if not at else f"number {at + 1} of those {what}" for at in range(len(rows))]
+    return [f"the {what}" if not at else f"{_ordinal(at + 1)} {what}" for at in range(len(rows))]
+
+
+def _ordinal(n: int) -> str:
+    ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"
 
 
 def uncertain(choice: Choice, n: int) -> list[Suggestion]:
-    """Where 'defect' and the likelier of the other two are closest; a mark there moves the border."""
-    p = choice.view.probabilities
-    if choice.view.defect is None:
+    """Samples for which 'defect' and the likelier of the other two are closest; a mark there moves the boundary."""
+    p = choice.snapshot.probabilities
+    if choice.snapshot.defect is None:
         return new(choice, n)
     rest = np.max(p[:, :2], axis=1)
     rows = _best(np.where(choice.free, -np.abs(p[:, 2] - rest), np.nan))[:n].tolist()
     words = ["normal", "other"]
     reasons = [
-        f"close to the border: defect {100 * p[row, 2]:.0f} %, "
+        f"close to the boundary: defect {100 * p[row, 2]:.0f} %, "
         f"{words[int(np.argmax(p[row, :2]))]} {100 * rest[row]:.0f} %"
         for row in rows
     ]
@@ -248,56 +256,56 @@ def uncertain(choice: Choice, n: int) -> list[Suggestion]:
 
 
 def new(choice: Choice, n: int, share: float = UNUSUAL) -> list[Suggestion]:
-    """Unusual samples far from all that is marked and from each other: what nobody has looked at.
+    """Unusual samples far from all marked ones and from each other: regions not inspected yet.
 
     Greedy farthest-first traversal (Gonzalez, 1985).
 
     Args:
-        choice: What is known.
+        choice: The choice in progress.
         n: How many.
-        share: The most unusual among which they are, in (0, 1].
+        share: Fraction of the samples, the most unusual, to choose from, in (0, 1].
     """
-    view = choice.view
-    order = _best(np.where(choice.free, view.outlier, np.nan))
-    few = order[: min(max(n, round(share * len(order))), MOST_COMPARED)]
+    snapshot = choice.snapshot
+    order = _best(np.where(choice.free, snapshot.outlier, np.nan))
+    few = order[: min(max(n, round(share * len(order))), MAX_COMPARED)]
     if not len(few):
         return []
-    z, known = view.at(few), _asked_about(choice)
-    nearest = _squares(z, view.at(known)).min(axis=1) if len(known) else np.full(len(few), np.inf)
+    z, known = snapshot.at(few), _covered(choice)
+    nearest = _squares(z, snapshot.at(known)).min(axis=1) if len(known) else np.full(len(few), np.inf)
     found = []
     for _ in range(min(n, len(few))):
         best = int(np.argmax(nearest))
         found.append(int(few[best]))
         nearest = np.minimum(nearest, _squares(z, z[best : best + 1])[:, 0])
         nearest[best] = -np.inf
-    return choice.take(found, "new", ["unusual, and unlike anything that is marked"] * len(found))
+    return choice.take(found, "new", ["unusual, and unlike anything you've marked"] * len(found))
 
 
 def typical(choice: Choice, n: int, power: float = 2.0) -> list[Suggestion]:
-    """Samples that stand for many unusual ones, none of which is like a marked one.
+    """Samples that represent many unusual ones, none of which is like a marked one.
 
-    Greedy facility location (Nemhauser, Wolsey and Fisher, 1978) with a Gaussian of the distance, weighed by a power
-    of how unusual a sample is by rank. Of many samples the most unusual and evenly some of the rest count.
+    Greedy facility location (Nemhauser, Wolsey and Fisher, 1978) with a Gaussian of the distance, weighted by a power
+    of the outlier score's rank. Of many samples, the most unusual and evenly spaced ones of the rest count.
 
     Args:
-        choice: What is known.
+        choice: The choice in progress.
         n: How many.
-        power: 0: all samples count alike.
+        power: 0: all samples have equal weight.
     """
-    view, rows = choice.view, choice.view.unusual
+    snapshot, rows = choice.snapshot, choice.snapshot.unusual
     able = choice.free[rows]
     if not able.any():
         return []
-    weight, alike = (1 - view.place[rows]) ** power, np.exp(-view.apart / view.reach)
-    covered, known = np.zeros(len(rows)), _asked_about(choice)
+    weight, alike = (1 - snapshot.place[rows]) ** power, np.exp(-snapshot.apart / snapshot.reach)
+    covered, known = np.zeros(len(rows)), _covered(choice)
     if len(known):
-        covered = np.exp(-_squares(view.at(rows), view.at(known)).min(axis=1) / view.reach)
+        covered = np.exp(-_squares(snapshot.at(rows), snapshot.at(known)).min(axis=1) / snapshot.reach)
     found, reasons = [], []
     for _ in range(min(n, int(able.sum()))):
         gain = np.where(able, weight @ np.maximum(alike - covered[:, None], 0), -np.inf)
         best = int(np.argmax(gain))
         found.append(int(rows[best]))
-        reasons.append(_stands_for(int((alike[:, best] > 0.5).sum()) - 1))
+        reasons.append(_represents(int((alike[:, best] > 0.5).sum()) - 1))
         covered = np.maximum(covered, alike[:, best])
         able[best] = False
     return choice.take(found, "typical", reasons)
@@ -307,18 +315,18 @@ SEARCH: tuple[Kind, ...] = (partial(typical, power=0.0), partial(new, share=UNUS
 """Turns until a defect is known."""
 
 
-def _stands_for(n: int) -> str:
-    return f"stands for {n} much like it, none of them marked" if n else "unlike the others, and not marked"
+def _represents(n: int) -> str:
+    return f"represents {n} similar, none marked yet" if n else "unlike the others, not marked yet"
 
 
-def _asked_about(choice: Choice) -> Int[np.ndarray, " some"]:
-    """Rows that are marked or suggested already, at most so many."""
+def _covered(choice: Choice) -> Int[np.ndarray, " some"]:
+    """Rows that are marked or suggested already: the last `MAX_COMPARED`."""
     marked = choice.marked(np.ones(len(choice.labels), dtype=bool))
-    return np.concatenate([marked, np.array(sorted(choice.taken), dtype=np.int64)])[-MOST_COMPARED:]
+    return np.concatenate([marked, np.array(sorted(choice.taken), dtype=np.int64)])[-MAX_COMPARED:]
 
 
 def _best(score: Float[np.ndarray, " row"]) -> Int[np.ndarray, " some"]:
-    """Rows by falling score, equal ones in their order, without those of score NaN."""
+    """Rows by descending score, ties in their order, without NaN."""
     return np.argsort(-score, kind="stable")[: int((~np.isnan(score)).sum())]
 
 
@@ -332,11 +340,11 @@ def _squares(
 def plane(
     codes: Float[np.ndarray, "row latent"], axes: tuple[np.ndarray, np.ndarray] | None = None
 ) -> tuple[Float[np.ndarray, "row 2"], tuple[np.ndarray, np.ndarray]]:
-    """Codes on their two principal axes, and these: their centre and directions (2, latent).
+    """Codes on their first two principal axes, and the axes: centre and directions (2, latent).
 
     Args:
         codes: Latent codes; NaN rows stay NaN.
-        axes: From an earlier call, to put more samples on the same map.
+        axes: From an earlier call, to place more samples on the same map.
     """
     if axes is None:
         known = codes[~np.isnan(codes).any(axis=1)]

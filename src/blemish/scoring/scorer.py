@@ -20,7 +20,7 @@ class Scores:
         outlier: How unusual, shape (row,).
         defect: How much like the labelled defects, shape (row,); None where none is labelled.
         probabilities: Of normal, other and defect, shape (row, 3).
-        codes: Shape (row, latent); None where they were not asked for.
+        codes: Shape (row, latent); (0, 0) where they were not asked for.
         feature_sets: What the modality computes in addition to the network, by name, each (row, feature); empty where
             they were not asked for.
     """
@@ -28,7 +28,7 @@ class Scores:
     outlier: Float[np.ndarray, " row"]
     defect: Float[np.ndarray, " row"] | None
     probabilities: Float[np.ndarray, "row 3"]
-    codes: Float[np.ndarray, "row latent"] | None = None
+    codes: Float[np.ndarray, "coded latent"] = field(default_factory=lambda: np.empty((0, 0)))
     feature_sets: Mapping[str, Float[np.ndarray, "row feature"]] = field(default_factory=dict)
 
     @property

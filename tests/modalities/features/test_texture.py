@@ -1,4 +1,4 @@
-"""Texture against its double loops."""
+"""Statistics of local filters."""
 
 import numpy as np
 import pytest

@@ -48,7 +48,7 @@ def test_a_toy_expert_fits_scores_and_is_kept_in_a_model_file(table_split, tmp_p
     for name, scores in det.scores(new).items():
         np.testing.assert_array_equal(again.scores(new)[name], scores)
     with pytest.raises(
-        ExportError, match=r"^expert 'toy' has no ONNX graph; leave it out .*, or score with the model file instead"
+        ExportError, match=r"^the expert 'toy' has no ONNX graph; leave it out .*, or score with the model file instead"
     ):
         again.export(tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()

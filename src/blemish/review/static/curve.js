@@ -22,10 +22,10 @@ export function drawCurve(state) {
     words(String(most), { x: WIDTH - 16, y: HEIGHT - 16, "text-anchor": "end" }),
     words("marks", { x: WIDTH / 2, y: HEIGHT - 8, "text-anchor": "middle" }),
     words(String(top), { x: LEFT - 8, y: 22, "text-anchor": "end" }),
-    words("dashed: every mark a defect", { x: WIDTH - 24, y: HEIGHT - LOW - 10, "text-anchor": "end" }),
+    words("dashed: every mark is a defect", { x: WIDTH - 24, y: HEIGHT - LOW - 10, "text-anchor": "end" }),
   );
   const last = found.length ? found[found.length - 1] : [0, 0];
-  find("found").setAttribute("aria-label", `Learning curve: ${last[1]} defects found by ${last[0]} marks`);
+  find("found").setAttribute("aria-label", `Learning curve: ${last[1]} defects found with ${last[0]} marks`);
   const cell = (text) => make("td", { class: "number" }, text);
   find("fits").replaceChildren(
     ...state.curve.map((fit) =>

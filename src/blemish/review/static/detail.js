@@ -1,12 +1,12 @@
-/** The sample under the cursor: at once what the gallery knows of it, a moment later why it is odd. */
+/** The sample under the cursor: at once what the gallery knows of it, a moment later why it is flagged. */
 import { get } from "./api.js";
 import { cellText, find, findAll, make, number, percent } from "./element.js";
 import { described, isDrawn, showFrame } from "./gallery.js";
 
-const REST = 140; // milliseconds that the cursor rests before the server is asked
+const REST = 140; // milliseconds that the cursor rests before the server is queried
 const RATE = 10; // frames a second
-const MOST_ODD = 3; // columns of a row that are marked as odd
-const AT_ONCE = 12; // columns of a row above the fold: what comes after them must be in reach
+const MAX_FLAGGED = 3; // columns of a row that are highlighted
+const AT_ONCE = 12; // columns of a row shown at once: what follows the table must stay within reach
 
 export class Detail {
   constructor() {
@@ -14,7 +14,7 @@ export class Detail {
     this.frames = 0;
     this.frame = 0;
     this.shownAs = "";
-    this.unfolded = false; // all columns of a row; stays from sample to sample
+    this.unfolded = false; // whether all columns of a row are shown; kept from sample to sample
   }
 
   show(item, ranking, force = false) {
@@ -48,7 +48,7 @@ export class Detail {
     try {
       detail = await get(`/api/sample/${item.id}`);
     } catch {
-      return; // the queue says when the server is away
+      return; // the queue reports that the server does not answer
     }
     if (this.item?.id !== item.id) return;
     if (detail.chances)
@@ -69,11 +69,11 @@ export class Detail {
     const figure = (caption, ...sources) =>
       make("figure", {}, make("div", { class: "frame" }, ...sources.map(([source, alt]) =>
         make("img", { src: source, alt, class: isClip ? "clip" : null, pointermove: (event) => this.scrub(event) }))), make("figcaption", {}, caption));
-    const seen = figure(isClip ? "clip: space plays" : this.shownAs, [`/picture/${item.id}${side}`, item.key]);
+    const seen = figure(isClip ? "clip (space plays it)" : this.shownAs, [`/picture/${item.id}${side}`, item.key]);
     if (!withModel) return box.replaceChildren(seen);
     const made = [`/reconstruction/${item.id}${stamp}`, `reconstruction of ${item.key}`];
-    const wrong = this.shownAs !== "picture" ? [] : [[`/heat/${item.id}${stamp}`, "where it is badly reconstructed, in orange"]];
-    box.append(figure(wrong.length ? "reconstruction, errors orange" : "reconstruction", made, ...wrong));
+    const wrong = this.shownAs !== "picture" ? [] : [[`/heat/${item.id}${stamp}`, "reconstruction error, in orange"]];
+    box.append(figure(wrong.length ? "what the model expected (differences in orange)" : "reconstruction", made, ...wrong));
   }
 
   content(value, reasons) {
@@ -81,14 +81,14 @@ export class Detail {
     box.replaceChildren();
     box.classList.toggle("document", typeof value === "string");
     if (typeof value === "string") {
-      const odd = new Set((reasons?.elements ?? []).map((one) => one.element.toLowerCase()));
-      for (const part of value.split(/([\p{L}\p{N}_]+)/u)) box.append(odd.has(part.toLowerCase()) ? make("mark", {}, part) : part);
+      const flagged = new Set((reasons?.elements ?? []).map((one) => one.element.toLowerCase()));
+      for (const part of value.split(/([\p{L}\p{N}_]+)/u)) box.append(flagged.has(part.toLowerCase()) ? make("mark", {}, part) : part);
     } else if (value) {
-      const odd = new Set((reasons?.elements ?? []).slice(0, MOST_ODD).map((one) => one.element));
-      const rows = Object.entries(value).sort(([a], [b]) => Number(odd.has(b)) - Number(odd.has(a))).map(([name, cell]) =>
-        make("tr", {}, make("th", { scope: "row" }, odd.has(name) ? make("mark", {}, name) : name), make("td", { class: "number" }, cellText(cell, 6))));
+      const flagged = new Set((reasons?.elements ?? []).slice(0, MAX_FLAGGED).map((one) => one.element));
+      const rows = Object.entries(value).sort(([a], [b]) => Number(flagged.has(b)) - Number(flagged.has(a))).map(([name, cell]) =>
+        make("tr", {}, make("th", { scope: "row" }, flagged.has(name) ? make("mark", {}, name) : name), make("td", { class: "number" }, cellText(cell, 6))));
       const shown = rows.length > AT_ONCE + 1 ? rows.splice(0, AT_ONCE) : rows.splice(0);
-      box.append(make("table", {}, make("caption", {}, "Row, odd columns first"), make("tbody", {}, ...shown)));
+      box.append(make("table", {}, make("caption", {}, "Row, unusual columns first"), make("tbody", {}, ...shown)));
       if (rows.length)
         box.append(make("details", { open: this.unfolded, toggle: (event) => (this.unfolded = event.target.open) },
           make("summary", {}, `${rows.length} more columns`), make("table", {}, make("tbody", {}, ...rows))));
@@ -103,8 +103,8 @@ export class Detail {
     if (found.elements.length) {
       const withValues = found.elements.some((one) => one.expected !== null);
       const falls = found.elements.some((one) => one.fall !== undefined);
-      const heads = ["what is odd", ...(withValues ? ["seen", "expected"] : []), falls ? "score falls by" : "share of error"];
-      const pictures = isDrawn(this.shownAs); // there the places are drawn, too
+      const heads = ["where", ...(withValues ? ["seen", "expected"] : []), falls ? "score drop" : "share of error"];
+      const pictures = isDrawn(this.shownAs); // there the places are drawn as well
       const rows = found.elements.slice(0, pictures ? 4 : undefined).map((one) =>
         make("tr", {}, make("th", { scope: "row" }, one.element),
           ...(withValues ? [make("td", {}, cellText(detail.whole?.[one.element] ?? one.seen, 3)), make("td", {}, one.chances ?? number(one.expected))] : []),
@@ -113,7 +113,7 @@ export class Detail {
     }
     const near = found.nearest_defects.length ? found.nearest_defects : found.nearest_normals;
     if (near.length)
-      box.append(make("p", { class: "soft" }, `nearest ${found.nearest_defects.length ? "labelled defects" : "ordinary samples"}: ${near.join(", ")}`));
+      box.append(make("p", { class: "soft" }, `nearest ${found.nearest_defects.length ? "labelled defects" : "normal samples"}: ${near.join(", ")}`));
   }
 
   past(detail) {
@@ -127,7 +127,7 @@ export class Detail {
     box.append(make("table", {}, make("caption", {}, "History"), make("tbody", {}, ...rows)));
   }
 
-  /** Space: play a clip; of a picture, hide and show where it is badly reconstructed. */
+  /** Space: play a clip; of a picture, show or hide the reconstruction error. */
   space() {
     if (this.frames > 1) return this.playing ? this.stop() : this.play();
     for (const image of findAll('#pictures img[src^="/heat/"]')) image.hidden = !image.hidden;

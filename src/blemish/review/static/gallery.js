@@ -1,14 +1,14 @@
-/** A list of any length, of which only what is seen exists. */
+/** A list of any length; only the visible cells exist. */
 import { cellText, find, make, number, percent } from "./element.js";
 
 const WIDTH = 148;
 const SPARE = 2; // rows above and below the window
-const CALM = 90; // milliseconds without scrolling before pictures are asked for, when it goes fast
-const FAST = 2.5; // pixels a millisecond
+const CALM = 90; // milliseconds without fast scrolling before pictures are requested
+const FAST = 2.5; // pixels per millisecond
 const TALLEST = 12e6; // pixels; browsers cut elements off at 17 to 33 million
 
 export class Gallery {
-  /** `source` gives `total`, `item(index)` and `want(from, to)`; `chosen(index)` is told of a click. */
+  /** `source` gives `total`, `item(index)` and `want(from, to)`; `chosen(index)` is called on a click. */
   constructor(source, chosen) {
     this.source = source;
     this.chosen = chosen;
@@ -17,13 +17,13 @@ export class Gallery {
     this.cells = [];
     this.cursor = 0;
     this.columns = 1;
-    this.wide = true; // until the kind of data is known: what is no picture must not be asked for one
+    this.wide = true; // until the kind of data is known: a sample that is not a picture must not be requested as one
     this.clip = 0;
-    this.top = 0; // pixels from the start of the list, as long as it really is
+    this.top = 0; // pixels from the start of the list at its real length
     this.at = 0;
-    this.squeeze = 1; // real pixels of the list for one of the scroll bar
+    this.squeeze = 1; // real pixels of the list per pixel of the scroll bar
     this.shift = 0;
-    this.placed = -2; // where the scroll bar was last put by us
+    this.placed = -2; // where we last put the scroll bar
     this.box.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.box.addEventListener("click", (event) => {
       const cell = event.target.closest(".cell");
@@ -33,7 +33,7 @@ export class Gallery {
     new ResizeObserver(() => this.measure()).observe(this.box);
   }
 
-  /** For rows of a table and texts the cells are wide, for pictures square. */
+  /** Cells are wide for rows of a table and texts, square for pictures. */
   shape(shownAs, frames) {
     this.wide = !isDrawn(shownAs);
     this.clip = frames;
@@ -65,7 +65,7 @@ export class Gallery {
   newCell() {
     const image = make("img", { alt: "", decoding: "async", draggable: "false" });
     image.addEventListener("error", () => {
-      image.style.visibility = "hidden"; // a broken file, found before the program has come to it
+      image.style.visibility = "hidden"; // a broken file that the program has not reached yet
     });
     const text = make("div", { class: "text" });
     const caption = make("div", { class: "caption" });
@@ -100,7 +100,7 @@ export class Gallery {
     });
   }
 
-  /** Every total or item may have changed. */
+  /** The total and every item may have changed. */
   refresh() {
     for (const cell of this.cells) cell.index = -1;
     this.draw();
@@ -185,8 +185,8 @@ export class Gallery {
       cell.image.hidden = asText;
     }
     cell.rank.textContent = item ? (item.rank ?? cell.index + 1) : "";
-    const [chance, unusual] = item && !this.wide ? brief(item) : [item ? described(item) : "", ""];
-    cell.score.textContent = chance;
+    const [probability, unusual] = item && !this.wide ? brief(item) : [item ? described(item) : "", ""];
+    cell.score.textContent = probability;
     cell.unusual.textContent = unusual;
     const label = item?.label ?? "";
     if (cell.label !== label) {
@@ -197,7 +197,7 @@ export class Gallery {
     cell.box.setAttribute("aria-label", item ? `${item.key}, rank ${item.rank ?? "none"}, ${label || "not marked"}` : "loading");
   }
 
-  /** The cursor goes at once; the page scrolls if it has to. */
+  /** Move the cursor at once; scroll if necessary. */
   go(index) {
     const before = this.cells[this.cursor % this.cells.length];
     this.cursor = Math.max(0, Math.min(this.source.total - 1, index));
@@ -245,7 +245,7 @@ export function summary(value) {
     .join("\n");
 }
 
-/** What fits below a picture: the chance of a defect, and how unusual it is. */
+/** What fits below a picture: the probability of a defect, and the outlier score. */
 function brief(item) {
   if (item.outlier === null || item.outlier === undefined) return ["not scored", ""];
   return item.defect === null ? ["unusual", number(item.outlier)] : [`${percent(item.chance)} defect`, number(item.outlier, 2)];

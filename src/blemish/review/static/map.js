@@ -1,13 +1,13 @@
-/** The map: a canvas of our own. The points are drawn once; hover, cursor and lasso are drawn over a copy of them. */
+/** The map, on a canvas. The points are drawn once; hover, cursor and lasso are drawn over a copy of them. */
 import { find } from "./element.js";
 
-const FIELDS = 5; // row, x, y, share (1 = top of the ranking), label
+const FIELDS = 5; // row, x, y, quantile (1 = top of the ranking), label
 const NAMES = ["not marked", "normal", "other", "defect", "conflict"];
 const REACH = 10;
 const PAD = 24;
 
 export class Chart {
-  /** `chosen(row)`, `selected(rows)` and `hovered(row or null)` are told what a person did. */
+  /** `chosen(row)`, `selected(rows)` and `hovered(row or null)` are called with what a person did. */
   constructor({ chosen, selected, hovered }) {
     this.canvas = find("map");
     this.context = this.canvas.getContext("2d");
@@ -102,7 +102,7 @@ export class Chart {
     return { labels: [null, of("--normal"), of("--other"), of("--defect"), of("--conflict")], soft: of("--soft"), accent: of("--accent"), ink: of("--ink"), paper: of("--paper") };
   }
 
-  /** The points: grey to blue by rank; marked ones larger, in their colour and shape, on top. */
+  /** Draw the points: grey to blue by rank; marked ones larger, in their colour and shape, on top. */
   repaint() {
     if (!this.x) return;
     this.palette = this.colours();
@@ -121,8 +121,8 @@ export class Chart {
       context.fillStyle = colour;
       context.beginPath();
       for (let at = 0; at < this.length; at++) {
-        const share = this.points[at * FIELDS + 3];
-        if (share < from || share >= to || this.points[at * FIELDS + 4] > 0) continue;
+        const quantile = this.points[at * FIELDS + 3];
+        if (quantile < from || quantile >= to || this.points[at * FIELDS + 4] > 0) continue;
         context.rect(this.x[at] - size / 2, this.y[at] - size / 2, size, size);
       }
       context.fill();
@@ -136,7 +136,7 @@ export class Chart {
     this.redraw();
   }
 
-  /** Colour is not the only difference: defects are discs, others triangles, normals rings, conflicts crosses. */
+  /** Colour is not the only difference: defects are discs, others triangles, normals rings, disagreements crosses. */
   shape(context, label, x, y, colour) {
     context.fillStyle = colour;
     context.strokeStyle = colour;

@@ -1,6 +1,6 @@
-/** Marks are written here first, and leave only when the server has said that they are durable.
+/** Marks are stored here first, and removed only when the server has confirmed that they are durable.
  *
- * Each mark has a key of its own in localStorage, so tabs do not overwrite each other's; sending one twice is harmless.
+ * Each mark has a key of its own in localStorage, so tabs do not overwrite each other's marks; sending one twice is harmless.
  */
 import { Away, Locked, Refused, post } from "./api.js";
 
@@ -9,7 +9,7 @@ const REFUSED = "blemish.refused.";
 const BATCH = 200;
 
 export class Queue {
-  /** `changed()` is told when the number of waiting marks may be another, `sent()` when the server has some more. */
+  /** `changed()` is called when the number of waiting marks may have changed, `sent()` when the server has stored some. */
   constructor(changed, sent) {
     this.changed = changed;
     this.sent = sent;
@@ -25,7 +25,7 @@ export class Queue {
     });
   }
 
-  /** Entries that are not confirmed, oldest first. */
+  /** Unconfirmed entries, oldest first. */
   waiting() {
     const found = [...this.memory.values()];
     for (let at = 0; at < localStorage.length; at++) {
@@ -87,9 +87,9 @@ export class Queue {
 
   failed(error, batch) {
     this.wait = Math.min(4000, Math.max(250, this.wait * 2));
-    if (error instanceof Away) this.trouble = "The server does not answer; marks are kept here and sent when it is back.";
+    if (error instanceof Away) this.trouble = "The server does not answer. Your marks are stored in this browser and sent when it is back.";
     else if (error instanceof Locked)
-      this.trouble = "The server was started again: open the link that it printed. Marks are kept here until then.";
+      this.trouble = "The server was restarted: open the link that it printed. Your marks are stored in this browser until then.";
     else if (error instanceof Refused && error.status !== 400) this.trouble = error.message;
     else if (error instanceof Refused && batch.length > 1) return 0;
     else if (error instanceof Refused) {
@@ -99,7 +99,7 @@ export class Queue {
     return this.wait;
   }
 
-  /** One of a batch is not to the server's liking: find it, so that it does not hold up the others. */
+  /** The server refuses one mark of a batch: find it, so that it does not hold up the others. */
   async oneByOne(batch) {
     for (const mark of batch) {
       try {
@@ -115,6 +115,6 @@ export class Queue {
   putAside(mark, words) {
     localStorage.setItem(REFUSED + mark.id, JSON.stringify({ mark, words }));
     this.remove(mark.id);
-    this.trouble = `The server refused the mark of ${mark.key}: ${words}`;
+    this.trouble = `The server refused the mark on ${mark.key}: ${words}`;
   }
 }

@@ -1,10 +1,10 @@
-/** The ranking as the gallery sees it: pages of it, fetched when they are looked at. */
+/** The ranking as the gallery sees it: pages, fetched when they come into view. */
 import { get } from "./api.js";
 
 const PAGE = 100;
 
 export class Ranking {
-  /** `arrived()` is called when items came; `labelOf(item)` says what this page knows better than the server. */
+  /** `arrived()` is called when items have come; `labelOf(item)` gives labels that the server may not have yet. */
   constructor(arrived, labelOf) {
     this.arrived = arrived;
     this.labelOf = labelOf;
@@ -20,7 +20,7 @@ export class Ranking {
     return this.pages.get(Math.floor(index / PAGE))?.[index % PAGE] ?? null;
   }
 
-  /** Where a sample is, among the pages that are here; -1: not here. */
+  /** Index of a sample among the pages loaded so far; -1: not loaded. */
   indexOf(id) {
     for (const [page, items] of this.pages) {
       const at = items.findIndex((item) => item.id === id);
@@ -29,7 +29,7 @@ export class Ranking {
     return -1;
   }
 
-  /** Everything may be different: what is here is shown until the new comes. */
+  /** Everything may have changed: the old pages are shown until the new ones come. */
   stale() {
     this.turn++;
     this.asked.clear();

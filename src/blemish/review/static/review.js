@@ -1,4 +1,4 @@
-/** The page: what a key, a click or the server's news does. */
+/** The page: what keys, clicks and news from the server do. */
 import { bytes, get, Locked, post, Refused } from "./api.js";
 import { drawCurve } from "./curve.js";
 import { Detail } from "./detail.js";
@@ -10,17 +10,17 @@ import { Ranking } from "./ranking.js";
 
 const VIEWS = ["gallery", "map", "curve"];
 const WORDS = { d: "defect", o: "other", n: "normal" };
-const MOST_ASKED = 400;
+const MAX_ROWS_PER_REQUEST = 400;
 
 let state = null;
 let view = "gallery";
-let current = null; // the sample that keys are about
+let current = null; // the sample that keys act on
 let away = "";
-let mapOf = ""; // what the map was drawn from
-let listed = ""; // what the lists were made from
+let mapOf = ""; // ranking and place that the map was drawn for
+let listed = ""; // what the lists beside the gallery show
 let marksSinceRefit = 0;
-const mine = new Map(); // sample → label that this page gave and the server may not have told yet
-const done = []; // what undo takes back
+const mine = new Map(); // sample → label given on this page that the server's answers may not contain yet
+const done = []; // marks, for undo
 
 const queue = new Queue(() => unsaved(), () => look());
 const ranking = new Ranking(() => arrived(), (item) => (mine.has(item.id) ? mine.get(item.id) : item.label));
@@ -88,9 +88,9 @@ function markCurrent(label) {
 async function markLasso(label) {
   const rows = lassoed;
   unselect();
-  for (let start = 0; start < rows.length; start += MOST_ASKED) {
-    const items = await itemsOf(rows.slice(start, start + MOST_ASKED));
-    if (!items) return trouble("The server does not answer; nothing of the selection was marked.");
+  for (let start = 0; start < rows.length; start += MAX_ROWS_PER_REQUEST) {
+    const items = await itemsOf(rows.slice(start, start + MAX_ROWS_PER_REQUEST));
+    if (!items) return trouble("The server does not answer; the rest of the selection was not marked.");
     mark(items, label);
   }
 }
@@ -196,21 +196,21 @@ async function loadMap() {
       if (item) chart.setLabel(item.row, label);
     }
     if (current) chart.setCursor(current.row);
-    find("legend").textContent = `${chart.length} samples · blue: top of the ranking · disc defect, triangle other, ring normal, cross conflict`;
+    find("legend").textContent = `${chart.length} samples · blue: top of the ranking · ● defect ▲ other ○ normal ✕ disagreement`;
   } catch {
-    // the next look at the state tries again
+    // the next poll of the state tries again
   }
 }
 
-// The server's news ---------------------------------------------------------------------------------------------------
+// Server's news -------------------------------------------------------------------------------------------------------
 
-const STAGES = { waiting: "waiting", hashing: "looking for marked samples", reading: "reading", learning: "learning", scoring: "scoring", ready: "ready" };
+const STAGES = { waiting: "waiting", hashing: "finding marked samples", reading: "reading", learning: "training", scoring: "scoring", ready: "ready" };
 
 let looking = false;
 let again = false;
 let later = 0;
 
-/** Ask for the state now, and from then on every few moments. */
+/** Fetch the state now, and from then on every few moments. */
 async function look() {
   again = looking;
   if (looking) return;
@@ -226,8 +226,8 @@ async function look() {
     if (state.status.busy) pause = 700;
   } catch (error) {
     away = error instanceof Locked
-      ? "The server was started again: open the link that it printed. Marks are kept here until then."
-      : error instanceof Refused ? error.message : "The server does not answer. You can go on marking: marks are kept here.";
+      ? "The server was restarted: open the link that it printed. Your marks are stored in this browser until then."
+      : error instanceof Refused ? error.message : "The server does not answer. You can keep marking: marks are stored in this browser.";
     pause = 1500;
   }
   trouble();
@@ -244,21 +244,21 @@ function news(before) {
     detail.frames = state.frames;
     gallery.shape(state.shown_as, state.frames);
   }
-  const share = !status.total ? "" : status.stage === "learning" ? ` ${status.done} %` : ` ${status.done} of ${status.total}`;
+  const progress = !status.total ? "" : status.stage === "learning" ? ` ${status.done} %` : ` ${status.done} of ${status.total}`;
   const ready = state.ranking ? `${state.ranking.scored} of ${state.samples} ranked${state.above === undefined ? "" : `, ${state.above} above the threshold`}` : `${state.samples} samples`;
-  find("stage").textContent = status.busy ? `${STAGES[status.stage]}${share}` : ready;
+  find("stage").textContent = status.busy ? `${STAGES[status.stage]}${progress}` : ready;
   find("progress").hidden = !status.busy;
   if (status.total) find("progress").value = status.done / status.total;
   else find("progress").removeAttribute("value");
   const c = state.counts;
-  find("counts").textContent = `${c.defect} defect, ${c.other} other, ${c.normal} normal${c.conflict ? `, ${c.conflict} in conflict` : ""}`;
+  find("counts").textContent = `${c.defect} defect, ${c.other} other, ${c.normal} normal${c.conflict ? `, ${c.conflict} disputed` : ""}`;
   find("advice").textContent = state.advice;
   find("promise").textContent = state.promise ?? "There is no model yet.";
   find("refit").disabled = !state.ranking && status.busy;
   const newRanking = before?.ranking?.number !== state.ranking?.number;
   if (newRanking || before?.place !== state.place || first) {
     const sent = new Set(queue.waiting().map((entry) => entry.mark.sample));
-    for (const id of mine.keys()) if (!sent.has(id)) mine.delete(id); // the server knows by now
+    for (const id of mine.keys()) if (!sent.has(id)) mine.delete(id); // the server has them by now
     ranking.stale();
     gallery.draw();
     if (!ranking.total) ranking.load(0);
@@ -286,10 +286,10 @@ function lists() {
         pictures && one.id ? make("img", { src: `/picture/${one.id}`, alt: "", class: state.frames ? "clip" : null }) : null,
         make("span", {}, one.key, make("small", {}, `${one.kind}: ${one.reason}`))))),
   );
-  const conflicts = state.conflicts ?? [];
-  find("conflicts-box").hidden = !conflicts.length;
+  const disputed = state.conflicts ?? [];
+  find("conflicts-box").hidden = !disputed.length;
   find("conflicts").replaceChildren(
-    ...conflicts.map((one) =>
+    ...disputed.map((one) =>
       make("li", {}, make("button", { type: "button", click: () => choose([one.row]) },
         make("span", {}, one.key, make("small", {}, Object.entries(one.people).map(([name, label]) => `${name}: ${label}`).join(" · ")))))),
   );
@@ -302,9 +302,9 @@ async function refit() {
     await post("/api/refit", {});
     say("refitting");
     state = { ...state, status: { ...state.status, busy: true } };
-    find("stage").textContent = "learning";
+    find("stage").textContent = "training";
   } catch (error) {
-    trouble(error instanceof Refused ? error.message : "The server does not answer; refit when it is back.");
+    trouble(error instanceof Refused ? error.message : "The server does not answer; refit once it is back.");
   }
 }
 
@@ -354,13 +354,13 @@ function pressed(event) {
   event.preventDefault();
 }
 
-// Beginning -----------------------------------------------------------------------------------------------------------
+// Start ---------------------------------------------------------------------------------------------------------------
 
 function remember(name, value) {
   try {
     localStorage.setItem(`blemish.${name}`, value);
   } catch {
-    // then it is asked again next time
+    // then it has to be set again next time
   }
 }
 

@@ -1,0 +1,198 @@
+"""What a fit on disk prepares: labels, scaling, and the rows as the network takes them, in one folder."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from blemish.core import store
+from blemish.core.errors import ArtifactError, ConfigError
+from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, check_trainable, to_groups
+from blemish.core.run_config import RunConfig
+from blemish.data.columns import frame_columns, is_frame
+from blemish.data.inputs import labels_for
+from blemish.data.sources import Samples
+from blemish.data.streams import Stream, placed
+from blemish.fitting.choices import choose_modality, seed_of
+from blemish.fitting.stream_sample import RandomSample
+from blemish.modalities.modality import FittedModality
+from blemish.training.shards import ShardedRows
+
+SAMPLED_ROWS, SAMPLED_IMAGES = 100_000, 2000
+"""What the scaling is learnt from; all rows where there are no more. A quantile of 100,000 rows is off by 0.5 % of the
+rows at most, with 99.9 % confidence (Dvoretzky, Kiefer and Wolfowitz, 1956)."""
+PREPARED, ROWS, CHECKPOINT = "prepared.safetensors", "rows.f32", "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What two passes over the data gave.
+
+    Attributes:
+        modality: The scaling.
+        name: Of the modality.
+        group: The rows' groups.
+        keys: The names of files; None: row numbers.
+        seed: Of the whole fit.
+        columns: A table's column names, or None.
+        skipped: Files that could not be decoded.
+    """
+
+    modality: FittedModality
+    name: str
+    group: Int[np.ndarray, " row"]
+    keys: list[str] | None
+    seed: int
+    columns: list[str] | None
+    skipped: list[str]
+
+
+def prepare(arguments: Mapping[str, Any], stream: Stream, run: RunConfig, state: Path) -> Prepared:
+    """Two passes over the data: labels and a sample from which the scaling is learnt, then the rows as float32.
+
+    Args:
+        arguments: `DefectDetector`'s, by name.
+        stream: The data.
+        run: Where the labels are.
+        state: Folder to write to; what an earlier fit left there is replaced once the first pass has succeeded.
+
+    Raises:
+        ArtifactError: If the folder holds something else, or cannot be made.
+        DataError: If the data cannot be used.
+        LabelError: If the labels cannot be used.
+    """
+    of = _fingerprint(arguments, run)  # now: data that change while they are read are not those that were read
+    part, seed = choose_modality(arguments["modality"], stream.modality), seed_of(arguments["random_state"])
+    labels = _Labels(run, stream)
+    sample = RandomSample(SAMPLED_IMAGES if stream.files else SAMPLED_ROWS, np.random.default_rng(seed))
+    skipped: list[str] = []
+    for samples in stream.chunks():
+        if len(samples):
+            labels.add(samples)
+            sample.add(samples.X)
+        skipped += samples.skipped
+    group = labels.groups()
+    check_trainable(group)
+    kept = sample.kept()
+    modality = part.make().fit(kept)
+    columns = frame_columns(kept) if is_frame(kept) else None
+    facts = {"modality": modality.state(), "keys": labels.keys, "seed": seed, "columns": columns, "skipped": skipped}
+    with _anew(state):
+        n = 0
+        for samples in stream.chunks():
+            if len(samples):
+                with placed(n):
+                    ShardedRows.append(state / ROWS, modality.to_tensor(samples.X))
+                n += len(samples)
+        store.write(state / PREPARED, {"group": group}, {"prepared": facts, "of": of})
+    return Prepared(modality, stream.modality, group, labels.keys, seed, columns, skipped)
+
+
+def read_prepared(arguments: Mapping[str, Any], modality: str, run: RunConfig, state: Path) -> Prepared:
+    """What `prepare` left in a folder.
+
+    Args:
+        arguments: `DefectDetector`'s, by name.
+        modality: The kind of data.
+        run: Where the data and labels are.
+        state: The folder.
+
+    Raises:
+        ConfigError: If there is none, or it is of other data, labels or arguments.
+    """
+    if not (state / PREPARED).is_file():
+        raise ConfigError(f"there is no unfinished fit in {state} to resume; leave out 'resume' to begin one")
+    arrays, manifest = store.read(state / PREPARED)
+    if manifest.get("of") != _fingerprint(arguments, run):
+        raise ConfigError(
+            f"the unfinished fit in {state} is of other data or arguments; give the same ones, or begin anew without "
+            "'resume'"
+        )
+    facts = dict(manifest["prepared"])
+    part = choose_modality(arguments["modality"], modality)
+    scaling = part.factory.fitted.from_state(facts.pop("modality"))
+    return Prepared(scaling, modality, arrays["group"], **facts)
+
+
+@contextmanager
+def _anew(state: Path) -> Iterator[None]:
+    """An empty folder in place of what an earlier fit left; removed if the block fails, as no fit can resume from it.
+
+    Raises:
+        ArtifactError: If there is something else, or the folder cannot be made.
+    """
+    names = [path.name for path in state.iterdir()] if state.is_dir() else []
+    foreign = [name for name in names if name not in (PREPARED, ROWS, CHECKPOINT) and not name.endswith(".part")]
+    if foreign:
+        raise ArtifactError(f"{state} holds {foreign[0]!r}, which no fit has put there; name another output")
+    shutil.rmtree(state, ignore_errors=True)
+    try:
+        state.mkdir()
+    except OSError as error:
+        raise ArtifactError(f"cannot make the folder {state}: {error.strerror}") from None
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(state, ignore_errors=True)
+        raise
+
+
+def _fingerprint(arguments: Mapping[str, Any], run: RunConfig) -> str:
+    """What must be the same for a fit to be resumed: data (by size and time), labels and arguments."""
+    path = Path(str(run.data))
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    facts = [
+        [len(files)],
+        [sum(file.stat().st_size for file in files)],
+        [max(file.stat().st_mtime_ns for file in files)],
+    ]
+    given = {name: value for name, value in run.given().items() if name not in ("output", "device")}
+    chosen = {name: repr(value) for name, value in arguments.items() if name != "verbose"}
+    return json.dumps([facts, given, chosen], sort_keys=True)
+
+
+class _Labels:
+    """Labels of a stream; those of a table as numbers of distinct values: ten million words are a gigabyte."""
+
+    def __init__(self, run: RunConfig, stream: Stream) -> None:
+        self._run, self._number_of, self._numbers = run, {}, []
+        self._n, self._kind = 0, stream.modality
+        self.keys: list[str] | None = [] if stream.files else None
+
+    def add(self, samples: Samples) -> None:
+        self._n += len(samples)
+        if self.keys is not None:
+            self.keys += samples.keys
+        elif self._run.labels is not None:
+            if self._run.labels not in samples.columns:
+                labels_for(samples, self._run)  # raises the error that names the columns there are
+            values = [None if v is None or v != v else v for v in samples.columns[self._run.labels]]
+            numbers = [self._number_of.setdefault(value, len(self._number_of)) for value in values]
+            self._numbers.append(np.array(numbers, dtype=np.int32))
+
+    def groups(self) -> Int[np.ndarray, " row"]:
+        if self.keys is not None:
+            words = labels_for(Samples(None, self.keys, self._kind, files=True), self._run)
+            group = to_groups(words, self._n)
+        elif self._run.labels is None:
+            words = labels_for(Samples(None, [], self._kind), self._run)
+            group = to_groups(words, self._n)
+        else:
+            values = list(self._number_of)
+            of_value = Samples(None, list(range(len(values))), self._kind, columns={self._run.labels: values})
+            group = to_groups(labels_for(of_value, self._run), len(values))[np.concatenate(self._numbers)]
+        group = group.astype(np.int8)  # eight bytes per row would be copied several times before the end
+        return group if self._run.limit_labels is None else _limited(group, self._run)
+
+
+def _limited(group: Int[np.ndarray, " row"], run: RunConfig) -> Int[np.ndarray, " row"]:
+    rng, limit = np.random.default_rng(run.random_state), run.limit_labels
+    for code in (NORMAL, OTHER, DEFECT):
+        group[rng.permutation(np.flatnonzero(group == code))[limit:]] = UNLABELLED
+    return group

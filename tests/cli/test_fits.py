@@ -1,0 +1,134 @@
+"""`blemish fit` and `demo` as a user meets them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pyarrow import csv
+
+from blemish import DefectDetector, load
+
+LABELS = ("--labels", "kind", "--defect", "leak", "--drop", "id")
+
+
+def test_fit_says_what_it_did(folder, blemish):
+    status, out, err = blemish("fit", folder / "train.parquet", *LABELS, "--epochs", 2, "-o", folder / "p.blemish")
+    assert status == 0, err
+    assert "fitted on 174 tabular samples (162 unlabelled, 12 defect)" in out
+    assert "wrote" in out
+
+
+def test_fit_of_a_single_row_fails_and_of_a_few_says_so(tmp_path, blemish):
+    (tmp_path / "one.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "few.csv").write_text("a,b\n1,2\n2,1\n3,2\n")
+    status, _, err = blemish("fit", tmp_path / "one.csv", "-o", tmp_path / "one.blemish")
+    assert (status, err.splitlines()) == (
+        1,
+        [
+            "error: found 1 sample to learn from, unlabelled or normal; a minimum of 2 is required, and with fewer "
+            "than 20 the scores say little"
+        ],
+    )
+    assert not (tmp_path / "one.blemish").exists()
+    assert blemish("fit", tmp_path / "one.csv", "-o", tmp_path / "one.blemish", "--out-of-core")[0] == 1
+    status, _, err = blemish("fit", tmp_path / "few.csv", "--epochs", 1, "-o", tmp_path / "few.blemish")
+    assert status == 0
+    assert "note: only 3 unlabelled or normal sample(s) to learn from" in err
+
+
+def test_an_image_folder_with_labels_from_folders_or_a_table(folder, blemish):
+    images = folder / "images"
+    fit = ("fit", images, "--epochs", 8, "--seed", 0, "-o", folder / "i.blemish")
+    status, out, err = blemish(*fit, "--defect-folder", "crack", "--limit-labels", 4)
+    assert status == 0, err
+    assert "fitted on 30 image samples (26 unlabelled, 4 defect)" in out
+    assert "skipped 1 that cannot be used: fine/broken.png" in err
+    top = json.loads(blemish("explain", folder / "i.blemish", images, "--top", 1, "--json")[1])[0]
+    assert Path(top["nearest_defect"]).parts[0] == "crack"  # a file that one can open, not the number of a row
+    assert (images / top["nearest_normal"]).exists()
+    status, out, err = blemish("score", folder / "i.blemish", images, "-o", folder / "i.csv")
+    assert status == 0, err
+    assert "skipped 1" in err
+    assert csv.read_csv(folder / "i.csv").column_names[0] == "path"
+    status, out, _ = blemish("evaluate", folder / "i.blemish", images, "--defect-folder", "crack", "--json")
+    assert json.loads(out)["defect_score"]["n"] == {"defect": 6, "fine": 24}
+    (folder / "names.csv").write_text("name,label\ntile0x.png,defect\ntile7x,normal\n")
+    status, out, err = blemish(*fit, "--labels", folder / "names.csv")
+    assert status == 0, err
+    assert "(28 unlabelled, 1 normal, 1 defect)" in out
+
+
+def test_the_command_line_wins_over_the_file(folder, blemish):
+    (folder / "c.yaml").write_text(f"data: {folder / 'train.csv'}\nlabels: kind\ndefect: [leak]\nepochs: 5\n")
+    status, _, err = blemish("fit", "--config", folder / "c.yaml", "--epochs", 1, "-o", folder / "c.blemish")
+    assert status == 0, err
+    assert len(load(folder / "c.blemish").history_) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch: 5\n", "has an unknown key 'epoch'; did you mean 'epochs'?"),
+        ("epochs: [1]\n", "key 'epochs'"),
+        ("- a\n", "must hold 'key: value' lines, got list"),
+        ("a: [\n", "is not valid YAML"),
+        ("modality: !!python/object/apply:os.system [ls]\n", "is not valid YAML"),
+    ],
+)
+def test_bad_run_files(text, message, folder, blemish):
+    (folder / "bad.yaml").write_text(text)
+    status, out, err = blemish("fit", folder / "train.csv", "--config", folder / "bad.yaml", "-o", folder / "x.blemish")
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_failed_fit_leaves_the_old_model(folder, blemish):
+    path = folder / "old.blemish"
+    assert blemish("fit", folder / "train.csv", *LABELS, "--epochs", 1, "-o", path)[0] == 0
+    before = path.read_bytes()
+    status = blemish("fit", folder / "train.csv", *LABELS, "--loss", "mse", "--lr", "9", "--epochs", "0", "-o", path)[0]
+    assert status == 2
+    (folder / "empty.csv").write_text("")
+    assert blemish("fit", folder / "empty.csv", "-o", path)[0] == 1
+    assert path.read_bytes() == before
+
+
+def test_a_link_to_a_model_stays_a_link(folder, blemish):
+    (folder / "target.blemish").write_bytes(b"")
+    (folder / "link.blemish").symlink_to(folder / "target.blemish")
+    assert blemish("fit", folder / "train.csv", *LABELS, "--epochs", 1, "-o", folder / "link.blemish")[0] == 0
+    assert (folder / "link.blemish").is_symlink()
+    assert load(folder / "target.blemish").fitted_.n_defects == 12
+
+
+def test_an_interrupt_says_what_became_of_the_work(folder, model, blemish, monkeypatch):
+    before = model.read_bytes()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DefectDetector, "end_fit", interrupt)
+    status, _, err = blemish("fit", folder / "train.csv", "--epochs", 1, "-o", model)
+    assert status == 1
+    assert err.endswith("error: interrupted; no file was changed (resume an out-of-core fit with --resume)\n")
+    assert model.read_bytes() == before
+
+
+def test_demo_leaves_its_three_files(tmp_path, blemish):
+    status, _out, err = blemish("demo", "--out", tmp_path / "d", "--n-normal", 16, "--epochs", 1)
+    assert status == 0, err
+    metrics = json.loads((tmp_path / "d" / "metrics.json").read_text())
+    kinds = {"normal", "1.9", "1.0", "0", "3.0", "-2.0", "random"}
+    assert set(metrics["auroc_defect_above"]) == set(metrics["prototype"]) == kinds
+    assert metrics["seconds"] > 0
+    assert metrics["peak_mb"] > 100
+    assert load(tmp_path / "d" / "coin.blemish").fitted_.n_defects == 8
+    page = (tmp_path / "d" / "report.html").read_text()
+    for words in ("Before: how unusual?", "After: is it my defect?", "The latent space", "data:image/png;base64"):
+        assert words in page
+    (tmp_path / "file").write_text("")
+    assert blemish("demo", "--out", tmp_path / "file")[0] == 1
+    status, _, err = blemish("demo", "--out", tmp_path / "file" / "in it")
+    assert status == 1
+    assert "cannot be made (Not a directory); give --out another folder" in err

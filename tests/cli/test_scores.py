@@ -1,0 +1,74 @@
+"""`blemish score`, `evaluate` and `explain` as a user meets them."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from blemish import load
+
+
+def test_score_writes_the_contracts_columns(folder, model, blemish):
+    for name in ("scores.csv", "scores.parquet"):
+        status, out, err = blemish("score", model, folder / "test.csv", "-o", folder / name, "--key", "id")
+        assert status == 0, err
+        assert "scored 174 samples" in out
+    table = parquet.read_table(folder / "scores.parquet")
+    assert table.column_names == [
+        "id", "outlier_score", "defect_score", "p_normal", "p_other", "p_defect", "label",
+    ]  # fmt: skip
+    assert table["id"][0].as_py() == "=row0"
+    assert csv.read_csv(folder / "scores.csv")["id"][0].as_py() == "'=row0"  # no formula in a spreadsheet
+    rows = np.argsort(-table["defect_score"].to_numpy())[:12]
+    assert sum(150 <= row < 162 for row in rows) >= 10
+
+
+def test_the_command_line_and_python_agree(folder, model, blemish):
+    blemish("score", model, folder / "test.csv", "-o", folder / "s.parquet")
+    table = csv.read_csv(folder / "test.csv").drop_columns(["id", "kind"])
+    np.testing.assert_array_equal(
+        parquet.read_table(folder / "s.parquet")["defect_score"].to_numpy(), load(model).defect_score(table)
+    )
+
+
+def test_evaluate_prints_a_table_and_json(folder, model, blemish):
+    truth = ("--truth", "kind", "--defect", "leak", "--normal", "normal")
+    status, out, _ = blemish("evaluate", model, folder / "test.csv", *truth)
+    assert status == 0
+    assert "AUROC above jam (12)" in out
+    status, out, _ = blemish("evaluate", model, folder / "test.csv", *truth, "--json")
+    results = json.loads(out)
+    assert results["defect_score"]["average_precision"] > 0.8
+    assert set(results["defect_score"]["auroc_defect_above"]) == {"jam", "normal"}
+    assert results["defect_score"]["n"] == {"defect": 12, "jam": 12, "normal": 150}
+
+
+def test_data_that_moved_are_scored_with_a_note(folder, model, blemish):
+    assert "do not look like" not in blemish("score", model, folder / "test.csv", "-o", folder / "same.csv")[2]
+    table = csv.read_csv(folder / "test.csv")
+    moved = table.set_column(table.column_names.index("speed"), "speed", pa.array(table["speed"].to_numpy() + 9))
+    csv.write_csv(moved, folder / "moved.csv")
+    status, out, err = blemish("score", model, folder / "moved.csv", "-o", folder / "drifted.csv")
+    assert status == 0
+    assert "scored 174 samples" in out
+    assert "note: these data do not look like the training data (174 rows compared; " in err
+    assert "speed: median 1" in err
+    csv.write_csv(moved.slice(0, 10), folder / "few.csv")
+    assert "do not look like" not in blemish("score", model, folder / "few.csv", "-o", folder / "few.parquet")[2]
+
+
+def test_headings_of_a_csv_are_no_formulas(tmp_path):
+    import pyarrow as pa
+
+    from blemish.data.writing import write_table
+
+    write_table(pa.table({"=1+1": ["@x", "y"]}), tmp_path / "t.csv")
+    assert csv.read_csv(tmp_path / "t.csv").to_pydict() == {"'=1+1": ["'@x", "y"]}
+
+
+def test_a_column_cannot_name_the_rows_and_be_a_feature(folder, model, blemish):
+    status, _, err = blemish("score", model, folder / "train.csv", "--key", "speed", "-o", folder / "s.csv")
+    assert status == 1
+    assert "column 'speed' names or labels the rows here, but the model was fitted on it" in err
+    assert "fitted on it" in blemish("evaluate", model, folder / "train.csv", "--truth", "protocol")[2]

@@ -1,0 +1,128 @@
+"""What every kind of data must do, by name from the dict; and the defaults of a new one."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from blemish.autoencoder.backbones import BACKBONES
+from blemish.core.errors import DataError
+from blemish.core.parts import choose
+from blemish.losses import LOSSES, RECONSTRUCTIONS
+from blemish.modalities import MODALITIES
+from blemish.modalities.modality import ExportableModality, FittedModality, Modality
+from blemish.onnx.runtime import FEEDS
+from blemish.scoring import SCORERS
+from blemish.scoring.experts import EXPERTS
+from blemish.training import AUGMENTATIONS, SYNTHETIC
+from toy_modality import FittedSignal, Signal
+
+ROWS = 24
+
+
+@pytest.fixture(scope="module", params=MODALITIES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def raw(name, splits):
+    return splits[name].X_train[:ROWS]
+
+
+@pytest.fixture(scope="module")
+def fitted(name, raw) -> FittedModality:
+    return MODALITIES[name]().fit(raw)
+
+
+def dense(x):
+    return torch.from_numpy(np.asarray(x.todense() if hasattr(x, "todense") else x))
+
+
+def test_its_choices_are_parts_that_exist(name):
+    cls = MODALITIES[name]
+    assert issubclass(cls, Modality)
+    assert issubclass(cls.fitted, FittedModality)
+    assert cls.loss in RECONSTRUCTIONS
+    assert set(cls.pretext) <= set(LOSSES)
+    assert cls.synthetic in SYNTHETIC
+    assert cls.augmentation in AUGMENTATIONS
+    assert cls.scorer in SCORERS
+    choose("backbone", BACKBONES, cls.backbone)
+    for experts in cls.experts.values():
+        for expert in experts:
+            choose("expert", EXPERTS, expert)
+    page = cls.on_page
+    assert page.max_fitted >= page.at_once > 0
+
+
+def test_samples_become_float32_of_the_shape_that_it_says(fitted, raw):
+    x = fitted.to_tensor(raw)
+    assert x.dtype == np.float32
+    assert x.shape == (ROWS, *fitted.sample_shape)
+    assert dense(x).isfinite().all()
+    assert len(fitted.to_raw(np.asarray(dense(x)))) == ROWS
+
+
+def test_all_that_was_learnt_passes_through_json_to_the_same_bits(fitted, raw):
+    again = type(fitted).from_state(json.loads(json.dumps(fitted.state())))
+    x = dense(fitted.to_tensor(raw))
+    assert torch.equal(dense(again.to_tensor(raw)), x)
+    assert (again.sample_shape, again.elements, again.names) == (fitted.sample_shape, fitted.elements, fitted.names)
+    features = again.features(x)
+    for key, values in fitted.features(x).items():
+        assert torch.equal(features[key], values)
+
+
+def test_every_feature_set_that_its_experts_ask_for_is_there(name, fitted, raw):
+    asked = {one for names in MODALITIES[name].experts for one in names.split("+")}
+    found = fitted.features(dense(fitted.to_tensor(raw)))
+    assert asked <= {"code", "error", *found}
+    assert all(values.shape[0] == ROWS and values.isfinite().all() for values in found.values())
+
+
+def test_elements_have_names_or_are_regions_and_each_can_be_replaced(fitted, raw):
+    x = dense(fitted.to_tensor(raw))
+    if fitted.elements:
+        assert len(fitted.describe(np.asarray(x))[0]) == len(fitted.elements)
+        return
+    names, means = fitted.regions(np.asarray(x))
+    assert len(set(names)) == means.shape[1]
+    copies = fitted.replaced(x[0], x[1])
+    assert copies.shape == (len(names), *fitted.sample_shape)
+    assert fitted.held(x[0], np.ones(len(names), dtype=bool)) == list(range(len(names)))
+    assert (copies != x[0]).any()
+
+
+def test_its_graph_is_fed_in_a_form_that_exists(fitted):
+    assert isinstance(fitted, ExportableModality)
+    assert fitted.inputs in FEEDS
+    json.dumps(fitted.interface())
+
+
+# Defaults ------------------------------------------------------------------------------------------------------------
+
+
+def test_by_default_segments_of_the_last_axis_are_the_elements():
+    fitted = FittedSignal(np.zeros(2), np.ones(2), 24)
+    errors = np.random.default_rng(0).random((3, 2, 24))
+    names, means = fitted.regions(errors)
+    assert names[:2] == ("0: 0-2", "0: 3-5")
+    assert means[1, 9] == pytest.approx(errors[1, 1, 3:6].mean())
+    sample, typical = torch.rand(2, 24), torch.rand(2, 24)
+    copies = fitted.replaced(sample, typical)
+    for element, copy in enumerate(copies):
+        changed = (copy != sample).nonzero()
+        assert changed[:, 0].unique().tolist() == [element // 8]
+        assert (changed[:, 1] // 3).unique().tolist() == [element % 8]
+        assert torch.equal(copy[element // 8, changed[:, 1]], typical[element // 8, changed[:, 1]])
+
+
+def test_by_default_nothing_can_be_filled_in_and_nothing_is_prepared_in_parts():
+    fitted = FittedSignal(np.zeros(2), np.ones(2), 24)
+    with pytest.raises(DataError, match="these data have no cells or pixels to mask"):
+        fitted.fill(np.zeros((1, 2, 24)), np.ones((2, 24)), np.zeros((1, 2, 24), np.float32))
+    assert not fitted.in_parts(np.zeros((1, 2, 24)))
+    assert fitted.features(torch.zeros(1, 2, 24)) == {}
+    assert Signal().latent_dim((2, 24)) == 32

@@ -1,0 +1,85 @@
+"""Tables as tensors and back."""
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+import torch
+
+from blemish.core.errors import DataError, DataWarning
+from blemish.core.graph import Graph
+from blemish.modalities.tabular import UNSEEN, Tabular
+
+
+def run(graph, feeds):
+    return onnxruntime.InferenceSession(graph.model({}).SerializeToString()).run(None, feeds)
+
+
+def test_numbers_of_a_table_are_prepared_to_the_same_bits():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 3)) * [1e-3, 1.0, 1e6] * np.exp(2 * rng.normal(size=(4000, 3)))
+    X[rng.random(X.shape) < 0.05] = np.nan
+    fitted = Tabular().fit(X)
+    x = fitted.to_tensor(X)
+    graph = Graph()
+    graph.output("x", fitted.graph(graph), np.float32, ["row", x.shape[1]])
+    (found,) = run(graph, {"X": X})
+    assert np.array_equal(found, x)
+    plain = np.sinh(x.astype(np.float64)).astype(np.float32)
+    is_number = [block.kind == "numeric" for block in fitted.blocks]
+    assert np.array_equal(fitted.features(torch.from_numpy(x))["plain"].numpy(), np.where(is_number, plain, x))
+
+
+def test_a_frame_becomes_features_and_comes_back(mixed_frame):
+    fitted = Tabular().fit(mixed_frame)
+    x = fitted.to_tensor(mixed_frame)
+    assert x.shape == (120, *fitted.sample_shape)
+    assert fitted.blocks[-1].stop == x.shape[1]
+    assert len(fitted.elements) == len(fitted.blocks)
+    again = fitted.to_raw(x)
+    assert again.dtypes.tolist() == mixed_frame.dtypes.tolist()
+    np.testing.assert_allclose(again["load"], mixed_frame["load"], rtol=1e-4)
+    known = mixed_frame["kind"].notna()  # one missing value among 120 is too few to be a category
+    assert again["kind"][known.to_numpy()].tolist() == mixed_frame["kind"][known].tolist()
+
+
+def test_columns_of_nothing_are_left_out_with_a_warning():
+    frame = pd.DataFrame({"empty": [np.nan] * 30, "id": [f"row {i}" for i in range(30)], "x": np.arange(30.0)})
+    with pytest.warns(DataWarning, match="left out column\\(s\\) 'empty', 'id'"):
+        fitted = Tabular().fit(frame)
+    assert fitted.names == ("x",)
+    assert fitted.n_columns == 3
+    with pytest.raises(DataError, match="no column can be used"):
+        Tabular().fit(frame[["empty", "id"]])
+
+
+def test_slices_of_an_array_of_numbers_are_prepared_alike_and_nothing_else():
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    fitted = Tabular().fit(X)
+    assert fitted.in_parts(X)
+    assert not fitted.in_parts(X[:, :2])
+    assert not fitted.in_parts(pd.DataFrame(X))
+    assert np.array_equal(np.concatenate([fitted.to_tensor(X[:20]), fitted.to_tensor(X[20:])]), fitted.to_tensor(X))
+
+
+def test_what_an_explanation_shows(mixed_frame):
+    fitted = Tabular().fit(mixed_frame)
+    new = mixed_frame[:2].assign(kind=["z", "a"])
+    place = fitted.elements.index("kind")
+    shown = fitted.describe(fitted.to_tensor(new))
+    assert [row[place] for row in shown] == [UNSEEN, "a"]
+    likeliest = fitted.likeliest(fitted.to_tensor(new))
+    assert next(iter(likeliest[1][place].items())) == ("a", 1.0)
+    assert likeliest[1][0] is None
+
+
+def test_only_masked_cells_are_filled(mixed_frame):
+    fitted = Tabular().fit(mixed_frame)
+    x = np.zeros_like(fitted.to_tensor(mixed_frame[:3]))
+    filled = fitted.fill(mixed_frame[:3], pd.DataFrame({"speed": [True, False, False]}), x)
+    assert filled["speed"].iloc[0] == pytest.approx(fitted.columns[0].centre)
+    assert filled["speed"].iloc[1:].tolist() == mixed_frame["speed"].iloc[1:3].tolist()
+    with pytest.warns(DataWarning, match="left out"):
+        fitted = Tabular().fit(mixed_frame[["speed"]].assign(no=None))
+    with pytest.raises(DataError, match=r"column\(s\) 'no' cannot be filled in: not known to the model"):
+        fitted.to_mask(mixed_frame[:1][["speed"]].assign(no=None), pd.DataFrame({"no": [True]}))
