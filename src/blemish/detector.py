@@ -284,7 +284,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
             defect=spread(defect, "defect") if self.fitted_.n_defects else None,
             probabilities=spread(chances, "probabilities"),
             codes=spread(codes, "codes"),
-            views={name: spread(view, name) for name, view in zip(names, seen, strict=True)},
+            feature_sets={name: spread(view, name) for name, view in zip(names, seen, strict=True)},
         )
 
     def scores(self, X: Any) -> dict[str, np.ndarray]:
