@@ -17,7 +17,7 @@ import numpy as np
 from blemish import DefectDetector
 from blemish.calibration.conformal import conformal_p_values
 from blemish.calibration.outlook import outlook
-from blemish.calibration.probabilities import brier, chance_of_defect
+from blemish.calibration.probabilities import brier, defect_probability
 from quality import parser_of, tasks_of
 
 REPORTED = 0.03
@@ -43,7 +43,7 @@ def figures(known: np.ndarray, ordinary: np.ndarray, scores: np.ndarray, defect:
         "high": said.high,
         "true": true,
         "in the interval": float(said.low <= true <= said.high),
-        "Brier": brier(chance_of_defect(known, ordinary, scores, share), defect),
+        "Brier": brier(defect_probability(known, ordinary, scores, share), defect),
         "Brier of the fraction": brier(np.full(len(defect), share), defect),
     }
 
@@ -62,7 +62,7 @@ def main() -> None:
             calibration = det.fitted_.calibration
             defect = np.asarray(split.group_test) == "defect"
             found = figures(
-                calibration["known"], calibration["defect"], np.asarray(det.defect_score(split.X_test)), defect
+                calibration.out_of_fold, calibration.ordinary, np.asarray(det.defect_score(split.X_test)), defect
             )
             if not rows:
                 print("| task | " + " | ".join(found) + " |\n|---|" + "---:|" * len(found))

@@ -244,10 +244,10 @@ def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.
     yield "reconstruction error", evidence.error, np.nan
     yield "outlier score", det.fitted_.outlier_score(evidence), np.nan
     scorer, state = det.fitted_.scorer, det.fitted_.scorer_state
-    if ablation and hasattr(scorer, "opinions"):
-        opinions: Mapping[str, np.ndarray] = scorer.opinions(state, evidence)  # pyright: ignore[reportAttributeAccessIssue]
-        scores, pull = np.stack(list(opinions.values())), np.log(np.maximum(state["weights"], 1e-300))
-        for i, name in enumerate(opinions):
+    if ablation and hasattr(scorer, "expert_scores"):
+        found: Mapping[str, np.ndarray] = scorer.expert_scores(state, evidence)  # pyright: ignore[reportAttributeAccessIssue]
+        scores, pull = np.stack(list(found.values())), np.log(np.maximum(state["weights"], 1e-300))
+        for i, name in enumerate(found):
             yield f"{name} alone", scores[i], np.nan
             yield f"without {name}", softmax(np.delete(pull, i)) @ np.delete(scores, i, axis=0), np.nan
         yield "all alike, not weighed", scores.mean(axis=0), np.nan

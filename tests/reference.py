@@ -4,7 +4,7 @@ Slow on purpose, and on purpose without any of the package's code: only the grou
 and the like are float64 arrays; `blocks` are tuples (start, stop, kind).
 """
 
-from math import comb, erf, exp, log, sqrt
+from math import comb, erf, exp, factorial, log, sqrt
 
 import numpy as np
 
@@ -576,6 +576,15 @@ def kolmogorov_smirnov(first, second):
     )
 
 
+def beta_binomial(k, n, a, b):
+    """Probability of k successes in n trials whose probability is drawn from Beta(a, b), for whole a and b."""
+
+    def beta(p, q):
+        return factorial(p - 1) * factorial(q - 1) / factorial(p + q - 1)
+
+    return comb(n, k) * beta(k + a, n - k + b) / beta(a, b)
+
+
 def beta_quantiles(a, b, levels, steps=200_000):
     """Sum the density t^(a-1) (1-t)^(b-1) over a fine grid until each level is reached."""
     grid = [(i + 0.5) / steps for i in range(steps)]
@@ -742,7 +751,7 @@ def gaussian_derivatives(scale):
     )
 
 
-def tail_rank(score, ordinary, share):
+def surprisal(score, ordinary, share):
     """Minus log of the share of ordinary scores above; exponential beyond the (1 - share) quantile."""
     top = float(np.quantile(ordinary, 1 - share))
     above = [s - top for s in ordinary if s > top]

@@ -304,7 +304,7 @@ def test_a_folder_of_images_is_fitted_and_scored_in_chunks(tmp_path):
     assert done.exit_code == 0, done.output
     assert "fitted on 40 image samples (36 unlabelled, 4 defect)" in done.output
     assert "skipped 1 that cannot be used: 99.png" in done.output
-    assert load(model).fitted_.known_names["defect"] == ["00.png", "01.png", "02.png", "03.png"]
+    assert load(model).fitted_.defects.names == ["00.png", "01.png", "02.png", "03.png"]
     done = run.invoke(app, ["score", str(model), str(tmp_path), "-o", str(out)])
     assert done.exit_code == 0, done.output
     assert "scored 40 samples" in done.output

@@ -8,7 +8,7 @@ import pytest
 
 from blemish.core.errors import DataError
 from blemish.modalities import MODALITIES
-from blemish.modalities.modality import Exportable, FittedModality, Modality, OnPage
+from blemish.modalities.modality import ExportableModality, Modality, OnPage
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Signal(Modality):
         return FittedSignal(x.mean(axis=(0, 2)), x.std(axis=(0, 2)) + 1e-9, x.shape[2])
 
 
-class FittedSignal(FittedModality, Exportable):
+class FittedSignal(ExportableModality):
     """Signals as tensors, each channel with mean 0 and spread 1."""
 
     inputs = "array"

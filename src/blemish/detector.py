@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from blemish.calibration.thresholds import for_share
+from blemish.calibration.thresholds import for_fraction
 from blemish.core.errors import ConfigError
 from blemish.core.labels import CLASSES
 from blemish.explain.card import fitted_card
@@ -20,13 +20,13 @@ from blemish.fitting import model_file
 from blemish.fitting.choices import choose_modality, seed_of
 from blemish.fitting.decisions import Decisions
 from blemish.fitting.fit import Fit
-from blemish.fitting.fitted import Assessment
 from blemish.fitting.model import Arrays
 from blemish.fitting.transforms import Transforms
 from blemish.onnx.export import Parity, write_onnx
 from blemish.presets import of_preset
 from blemish.scoring.evidence import Evidence
 from blemish.scoring.mixture import PRIOR
+from blemish.scoring.scorer import Scores
 from blemish.training.loop import EpochRecord
 
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
@@ -214,8 +214,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         if fit.columns is not None:
             self.feature_names_in_ = np.array(fit.columns, dtype=object)
         self.classes_, self.notes_, self.prior_ = np.array(CLASSES), {}, dict(PRIOR)
-        calibration = self.fitted_.calibration
-        self.outlier_threshold_ = for_share(calibration["outlier"], DEFAULT_CONTAMINATION)
+        self.outlier_threshold_ = for_fraction(self.fitted_.calibration.outlier, DEFAULT_CONTAMINATION)
         share = DEFAULT_FALSE_POSITIVES if self.fitted_.n_defects else DEFAULT_CONTAMINATION
         self.promise_ = self.fitted_.promise("contamination", share)
         self.threshold_ = self.promise_.threshold
@@ -264,7 +263,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         rows, (chances,) = self._of_evidence(X, lambda evidence: (self.fitted_.probabilities(evidence, self.prior_),))
         return rows.spread(chances, list(CLASSES))
 
-    def assess(self, X: Any, *, views: bool = False) -> Assessment:
+    def assess(self, X: Any, *, views: bool = False) -> Scores:
         """All scores, probabilities and codes in one pass over the rows, as plain arrays.
 
         Args:
@@ -280,12 +279,12 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
 
         rows, (outlier, defect, chances, codes, *seen) = self._of_evidence(X, ask)
         spread = replace(rows, index=None).spread
-        return Assessment(
+        return Scores(
             outlier=spread(outlier, "outlier"),
             defect=spread(defect, "defect") if self.fitted_.n_defects else None,
             probabilities=spread(chances, "probabilities"),
             codes=spread(codes, "codes"),
-            views={name: spread(view, name) for name, view in zip(names, seen, strict=True)},
+            feature_sets={name: spread(view, name) for name, view in zip(names, seen, strict=True)},
         )
 
     def scores(self, X: Any) -> dict[str, np.ndarray]:

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blemish.calibration.drift import Drift
+from blemish.calibration.held_out import hold_out
 from blemish.core import store
 from blemish.core.errors import ConfigError
 from blemish.core.labels import DEFECT, OTHER, counts, is_ordinary
@@ -27,9 +29,8 @@ from blemish.data.streams import Stream, placed
 from blemish.data.writing import table_of, table_writer
 from blemish.detector import DefectDetector, load
 from blemish.fitting.choices import choose_modality
-from blemish.fitting.drift import MOST_COMPARED, Drift
+from blemish.fitting.drift import MAX_COMPARED
 from blemish.fitting.fit import Fit
-from blemish.fitting.fitted import hold_out
 from blemish.fitting.model import new_model
 from blemish.fitting.preparation import CHECKPOINT, ROWS, Prepared, prepare, read_prepared
 from blemish.fitting.stream_sample import EvenSample
@@ -223,7 +224,7 @@ def score_stream(
         key: See `score_file`.
         advance: Called with the number of rows after each chunk.
     """
-    done, some = Scored(), EvenSample(stream.n_rows, MOST_COMPARED)
+    done, some = Scored(), EvenSample(stream.n_rows, MAX_COMPARED)
     key_type = stream.types.get(key) if key else None
     with table_writer(output) as write:
         for samples in stream.chunks():

@@ -55,7 +55,7 @@ def test_info_says_what_the_labels_are_worth_and_keeps_the_curve(folder, blemish
     status, out, err = blemish("info", path, "--labels", "--budget", 3)
     assert status == 0, err
     assert "learning curve, at a budget of 3 of 32 rows" in out
-    assert "12 labelled defects, 0 rows labelled otherwise" in out
+    assert "12 labelled defects, 0 rows labelled 'other' or 'normal'" in out
     assert "Is more labelling worth it?: " in out
     kept = path.read_bytes()
     assert kept != before

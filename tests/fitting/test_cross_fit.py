@@ -190,7 +190,7 @@ def test_cross_fits_give_p_values_where_nothing_was_held_out(few, tmp_path):
     assert det.select(X, fdr=0.2)[40:].all()
     np.testing.assert_array_equal(det.defect_score(X), scores)
     assert det.threshold_ == cut
-    by_hand = [(fold.calibration["defect"][:, None] >= fold.defect_score(fold.model.evidence(
+    by_hand = [(fold.calibration.defect[:, None] >= fold.defect_score(fold.model.evidence(
         fold.model.to_tensor(X)))).sum(axis=0) for fold in det.folds_]  # fmt: skip
     np.testing.assert_array_equal(p, (1 + np.sum(by_hand, axis=0)) / 39)
     det.save(tmp_path / "m.blemish")

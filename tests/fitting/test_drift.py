@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import reference
 from blemish import DefectDetector, load
+from blemish.calibration.drift import LEVEL, compare
 from blemish.core.errors import DataError
-from blemish.fitting.drift import LEVEL, compare, compare_numbers, compare_words
 
 
 def table(n, seed, speed=100.0, red=0.5):
@@ -19,25 +18,6 @@ def table(n, seed, speed=100.0, red=0.5):
 @pytest.fixture(scope="module")
 def det():
     return DefectDetector(epochs=3, random_state=0).fit(table(600, 0))
-
-
-def test_the_distance_of_numbers_is_that_of_the_distribution_functions():
-    rng = np.random.default_rng(0)
-    first, second = rng.normal(size=30).tolist(), (rng.normal(size=20) + 1).tolist()
-    effect, p_value = compare_numbers(first, second)
-    assert effect == pytest.approx(reference.kolmogorov_smirnov(first, second))
-    assert 0 < p_value < 0.05
-    assert compare_numbers([*first, np.nan], second)[0] == effect
-    assert compare_numbers([np.nan, np.nan], second) == (0.0, 1.0)
-
-
-def test_the_distance_of_words_is_the_share_that_would_have_to_change():
-    before, now = ["red"] * 60 + ["blue"] * 40, ["red"] * 30 + ["blue"] * 50 + ["new"] * 20
-    effect, p_value = compare_words(before, now)
-    assert effect == pytest.approx(0.3)
-    assert p_value < 1e-4
-    assert compare_words(["a"] * 30, ["a"] * 30) == (0.0, 1.0)
-    assert compare_words(before, before)[1] == pytest.approx(1)
 
 
 def test_data_of_the_same_kind_are_rarely_called_drifted(det):

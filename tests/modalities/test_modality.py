@@ -12,7 +12,7 @@ from blemish.core.parts import choose
 from blemish.losses import LOSSES
 from blemish.losses.loss import ReconstructionLoss
 from blemish.modalities import MODALITIES
-from blemish.modalities.modality import Exportable, FittedModality, Modality
+from blemish.modalities.modality import ExportableModality, FittedModality, Modality
 from blemish.onnx.runtime import FEEDS
 from blemish.scoring import SCORERS
 from blemish.scoring.experts import EXPERTS
@@ -97,7 +97,7 @@ def test_elements_have_names_or_are_regions_and_each_can_be_replaced(fitted, raw
 
 
 def test_its_graph_is_fed_in_a_form_that_exists(fitted):
-    assert isinstance(fitted, Exportable)
+    assert isinstance(fitted, ExportableModality)
     assert fitted.inputs in FEEDS
     json.dumps(fitted.interface())
 

@@ -12,7 +12,7 @@ from blemish.calibration.thresholds import ordered
 def conformal_p_values(
     calibration: Float[np.ndarray, " held_out"], scores: Float[np.ndarray, " row"]
 ) -> Float[np.ndarray, " row"]:
-    r"""Chance under "an ordinary row" of a score at least this high.
+    r"""Probability that an ordinary row scores at least this high.
 
     .. math:: p = \frac{1 + \#\{c : c \ge s\}}{n + 1}
 
@@ -47,7 +47,7 @@ def _as_high(calibration: Float[np.ndarray, " held_out"], scores: Float[np.ndarr
 def cross_conformal_p_values(
     folds: Sequence[Float[np.ndarray, " _"]], scores: Float[np.ndarray, "fold row"]
 ) -> Float[np.ndarray, " row"]:
-    r"""The same where no row is held out for good: each fold of the rows is scored by a fit without that fold.
+    r"""The same where no row is held out permanently: each fold of the rows is scored by a fit without that fold.
 
     .. math:: p = \frac{1 + \sum_k \#\{c \in C_k : c \ge s_k\}}{n + 1}
 
@@ -58,7 +58,7 @@ def cross_conformal_p_values(
 
     Args:
         folds: For each fit the scores of the rows that it has not seen.
-        scores: Of the new rows by each fit.
+        scores: Scores of the new rows by each fit.
 
     Returns:
         Shape (row,), in (0, 1].
@@ -75,12 +75,13 @@ def cross_conformal_p_values(
         follows from twice the mean of K p-values being one: Vovk and Wang, "Combining p-values via averaging",
         Biometrika 107, 2020; see Barber et al., "Predictive inference with the jackknife+", 2021, theorem 4.
     """
+    # Twice the level is all that is certain, so this is a call of its own and not the default (decisions.md 42).
     above = [_as_high(fold, some) for fold, some in zip(folds, scores, strict=True)]
     return (1 + np.sum(above, axis=0)) / (sum(map(len, folds)) + 1)
 
 
 def discoveries(p_values: Float[np.ndarray, " row"], fdr: float) -> Bool[np.ndarray, " row"]:
-    """Rows to report so that at most a share `fdr` of them is expected to be ordinary.
+    """Rows to report so that at most a fraction `fdr` of them is expected to be ordinary.
 
     Args:
         p_values: Shape (row,), in (0, 1].

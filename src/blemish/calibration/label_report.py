@@ -1,6 +1,6 @@
-"""Is more labelling worth it? What the labels at hand say of themselves."""
+"""Is more labelling worth it? What the labels are worth, and which of them look wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -9,15 +9,17 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import binomtest
 
+from blemish.calibration.calibration import Calibration, LabelStatistics
 from blemish.calibration.conformal import conformal_p_values
 from blemish.calibration.outlook import Outlook, outlook
 from blemish.core.errors import ConfigError
 from blemish.data.columns import frame_html, frame_of
 
-LEAST_COMPARED = 4  # labelled defects, before one of them can lie apart from the others
-ORDINARY = 0.2  # share of ordinary rows that score as high: a defect of which that is true looks ordinary, but …
-FAR = 4.0  # … is only doubted if that share is so many times that of the worst quarter of the others
-SURE = 0.05  # of a sign test
+MIN_COMPARED = 4  # labelled defects, before one of them can lie apart from the others
+# A label is only called wrong on strong evidence: a defect that a fifth of the ordinary rows reach looks ordinary, but
+# it is doubted only if that fraction is four times that of the worst quarter of the other defects (decisions.md 34).
+ORDINARY, FAR = 0.2, 4.0
+SIGNIFICANT = 0.05  # p-value of a sign test
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Doubt:
 
     Attributes:
         name: The row's.
-        label: What it was called.
-        as_high: Share of ordinary rows that score as high.
+        label: Its label.
+        as_high: Fraction of ordinary rows that score as high.
         why: One sentence.
     """
 
@@ -39,7 +41,7 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Conflict:
-    """Two rows that are all but the same, with different labels."""
+    """Two rows that are nearly identical, with different labels."""
 
     names: tuple[Any, Any]
     labels: tuple[str, str]
@@ -50,10 +52,10 @@ class Step:
     """One point of the learning curve.
 
     Attributes:
-        n_labels: Labelled defects that were learnt from.
-        above: Mean share of ordinary rows that lie below a labelled defect that was left out.
+        n_labels: Labelled defects that the scorer was fitted on.
+        above: Mean fraction of ordinary rows that lie below a labelled defect that was left out.
         outlook: What to expect at the budget.
-        far_out: Mean of minus the logarithm of the share of ordinary rows that score as high as a left-out defect.
+        far_out: Mean surprisal of the left-out defects, in nats.
         error: Standard error of that mean, in nats.
     """
 
@@ -66,20 +68,20 @@ class Step:
 
 @dataclass(frozen=True)
 class LabelReport:
-    """What the labels at hand are worth.
+    """What the labels are worth.
 
     Attributes:
         n_defects: Labelled defects.
         n_rejected: Rows labelled 'other' or 'normal'.
         budget: Rows to look at in a batch.
         batch: Rows of that batch: as many as were held out.
-        share: Share of defects that is assumed, see `DefectDetector.set_prior`.
+        share: Assumed fraction of defects, see `DefectDetector.set_prior`.
         at_budget: What to expect at the budget, by cross-validation over the labelled defects; None for a single one.
-        above: Mean share of ordinary rows below a labelled defect, by the defect score of models that had not seen it.
-        above_unlabelled: The same by the outlier score, which looks at no label.
+        above: Mean fraction of ordinary rows below a labelled defect, by the defect score of models fitted without it.
+        above_unlabelled: The same by the outlier score, which uses no labels.
         wins: Labelled defects that the defect score puts higher than the outlier score does.
         losses: Those that it puts lower.
-        curve: By number of labels; empty where it was not asked for.
+        curve: By number of labels; empty where it was not computed.
         conflicts: Near-duplicates with different labels.
         doubts: Labels that look wrong.
     """
@@ -100,18 +102,18 @@ class LabelReport:
 
     @property
     def p_value(self) -> float:
-        """Chance of as many wins if both scores were as good: a sign test, ties left out."""
+        """Probability of this many wins if both scores were equally good: a sign test, ties left out."""
         n = self.wins + self.losses
         return float(binomtest(self.wins, n, alternative="greater").pvalue) if n else 1.0
 
     @property
     def beats(self) -> bool:
-        """Whether the labelled score is better than the unlabelled one, beyond chance."""
-        return self.p_value < SURE
+        """Whether the defect score is significantly better than the outlier score."""
+        return self.p_value < SIGNIFICANT
 
     @property
     def rising(self) -> bool | None:
-        """Whether the last step of the curve puts unseen defects further out, by more than its standard error."""
+        """Whether the last step of the curve raises the surprisal of unseen defects by more than its standard error."""
         if len(self.curve) < 2:
             return None
         before, last = self.curve[-2:]
@@ -119,7 +121,7 @@ class LabelReport:
 
     @property
     def says(self) -> dict[str, str]:
-        """Question → answer, each one sentence or two."""
+        """Question → answer, one or two sentences each."""
         return {
             "What to expect": self._expected(),
             "Better than without labels?": self._compared(),
@@ -130,46 +132,46 @@ class LabelReport:
 
     def _expected(self) -> str:
         if self.at_budget is None:
-            return "Nothing can be said with a single labelled defect: none can be left out. Label a second one."
+            return "Unknown with a single labelled defect: it cannot be left out. Label a second one."
         found = self.at_budget
         return (
             f"Of the {self.budget} highest rows in a batch of {self.batch}, about {found.precision:.0%} are defects if "
             f"{self.share:.2g} of all rows are ({found.low:.0%} to {found.high:.0%}: exact 90 % interval from "
-            f"{found.n} labelled defects, each scored by a model that had not seen it); {found.recall:.0%} of the "
+            f"{found.n} labelled defects, each scored by a model fitted without it); {found.recall:.0%} of the "
             "defects are found."
         )
 
     def _compared(self) -> str:
         if self.above is None or self.above_unlabelled is None:
-            return "Not known with a single labelled defect."
-        said = (
+            return "Unknown with a single labelled defect."
+        figures = (
             f"Unseen labelled defects lie above {self.above:.1%} of the ordinary rows by the defect score and above "
-            f"{self.above_unlabelled:.1%} by the outlier score, which looks at no label; the former puts {self.wins} "
+            f"{self.above_unlabelled:.1%} by the outlier score, which uses no labels; the former ranks {self.wins} "
             f"higher and {self.losses} lower (sign test: p = {self.p_value:.2g})."
         )
-        return f"{'Yes' if self.beats else 'Not shown yet'}. {said}"
+        return f"{'Yes' if self.beats else 'Not shown yet'}. {figures}"
 
     def _learning(self) -> str:
         if not self.curve:
             return (
-                "The learning curve was not drawn: that takes the training rows. Ask label_report() before the model "
+                "The learning curve was not computed: it needs the training rows. Call label_report() before the model "
                 "is saved, or 'blemish info MODEL --labels' where the training data still are."
             )
         if self.rising is None:
-            return "Two labelled defects make no curve; label a third one."
+            return "A learning curve needs at least three labelled defects."
         before, last = self.curve[-2:]
         steps = ", ".join(
             f"with {one.n_labels} labelled defects the others lie above {one.above:.1%} of the ordinary rows, and "
             f"{one.outlook.recall:.0%} of them are found at the budget"
             for one in (before, last)
         )
-        return f"It seems so: {steps}." if self.rising else f"No gain beyond chance so far: {steps}."
+        return f"It seems so: {steps}." if self.rising else f"No significant gain so far: {steps}."
 
     def _conflicting(self) -> str:
         if not self.conflicts:
-            return "None: no two labelled rows are all but the same and named differently."
+            return "None: no two labelled rows are nearly identical and labelled differently."
         return "; ".join(
-            f"{c.names[0]} is called {c.labels[0]} and {c.names[1]} {c.labels[1]}, and they are all but the same"
+            f"{c.names[0]} is labelled {c.labels[0]} and {c.names[1]} {c.labels[1]}, but they are nearly identical"
             for c in self.conflicts
         )
 
@@ -179,11 +181,11 @@ class LabelReport:
         return "; ".join(f"{doubt.name} ({doubt.label}): {doubt.why}" for doubt in self.doubts)
 
     def to_frame(self) -> Any:
-        """A frame with one line for each thing that is said; an Arrow table without pandas.
+        """A frame with one line per finding; an Arrow table without pandas.
 
         Columns: about ('budget', 'curve', 'conflict', 'doubt', 'labels pay'), item (names of rows, or a number of
-        labels), precision with low and high (at the budget), recall (at the budget), above (mean share of ordinary
-        rows below) and says.
+        labels), precision with low and high (at the budget), recall (at the budget), above (mean fraction of
+        ordinary rows below) and says.
         """
         lines = [self._line("budget", str(self.budget), self.at_budget, self.above, self._expected())]
         lines += [self._line("labels pay", f"{self.wins} : {self.losses}", None, None, self._compared())]
@@ -201,8 +203,8 @@ class LabelReport:
         return {"about": about, "item": item, **figures, "above": above, "says": says}
 
     def __str__(self) -> str:
-        """All answers, a paragraph each."""
-        head = f"{self.n_defects} labelled defects, {self.n_rejected} rows labelled otherwise"
+        """All answers, one paragraph each."""
+        head = f"{self.n_defects} labelled defects, {self.n_rejected} rows labelled 'other' or 'normal'"
         return "\n".join([head, *(f"{question}: {answer}" for question, answer in self.says.items())])
 
     def _repr_html_(self) -> str:
@@ -212,62 +214,50 @@ class LabelReport:
 
 
 def label_report(
-    calibration: Mapping[str, np.ndarray],
-    labels: Mapping[str, np.ndarray],
-    names: Mapping[str, Sequence[Any]],
-    n_defects: int,
-    share: float,
-    budget: int,
+    calibration: Calibration, labels: LabelStatistics, names: Sequence[Any], prior: float, budget: int
 ) -> LabelReport:
-    """Read the labels at hand.
+    """What the labels are worth.
 
     Args:
-        calibration: Of a fit: sorted scores of ordinary rows ('outlier', 'defect'), scores of labelled defects by
-            scorers that had not seen them ('known', empty for a single one), scores of rows labelled otherwise
-            ('rejected').
-        labels: 'outlier', the outlier score of each labelled defect; 'rejected_normal', whether a rejected row is
-            called normal; 'conflicts', pairs of numbers of labelled rows, first the defects, then the rejected ones;
-            'curve', from `learning_curve`, may be missing.
-        names: Of the labelled defects ('defect') and of rows labelled otherwise ('rejected').
-        n_defects: Labelled defects.
-        share: Assumed share of defects among the rows to score.
+        calibration: Of a fit with labelled defects.
+        labels: Of the same fit.
+        names: Of the labelled defects, then of the labelled negatives.
+        prior: Assumed fraction of defects among the rows to score.
         budget: Rows to look at in a batch of as many rows as there are ordinary ones.
 
     Raises:
         ConfigError: If the budget does not lie between 1 and the rows of the batch less one.
     """
-    ordinary, known = calibration["defect"], calibration["known"]
+    ordinary, scores = calibration.ordinary, calibration.out_of_fold
     if not 1 <= budget < len(ordinary):
         raise ConfigError(
             f"budget={budget} must lie between 1 and {len(ordinary) - 1}, the rows that were held out less one"
         )
-    words = ["defect"] * n_defects + ["normal" if one else "other" for one in labels["rejected_normal"]]
-    all_names = [*names["defect"][:n_defects], *names["rejected"]]
+    n_defects = len(labels.outlier)
+    words = ["defect"] * n_defects + ["normal" if one else "other" for one in labels.negative_is_normal]
     reported = budget / len(ordinary)
     above = above_unlabelled = at_budget = None
     wins = losses = 0
-    if len(known):
-        mine = conformal_p_values(ordinary, known)
-        free = conformal_p_values(calibration["outlier"], labels["outlier"][: len(known)])
-        above, above_unlabelled = 1 - float(mine.mean()), 1 - float(free.mean())
-        wins, losses = int((mine < free).sum()), int((mine > free).sum())
-        at_budget = outlook(mine, share, reported)
+    if len(scores):
+        p_labelled = conformal_p_values(ordinary, scores)
+        p_unlabelled = conformal_p_values(calibration.outlier, labels.outlier[: len(scores)])
+        above, above_unlabelled = 1 - float(p_labelled.mean()), 1 - float(p_unlabelled.mean())
+        wins, losses = int((p_labelled < p_unlabelled).sum()), int((p_labelled > p_unlabelled).sum())
+        at_budget = outlook(p_labelled, prior, reported)
     return LabelReport(
         n_defects=n_defects,
         n_rejected=len(words) - n_defects,
         budget=budget,
         batch=len(ordinary),
-        share=share,
+        share=prior,
         at_budget=at_budget,
         above=above,
         above_unlabelled=above_unlabelled,
         wins=wins,
         losses=losses,
-        curve=_steps(labels.get("curve", np.zeros((0, 3))), share, reported),
-        conflicts=tuple(
-            Conflict((all_names[i], all_names[j]), (words[i], words[j])) for i, j in labels["conflicts"].tolist()
-        ),
-        doubts=_doubts(known, calibration["rejected"], ordinary, all_names, words, n_defects),
+        curve=() if labels.curve is None else _steps(labels.curve, prior, reported),
+        conflicts=tuple(Conflict((names[i], names[j]), (words[i], words[j])) for i, j in labels.conflicts.tolist()),
+        doubts=_doubts(calibration, names, words, n_defects),
     )
 
 
@@ -275,47 +265,41 @@ def far_below(as_high: Float[np.ndarray, " defect"]) -> Bool[np.ndarray, " defec
     """Which labelled defects lie far below the others, and look ordinary.
 
     Args:
-        as_high: Share of ordinary rows that score as high as each, by a scorer that had not seen it, at least two.
+        as_high: Fraction of ordinary rows that score as high as each, by a scorer fitted without it; at least two.
 
     Example:
         >>> far_below(np.array([0.01, 0.01, 0.02, 0.01, 0.6])).tolist()
         [False, False, False, False, True]
-        >>> far_below(np.array([0.1, 0.2, 0.3, 0.4, 0.6])).any()  # a score that is no good doubts nothing
+        >>> far_below(np.array([0.1, 0.2, 0.3, 0.4, 0.6])).any()  # a useless score makes no label doubtful
         np.False_
     """
     others = np.array([np.quantile(np.delete(as_high, i), 0.75) for i in range(len(as_high))])
     return (as_high >= ORDINARY) & (as_high >= FAR * others)
 
 
-def _steps(curve: Float[np.ndarray, "unseen 3"], share: float, reported: float) -> tuple[Step, ...]:
+def _steps(curve: Float[np.ndarray, "unseen 3"], prior: float, reported: float) -> tuple[Step, ...]:
     found = []
     for n in np.unique(curve[:, 0]):
         p = curve[curve[:, 0] == n, 2]
         error = float(np.std(-np.log(p), ddof=1) / np.sqrt(len(p))) if len(p) > 1 else np.inf
-        found.append(Step(int(n), 1 - float(p.mean()), outlook(p, share, reported), float(-np.log(p).mean()), error))
+        found.append(Step(int(n), 1 - float(p.mean()), outlook(p, prior, reported), float(-np.log(p).mean()), error))
     return tuple(found)
 
 
-def _doubts(
-    known: np.ndarray,
-    rejected: np.ndarray,
-    ordinary: np.ndarray,
-    names: Sequence[Any],
-    words: Sequence[str],
-    n_defects: int,
-) -> tuple[Doubt, ...]:
-    found = []
-    if len(known) >= LEAST_COMPARED:
-        as_high = conformal_p_values(ordinary, known)
+def _doubts(calibration: Calibration, names: Sequence[Any], words: Sequence[str], n_defects: int) -> tuple[Doubt, ...]:
+    found, ordinary = [], calibration.ordinary
+    scores, negatives = calibration.out_of_fold, calibration.labelled_negatives
+    if len(scores) >= MIN_COMPARED:
+        as_high = conformal_p_values(ordinary, scores)
         for i in np.flatnonzero(far_below(as_high)).tolist():
             why = (
-                f"a model that had not seen it puts {as_high[i]:.0%} of the ordinary rows as high, against "
-                f"{np.median(as_high):.1%} for the middle one of the labelled defects"
+                f"a model fitted without it puts {as_high[i]:.0%} of the ordinary rows as high, against "
+                f"{np.median(as_high):.1%} for the median of the labelled defects"
             )
             found.append(Doubt(names[i], words[i], float(as_high[i]), why))
-    if len(known) and len(rejected):
-        as_high = conformal_p_values(ordinary, rejected)
-        for j in np.flatnonzero(rejected >= np.quantile(known, 0.25)).tolist():
-            why = "it scores as high as most of the labelled defects do unseen, although the model was told otherwise"
+    if len(scores) and len(negatives):
+        as_high = conformal_p_values(ordinary, negatives)
+        for j in np.flatnonzero(negatives >= np.quantile(scores, 0.25)).tolist():
+            why = "it scores as high as most unseen defects do, although the model was fitted on its label"
             found.append(Doubt(names[n_defects + j], words[n_defects + j], float(as_high[j]), why))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""What another label is worth: learn from some of the labelled defects, and look for those that were left out."""
+"""What another label is worth: fit on some of the labelled defects, and rank those that were left out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,19 +8,20 @@ from jaxtyping import Float, Int
 
 from blemish.calibration.conformal import conformal_p_values
 from blemish.core.labels import DEFECT, NORMAL, UNLABELLED, is_ordinary
-from blemish.scoring.evidence import Evidence, Scorer
+from blemish.scoring.evidence import Evidence
+from blemish.scoring.scorer import Scorer
 
-MOST_LEARNT, MOST_RANKED = 400, 1000
-"""Ordinary rows that the curve learns from, and that it ranks the defects against: more cost time and change little."""
+MAX_LEARNT, MAX_RANKED = 400, 1000
+"""Ordinary rows that the curve is fitted on, and that it ranks the defects among: more cost time and change little."""
 DRAWS = 2
 """Draws of each number of labels up to half of them; of three quarters, four, so that every defect is left out once."""
 FOLDS = 4
-MOST_SIZES = 6
+MAX_SIZES = 6
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """A sample of the training rows: all labelled ones, and as many others as the curve looks at.
+class CurveRows:
+    """A sample of the training rows: all labelled ones, and as many others as the curve needs.
 
     Attributes:
         evidence: Of the rows.
@@ -35,7 +36,7 @@ class Learnt:
 
 def sample_of(
     evidence: Evidence, group: Int[np.ndarray, " row"], held_out: Int[np.ndarray, " held_out"], seed: int
-) -> Learnt:
+) -> CurveRows:
     """What to keep of the training rows for `learning_curve`.
 
     Args:
@@ -47,35 +48,35 @@ def sample_of(
     rng = np.random.default_rng(seed)
     labelled = np.flatnonzero((group != UNLABELLED) & (group != NORMAL))
     ordinary = np.setdiff1d(np.flatnonzero(is_ordinary(group)), held_out)
-    ordinary = rng.permutation(ordinary)[: MOST_LEARNT if len(held_out) else 2 * MOST_LEARNT]
-    ranked = rng.permutation(held_out)[:MOST_RANKED]
+    ordinary = rng.permutation(ordinary)[: MAX_LEARNT if len(held_out) else 2 * MAX_LEARNT]
+    ranked = rng.permutation(held_out)[:MAX_RANKED]
     rows = np.sort(np.concatenate([labelled, ordinary, ranked]))
-    return Learnt(evidence[rows], group[rows], np.flatnonzero(np.isin(rows, ranked)))
+    return CurveRows(evidence[rows], group[rows], np.flatnonzero(np.isin(rows, ranked)))
 
 
-def learning_curve(scorer: Scorer, learnt: Learnt, seed: int) -> Float[np.ndarray, "unseen 3"]:
-    """Learn from 1, 2, 4, … and from three quarters of the labelled defects; rank the others.
+def learning_curve(scorer: Scorer, rows: CurveRows, seed: int) -> Float[np.ndarray, "unseen 3"]:
+    """Fit on 1, 2, 4, … and on three quarters of the labelled defects; rank the others.
 
     Args:
         scorer: A frozen dataclass of choices.
-        learnt: From `sample_of`, at least two of the rows defects. Where no rows were held out, half of the ordinary
-            ones are kept from the learning.
+        rows: From `sample_of`, with at least two defects. Where no rows were held out, half of the ordinary ones are
+            left out of the fits.
         seed: Which labels are drawn.
 
     Returns:
-        A row for each labelled defect of each draw that was not learnt from: number of labelled defects learnt from,
-        number of the draw, and p-value among the ordinary rows (see `conformal_p_values`).
+        One line per labelled defect and draw that left it out: number of labelled defects fitted on, number of the
+        draw, and p-value among the ordinary rows (see `conformal_p_values`).
     """
-    rng, group, evidence = np.random.default_rng(seed), learnt.group, learnt.evidence
-    ranked = learnt.held_out
+    rng, group, evidence = np.random.default_rng(seed), rows.group, rows.evidence
+    ranked = rows.held_out
     if not len(ranked):
         ordinary = rng.permutation(np.flatnonzero(is_ordinary(group)))
         ranked = ordinary[: len(ordinary) // 2]
     others = np.setdiff1d(np.flatnonzero(group != DEFECT), ranked)
     found = []
     for draw, (chosen, unseen) in enumerate(_draws(np.flatnonzero(group == DEFECT), rng)):
-        rows = np.sort(np.append(others, chosen))
-        state = scorer.fit(evidence[rows], group[rows], seed)
+        fitted = np.sort(np.append(others, chosen))
+        state = scorer.fit(evidence[fitted], group[fitted], seed)
         against = scorer.defect_score(state, evidence[ranked])
         for p in conformal_p_values(against, scorer.defect_score(state, evidence[unseen])):
             found.append((len(chosen), draw, p))
@@ -90,7 +91,7 @@ def sizes_of(n: int) -> list[int]:
         ([1, 2, 4, 6], [1], [1, 2])
     """
     doubled = [2**i for i in range(n.bit_length()) if 2**i <= n // 2]
-    return sorted({*doubled[-MOST_SIZES:], n - _fold_of(n)})
+    return sorted({*doubled[-MAX_SIZES:], n - _fold_of(n)})
 
 
 def _fold_of(n: int) -> int:

@@ -1,4 +1,4 @@
-"""From a score to a probability by blind scores, and whether such probabilities come true."""
+"""From a score to a probability by out-of-fold scores, and whether such probabilities are calibrated."""
 
 from dataclasses import dataclass
 
@@ -9,31 +9,31 @@ from sklearn.linear_model import LogisticRegression
 
 from blemish.calibration.thresholds import clopper_pearson
 
-LEAST_KNOWN = 2  # blind scores of labelled defects
+MIN_OUT_OF_FOLD = 2  # scores of labelled defects, before there is a slope to fit
 EDGES = (0.0, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
-"""Of the bins of a reliability figure: most rows are surely no defect, and some surely are."""
+"""Edges of the bins of a reliability figure, finer at both ends, where most rows lie."""
 CONFIDENCE = 0.9
 
 
-def chance_of_defect(
-    known: Float[np.ndarray, " defect"],
+def defect_probability(
+    out_of_fold: Float[np.ndarray, " defect"],
     ordinary: Float[np.ndarray, " held_out"],
     scores: Float[np.ndarray, " row"],
-    share: float,
+    prior: float,
 ) -> Float[np.ndarray, " row"]:
     r"""Probability that a row is a defect, given its defect score.
 
     .. math:: \operatorname{logit} p = \operatorname{logit} \pi + a s + b
 
     where :math:`a s + b` is the log ratio of the score's densities among defects and ordinary rows, by logistic
-    regression with both groups at the same total weight: how many defects were labelled says nothing of how many there
-    are, so the share is an argument. A score that speaks against defects (a < 0) counts as saying nothing.
+    regression with both groups at the same total weight: how many defects were labelled does not tell how many there
+    are, so their fraction is an argument (decisions.md 33). A score that is lower at defects (a < 0) is not used.
 
     Args:
-        known: Scores of labelled defects by scorers that had not seen them, at least one.
+        out_of_fold: Scores of labelled defects by scorers fitted without them, at least one.
         ordinary: Scores of ordinary rows that did not train the model, at least one.
         scores: To turn into probabilities.
-        share: Assumed share of defects among these rows, in (0, 1).
+        prior: Assumed fraction of defects among these rows, in (0, 1).
 
     Returns:
         Shape (row,), in [0, 1].
@@ -42,18 +42,22 @@ def chance_of_defect(
         Platt, "Probabilistic outputs for support vector machines", 1999; the prior as in King and Zeng, "Logistic
         regression in rare events data", 2001, section 4.1.
     """
-    return chance_at(scores, log_ratio(known, ordinary), share)
+    return probability_at(scores, log_ratio(out_of_fold, ordinary), prior)
 
 
-def chance_at(scores: Float[np.ndarray, " row"], ratio: tuple[float, float], share: float) -> Float[np.ndarray, " row"]:
-    """`chance_of_defect` for a slope and an intercept that are known."""
+def probability_at(
+    scores: Float[np.ndarray, " row"], ratio: tuple[float, float], prior: float
+) -> Float[np.ndarray, " row"]:
+    """`defect_probability` for a known slope and intercept."""
     slope, intercept = ratio
-    return expit(logit(share) + slope * scores + intercept)
+    return expit(logit(prior) + slope * scores + intercept)
 
 
-def log_ratio(known: Float[np.ndarray, " defect"], ordinary: Float[np.ndarray, " held_out"]) -> tuple[float, float]:
-    """Slope a and intercept b of `chance_of_defect`; both 0 where the score speaks against defects."""
-    x, y = np.concatenate([known, ordinary])[:, None], np.repeat([1, 0], [len(known), len(ordinary)])
+def log_ratio(
+    out_of_fold: Float[np.ndarray, " defect"], ordinary: Float[np.ndarray, " held_out"]
+) -> tuple[float, float]:
+    """Slope a and intercept b of `defect_probability`; both 0 where the score is lower at defects."""
+    x, y = np.concatenate([out_of_fold, ordinary])[:, None], np.repeat([1, 0], [len(out_of_fold), len(ordinary)])
     middle, spread = float(x.mean()), float(x.std()) or 1.0
     model = LogisticRegression(class_weight="balanced").fit((x - middle) / spread, y)
     slope = float(model.coef_[0, 0]) / spread
@@ -62,12 +66,12 @@ def log_ratio(known: Float[np.ndarray, " defect"], ordinary: Float[np.ndarray, "
 
 @dataclass(frozen=True)
 class Bin:
-    """Rows of similar probability, and what became of them.
+    """Rows of similar probability, and how many of them are defects.
 
     Attributes:
         predicted: Their mean probability.
-        observed: Share of defects among them.
-        low: Lower end of the exact 90 % interval of that share.
+        observed: Fraction of defects among them.
+        low: Lower end of the exact 90 % interval of that fraction.
         high: Upper end.
         n: Rows in the bin.
         n_defects: Defects among them.
@@ -82,39 +86,41 @@ class Bin:
 
 
 def reliability(
-    p: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"], share: float | None = None
+    p: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"], prior: float | None = None
 ) -> list[Bin]:
-    """Do events of 20 % happen in one of five cases?
+    """Do events with a probability of 20 % happen in one of five cases?
 
     Args:
         p: Probabilities that rows are defects.
         defect: Which of them are.
-        share: Share of defects in the world that `p` speaks of: defects and other rows are weighed to it, because
-            labelled defects are no random sample; None: the rows are a random sample.
+        prior: Fraction of defects that `p` assumes: defects and other rows are weighted to it, because labelled defects
+            are not a random sample; None: the rows are a random sample.
 
     Returns:
-        Bins that hold rows, by probability.
+        The bins that are not empty, by probability.
 
     Reference:
         Murphy and Winkler, "Reliability of subjective probability forecasts", Applied Statistics 26, 1977.
     """
     n_all = int(defect.sum())
-    odds = 1.0 if share is None else share / (1 - share) * (len(p) - n_all) / max(n_all, 1)
+    odds = 1.0 if prior is None else prior / (1 - prior) * (len(p) - n_all) / max(n_all, 1)
     of_row, found = np.clip(np.searchsorted(EDGES, p, side="right") - 1, 0, len(EDGES) - 2), []
     for k in range(len(EDGES) - 1):
         here = of_row == k
-        n, mine = int(here.sum()), int(defect[here].sum())
+        n, n_defects = int(here.sum()), int(defect[here].sum())
         if not n:
             continue
         weight = np.where(defect[here], odds, 1.0)
-        low, high = (_weighed(bound, odds) for bound in clopper_pearson(mine, n, CONFIDENCE))
-        found.append(Bin(float(np.average(p[here], weights=weight)), _weighed(mine / n, odds), low, high, n, mine))
+        low, high = (_weighted(bound, odds) for bound in clopper_pearson(n_defects, n, CONFIDENCE))
+        found.append(
+            Bin(float(np.average(p[here], weights=weight)), _weighted(n_defects / n, odds), low, high, n, n_defects)
+        )
     return found
 
 
-def _weighed(share: float, odds: float) -> float:
-    """A share of defects, each of which counts as so many rows."""
-    return odds * share / (odds * share + 1 - share)
+def _weighted(fraction: float, odds: float) -> float:
+    """A fraction of defects, where each defect counts as `odds` rows."""
+    return odds * fraction / (odds * fraction + 1 - fraction)
 
 
 def brier(p: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"]) -> float:

@@ -1,12 +1,10 @@
-"""What a threshold can promise with the labels and rows at hand."""
+"""What a threshold can promise with the available labels and rows."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from jaxtyping import Float
 from scipy.stats import beta, betabinom
 
+from blemish.calibration.calibration import Calibration
 from blemish.calibration.thresholds import clopper_pearson
 
 CONFIDENCE = 0.9
@@ -21,16 +19,16 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Promise:
-    """A target and what stands behind it.
+    """A target, and what to expect on new rows.
 
     Attributes:
         target: 'recall', 'precision', 'false_positive_rate', 'budget' or 'contamination'.
         value: What was asked for.
         threshold: The cut that was chosen for it.
-        estimate: What to expect of new rows: a share, or for a budget a number of rows.
+        estimate: What to expect of new rows: a fraction, or for a budget a number of rows.
         low: Lower end of the exact 90 % interval of it.
         high: Upper end.
-        n: Rows behind the estimate: labelled defects, reported labelled rows, or held-out rows.
+        n: Rows that the estimate is based on: labelled defects, reported labelled rows, or held-out rows.
         supported: Whether the target is kept on average over data like these; for a precision, whether the whole
             interval lies above the target, because rows are marked among the top hits and not at random.
     """
@@ -52,25 +50,23 @@ class Promise:
         rows = {"recall": "labelled defects", "precision": "labelled rows above the cut"}.get(
             self.target, "held-out rows" if self.supported else "training rows"
         )
-        said = (
+        sentence = (
             f"{self.target}={self.value:g}: about {figures[0]} {UNITS[self.target].format(n=self.n)}, "
             f"{figures[1]} to {figures[2]} with {CONFIDENCE:.0%} confidence ({self.n} {rows})"
         )
         if self.supported:
-            return f"{said}."
+            return f"{sentence}."
         why = {
-            "precision": "so few labels do not support the target: label more of the top hits",
-            "recall": "so few labels do not support the target: label more defects",
+            "precision": "there are too few labels for this target: label more of the top hits",
+            "recall": "there are too few labels for this target: label more defects",
         }.get(self.target, "no rows were held out, so this is judged on rows that trained the model: fit on more rows")
-        return f"{said}. Not promised: {why}."
+        return f"{sentence}. Not promised: {why}."
 
 
-def promise(
-    target: str, value: float, threshold: float, calibration: Mapping[str, Float[np.ndarray, " some"]], held_out: bool
-) -> Promise:
+def promise(target: str, value: float, threshold: float, calibration: Calibration, held_out: bool) -> Promise:
     r"""What to expect above a threshold, with its exact interval.
 
-    The chance that a new row exceeds a threshold which :math:`a` of :math:`n` rows exceed is distributed as
+    The probability that a new row exceeds a threshold which :math:`a` of :math:`n` rows exceed is distributed as
     :math:`\mathrm{Beta}(a + 1, n - a)` if the threshold is one of these rows, and as
     :math:`\mathrm{Beta}(a, n - a + 1)` if it lies just below one, as that for a recall does. The number in a batch of
     n is then beta-binomial. A precision has the interval of Clopper and Pearson.
@@ -79,8 +75,7 @@ def promise(
         target: See `Promise`.
         value: What was asked for.
         threshold: What was chosen.
-        calibration: 'ordinary': scores of held-out rows; 'known': of labelled defects, unseen; 'rejected': of rows
-            labelled otherwise.
+        calibration: Scores of held-out and of labelled rows.
         held_out: Whether the ordinary rows did not train the model.
 
     Reference:
@@ -88,11 +83,12 @@ def promise(
     """
     tail = (1 - CONFIDENCE) / 2
     if target == "precision":
-        defects = int((calibration["known"] > threshold).sum())
-        n = defects + int((calibration["rejected"] > threshold).sum())
+        defects = int((calibration.out_of_fold > threshold).sum())
+        n = defects + int((calibration.labelled_negatives > threshold).sum())
         low, high = clopper_pearson(defects, n, CONFIDENCE)
         return Promise(target, value, threshold, defects / n, low, high, n, supported=low >= value)
-    scores = calibration["known" if target == "recall" else "ordinary"]
+    scores = calibration.out_of_fold if target == "recall" else calibration.ordinary
+    # A recall is cut just below one of the labelled defects, everything else at one of the rows.
     n, above = len(scores), int((scores > threshold).sum())
     a, b = (above, n - above + 1) if target == "recall" else (above + 1, n - above)
     law = betabinom(n, a, b) if target == "budget" else beta(a, b)

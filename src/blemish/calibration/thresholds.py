@@ -1,4 +1,4 @@
-"""Where to cut a score so that a target is met, and what can be said of it with the labels at hand."""
+"""Where to cut a score so that a target is met."""
 
 from math import ceil, floor
 
@@ -10,7 +10,7 @@ from blemish.core.errors import ConfigError, DataError
 
 
 def for_false_positive_rate(calibration: Float[np.ndarray, " held_out"], rate: float) -> float:
-    """The score that an ordinary new row exceeds with a chance of at most `rate`.
+    """The score that an ordinary new row exceeds with a probability of at most `rate`.
 
     The (n + 1)(1 - rate)-th smallest of the n calibration scores, rounded up.
 
@@ -19,12 +19,12 @@ def for_false_positive_rate(calibration: Float[np.ndarray, " held_out"], rate: f
         rate: In (0, 1).
 
     Raises:
-        DataError: If there are too few calibration rows for so low a rate.
+        DataError: If there are too few calibration rows for a rate this low.
 
     Reference:
         Vovk et al., "Algorithmic learning in a random world", 2005, proposition 4.1.
     """
-    _check_share("false_positive_rate", rate)
+    _check_fraction("false_positive_rate", rate)
     rank = ceil((len(calibration) + 1) * (1 - rate) - 1e-9)
     if rank > len(calibration):
         raise DataError(
@@ -38,7 +38,7 @@ def ordered(scores: Float[np.ndarray, " some"]) -> Float[np.ndarray, " some"]:
     """Scores, smallest first.
 
     Raises:
-        DataError: If one is NaN: it has no place among the others, and would count as the highest.
+        DataError: If one is NaN: it has no rank among the others, and would count as the highest.
     """
     missing = int(np.isnan(scores).sum())
     if missing:
@@ -46,25 +46,25 @@ def ordered(scores: Float[np.ndarray, " some"]) -> Float[np.ndarray, " some"]:
     return np.sort(scores)
 
 
-def for_share(calibration: Float[np.ndarray, " row"], share: float) -> float:
-    """The quantile that leaves at most this share of the scores above: a default, without a promise.
+def for_fraction(calibration: Float[np.ndarray, " row"], fraction: float) -> float:
+    """The quantile that leaves at most this fraction of the scores above: a default, without a promise.
 
     Example:
-        >>> for_share(np.array([1.0, 2.0, 3.0, 4.0]), 0.25)
+        >>> for_fraction(np.array([1.0, 2.0, 3.0, 4.0]), 0.25)
         4.0
     """
-    return float(np.quantile(ordered(calibration), 1 - share, method="higher"))
+    return float(np.quantile(ordered(calibration), 1 - fraction, method="higher"))
 
 
-def for_contamination(calibration: Float[np.ndarray, " held_out"], share: float) -> float:
-    """The score that this share of rows like the training rows, outliers among them, exceeds.
+def for_contamination(calibration: Float[np.ndarray, " held_out"], fraction: float) -> float:
+    """The score that this fraction of rows like the training rows, including their outliers, exceeds.
 
     Args:
         calibration: Scores of held-out rows.
-        share: In (0, 1).
+        fraction: In (0, 1).
     """
-    _check_share("contamination", share)
-    return for_share(calibration, share)
+    _check_fraction("contamination", fraction)
+    return for_fraction(calibration, fraction)
 
 
 def for_budget(calibration: Float[np.ndarray, " held_out"], budget: int) -> float:
@@ -78,53 +78,56 @@ def for_budget(calibration: Float[np.ndarray, " held_out"], budget: int) -> floa
     return float(ordered(calibration)[len(calibration) - budget - 1])
 
 
-def for_recall(known: Float[np.ndarray, " defect"], recall: float) -> float:
-    """The score just below which this share of the labelled defects lies above.
+def for_recall(out_of_fold: Float[np.ndarray, " defect"], recall: float) -> float:
+    """The highest score that leaves this fraction of new defects above.
 
     Args:
-        known: Scores of labelled defects, each by a scorer that has not seen it, shape (defect,).
+        out_of_fold: Scores of labelled defects, each by a scorer fitted without it, shape (defect,).
         recall: In (0, 1).
 
     Raises:
         DataError: If there are too few labelled defects to lower the threshold far enough.
     """
-    _check_share("recall", recall)
-    rank = floor((len(known) + 1) * (1 - recall) + 1e-9)
+    _check_fraction("recall", recall)
+    rank = floor((len(out_of_fold) + 1) * (1 - recall) + 1e-9)
     if rank < 1:
-        n, needed = len(known), ceil(recall / (1 - recall) - 1e-9)
+        n, needed = len(out_of_fold), ceil(recall / (1 - recall) - 1e-9)
         most = f"; {n} support at most recall={floor(100 * n / (n + 1)) / 100:g}" if n else ""
         raise DataError(
             f"recall={recall:g} needs at least {needed} labelled defects, "
             f"there are {n}{most}; label more or ask for less"
         )
-    return float(np.nextafter(ordered(known)[rank - 1], -np.inf))
+    return float(np.nextafter(ordered(out_of_fold)[rank - 1], -np.inf))
 
 
 def for_precision(
-    known: Float[np.ndarray, " defect"], rejected: Float[np.ndarray, " rejected"], precision: float
+    out_of_fold: Float[np.ndarray, " defect"], negatives: Float[np.ndarray, " negative"], precision: float
 ) -> float:
-    """The lowest score above which this share of the labelled rows are defects.
+    """The lowest score above which this fraction of the labelled rows are defects.
 
     Args:
-        known: Scores of labelled defects, each by a scorer that has not seen it.
-        rejected: Scores of rows labelled 'normal' or 'other'.
+        out_of_fold: Scores of labelled defects, each by a scorer fitted without it.
+        negatives: Scores of rows labelled 'normal' or 'other'.
         precision: In (0, 1).
 
     Raises:
         DataError: If nothing was labelled 'normal' or 'other', or no threshold reaches the target.
     """
-    _check_share("precision", precision)
-    if not len(rejected):
-        raise DataError("precision needs rows labelled 'other' or 'normal' beside the defects; mark some and refit")
-    for cut in ordered(np.concatenate([known, rejected])):
-        above, false = (known >= cut).sum(), (rejected >= cut).sum()
+    _check_fraction("precision", precision)
+    if not len(negatives):
+        raise DataError(
+            "precision needs rows labelled 'other' or 'normal' in addition to the defects; mark some and refit"
+        )
+    for cut in ordered(np.concatenate([out_of_fold, negatives])):
+        above, false = (out_of_fold >= cut).sum(), (negatives >= cut).sum()
         if above and above / (above + false) >= precision:
             return float(np.nextafter(cut, -np.inf))
-    raise DataError(f"no threshold has precision {precision:g} on the {len(known) + len(rejected)} labelled rows")
+    n = len(out_of_fold) + len(negatives)
+    raise DataError(f"no threshold has precision {precision:g} on the {n} labelled rows; ask for less or label more")
 
 
 def clopper_pearson(successes: int, n: int, confidence: float = 0.9) -> tuple[float, float]:
-    """Exact interval of a share from `successes` out of `n`.
+    """Exact interval of a fraction from `successes` out of `n`.
 
     Example:
         >>> [round(bound, 2) for bound in clopper_pearson(8, 8)]
@@ -139,6 +142,6 @@ def clopper_pearson(successes: int, n: int, confidence: float = 0.9) -> tuple[fl
     return low, high
 
 
-def _check_share(name: str, value: float) -> None:
+def _check_fraction(name: str, value: float) -> None:
     if not 0 < value < 1:
         raise ConfigError(f"{name}={value!r} must lie strictly between 0 and 1")

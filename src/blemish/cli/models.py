@@ -96,7 +96,7 @@ def _say_labels(det: "DefectDetector", model: Path, budget: int | None, as_json:
     from blemish.data.inputs import training_rows
 
     with warnings_as_notes():
-        given = None if "curve" in det.fitted_.labels or det.fitted_.n_defects < 2 else training_rows(det)
+        given = None if det.fitted_.has_learning_curve or det.fitted_.n_defects < 2 else training_rows(det)
         found = det.label_report(*(given or ()), budget=budget)
     if given is not None:
         det.save(model)

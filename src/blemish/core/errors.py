@@ -34,7 +34,7 @@ class ArtifactError(BlemishError, ValueError):
 
 
 class ExportError(BlemishError, RuntimeError):
-    """An exported model would not give the scores of the original."""
+    """A model cannot be exported, or its export would not give the scores of the original."""
 
 
 class MissingExtraError(BlemishError, ImportError):

@@ -1,12 +1,13 @@
 """Writing an ONNX graph: nodes that are added, multiplied and compared like arrays."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from blemish.core.errors import missing_extra
+from blemish.core.errors import ExportError, missing_extra
 
 OPSET, ML_OPSET, IR_VERSION = 20, 5, 10
 """Versions that ONNX Runtime 1.20 and later read; the trees need version 5 of ai.onnx.ml."""
@@ -24,6 +25,34 @@ def onnx_package() -> Any:
     except ImportError:
         raise missing_extra("onnx", "onnx") from None
     return onnx
+
+
+class Exportable(ABC):
+    """Optional interface of a part that can be written as part of an ONNX graph.
+
+    A part without it works everywhere except in `export`, which then says so in one line.
+    """
+
+    @abstractmethod
+    def graph(self, *args: Any, **kwargs: Any) -> Any:
+        """The part as nodes; each kind of part has its own arguments."""
+
+
+def exportable(kind: str, name: str, part: object, advice: str) -> Any:
+    """The part, if it has an ONNX graph.
+
+    Args:
+        kind: 'scorer', 'expert', …
+        name: The part's name in the dict of its kind.
+        part: The part.
+        advice: What to do instead.
+
+    Raises:
+        ExportError: If it has none.
+    """
+    if not isinstance(part, Exportable):
+        raise ExportError(f"the {kind} {name!r} has no ONNX graph; {advice}")
+    return part
 
 
 @dataclass(frozen=True)
@@ -84,7 +113,7 @@ class Node:
         return self.op("Unsqueeze", np.array([axis], dtype=np.int64))
 
     def take(self, index: Any, axis: int) -> "Node":
-        """Some places along an axis, in the order given."""
+        """The given positions along an axis, in the given order."""
         return self.op("Gather", index, axis=axis)
 
 
@@ -113,7 +142,7 @@ class Graph:
         return Node(self, name)
 
     def output(self, name: str, node: Node, dtype: Any, shape: Sequence[str | int]) -> None:
-        """Declare what the graph gives."""
+        """Declare an output."""
         self._nodes.append(self._helper.make_node("Identity", [node.name], [name]))
         kind = self._helper.np_dtype_to_tensor_dtype(np.dtype(object if dtype is np.str_ else dtype))
         self._outputs.append(self._helper.make_tensor_value_info(name, kind, list(shape)))
@@ -150,7 +179,7 @@ class Graph:
         return nodes[0] if len(nodes) == 1 else self.op("Concat", *nodes, axis=axis)
 
     def splice(self, model: Any, inputs: Mapping[str, Node]) -> list[Node]:
-        """Take over another model's nodes.
+        """Copy another model's nodes into this graph.
 
         Args:
             model: A `ModelProto` without functions or nested graphs.
@@ -201,4 +230,4 @@ class Graph:
 
     def _name(self, kind: str) -> str:
         self._count += 1
-        return f"blemish:{kind}.{self._count}"  # no column is called so
+        return f"blemish:{kind}.{self._count}"  # no column has such a name

@@ -10,7 +10,7 @@ from blemish.core.errors import DataError
 
 
 def auroc(above: Float[np.ndarray, " above"], below: Float[np.ndarray, " below"]) -> float:
-    """Chance that a row of the first group outranks one of the second; ties count half.
+    """Probability that a row of the first group outranks one of the second; ties count half.
 
     Example:
         >>> auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
@@ -38,7 +38,7 @@ def fraction_below(reference: Float[np.ndarray, " row"], scores: Float[np.ndarra
 def recall_at(
     scores: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"], false_positive_rate: float = 0.01
 ) -> float:
-    """Share of the defects above the threshold that this share of all other rows exceeds."""
+    """Fraction of the defects above the threshold that this fraction of all other rows exceeds."""
     rest = np.sort(scores[~defect])[::-1]
     return float(np.mean(scores[defect] > rest[int(false_positive_rate * len(rest))]))
 
@@ -50,9 +50,9 @@ class Evaluation:
     Attributes:
         n: Rows by group.
         average_precision: Defects against everything else.
-        auroc_defect_above: Chance that a defect outranks a row of each kind.
-        recall_at_1pct: Share of defects found when 1 % of all other rows are false alarms.
-        precision_at: Share of defects among the top k, for k = 10, 20, 50, as far as there are rows.
+        auroc_defect_above: Probability that a defect outranks a row of each kind.
+        recall_at_1pct: Fraction of defects found when 1 % of all other rows are false alarms.
+        precision_at: Fraction of defects among the top k, for k = 10, 20, 50, as far as there are rows.
     """
 
     n: dict[str, int]

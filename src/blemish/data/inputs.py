@@ -191,8 +191,7 @@ def keys_of(samples: Dataset, key: str | None) -> tuple[list[Any], str]:
 
 def name_known(det: Any, keys: Sequence[Any]) -> None:
     """Replace the row numbers that explanations point to by the keys of these samples."""
-    known = det.fitted_.known_names
-    known.update({group: [keys[row] if isinstance(row, int) else row for row in rows] for group, rows in known.items()})
+    det.fitted_ = det.fitted_.with_names(lambda row: keys[row] if isinstance(row, int) else row)
 
 
 def column_names(names: str | list[str] | None) -> list[str] | None:

@@ -38,7 +38,7 @@ def fitted_card(det: Any) -> str:
         _table("Threshold", ("cut", "guarantee"), [(f"{det.threshold_:.4g}", det.promise_.text)]),
         _table("Parts", ("part", "choice"), [(name, str(spec[name])) for name in parts]),
     ]
-    if "conflicts" in det.fitted_.labels:
+    if det.fitted_.labels is not None:
         says = det.fitted_.label_report(det.prior_["defect"], None, det.threshold_).says
         tables.append(_table("Labels", ("question", "answer"), list(says.items())))
     title = escape(f"{type(det).__name__}, fitted {det.training_['date'][:10]}")

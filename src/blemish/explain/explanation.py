@@ -174,8 +174,8 @@ def explain(fitted: Fitted, names: list[Any], x: TensorRows, by: str) -> Explana
             shown["chances"] = modality.likeliest(model.reconstruct(x).cpu().numpy())
     return Explanation(
         index=names,
-        nearest_defects=nearest(evidence.z, fitted.known["defect"], fitted.known_names["defect"]),
-        nearest_normals=nearest(evidence.z, fitted.known["normal"], fitted.known_names["normal"]),
+        nearest_defects=nearest(evidence.z, fitted.defects.codes, fitted.defects.names),
+        nearest_normals=nearest(evidence.z, fitted.normals.codes, fitted.normals.names),
         error_map=error_map,
         **shown,
     )
@@ -219,11 +219,11 @@ def _of_scores(
     def score(some: torch.Tensor) -> Float[np.ndarray, " row"]:
         return fitted.decision_score(model.evidence(some)) if len(some) else np.zeros(0)
 
-    unusual = tail(fitted.calibration["outlier"], fitted.outlier_score(evidence))
-    alike = tail(fitted.calibration["defect"], fitted.defect_score(evidence)) if fitted.n_defects else None
+    unusual = tail(fitted.calibration.outlier, fitted.outlier_score(evidence))
+    alike = tail(fitted.calibration.ordinary, fitted.defect_score(evidence)) if fitted.n_defects else None
     facts: dict[str, Any] = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
     modality, n = model.modality, int(kept.sum())
-    blocks, normals = modality.blocks, model.decode(fitted.known["normal"])
+    blocks, normals = modality.blocks, model.decode(fitted.normals.codes)
     if blocks:
         typical = typical_row(normals, blocks)
         fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)

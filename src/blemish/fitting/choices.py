@@ -14,7 +14,7 @@ from blemish.losses import LOSSES
 from blemish.losses.loss import ReconstructionLoss, losses_of_kind
 from blemish.modalities import MODALITIES
 from blemish.scoring import SCORERS
-from blemish.scoring.latent import LEAST_CONTRASTED
+from blemish.scoring.latent import MIN_CONTRASTED
 from blemish.training import CORRUPTIONS, SCHEDULES
 
 AUTO_STEPS, MIN_EPOCHS, MAX_EPOCHS = 600, 10, 200
@@ -113,7 +113,7 @@ def _contrast(scorer: Part, modality: Part) -> list[Any]:
     contrast, pretext = scorer.factory.contrast, modality.factory.pretext
     if not (contrast and pretext):
         return list(contrast)
-    return [*({"name": name, "least_defects": LEAST_CONTRASTED} for name in contrast), *pretext]
+    return [*({"name": name, "least_defects": MIN_CONTRASTED} for name in contrast), *pretext]
 
 
 def _scorer(spec: Any, losses: Any, modality: Part) -> Part:

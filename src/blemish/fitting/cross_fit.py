@@ -10,13 +10,14 @@ import torch
 from jaxtyping import Float, Int
 
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
+from blemish.calibration.held_out import MIN_ORDINARY
 from blemish.core.errors import ConfigError, DataError, DataWarning, QualityWarning
 from blemish.core.labels import is_ordinary
 from blemish.data.dataset import Dataset
 from blemish.fitting import fitted
 from blemish.fitting.choices import Choices, choose_modality, whole_number
 from blemish.fitting.fit import Fit
-from blemish.fitting.fitted import HELD_OUT, LEAST_HELD_OUT, Fitted
+from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import new_model
 
 
@@ -66,7 +67,7 @@ def cross_fits(
             fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own)
             for _ in fit.train():
                 pass
-            yield replace(replace(fit, names=list(rows.keys)).end(blind=True), learnt=None)
+            yield replace(replace(fit, names=list(rows.keys)).end(out_of_fold=True), curve_rows=None)
 
 
 def p_values_of(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:
@@ -82,16 +83,17 @@ def p_values_of(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarra
     """
     if not len(fit.held_out) and not folds:
         raise DataError(
-            f"p-values need held-out rows; fit on at least {round(LEAST_HELD_OUT / HELD_OUT)} unlabelled rows, or call "
+            f"p-values need held-out rows; fit on at least {MIN_ORDINARY} unlabelled rows, or call "
             "cross_fit with the rows of the fit"
         )
 
     def scores(one: Fitted) -> Float[np.ndarray, " row"]:
-        return one.model.asked(X, lambda evidence: (one.blind.decision_score(evidence),))[0]
+        return one.model.asked(X, lambda evidence: (one.out_of_fold.decision_score(evidence),))[0]
 
     if folds:
-        return cross_conformal_p_values([fold.ordinary for fold in folds], np.stack([scores(fold) for fold in folds]))
-    return conformal_p_values(fit.ordinary, scores(fit))
+        ordinary = [fold.calibration.ordinary for fold in folds]
+        return cross_conformal_p_values(ordinary, np.stack([scores(fold) for fold in folds]))
+    return conformal_p_values(fit.calibration.ordinary, scores(fit))
 
 
 def to_stored(folds: Sequence[Fitted]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:

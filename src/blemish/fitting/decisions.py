@@ -7,13 +7,14 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from blemish.calibration.conformal import discoveries
+from blemish.calibration.drift import Drift
 from blemish.calibration.label_report import LabelReport
-from blemish.calibration.prior import shares_of
+from blemish.calibration.prior import prior_of
 from blemish.calibration.promise import Promise
 from blemish.core.errors import ConfigError, DataError
 from blemish.core.labels import CLASSES, counts
 from blemish.fitting.cross_fit import cross_fits, p_values_of
-from blemish.fitting.drift import MOST_COMPARED, Drift, drift_of
+from blemish.fitting.drift import MAX_COMPARED, drift_of
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Arrays
 from blemish.fitting.reading import ReadsSamples
@@ -136,7 +137,7 @@ class Decisions(ReadsSamples):
             ConfigError: If a fraction lies outside, or none is left for normal rows.
         """
         check_is_fitted(self, "threshold_")
-        self.prior_ = shares_of(defect, other)
+        self.prior_ = prior_of(defect, other)
         return self
 
     def cross_fit(self: Detector, X: Any, y: Any = None, *, folds: int = 5) -> Detector:
@@ -204,10 +205,10 @@ class Decisions(ReadsSamples):
             DataError: If X are not the rows of the fit.
         """
         self._check_defects("label_report")
-        if X is not None and "curve" not in self.fitted_.labels:
+        if X is not None and not self.fitted_.has_learning_curve:
             rows, x = self._tensor(X)
-            self.fitted_ = self.fitted_.given_again(x, self._groups(y, rows), self.seed_)
-        self.fitted_ = self.fitted_.with_curve(self.seed_)
+            self.fitted_ = self.fitted_.with_training_rows(x, self._groups(y, rows), self.seed_)
+        self.fitted_ = self.fitted_.with_learning_curve(self.seed_)
         return self.fitted_.label_report(self.prior_["defect"], budget, self.threshold_)
 
     def drift(self, X: Any) -> Drift:
@@ -220,5 +221,5 @@ class Decisions(ReadsSamples):
         """
         check_is_fitted(self, "threshold_")
         if isinstance(X, (list, np.ndarray)):
-            X = X[:: max(1, -(-len(X) // MOST_COMPARED))]  # pictures need not be read to be left out
+            X = X[:: max(1, -(-len(X) // MAX_COMPARED))]  # pictures need not be read to be left out
         return drift_of(self.fitted_, self._tensor(X)[1])

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from blemish.calibration.held_out import hold_out, still_held_out
 from blemish.core.labels import counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
 from blemish.data.dataset import Dataset
 from blemish.fitting.choices import batch_size_for, choose_modality, epochs_for, plain
-from blemish.fitting.fitted import Fitted, hold_out, learn_groups, still_held_out
+from blemish.fitting.fitted import Fitted, learn_groups
 from blemish.fitting.model import Model, new_model
 from blemish.training import AUGMENTATIONS, SYNTHETIC
 from blemish.training.batches import Plan, TrainingData
@@ -178,16 +179,17 @@ class Fit:
             if self.patience is not None and stops_early(seen, self.patience):
                 break
 
-    def end(self, *, blind: bool = False) -> Fitted:
+    def end(self, *, out_of_fold: bool = False) -> Fitted:
         """Fit the scorer on the trained network's codes, and score the held-out rows with it.
 
         Args:
-            blind: Leave it at the scorer that has not seen the held-out rows, however few they are.
+            out_of_fold: Keep the scorer that has not seen the held-out rows, however few they are.
         """
         # Rows on disk are judged by some of them, see `judging`: a scorer holds all that it learns from.
         assert not isinstance(self.x, ShardedRows)
-        seed = self.seed if blind else int(self.rng.integers(2**31))
-        return learn_groups(self.model, self.x, self.group, self.held_out, list(self.names), seed, blind=blind)
+        seed = self.seed if out_of_fold else int(self.rng.integers(2**31))
+        names = list(self.names)
+        return learn_groups(self.model, self.x, self.group, self.held_out, names, seed, out_of_fold=out_of_fold)
 
     def provenance(self, n_epochs: int) -> dict[str, Any]:
         """Where the fitted model comes from, as JSON values.

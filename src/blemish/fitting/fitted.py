@@ -1,8 +1,7 @@
-"""What a fit learnt: the model, where the groups lie, and the rows that calibrate thresholds."""
+"""What a fit learnt: the model, where the groups lie, and the scores that calibrate thresholds."""
 
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,12 +9,14 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from blemish.calibration.calibration import Calibration, KnownSamples, LabelStatistics, Reference
 from blemish.calibration.conflicts import conflicts
 from blemish.calibration.label_report import LabelReport, label_report
-from blemish.calibration.learning_curve import Learnt, learning_curve, sample_of
-from blemish.calibration.prior import reweighed
-from blemish.calibration.probabilities import LEAST_KNOWN, chance_at, log_ratio
+from blemish.calibration.learning_curve import CurveRows, learning_curve, sample_of
+from blemish.calibration.prior import reweighted
+from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, log_ratio, probability_at
 from blemish.calibration.promise import Promise, promise
+from blemish.calibration.quality import warn_of_quality
 from blemish.calibration.thresholds import (
     for_budget,
     for_contamination,
@@ -23,39 +24,18 @@ from blemish.calibration.thresholds import (
     for_precision,
     for_recall,
 )
-from blemish.core.errors import ArtifactError, DataError, QualityWarning
+from blemish.core.errors import ArtifactError, DataError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, is_ordinary
-from blemish.core.metrics import fraction_below
 from blemish.fitting.choices import Choices, whole_number
 from blemish.fitting.model import Model, build
-from blemish.scoring.evidence import Evidence, Scorer, Scores, all_scores
+from blemish.scoring.evidence import Evidence, under
 from blemish.scoring.mixture import PRIOR
+from blemish.scoring.scorer import Scorer, Scores
 from blemish.training.sparse import TensorRows
 
-HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 0.2, 20, 1000
-LEAST_JUDGED, LEAST_GAP = 4, 0.05  # labelled defects, and share of ordinary rows, before labels are called useless
-KNOWN_NORMALS = 256  # codes kept for explanations and samples
-FEW_HELD_OUT = 200  # where no more are held out, the scorer in use learns from them, too
-MOST_REFERENCE = 500  # held-out rows kept to compare new data with
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """All that a detector says of some rows, in the order in which they were given; NaN where one cannot be read.
-
-    Attributes:
-        outlier: How unusual, shape (row,).
-        defect: How much like the labelled defects, shape (row,); None where none were labelled.
-        probabilities: Of normal, other and defect, shape (row, 3).
-        codes: Shape (row, latent).
-        views: What the modality says of each row beside the network, by view, each (row, feature), if it was asked for.
-    """
-
-    outlier: Float[np.ndarray, " row"]
-    defect: Float[np.ndarray, " row"] | None
-    probabilities: Float[np.ndarray, "row 3"]
-    codes: Float[np.ndarray, "row latent"]
-    views: Mapping[str, Float[np.ndarray, "row feature"]] = field(default_factory=dict)
+MAX_NORMALS = 256  # normals whose codes are kept for explanations and samples
+MAX_REFITTED = 200  # held-out rows that the scorer is refitted on: where there are more, it does not need them
+MAX_REFERENCE = 500  # held-out rows kept to compare new data with
 
 
 @dataclass(frozen=True)
@@ -65,33 +45,33 @@ class Fitted:
     Attributes:
         model: The network with the modality that feeds it.
         scorer_state: What the scorer learnt.
-        blind_state: What it learnt without the held-out rows, where it then learnt from them, too; else empty.
-        calibration: Sorted scores of ordinary rows ('outlier'; 'defect' where defects were labelled), scores of
-            labelled defects by scorers that have not seen them ('known') and of rows labelled otherwise ('rejected').
-        known: Codes of labelled defects ('defect') and of some normals ('normal').
-        known_names: Their names, and those of rows labelled otherwise ('rejected').
+        out_of_fold_state: What it learnt without the held-out rows, where it was then refitted on all rows; else empty.
+        calibration: Scores that thresholds, p-values and probabilities are read from.
+        defects: The labelled defects.
+        normals: Some unlabelled or normal rows.
+        negative_names: Names of the rows labelled 'other' or 'normal'.
         n_defects: Labelled defects.
         held_out: Rows that did not train the model; empty: calibration scores are of training rows.
-        reference: Some held-out rows, which new data are compared with: codes ('z') and, of tables, rows as the network
-            sees them ('x').
-        labels: What `blemish.calibration.label_report` reads: see there; empty where no defect is labelled.
-        learnt: Training rows for the learning curve; None once it is drawn, and after loading.
+        reference: Some held-out rows, which new data are compared with.
+        labels: What the label report reads; None where no defect is labelled.
+        curve_rows: Training rows for the learning curve; None once it is computed, and after loading.
     """
 
     model: Model
     scorer_state: dict[str, np.ndarray]
-    blind_state: dict[str, np.ndarray]
-    calibration: dict[str, np.ndarray]
-    known: dict[str, np.ndarray]
-    known_names: dict[str, list[Any]]
+    out_of_fold_state: dict[str, np.ndarray]
+    calibration: Calibration
+    defects: KnownSamples
+    normals: KnownSamples
+    negative_names: list[Any]
     n_defects: int
     held_out: Int[np.ndarray, " held_out"]
-    reference: dict[str, np.ndarray]
-    labels: dict[str, np.ndarray]
-    learnt: Learnt | None = None
+    reference: Reference
+    labels: LabelStatistics | None
+    curve_rows: CurveRows | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Refuse a pickle of a version that kept less: half of what is asked would fail, and later."""
+        """Refuse a pickle of a version that kept less: some methods would fail, and later (decisions.md 60)."""
         missing = [one.name for one in fields(self) if one.name not in state]
         if missing:
             raise ArtifactError(
@@ -118,53 +98,62 @@ class Fitted:
         return self.defect_score(evidence) if self.n_defects else self.outlier_score(evidence)
 
     @property
-    def blind(self) -> "Fitted":
-        """The same by a scorer that has not seen the held-out rows: on new rows it is as what calibrates."""
-        return replace(self, scorer_state=self.blind_state) if self.blind_state else self
+    def out_of_fold(self) -> "Fitted":
+        """The same with a scorer that has not seen the held-out rows: new rows are then exchangeable with these."""
+        return replace(self, scorer_state=self.out_of_fold_state) if self.out_of_fold_state else self
 
-    @property
-    def ordinary(self) -> Float[np.ndarray, " ordinary"]:
-        """That score of the ordinary rows that calibrate."""
-        return self.calibration["defect" if self.n_defects else "outlier"]
+    def probabilities(self, evidence: Evidence, prior: Mapping[str, float] = PRIOR) -> Float[np.ndarray, "row 3"]:
+        """Of normal, other and defect; see `scores`."""
+        return self.scores(evidence, prior).probabilities
 
-    def probabilities(self, evidence: Evidence, shares: Mapping[str, float] = PRIOR) -> Float[np.ndarray, "row 3"]:
-        """Of normal, other and defect.
+    def scores(self, evidence: Evidence, prior: Mapping[str, float] = PRIOR) -> Scores:
+        """Outlier score, defect score and probabilities in one pass.
 
-        That of the defect is calibrated on blind scores of labelled defects and on held-out rows, where there are two
-        such defects or more; else it is what the scorer assumes.
+        The probability of the defect is calibrated on out-of-fold scores of labelled defects and on held-out rows,
+        where there are two such defects or more; else it is what the scorer assumes.
 
         Args:
             evidence: The rows.
-            shares: Expected shares of the groups among them.
+            prior: Expected fractions of the groups among them.
         """
-        return self.scores(evidence, shares).probabilities
-
-    def scores(self, evidence: Evidence, shares: Mapping[str, float] = PRIOR) -> Scores:
-        """All of these at once, at the price of the dearest."""
-        found = all_scores(self.scorer, self.scorer_state, evidence, labelled=self.n_defects > 0)
-        assumed = reweighed(found.probabilities, PRIOR, shares)
+        found = self.scorer.scores(self.scorer_state, evidence, labelled=self.n_defects > 0)
+        assumed = reweighted(found.probabilities, PRIOR, prior)
         if found.defect is None or self.log_ratio is None:
             return replace(found, probabilities=assumed)
-        mine = chance_at(found.defect, self.log_ratio, shares["defect"])
+        defect = probability_at(found.defect, self.log_ratio, prior["defect"])
         rest = assumed[:, 0] + assumed[:, 1]
         normal = np.where(rest > 0, assumed[:, 0] / np.where(rest > 0, rest, 1.0), 0.5)
-        calibrated = np.stack([normal * (1 - mine), (1 - normal) * (1 - mine), mine])
+        calibrated = np.stack([normal * (1 - defect), (1 - normal) * (1 - defect), defect])
         return replace(found, probabilities=calibrated.T)
 
     @cached_property
     def log_ratio(self) -> tuple[float, float] | None:
         """Slope and intercept of `probabilities.log_ratio`; None with fewer than two labelled defects."""
-        known = self.calibration.get("known", np.empty(0))
-        return log_ratio(known, self.calibration["defect"]) if len(known) >= LEAST_KNOWN else None
+        scores = self.calibration.out_of_fold
+        return log_ratio(scores, self.calibration.ordinary) if len(scores) >= MIN_OUT_OF_FOLD else None
 
-    def with_curve(self, seed: int) -> "Fitted":
-        """The same with the learning curve drawn, where there is something to draw it from."""
-        if self.learnt is None or self.n_defects < 2:
+    def with_names(self, name: Callable[[Any], Any]) -> "Fitted":
+        """The same with other names for the samples that explanations point to.
+
+        Args:
+            name: From the present name to the new one.
+        """
+        defects, normals = (replace(one, names=list(map(name, one.names))) for one in (self.defects, self.normals))
+        return replace(self, defects=defects, normals=normals, negative_names=list(map(name, self.negative_names)))
+
+    @property
+    def has_learning_curve(self) -> bool:
+        """Whether the learning curve was computed."""
+        return self.labels is not None and self.labels.curve is not None
+
+    def with_learning_curve(self, seed: int) -> "Fitted":
+        """The same with the learning curve, where there are training rows to compute it from."""
+        if self.curve_rows is None or self.labels is None or self.n_defects < 2:
             return self
-        curve = learning_curve(self.scorer, self.learnt, seed)
-        return replace(self, labels={**self.labels, "curve": curve}, learnt=None)
+        curve = learning_curve(self.scorer, self.curve_rows, seed)
+        return replace(self, labels=replace(self.labels, curve=curve), curve_rows=None)
 
-    def given_again(self, x: TensorRows, group: Int[np.ndarray, " row"], seed: int) -> "Fitted":
+    def with_training_rows(self, x: TensorRows, group: Int[np.ndarray, " row"], seed: int) -> "Fitted":
         """The same with training rows for the learning curve.
 
         Args:
@@ -175,19 +164,19 @@ class Fitted:
         Raises:
             DataError: If they are not the rows of the fit.
         """
-        defects = np.flatnonzero(group == DEFECT)
-        if len(defects) != self.n_defects or (len(self.held_out) and self.held_out.max() >= len(group)):
+        n_defects = int((group == DEFECT).sum())
+        if n_defects != self.n_defects or (len(self.held_out) and self.held_out.max() >= len(group)):
             raise DataError(
-                f"the learning curve needs the rows of the fit: these {len(group)} rows hold {len(defects)} labelled "
+                f"the learning curve needs the rows of the fit: these {len(group)} rows have {n_defects} labelled "
                 f"defects, the model was fitted with {self.n_defects}; give the same data and labels"
             )
-        return replace(self, learnt=sample_of(self.model.evidence(x), group, self.held_out, seed))
+        return replace(self, curve_rows=sample_of(self.model.evidence(x), group, self.held_out, seed))
 
-    def label_report(self, share: float, budget: int | None, threshold: float) -> LabelReport:
-        """What the labels at hand say of themselves; see `blemish.calibration.label_report`.
+    def label_report(self, prior: float, budget: int | None, threshold: float) -> LabelReport:
+        """What the labels are worth; see `blemish.calibration.label_report`.
 
         Args:
-            share: Assumed share of defects.
+            prior: Assumed fraction of defects.
             budget: Rows to look at in a batch; None: as many as lie above the threshold.
             threshold: On the defect score.
 
@@ -195,14 +184,13 @@ class Fitted:
             ConfigError: If the budget is not below the rows of the batch.
             DataError: If the model is of a version that kept nothing to report on.
         """
-        if "conflicts" not in self.labels:
+        if self.labels is None:
             raise DataError("this model was fitted before there were label reports; fit again")
-        ordinary = self.calibration["defect"]
+        ordinary = self.calibration.ordinary
         if budget is None:
             budget = min(max(1, int((ordinary > threshold).sum())), len(ordinary) - 1)
-        return label_report(
-            self.calibration, self.labels, self.known_names, self.n_defects, share, whole_number("budget", budget)
-        )
+        names = [*self.defects.names[: self.n_defects], *self.negative_names]
+        return label_report(self.calibration, self.labels, names, prior, whole_number("budget", budget))
 
     def promise(self, target: str, value: float | int) -> Promise:
         """The cut on the decision score that reaches a target, and what it promises; see `blemish.calibration.promise`.
@@ -213,39 +201,43 @@ class Fitted:
 
         Raises:
             ConfigError: If the value makes no sense.
-            DataError: If the labels or rows at hand cannot support it.
+            DataError: If the labels or rows cannot support it.
         """
-        ordinary = self.ordinary
-        calibration = {**self.calibration, "ordinary": ordinary}
+        calibration = self.calibration
         if target == "recall":
-            threshold = for_recall(calibration["known"], value)
+            threshold = for_recall(calibration.out_of_fold, value)
         elif target == "precision":
-            threshold = for_precision(calibration["known"], calibration["rejected"], value)
+            threshold = for_precision(calibration.out_of_fold, calibration.labelled_negatives, value)
         elif target == "false_positive_rate":
-            threshold = for_false_positive_rate(ordinary, value)
+            threshold = for_false_positive_rate(calibration.ordinary, value)
         elif target == "contamination":
-            threshold = for_contamination(ordinary, value)
+            threshold = for_contamination(calibration.ordinary, value)
         else:
-            threshold = for_budget(ordinary, whole_number("budget", value))
+            threshold = for_budget(calibration.ordinary, whole_number("budget", value))
         return promise(target, float(value), threshold, calibration, held_out=len(self.held_out) > 0)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All numbers, by name, for a model file."""
-        groups = {"scorer": self.scorer_state, "blind": self.blind_state, "calibration": self.calibration}
-        groups |= {"known": self.known, "reference": self.reference, "labels": self.labels}
-        return {
-            **self.model.arrays(),
-            "held_out": self.held_out,
-            **{
-                f"{group}.{name}": np.asarray(array) for group, named in groups.items() for name, array in named.items()
-            },
+        """All numbers, by the names that model files use."""
+        groups = {
+            "scorer": self.scorer_state,
+            "blind": self.out_of_fold_state,
+            "calibration": self.calibration.arrays(),
+            "known": {"defect": self.defects.codes, "normal": self.normals.codes},
+            "reference": self.reference.arrays(),
+            "labels": {} if self.labels is None else self.labels.arrays(),
         }
+        named = {f"{group}.{name}": np.asarray(x) for group, arrays in groups.items() for name, x in arrays.items()}
+        return {**self.model.arrays(), "held_out": self.held_out, **named}
 
     def facts(self) -> dict[str, Any]:
-        """All else, as JSON values."""
+        """Everything else, as JSON values."""
         return {
             "modality": self.model.modality.state(),
-            "known_names": self.known_names,
+            "known_names": {
+                "defect": self.defects.names,
+                "normal": self.normals.names,
+                "rejected": self.negative_names,
+            },
             "n_defects": self.n_defects,
         }
 
@@ -256,45 +248,34 @@ def from_stored(
     """The inverse of `Fitted.arrays` and `Fitted.facts`; the network is built without memory or random numbers.
 
     Raises:
-        ArtifactError: If the weights do not fit the parts, or an earlier version's scorer would score otherwise now.
+        ArtifactError: If the weights do not fit the parts, or the scorer of an earlier version gave different scores.
         KeyError: If something is missing.
     """
     if "scorer.bandwidth" in arrays:  # thresholds in the file are of scores that are no longer made
-        raise ArtifactError(f"the scorer {choices.scorer.name!r} of that version scored otherwise; fit again")
+        raise ArtifactError(
+            f"this model was saved by a version whose scorer {choices.scorer.name!r} gave different scores; fit again"
+        )
     modality = choices.modality.factory.fitted.from_state(facts["modality"])
     with torch.device("meta"):
         empty = build(choices, modality, latent_dim, torch.device("meta"))
     model = Model(choices, modality, empty.network, empty.losses, device)
     model.load_weights(arrays)
 
-    def under(group: str) -> dict[str, np.ndarray]:
-        return {n.removeprefix(f"{group}."): array for n, array in arrays.items() if n.startswith(f"{group}.")}
-
+    known, names = under(arrays, "known."), facts["known_names"]
+    reference = under(arrays, "reference.")
     return Fitted(
         model=model,
-        scorer_state=under("scorer"),
-        blind_state=under("blind"),
-        calibration=under("calibration"),
-        known=under("known"),
-        known_names=facts["known_names"],
+        scorer_state=under(arrays, "scorer."),
+        out_of_fold_state=under(arrays, "blind."),
+        calibration=Calibration.from_arrays(under(arrays, "calibration.")),
+        defects=KnownSamples(known["defect"], names["defect"]),
+        normals=KnownSamples(known["normal"], names["normal"]),
+        negative_names=names.get("rejected", []),
         n_defects=int(facts["n_defects"]),
         held_out=arrays["held_out"],
-        reference=under("reference"),
-        labels=under("labels"),
+        reference=Reference(reference["z"], reference.get("x")),
+        labels=LabelStatistics.from_arrays(under(arrays, "labels.")),
     )
-
-
-def hold_out(group: Int[np.ndarray, " row"], rng: np.random.Generator) -> Int[np.ndarray, " held_out"]:
-    """Unlabelled and normal rows for calibration: a fifth of them, none where that would be fewer than 20."""
-    rows = np.flatnonzero(is_ordinary(group))
-    n = min(MOST_HELD_OUT, int(HELD_OUT * len(rows)))
-    return np.sort(rng.permutation(rows)[:n]) if n >= LEAST_HELD_OUT else rows[:0]
-
-
-def still_held_out(before: Int[np.ndarray, " held_out"], group: Int[np.ndarray, " row"]) -> Int[np.ndarray, " still"]:
-    """Rows held out before that are still there and unlabelled or normal: no row that was trained on joins them."""
-    there = before[before < len(group)]
-    return there[is_ordinary(group[there])]
 
 
 def learn_groups(
@@ -305,9 +286,9 @@ def learn_groups(
     names: list[Any],
     seed: int = 0,
     *,
-    blind: bool = False,
+    out_of_fold: bool = False,
 ) -> Fitted:
-    """Fit the scorer on the training rows and score the held-out ones; where these are few, fit it on all rows then.
+    """Fit the scorer on the training rows and score the held-out ones; where these are few, refit it on all rows.
 
     Args:
         model: A trained model.
@@ -316,97 +297,60 @@ def learn_groups(
         held_out: Rows that were not trained on.
         names: A name for each row.
         seed: For the scorer.
-        blind: Leave it at the scorer that has not seen the held-out rows.
+        out_of_fold: Keep the scorer that has not seen the held-out rows.
     """
     evidence = model.evidence(x)
     seen = np.setdiff1d(np.arange(len(x)), held_out)
     scorer: Scorer = model.choices.scorer.make()
     state = scorer.fit(evidence[seen], group[seen], seed)
     ordinary = held_out if len(held_out) else seen[is_ordinary(group[seen])]
-    calibration = {"outlier": np.sort(scorer.outlier_score(state, evidence[ordinary]))}
-    labels: dict[str, np.ndarray] = {}
-    rejected: np.ndarray = np.zeros(0, dtype=np.int64)
-    defects = np.flatnonzero(group == DEFECT)
+    defects, negatives = np.flatnonzero(group == DEFECT), np.flatnonzero((group == OTHER) | (group == NORMAL))
+    calibration = Calibration(np.sort(scorer.outlier_score(state, evidence[ordinary])))
+    labels = None
     if len(defects):
-        calibration["defect"] = np.sort(scorer.defect_score(state, evidence[ordinary]))
-        calibration["known"] = scorer.known_scores(state, evidence[seen], group[seen])
-        rejected = np.flatnonzero((group == OTHER) | (group == NORMAL))
-        calibration["rejected"] = scorer.defect_score(state, evidence[rejected])
-        labels = _labels(evidence, group, defects, rejected, scorer.outlier_score(state, evidence[defects]))
-    notice(
-        calibration,
-        labels.get("outlier", np.empty(0)),
-        float(evidence.z[ordinary].std(axis=0).max()),
-    )
+        calibration = Calibration(
+            outlier=calibration.outlier,
+            defect=np.sort(scorer.defect_score(state, evidence[ordinary])),
+            out_of_fold=scorer.out_of_fold_scores(state, evidence[seen], group[seen]),
+            labelled_negatives=scorer.defect_score(state, evidence[negatives]),
+        )
+        labels = _statistics(evidence, group, defects, negatives, scorer.outlier_score(state, evidence[defects]))
+    spread = float(evidence.z[ordinary].std(axis=0).max())
+    warn_of_quality(calibration, np.empty(0) if labels is None else labels.outlier, spread)
     normals = np.flatnonzero(is_ordinary(group))
-    normals = normals[:: max(1, -(-len(normals) // KNOWN_NORMALS))]
-    which = {"defect": defects, "normal": normals}
-    again = 0 < len(held_out) <= FEW_HELD_OUT and not blind
+    normals = normals[:: max(1, -(-len(normals) // MAX_NORMALS))]
+    # Of few rows, a fifth held out is missed by the scorer: it is refitted on all of them, and the former state is kept
+    # for p-values and drift, which compare new rows with held-out ones (decisions.md 57).
+    refit = 0 < len(held_out) <= MAX_REFITTED and not out_of_fold
     return Fitted(
         model=model,
-        scorer_state=scorer.fit(evidence, group, seed) if again else state,
-        blind_state=state if again else {},
+        scorer_state=scorer.fit(evidence, group, seed) if refit else state,
+        out_of_fold_state=state if refit else {},
         calibration=calibration,
-        known={name: evidence.z[rows] for name, rows in which.items()},
-        known_names={name: [names[i] for i in rows] for name, rows in {**which, "rejected": rejected}.items()},
+        defects=KnownSamples(evidence.z[defects], [names[i] for i in defects]),
+        normals=KnownSamples(evidence.z[normals], [names[i] for i in normals]),
+        negative_names=[names[i] for i in negatives] if len(defects) else [],
         n_defects=len(defects),
         held_out=held_out,
         reference=_reference(model, x, evidence.z, held_out),
         labels=labels,
-        learnt=sample_of(evidence, group, held_out, seed) if len(defects) > 1 else None,
+        curve_rows=sample_of(evidence, group, held_out, seed) if len(defects) > 1 else None,
     )
 
 
-def _labels(
-    evidence: Evidence, group: np.ndarray, defects: np.ndarray, rejected: np.ndarray, outlier: np.ndarray
-) -> dict[str, np.ndarray]:
-    """See `blemish.calibration.label_report.label_report`."""
-    place = {int(row): at for at, row in enumerate([*defects, *rejected])}
-    pairs = [sorted((place[i], place[j])) for i, j in conflicts(evidence, group).tolist()]
-    return {
-        "outlier": outlier,
-        "rejected_normal": (group[rejected] == NORMAL).astype(np.float64),
-        "conflicts": np.array(pairs, dtype=np.int64).reshape(-1, 2),
-    }
+def _statistics(
+    evidence: Evidence, group: np.ndarray, defects: np.ndarray, negatives: np.ndarray, outlier: np.ndarray
+) -> LabelStatistics:
+    position = {int(row): at for at, row in enumerate([*defects, *negatives])}
+    pairs = [sorted((position[i], position[j])) for i, j in conflicts(evidence, group).tolist()]
+    return LabelStatistics(
+        outlier=outlier,
+        negative_is_normal=(group[negatives] == NORMAL).astype(np.float64),
+        conflicts=np.array(pairs, dtype=np.int64).reshape(-1, 2),
+    )
 
 
-def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray) -> dict[str, np.ndarray]:
-    some = held_out[:: max(1, -(-len(held_out) // MOST_REFERENCE))]
-    kept = {"z": z[some].astype(np.float32)}
-    if model.modality.reference_rows:
-        kept["x"] = x[torch.from_numpy(some)].to_dense().cpu().numpy()
-    return kept
-
-
-def notice(calibration: dict[str, np.ndarray], outlier_of_known: Float[np.ndarray, " defect"], spread: float) -> None:
-    """Warn where the scores cannot be worth much, and say what to do.
-
-    Args:
-        calibration: See `Fitted`.
-        outlier_of_known: Outlier score of each labelled defect.
-        spread: Standard deviation of the normals' codes.
-    """
-    ordinary = calibration["outlier"]
-    if len(ordinary) < LEAST_HELD_OUT:
-        _warn(
-            f"only {len(ordinary)} unlabelled or normal sample(s) to learn from: the scores say little; fit on at "
-            f"least {LEAST_HELD_OUT}, and on {round(LEAST_HELD_OUT / HELD_OUT)} or more for promises about new ones"
-        )
-    if len(ordinary) > 1 and np.unique(ordinary).size == 1:
-        _warn("all outlier scores are equal: all rows are, or the model collapsed; then raise latent_dim or lower lr")
-    elif len(ordinary) > 1 and spread < 1e-6:
-        _warn("all codes are equal: the latent space collapsed; lower lr, or the weight of losses that shrink the code")
-    known = calibration.get("known", np.empty(0))
-    if len(known) < LEAST_JUDGED:
-        return
-    blind = fraction_below(calibration["defect"], known)
-    free = fraction_below(ordinary, outlier_of_known)
-    if blind < free - LEAST_GAP:
-        _warn(
-            f"by cross-validation over {len(known)} labelled defects, defect_score puts them above {blind:.0%} of the "
-            f"ordinary rows and outlier_score above {free:.0%}: the labels do not pay yet; label more, or check them"
-        )
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, QualityWarning, stacklevel=6)
+def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray) -> Reference:
+    some = held_out[:: max(1, -(-len(held_out) // MAX_REFERENCE))]
+    rows = x[torch.from_numpy(some)].to_dense().cpu().numpy() if model.modality.reference_rows else None
+    return Reference(z[some].astype(np.float32), rows)

@@ -20,7 +20,7 @@ from blemish.fitting.choices import Choices, choose_parts, whole_number
 from blemish.losses.loss import Loss, ReconstructionLoss
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality
-from blemish.scoring.evidence import Evidence, views_of
+from blemish.scoring.evidence import Evidence
 from blemish.training.sparse import SparseRows, TensorRows
 
 # Evidence takes 1,000 bytes per row of a table and far more per picture: this bounds the memory that scoring takes.
@@ -56,7 +56,7 @@ class Model:
     @property
     def views(self) -> list[str]:
         """Names of the feature sets that the scorer uses in addition to the network's code and error."""
-        return views_of(self.choices.scorer.make())
+        return self.choices.scorer.make().feature_sets
 
     @property
     def reconstruction(self) -> ReconstructionLoss:

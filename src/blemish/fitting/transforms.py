@@ -63,7 +63,7 @@ class Transforms(ReadsSamples):
         x = x.to_dense()
         modality, model = self.fitted_.model.modality, self.fitted_.model
         unknown = torch.from_numpy(modality.to_mask(rows.X, mask)).to(x.device)
-        typical = model.decode(self.fitted_.known["normal"]).mean(dim=0)
+        typical = model.decode(self.fitted_.normals.codes).mean(dim=0)
         filled = torch.where(unknown, typical, x)
         for _ in range(whole_number("n_rounds", n_rounds)):
             filled = torch.where(unknown, model.reconstruct(filled), x)
@@ -80,7 +80,7 @@ class Transforms(ReadsSamples):
         """
         check_is_fitted(self, "threshold_")
         rng = np.random.default_rng(seed_of(random_state))
-        codes = self.fitted_.known["normal"]
+        codes = self.fitted_.normals.codes
         shape = (whole_number("n", n), codes.shape[1])
         if "mu" in self.fitted_.model.network.fills:
             return self.decode(rng.standard_normal(shape))

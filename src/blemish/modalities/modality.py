@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from blemish.core.errors import DataError
-from blemish.core.graph import Graph, Node
+from blemish.core.graph import Exportable, Graph, Node
 from blemish.core.output import Block
 
 SEGMENTS = 8  # of the last axis, where an explanation has no better elements to name
@@ -147,8 +147,8 @@ def _segments(shape: tuple[int, ...]) -> list[tuple[Any, ...]]:
     return [(*place, slice(*span)) for place in product(*map(range, shape[:-1])) for span in pairwise(edges)]
 
 
-class Exportable(ABC):
-    """A fitted modality that can be part of an ONNX graph; without it a model has no export.
+class ExportableModality(FittedModality, Exportable):
+    """A fitted modality that can be written as part of an ONNX graph; without it a model has no export.
 
     Attributes:
         inputs: The form of what the graph is fed, see `blemish.onnx.runtime.FEEDS`: 'array' for samples as they are.

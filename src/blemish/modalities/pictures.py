@@ -18,7 +18,7 @@ from blemish.core.graph import Graph, Node
 from blemish.data.images import match_channels
 from blemish.modalities import grid
 from blemish.modalities.masks import to_booleans
-from blemish.modalities.modality import Exportable, FittedModality
+from blemish.modalities.modality import ExportableModality
 
 MAX_SIDE = 64  # of what the network sees, in pixels; feature sets of patches bring back what this loses
 # Values of another range than in training would be scored as if nothing were wrong: decisions.md 28
@@ -205,7 +205,7 @@ def fill_pictures(
     return filled
 
 
-class FittedPictures(FittedModality, Exportable):
+class FittedPictures(ExportableModality):
     """How pictures, alone or as the frames of a clip, become tensors in [0, 1]."""
 
     min_change: ClassVar[float] = grid.MIN_CHANGE

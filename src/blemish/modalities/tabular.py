@@ -19,7 +19,7 @@ from blemish.core.output import Block
 from blemish.core.threads import in_order
 from blemish.data.columns import Columns, input_name, matching_columns, to_columns, to_numbers, to_texts
 from blemish.modalities.column import MISSING, Column, arcsinh_graph, scaled_numbers
-from blemish.modalities.modality import Exportable, FittedModality, Modality, OnPage
+from blemish.modalities.modality import ExportableModality, Modality, OnPage
 from blemish.modalities.table_columns import from_columns, mask_columns, schema_of, with_columns
 
 MANY_TREES = {"name": "trees", "n_trees": 300}  # a hundred give too many ties among the highest scores
@@ -95,7 +95,7 @@ class Tabular(Modality):
         return max(2, min(16, sample_shape[0] // 2))
 
 
-class FittedTabular(FittedModality, Exportable):
+class FittedTabular(ExportableModality):
     """A table's columns and how they become features."""
 
     inputs = "columns"

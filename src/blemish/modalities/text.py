@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 from blemish.core.errors import ConfigError, DataError
 from blemish.core.graph import Graph, Node
 from blemish.data.words import Words, check_texts, vectorizer
-from blemish.modalities.modality import Exportable, FittedModality, Modality, OnPage
+from blemish.modalities.modality import ExportableModality, Modality, OnPage
 
 RECONSTRUCTED_WORDS = 10
 MIN_FRACTION = 0.01  # of a text's error, from which on a word that it lacks is part of its explanation
@@ -93,7 +93,7 @@ class Text(Modality):
         return max(1, min(32, sample_shape[0] // 2))
 
 
-class FittedText(FittedModality, Exportable):
+class FittedText(ExportableModality):
     """A vocabulary, the weights of its words, and topics."""
 
     inputs = "weights"

@@ -15,18 +15,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from blemish.calibration.probabilities import LEAST_KNOWN, log_ratio
 from blemish.core.errors import ExportError, missing_extra
-from blemish.core.graph import OPSET, Graph, Node, onnx_package
+from blemish.core.graph import OPSET, Graph, Node, exportable, onnx_package
 from blemish.core.labels import CLASSES
 from blemish.core.store import write_atomically
 from blemish.core.version import __version__
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
-from blemish.modalities.modality import Exportable
+from blemish.modalities.modality import ExportableModality
 from blemish.onnx.runtime import KEY, SCHEMA, Runtime
-from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes
+from blemish.scoring.evidence import Evidence, EvidenceNodes
 from blemish.scoring.mixture import PRIOR
+from blemish.scoring.scorer import ExportableScorer, ScoreNodes
 
 TOLERANCE = 1e-5
 """Maximal drift of an export; see `Parity`."""
@@ -114,6 +114,7 @@ def write_onnx(
         ExportError: If a part has no ONNX graph, or the scores would differ from the model's; nothing is written.
         MissingExtraError: If a package is missing.
     """
+    _scorer(fitted)  # refused before the network is traced, which takes seconds
     graph = Graph()
     evidence = _evidence_nodes(graph, fitted.model)
     _add_scores(graph, evidence, fitted, thresholds, prior)
@@ -142,10 +143,12 @@ def _interface(model: Model) -> dict[str, Any]:
     }
 
 
-def _modality(model: Model) -> Exportable:
-    if not isinstance(model.modality, Exportable):
-        raise ExportError(f"the modality {model.choices.modality.name!r} has no ONNX graph; {INSTEAD}")
-    return model.modality
+def _modality(model: Model) -> ExportableModality:
+    return exportable("modality", model.choices.modality.name, model.modality, INSTEAD)
+
+
+def _scorer(fitted: Fitted) -> ExportableScorer:
+    return exportable("scorer", fitted.model.choices.scorer.name, fitted.scorer, INSTEAD)
 
 
 def _add_scores(
@@ -156,9 +159,7 @@ def _add_scores(
     prior: Mapping[str, float],
 ) -> None:
     """Scores, probabilities and labels as outputs of the graph."""
-    if not hasattr(fitted.scorer, "graph"):
-        raise ExportError(f"the scorer {fitted.model.choices.scorer.name!r} has no ONNX graph; {INSTEAD}")
-    made = fitted.scorer.graph(fitted.scorer_state, evidence, labelled=fitted.n_defects > 0)
+    made = _scorer(fitted).graph(fitted.scorer_state, evidence, labelled=fitted.n_defects > 0)
     above = {name: at + TIE * max(1.0, abs(at)) for name, at in thresholds.items()}
     label = _either(made.outlier > above["outlier_threshold"], graph.constant(["other"]), graph.constant(["normal"]))
     graph.output("outlier_score", made.outlier, np.float64, ["row"])
@@ -173,10 +174,9 @@ def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float])
     """`Fitted.probabilities` as part of the graph."""
     assumed = made.probabilities * np.array([prior[name] / PRIOR[name] for name in CLASSES])
     assumed = assumed / assumed.reduce("Sum", 1, keepdims=True)
-    known = fitted.calibration.get("known", np.empty(0))
-    if made.defect is None or len(known) < LEAST_KNOWN:
+    if made.defect is None or fitted.log_ratio is None:
         return assumed
-    graph, (slope, intercept) = assumed.graph, log_ratio(known, fitted.calibration["defect"])
+    graph, (slope, intercept) = assumed.graph, fitted.log_ratio
     log_odds = float(np.log(prior["defect"] / (1 - prior["defect"])))
     mine = (made.defect * slope + (intercept + log_odds)).op("Sigmoid").expand_dims(1)
     rest = assumed.take(np.array([0, 1]), axis=1).reduce("Sum", 1, keepdims=True)
@@ -272,12 +272,12 @@ def _quiet() -> Iterator[None]:
 
 def kept_samples(fitted: Fitted) -> Any:
     """Raw samples from a model file: decoded codes, the same far out, and a table's held-out rows."""
-    codes = np.concatenate([fitted.known["normal"], fitted.known["defect"]])
-    centre = fitted.known["normal"].mean(axis=0)
+    codes = np.concatenate([fitted.normals.codes, fitted.defects.codes])
+    centre = fitted.normals.codes.mean(axis=0)
     far = centre + STRETCH * (codes - centre)
     x = fitted.model.decode(np.concatenate([codes, far])).cpu().numpy()
-    if "x" in fitted.reference:
-        x = np.concatenate([x, fitted.reference["x"]])
+    if fitted.reference.x is not None:
+        x = np.concatenate([x, fitted.reference.x])
     return fitted.model.modality.to_raw(x)
 
 
@@ -326,7 +326,7 @@ def _scores(fitted: Fitted, evidence: Evidence, prior: Mapping[str, float]) -> d
 
 def _parts(evidence: Evidence, views: list[str]) -> list[np.ndarray]:
     """Codes, the root of the error (a distance in units of the scaled samples) and feature sets."""
-    return [evidence.z, np.sqrt(evidence.error)[:, None], *(evidence.view(view) for view in views)]
+    return [evidence.z, np.sqrt(evidence.error)[:, None], *(evidence.feature_set(view) for view in views)]
 
 
 def _apart(a: Float[np.ndarray, "row feature"], b: Float[np.ndarray, "row feature"]) -> float:
@@ -339,8 +339,8 @@ def _drift(
     fitted: Fitted, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
 ) -> Float[np.ndarray, " row"]:
     """Largest difference of each row's scores, relative to the score or the spread of ordinary scores."""
-    ordinary = {name: fitted.calibration[name] for name in ("outlier", "defect") if name in fitted.calibration}
-    spread = {f"{name}_score": float(np.std(scores)) or 1.0 for name, scores in ordinary.items()}
+    ordinary = {"outlier_score": fitted.calibration.outlier, "defect_score": fitted.calibration.ordinary}
+    spread = {name: float(np.std(scores)) or 1.0 for name, scores in ordinary.items()}
     drifts = []
     for name, scores in expected.items():
         drift = np.abs(found[name] - scores) / np.maximum(np.abs(scores), spread.get(name, 1.0))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from blemish.calibration.prior import reweighed
+from blemish.calibration.prior import reweighted
 from blemish.calibration.probabilities import brier, reliability
 from blemish.core.labels import CLASSES, to_groups, to_words
 from blemish.data.columns import is_frame, to_columns
@@ -188,7 +188,7 @@ def _reliability(probabilities: np.ndarray, words: Sequence[Any], prior: Mapping
     actual = {name: float(max((groups[known] == name).mean(), 1e-6)) for name in CLASSES}
     series = {
         f"as predicted, assuming a fraction of {prior['defect']:.2g} defects": probabilities[:, 2],
-        f"corrected to the true fraction of {actual['defect']:.2g}": reweighed(probabilities, prior, actual)[:, 2],
+        f"corrected to the true fraction of {actual['defect']:.2g}": reweighted(probabilities, prior, actual)[:, 2],
     }
     bins = {name: reliability(p, is_defect) for name, p in series.items()}
     note = "; ".join(f"{name}: Brier score {brier(p, is_defect):.3f}" for name, p in series.items())

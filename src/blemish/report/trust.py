@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 from scipy.stats import binomtest
 
-from blemish.calibration.probabilities import LEAST_KNOWN, Bin, chance_of_defect, reliability
+from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, Bin, defect_probability, reliability
 from blemish.core.errors import DataError
 from blemish.detector import DefectDetector
 from blemish.report import Point, Table, histograms, intervals, table_html
@@ -15,8 +15,8 @@ from blemish.report import Point, Table, histograms, intervals, table_html
 def promise_body(det: DefectDetector) -> str:
     """What the threshold means for unseen rows."""
     calibration = det.fitted_.calibration
-    name = "defect" if det.fitted_.n_defects else "outlier"
-    ordinary, known = calibration[name], calibration.get("known", np.empty(0))
+    mine = "defect" if det.fitted_.n_defects else "outlier"
+    ordinary, known = calibration.ordinary, calibration.out_of_fold
     source = "held out from training" if len(det.fitted_.held_out) else "used in training: too few to hold any out"
     rows = [("threshold", f"{det.threshold_:.4g}", det.promise_.text),
             ("normal rows above it", *_rate(ordinary, det.threshold_))]  # fmt: skip
@@ -47,13 +47,13 @@ def probabilities_body(det: DefectDetector) -> str:
         "fraction of defects cannot be estimated from them; set it with set_prior(defect=…) or 'blemish threshold "
         "MODEL --defect-share …'."
     )
-    known = det.fitted_.calibration["known"]
-    if len(known) < LEAST_KNOWN:
+    known = det.fitted_.calibration.out_of_fold
+    if len(known) < MIN_OUT_OF_FOLD:
         why = "One labelled defect is too few for calibration: read the probabilities as a scale only."
         return f"<p>{escape(assumed)}</p><p>{escape(why)}</p>"
-    ordinary, fraction = det.fitted_.calibration["defect"], det.prior_["defect"]
+    ordinary, fraction = det.fitted_.calibration.ordinary, det.prior_["defect"]
     scores, defect = np.concatenate([known, ordinary]), np.repeat([True, False], [len(known), len(ordinary)])
-    bins = reliability(chance_of_defect(known, ordinary, scores, fraction), defect, fraction)
+    bins = reliability(defect_probability(known, ordinary, scores, fraction), defect, fraction)
     note = (
         f"{len(known)} labelled defects, scored out of fold, and {len(ordinary)} normal rows, weighted to a fraction "
         f"of {fraction:.2g} defects. Two numbers were fitted to these same rows; unlabelled defects among the normal "

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 if TYPE_CHECKING:
-    from blemish.fitting.fitted import Assessment
+    from blemish.scoring.scorer import Scores
 
 DIRECTIONS = 32
 """Per feature set, at most."""
@@ -48,11 +48,11 @@ def fit_axes(x: Float[np.ndarray, "row feature"]) -> Axes:
     return Axes(centre, (directions[:DIRECTIONS] * weight).T / size)
 
 
-def _feature_sets(found: "Assessment") -> Mapping[str, np.ndarray]:
-    return {**found.views, "code": found.codes}
+def _feature_sets(found: "Scores") -> Mapping[str, np.ndarray]:
+    return {**found.feature_sets, "code": found.codes}
 
 
-def fit_embedding(found: "Assessment") -> dict[str, Axes]:
+def fit_embedding(found: "Scores") -> dict[str, Axes]:
     """Axes of every feature set and of the code.
 
     Args:
@@ -61,7 +61,7 @@ def fit_embedding(found: "Assessment") -> dict[str, Axes]:
     return {name: fit_axes(x) for name, x in _feature_sets(found).items()}
 
 
-def embed(found: "Assessment", axes: Mapping[str, Axes]) -> Float[np.ndarray, "row direction"]:
+def embed(found: "Scores", axes: Mapping[str, Axes]) -> Float[np.ndarray, "row direction"]:
     """Samples along all axes; NaN where one could not be read.
 
     Args:

@@ -15,7 +15,7 @@ from blemish.review.marks import CODES, Mark, found_by_mark
 from blemish.review.suggestions import Snapshot, plane
 
 if TYPE_CHECKING:
-    from blemish.fitting.fitted import Assessment
+    from blemish.scoring.scorer import Scores
 
 BUDGETS, TOP = (20, 50, 100), 50
 LAST, FEW, STABLE = 20, 1, 0.9
@@ -98,7 +98,7 @@ class GrowingRanking:
         """Whether there is no score yet."""
         return self._embedding is None
 
-    def add(self, rows: Sequence[int], found: "Assessment") -> None:
+    def add(self, rows: Sequence[int], found: "Scores") -> None:
         """Take in the assessment of some rows; the first rows fix the axes of the map and of the embedding."""
         self._outlier[rows], self._probabilities[rows] = found.outlier, found.probabilities
         if self._defect is not None:
@@ -161,8 +161,9 @@ def point(det: Any, ranking: Ranking, before: Ranking | None, marks: Sequence[Ma
         marks: The marks that the detector was fitted on.
         budget: Length of the top.
     """
-    known = det.fitted_.calibration.get("known", np.empty(0))
-    beaten = fraction_below(det.fitted_.calibration["defect"], known) if len(known) >= 4 else None
+    calibration = det.fitted_.calibration
+    known = calibration.out_of_fold
+    beaten = fraction_below(calibration.ordinary, known) if len(known) >= 4 else None
     top = set(ranking.order[:budget].tolist())
     kept = None if before is None else len(top & set(before.order[:budget].tolist())) / max(len(top), 1)
     return Point(ranking.number, len(marks), sum(m.label == "defect" for m in marks), beaten, kept)

@@ -1,8 +1,8 @@
-"""Several simple experts, each weighed by what the labels at hand say of it."""
+"""Several simple experts, each weighted by cross-validation over the labelled defects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,10 +10,10 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
 from blemish.core.errors import ConfigError
-from blemish.core.graph import Node
+from blemish.core.graph import Node, exportable
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.core.parts import choose
-from blemish.scoring.evidence import Evidence, EvidenceNodes, ScoreNodes, Scores, State
+from blemish.scoring.evidence import Evidence, EvidenceNodes, State, under
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
 from blemish.scoring.mixture import (
@@ -26,34 +26,50 @@ from blemish.scoring.mixture import (
     whitened,
     whitened_graph,
 )
-from blemish.scoring.surprisal import fit_tail, tail_rank, tail_rank_graph
+from blemish.scoring.scorer import ExportableScorer, ScoreNodes, Scores
+from blemish.scoring.surprisal import fit_tail, surprisal, surprisal_graph
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
-MOST_ROWS = 10_000  # ordinary rows that an expert learns from: more cost time and change little
-FAR_BY_ONE = 4.0  # nats that an expert is assumed to put unseen defects out, where it has one label to learn from
-SLOPES = (0.1, 3.0)  # of the log-odds in the defect score
+MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time and change little
+ASSUMED_SURPRISAL = 4.0  # nats, of unseen defects by a supervised expert with one label, which leaves none to measure
+SLOPES = (0.1, 3.0)  # least and greatest slope of the log-odds in the defect score
 
-Heard = list[tuple[Expert, str, Float[np.ndarray, " row"]]]
-"""Experts, their views, and the tail rank of every row by each."""
+
+class Member(NamedTuple):
+    """An expert of the ensemble.
+
+    Attributes:
+        name: Its key in `EXPERTS`.
+        expert: It.
+        source: The feature set that it reads.
+    """
+
+    name: str
+    expert: Expert
+    source: str
+
+
+ExpertScores = list[tuple[Member, Float[np.ndarray, " row"]]]
+"""The surprisal of every row by each expert."""
 
 
 @dataclass(frozen=True)
-class Ensemble:
-    """Labelled defects against everything else, by several experts on several views; the default.
+class Ensemble(ExportableScorer):
+    """Labelled defects against everything else, by several experts on several feature sets; the default.
 
-    Every expert is cross-validated over the labelled defects. Its score is put on the scale of `tail_rank`, and the
-    defect score is the mean, weighed by how far out the expert put the defects that it had not seen. Not for a handful
-    of labels that stand for several kinds of defect: fit one detector a kind.
+    Every expert is cross-validated over the labelled defects. Its score is put on the scale of `surprisal`, and the
+    defect score is the weighted mean; an expert weighs more the greater its surprisal at unseen defects is. Not for a
+    handful of labels that stand for several kinds of defect: fit one detector per kind.
 
     Attributes:
-        experts: View → experts by name, or with options. 'code' is the network's; the others are the modality's.
-        folds: Parts of the cross-validation, >= 2; at most one a labelled defect.
-        temperature: An expert that puts n unseen defects further out by this over the root of n, in nats, weighs e
-            times as much, > 0: about the standard error of that mean.
-        free_share: Weight of an expert that looks at no label, as a share of one that does, with one label and before
-            what cross-validation says of both, > 0: it cannot tell the defect from another outlier. With n labels it is
-            divided by the root of n.
-        other_share: Weight of all rows labelled 'other' together, as a share of that of all defects, >= 0.
+        experts: Feature set → experts by name, or with options. 'code' is the network's; the others are the modality's.
+        folds: Parts of the cross-validation, >= 2; at most one per labelled defect.
+        temperature: An expert whose mean surprisal at n unseen defects is greater by this over the root of n, in nats,
+            weighs e times as much, > 0: about the standard error of that mean.
+        free_share: Weight of an unsupervised expert, as a fraction of that of a supervised one, with one label and
+            before cross-validation, > 0: it cannot tell the defect from another outlier. With n labels it is divided by
+            the root of n.
+        other_share: Weight of all rows labelled 'other' together, as a fraction of that of all defects, >= 0.
     """
 
     experts: Mapping[str, list[Any]] = field(default_factory=lambda: CODE_ONLY)
@@ -61,176 +77,180 @@ class Ensemble:
     temperature: float = 2.0
     free_share: float = 0.5
     other_share: float = 0.1
-    contrast: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        """Refuse to be without experts."""
+        """Refuse to have no experts."""
         if not any(self.experts.values()):
-            raise ConfigError(f"experts {dict(self.experts)!r} name none; give views with experts, or leave it out")
+            raise ConfigError(
+                f"experts {dict(self.experts)!r} name none; give feature sets with experts, or leave it out"
+            )
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """See `Scorer`."""
+        return tuple(self.experts)
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
-        """Fit and weigh the experts; see `Scorer`."""
-        state = fit_whitening(evidence.view("error")[(group == UNLABELLED) | (group == NORMAL)])
+        """Fit and weight the experts; see `Scorer`."""
+        state = fit_whitening(evidence.feature_set("error")[(group == UNLABELLED) | (group == NORMAL)])
         rows = _fewer(group, seed)
         evidence, group = evidence[rows], group[rows]
         is_defect, weight = group == DEFECT, self._row_weights(group)
         fold = deal(is_defect, min(max(2, min(self.folds, int(is_defect.sum()))), len(group)), seed)
-        unseen, far_out, most = [], [], []
-        for i, (expert, view) in enumerate(self._asked(labelled=bool(is_defect.any()))):
-            x = evidence.view(view)
+        unseen, means, greatest = [], [], []
+        for i, (_, expert, source) in enumerate(self._experts(labelled=bool(is_defect.any()))):
+            x = evidence.feature_set(source)
             trained = expert.fit(x, is_defect, weight, seed)
-            blind = (
+            held_out = (
                 out_of_fold(expert, x, is_defect, weight, fold, seed)
                 if expert.uses_labels
-                else expert.score(trained, x)  # without labels there is nothing to learn by heart
+                else expert.score(trained, x)  # without labels there is nothing to memorise
             )
-            trained |= fit_tail(blind[~is_defect], blind[is_defect])
-            heard = tail_rank(trained, expert.score(trained, x))
-            most.append(heard[is_defect].max() if expert.uses_labels else heard.max())
+            trained |= fit_tail(held_out[~is_defect], held_out[is_defect])
+            seen = surprisal(trained, expert.score(trained, x))
+            greatest.append(seen[is_defect].max() if expert.uses_labels else seen.max())
             state |= {f"{i}.{name}": array for name, array in trained.items()}
-            unseen.append(tail_rank(trained, blind))
-            far_out.append(distance_out(blind, is_defect, fold if expert.uses_labels else np.maximum(fold, 0)))
+            unseen.append(surprisal(trained, held_out))
+            means.append(mean_surprisal(held_out, is_defect, fold if expert.uses_labels else np.maximum(fold, 0)))
         if not is_defect.any():
             return state
-        state["known_level"] = np.array(self._level(state, evidence).max())
+        state["known_level"] = np.array(self.outlier_score(state, evidence).max())
         n_defects = int(is_defect.sum())
-        informed = np.array([expert.uses_labels for expert, _ in self._asked(labelled=True)])
-        state["most"] = np.minimum(most, np.median(np.array(most)[informed]) if informed.any() else np.inf)
-        trust = np.where(informed, 1.0, self.free_share / np.sqrt(n_defects))
-        out = np.array(far_out) if n_defects > 1 else np.where(informed, FAR_BY_ONE, far_out)
-        weights = softmax(np.log(trust) + out * np.sqrt(n_defects) / self.temperature)
+        supervised = np.array([member.expert.uses_labels for member in self._experts(labelled=True)])
+        # No score counts beyond what the expert gave a labelled defect (decisions.md 24), nor beyond the median of what
+        # the supervised ones gave: an expert that has memorised its labels would decide the mean alone (52).
+        state["most"] = np.minimum(greatest, np.median(np.array(greatest)[supervised]) if supervised.any() else np.inf)
+        prior_weight = np.where(supervised, 1.0, self.free_share / np.sqrt(n_defects))
+        mean = np.array(means) if n_defects > 1 else np.where(supervised, ASSUMED_SURPRISAL, means)
+        weights = softmax(np.log(prior_weight) + mean * np.sqrt(n_defects) / self.temperature)
         scores = weights @ np.minimum(np.stack(unseen), state["most"][:, None])
-        summary = {"weights": weights, "far_out": out, "unseen": scores[is_defect]}
+        # These names are in model files: 'far_out' is the mean surprisal, 'unseen' the out-of-fold scores of defects.
+        summary = {"weights": weights, "far_out": mean, "unseen": scores[is_defect]}
         return {**state, **summary, **_log_odds(scores, is_defect)}
 
-    def known_scores(
-        self,
-        state: State,
-        evidence: Evidence,
-        group: Int[np.ndarray, " row"],
+    def out_of_fold_scores(
+        self, state: State, evidence: Evidence, group: Int[np.ndarray, " row"]
     ) -> Float[np.ndarray, " defect"]:
         """By cross-validation; see `Scorer`."""
         return state["unseen"] if len(state["unseen"]) > 1 else np.empty(0)
 
     def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """Mean tail rank by the experts that look at no label, not cut."""
-        return self._level(state, evidence)
+        """Mean surprisal by the unsupervised experts, not capped; 0 where there are none."""
+        return _outlier_level(self._expert_scores(state, evidence, labelled=False), len(evidence))
 
     def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """Weighted mean of all experts' tail ranks: 5 is what one ordinary row in exp(5) = 150 reaches.
+        """Weighted mean of all experts' surprisals: 5 is what one ordinary row in exp(5) = 150 reaches.
 
-        A row that is more unusual than all that was seen in training is nobody's defect: what is beyond the level
-        known from there is subtracted.
+        A row that is more unusual than every training row is not like the labelled defects: what exceeds the highest
+        outlier score of the training rows is subtracted.
         """
-        return self._mine(state, self._heard(state, evidence, labelled=True))
+        return _combine(state, self._expert_scores(state, evidence, labelled=True))
 
-    def scores(self, state: State, evidence: Evidence) -> Scores:
-        """All of them, asking each expert once; see `Scorer`."""
-        heard = self._heard(state, evidence, labelled="weights" in state)
-        outlier = self._level_of(heard, len(evidence))
-        if "weights" not in state:
-            return Scores(outlier, None, self._shares(state, evidence, None))
-        mine = self._mine(state, heard)
-        return Scores(outlier, mine, self._shares(state, evidence, mine))
+    def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
+        """The defect by logistic regression on out-of-fold scores; normal and other by how unusual the error is.
 
-    def _mine(self, state: State, heard: Heard) -> Float[np.ndarray, " row"]:
-        capped = np.minimum(np.stack([opinion for *_, opinion in heard]), state["most"][:, None])
-        level = self._level_of(heard, capped.shape[1])
-        return state["weights"] @ capped - np.maximum(level - state["known_level"], 0)
+        An error below the median counts as the median.
+        """
+        return _probabilities(state, evidence, self.defect_score(state, evidence) if "weights" in state else None)
 
-    def opinions(
+    def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
+        """All of them, with each expert's score computed once; see `Scorer`."""
+        found = self._expert_scores(state, evidence, labelled=labelled)
+        outlier = _outlier_level(found, len(evidence))
+        defect = _combine(state, found) if labelled else None
+        return Scores(outlier, defect, _probabilities(state, evidence, defect))
+
+    def expert_scores(
         self, state: State, evidence: Evidence, *, labelled: bool = True
     ) -> dict[str, Float[np.ndarray, " row"]]:
-        """The tail rank of every row by every expert.
+        """The surprisal of every row by every expert, capped where there are labels.
 
-        With labels, no row counts as more like the defects than the labelled defects do: what lies beyond them is
-        unknown (the far side of a linear expert's plane), and other outliers are found there, too. No label-free expert
-        is heard beyond what it said in training, and none at all beyond the median of the others' limits: how far out
-        an expert puts what it has learnt by heart says little.
+        No row counts as more like the defects than the labelled defects do: what lies beyond them is unknown (the far
+        side of a linear expert's plane), and other outliers lie there, too.
 
         Args:
             state: What `fit` learnt.
             evidence: The rows.
-            labelled: Ask those that learnt from labels, too.
+            labelled: Include the supervised experts.
         """
-        heard = self._heard(state, evidence, labelled=labelled)
+        found = self._expert_scores(state, evidence, labelled=labelled)
         return {
-            f"{i} {expert_name(expert)} of {view}": np.minimum(opinion, state["most"][i]) if labelled else opinion
-            for i, (expert, view, opinion) in enumerate(heard)
+            f"{i} {member.name} of {member.source}": np.minimum(score, state["most"][i]) if labelled else score
+            for i, (member, score) in enumerate(found)
         }
 
-    def _heard(self, state: State, evidence: Evidence, *, labelled: bool) -> Heard:
-        """What every expert says, not cut; those that look at no label come first."""
-        found = []
-        for i, (expert, view) in enumerate(self._asked(labelled=labelled)):
-            own = {name.removeprefix(f"{i}."): x for name, x in state.items() if name.startswith(f"{i}.")}
-            found.append((expert, view, tail_rank(own, expert.score(own, evidence.view(view)))))
-        return found
-
-    def _level(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """The outlier score; 0 where no expert goes without labels."""
-        return self._level_of(self._heard(state, evidence, labelled=False), len(evidence))
-
-    def _level_of(self, heard: Heard, n: int) -> Float[np.ndarray, " row"]:
-        free = [opinion for expert, _, opinion in heard if not expert.uses_labels]
-        return np.mean(free, axis=0) if free else np.zeros(n)
-
-    def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
-        """Of the defect by logistic regression on blind scores; the rest is shared by how unusual the error is.
-
-        An error below the median is as ordinary as the median.
-        """
-        return self._shares(state, evidence, self.defect_score(state, evidence) if "weights" in state else None)
-
-    def _shares(
-        self, state: State, evidence: Evidence, mine: Float[np.ndarray, " row"] | None
-    ) -> Float[np.ndarray, "row 3"]:
-        u = whitened(state, np.maximum(evidence.view("error"), state["centre"]))
-        rest = posterior(log_joint(u, u[:0], u[:0])[:, :2])
-        if mine is None:
-            return np.column_stack([rest, np.zeros(len(rest))])
-        chance = expit(state["slope"] * mine + state["intercept"])
-        return np.column_stack([rest * (1 - chance[:, None]), chance])
-
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
-        """All scores as part of an ONNX graph; see `Scorer`."""
-        free: list[Node] = []
-        heard: list[Node] = []
-        for i, (expert, view) in enumerate(self._asked(labelled=labelled)):
-            own = {name.removeprefix(f"{i}."): x for name, x in state.items() if name.startswith(f"{i}.")}
-            opinion = tail_rank_graph(own, expert.graph(own, evidence.view(view)))
-            free += [] if expert.uses_labels else [opinion]
-            heard += [opinion.op("Min", state["most"][i]) * state["weights"][i]] if labelled else []
+        """All scores as part of an ONNX graph; see `ExportableScorer`.
+
+        Raises:
+            ExportError: If an expert has no graph.
+        """
+        unsupervised: list[Node] = []
+        weighted: list[Node] = []
+        for i, (name, expert, source) in enumerate(self._experts(labelled=labelled)):
+            own, advice = under(state, f"{i}."), "leave it out of 'experts', or score with the model file instead"
+            nodes = exportable("expert", name, expert, advice).graph(own, evidence.feature_set(source))
+            score = surprisal_graph(own, nodes)
+            unsupervised += [] if expert.uses_labels else [score]
+            weighted += [score.op("Min", state["most"][i]) * state["weights"][i]] if labelled else []
         graph = evidence.error.graph
-        level = graph.op("Sum", *free) / float(len(free)) if free else evidence.error * 0.0
-        u = whitened_graph(state, evidence.view("error").op("Max", state["centre"]))
+        level = graph.op("Sum", *unsupervised) / float(len(unsupervised)) if unsupervised else evidence.error * 0.0
+        u = whitened_graph(state, evidence.feature_set("error").op("Max", state["centre"]))
         rest = posterior_graph(log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1))))
         if not labelled:
             return ScoreNodes(level, None, rest)
-        defect = graph.op("Sum", *heard) - (level - state["known_level"]).op("Max", 0.0)
-        mine = (defect * state["slope"] + state["intercept"]).op("Sigmoid").expand_dims(1)
-        rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - mine)
-        return ScoreNodes(level, defect, graph.concat([rest, mine], axis=1))
+        defect = graph.op("Sum", *weighted) - (level - state["known_level"]).op("Max", 0.0)
+        p_defect = (defect * state["slope"] + state["intercept"]).op("Sigmoid").expand_dims(1)
+        rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - p_defect)
+        return ScoreNodes(level, defect, graph.concat([rest, p_defect], axis=1))
 
-    def _asked(self, *, labelled: bool) -> list[tuple[Expert, str]]:
-        """Experts and their views, first those that look at no label."""
-        views = sorted(self.experts.items())  # a model file does not keep their order
-        made = [(choose("expert", EXPERTS, spec).make(), view) for view, specs in views for spec in specs]
-        free = [(expert, view) for expert, view in made if not expert.uses_labels]
-        return free + [(expert, view) for expert, view in made if expert.uses_labels and labelled]
+    def _experts(self, *, labelled: bool) -> list[Member]:
+        """The unsupervised experts, then the supervised ones where there are labels."""
+        sources = sorted(self.experts.items())  # a model file does not keep their order
+        parts = [(choose("expert", EXPERTS, spec), source) for source, specs in sources for spec in specs]
+        members = [Member(part.name, part.make(), source) for part, source in parts]
+        unsupervised = [member for member in members if not member.expert.uses_labels]
+        return unsupervised + [member for member in members if member.expert.uses_labels and labelled]
+
+    def _expert_scores(self, state: State, evidence: Evidence, *, labelled: bool) -> ExpertScores:
+        """The surprisal by every expert, not capped; the unsupervised ones first."""
+        found = []
+        for i, member in enumerate(self._experts(labelled=labelled)):
+            own = under(state, f"{i}.")
+            scores = member.expert.score(own, evidence.feature_set(member.source))
+            found.append((member, surprisal(own, scores)))
+        return found
 
     def _row_weights(self, group: Int[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
-        """Defects weigh as much as all ordinary rows together; rejected outliers come on top of these."""
-        shares = {DEFECT: 1.0, OTHER: self.other_share}
+        """Defects weigh as much as all ordinary rows together; rows labelled 'other' come on top of these."""
+        fractions = {DEFECT: 1.0, OTHER: self.other_share}
         weight = np.full(len(group), 1.0 / max(1, int(((group == UNLABELLED) | (group == NORMAL)).sum())))
-        for code, share in shares.items():
-            weight[group == code] = share / max(1, int((group == code).sum()))
+        for code, fraction in fractions.items():
+            weight[group == code] = fraction / max(1, int((group == code).sum()))
         return weight * len(group) / 2
 
 
-def expert_name(expert: Expert) -> str:
-    """Its key in `EXPERTS`."""
-    return next(name for name, factory in EXPERTS.items() if isinstance(expert, factory))
+def _combine(state: State, found: ExpertScores) -> Float[np.ndarray, " row"]:
+    """The defect score: see `Ensemble.defect_score`."""
+    capped = np.minimum(np.stack([score for _, score in found]), state["most"][:, None])
+    level = _outlier_level(found, capped.shape[1])
+    return state["weights"] @ capped - np.maximum(level - state["known_level"], 0)
+
+
+def _outlier_level(found: ExpertScores, n: int) -> Float[np.ndarray, " row"]:
+    unsupervised = [score for member, score in found if not member.expert.uses_labels]
+    return np.mean(unsupervised, axis=0) if unsupervised else np.zeros(n)
+
+
+def _probabilities(
+    state: State, evidence: Evidence, defect: Float[np.ndarray, " row"] | None
+) -> Float[np.ndarray, "row 3"]:
+    u = whitened(state, np.maximum(evidence.feature_set("error"), state["centre"]))
+    rest = posterior(log_joint(u, u[:0], u[:0])[:, :2])
+    if defect is None:
+        return np.column_stack([rest, np.zeros(len(rest))])
+    p_defect = expit(state["slope"] * defect + state["intercept"])
+    return np.column_stack([rest * (1 - p_defect[:, None]), p_defect])
 
 
 def deal(is_defect: Bool[np.ndarray, " row"], n_folds: int, seed: int) -> Int[np.ndarray, " row"]:
@@ -253,7 +273,7 @@ def out_of_fold(
     fold: Int[np.ndarray, " row"],
     seed: int,
 ) -> Float[np.ndarray, " row"]:
-    """Each row's score by an expert that has not seen it."""
+    """Each row's score by an expert that was fitted without its fold."""
     scores = np.zeros(len(x))
     for k in range(fold.max() + 1):
         out = fold == k
@@ -265,13 +285,13 @@ def out_of_fold(
     return scores
 
 
-def distance_out(
+def mean_surprisal(
     scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"], fold: Int[np.ndarray, " row"]
 ) -> float:
-    """How far out an expert puts defects that it has not seen.
+    """Mean surprisal of unseen defects, each among the other rows of its fold.
 
     Returns:
-        Mean over the defects of minus the log of the share of the other rows of the fold that score as high, >= 0.
+        Mean over the defects of minus the log of the fraction of those rows that score as high, in nats, >= 0.
     """
     found = []
     for k in range(fold.max() + 1):
@@ -282,17 +302,17 @@ def distance_out(
 
 
 def _fewer(group: Int[np.ndarray, " row"], seed: int) -> Int[np.ndarray, " row"]:
-    """All labelled rows and at most `MOST_ROWS` of the rest, in order."""
+    """All labelled rows and at most `MAX_ROWS` of the rest, in order."""
     rest = np.flatnonzero(group == UNLABELLED)
-    if len(rest) > MOST_ROWS:
-        rest = np.random.default_rng(seed).permutation(rest)[:MOST_ROWS]
+    if len(rest) > MAX_ROWS:
+        rest = np.random.default_rng(seed).permutation(rest)[:MAX_ROWS]
     return np.sort(np.concatenate([np.flatnonzero(group != UNLABELLED), rest]))
 
 
 def _log_odds(scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"]) -> State:
-    """'slope' and 'intercept' of the log-odds of the defect in its score, under the assumed shares.
+    """'slope' and 'intercept' of the log-odds of the defect in its score, under the assumed prior.
 
-    A single defect has no blind score: then the odds are those of a p-value exp(-score), see Reference.
+    A single defect has no out-of-fold score: then the odds are those of a p-value exp(-score), see Reference.
 
     Reference:
         Platt, "Probabilistic outputs for support vector machines", 1999; for one defect Sellke, Bayarri and Berger,

@@ -1,4 +1,4 @@
-"""Three clouds: the normals, the labelled defects, and a broad one for anything else.
+"""A mixture of three groups: the normals, the labelled defects, and a broad background for any other outlier.
 
 All densities live in *whitened* space, in which the normals have mean 0 and unit covariance.
 """
@@ -12,14 +12,14 @@ from blemish.core.labels import DEFECT, OTHER, is_ordinary
 from blemish.scoring.evidence import State
 
 PRIOR = {"normal": 0.90, "other": 0.07, "defect": 0.03}
-"""Assumed shares of the groups: labelled defects are no random sample, so they cannot tell."""
+"""Assumed fractions of the groups: labelled defects are not a random sample, so they cannot tell (decisions.md 33)."""
 
 BREADTH = 4.0
-"""Standard deviation of the broad cloud, in those of the normals."""
+"""Standard deviation of the background, in units of that of the normals."""
 
 WIDTHS = (0.25, 0.5, 1.0)
-"""Of the kernels, in the same: a handful of labels cannot tell how far new defects lie from labelled ones, so each
-counts alike. Narrower ones make much of the last digits of float32."""
+"""Widths of the kernels in the same units: a handful of labels cannot tell how far new defects lie from labelled ones,
+so each counts equally (decisions.md 59). Narrower ones would amplify the last digits of float32."""
 
 
 def fit_whitening(features: Float[np.ndarray, "row feature"]) -> State:
@@ -56,7 +56,7 @@ def squared_lengths(u: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " 
 
 
 def log_sum_exp(parts: Float[np.ndarray, "part row"]) -> Float[np.ndarray, " row"]:
-    """Log of the sum of exponentials over the first axis; one part at least is no -inf.
+    """Log of the sum of exponentials over the first axis; at least one part is finite.
 
     Example:
         >>> log_sum_exp(np.log([[1.0], [2.0]])).round(6) == np.log(3.0).round(6)
@@ -69,13 +69,13 @@ def log_sum_exp(parts: Float[np.ndarray, "part row"]) -> Float[np.ndarray, " row
 def posterior(joint: Float[np.ndarray, "row group"]) -> Float[np.ndarray, "row group"]:
     """Joint log-densities as probabilities: rows sum to 1."""
     parts = joint.T
-    chances = np.exp(parts - parts.max(axis=0))
-    chances /= chances.sum(axis=0)
-    return chances.T
+    found = np.exp(parts - parts.max(axis=0))
+    found /= found.sum(axis=0)
+    return found.T
 
 
 def log_normal(u: Float[np.ndarray, "row feature"], stdev: float = 1.0) -> Float[np.ndarray, " row"]:
-    r"""Log-density of N(0, s²) in every direction, up to the constant that all clouds share.
+    r"""Log-density of N(0, s²) in every direction, up to the constant that all densities share.
 
     .. math:: -\lVert u \rVert^2 / 2 s^2 - D \log s
     """
@@ -102,7 +102,7 @@ def log_joint(
     defects: Float[np.ndarray, "defect feature"],
     others: Float[np.ndarray, "other feature"],
 ) -> Float[np.ndarray, "row 3"]:
-    """Log of prior times density of normal, other and defect; -inf for the defect when none is labelled."""
+    """Log of prior times density of normal, other and defect; -inf for the defect where none is labelled."""
     broad = log_normal(u, BREADTH)
     if len(others):
         broad = np.logaddexp(broad, log_kernels(u, others)) - np.log(2)
@@ -116,8 +116,8 @@ def log_joint(
     ).T
 
 
-def fit_clouds(features: Float[np.ndarray, "row feature"], group: Int[np.ndarray, " row"]) -> State:
-    """Whiten by the ordinary rows, and keep where the labelled ones lie: what `clouds` reads.
+def fit_mixture(features: Float[np.ndarray, "row feature"], group: Int[np.ndarray, " row"]) -> State:
+    """Whiten by the ordinary rows, and keep where the labelled ones lie: what `mixture_log_joint` reads.
 
     Args:
         features: At least one ordinary row.
@@ -128,13 +128,13 @@ def fit_clouds(features: Float[np.ndarray, "row feature"], group: Int[np.ndarray
     return {**state, "defects": u[group == DEFECT], "others": u[group == OTHER]}
 
 
-def clouds(state: State, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row 3"]:
-    """`log_joint` of features by what `fit_clouds` learnt."""
+def mixture_log_joint(state: State, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row 3"]:
+    """`log_joint` of features by what `fit_mixture` learnt."""
     return log_joint(whitened(state, features), state["defects"], state["others"])
 
 
-def clouds_graph(state: State, features: Node) -> list[Node]:
-    """`clouds` as part of an ONNX graph, in the parts of `log_joint_graph`."""
+def mixture_log_joint_graph(state: State, features: Node) -> list[Node]:
+    """`mixture_log_joint` as part of an ONNX graph, in the parts of `log_joint_graph`."""
     return log_joint_graph(whitened_graph(state, features), state["defects"], state["others"])
 
 
@@ -148,10 +148,10 @@ def log_joint_graph(
     defects: Float[np.ndarray, "defect feature"],
     others: Float[np.ndarray, "other feature"],
 ) -> list[Node]:
-    """`log_joint` as part of an ONNX graph: normal and other, and defect where any is labelled; each (row, 1)."""
+    """`log_joint` as part of an ONNX graph: normal, other, and defect where any is labelled; each (row, 1)."""
     width = defects.shape[1]
 
-    def cloud(stdev: float) -> Node:
+    def normal(stdev: float) -> Node:
         return (u * u).reduce("Sum", 1, keepdims=True) * (-0.5 / stdev**2) - width * np.log(stdev)
 
     def kernels(points: np.ndarray) -> Node:
@@ -160,14 +160,14 @@ def log_joint_graph(
         each = [squared * (-0.5 / size**2) - width * np.log(size) for size in WIDTHS]
         return u.graph.concat(each, axis=1).reduce("LogSumExp", 1, keepdims=True) - np.log(len(points) * len(WIDTHS))
 
-    broad = cloud(BREADTH)
+    broad = normal(BREADTH)
     if len(others):
         broad = u.graph.concat([broad, kernels(others)], axis=1).reduce("LogSumExp", 1, keepdims=True) - np.log(2)
-    parts = [cloud(1.0) + np.log(PRIOR["normal"]), broad + np.log(PRIOR["other"])]
+    parts = [normal(1.0) + np.log(PRIOR["normal"]), broad + np.log(PRIOR["other"])]
     return [*parts, kernels(defects) + np.log(PRIOR["defect"])] if len(defects) else parts
 
 
 def posterior_graph(joint: list[Node]) -> Node:
-    """Shape (row, 3): what `log_joint_graph` gave as probabilities; 0 for a defect that nobody labelled."""
+    """The parts of `log_joint_graph` as probabilities, shape (row, 3); 0 for the defect where none is labelled."""
     posterior = joint[0].graph.concat(joint, axis=1).op("Softmax", axis=1)
     return posterior if len(joint) == 3 else posterior.op("Pad", np.array([0, 0, 0, 1]), 0.0)

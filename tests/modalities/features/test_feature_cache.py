@@ -23,7 +23,7 @@ def test_views_are_what_the_scorer_asks_for_and_only_on_request(table_detector, 
     evidence = model.evidence(model.to_tensor(table_split.X_test))
     assert model.views == sorted(views)
     assert len(views) > 0
-    assert all(np.array_equal(view, evidence.view(name)) for name, view in views.items())
+    assert all(np.array_equal(view, evidence.feature_set(name)) for name, view in views.items())
 
 
 def test_a_scorer_that_joins_the_networks_own_views_asks_the_modality_for_nothing(table_split):

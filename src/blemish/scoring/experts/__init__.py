@@ -8,7 +8,7 @@ EXPERTS = Parts(
         "discriminant": "blemish.scoring.experts.discriminant:Discriminant",
         "kernel": "blemish.scoring.experts.kernel:Kernel",
         "trees": "blemish.scoring.experts.trees:Trees",
-        "forest": "blemish.scoring.experts.forest:Forest",
+        "forest": "blemish.scoring.experts.trees:Forest",
         "isolation": "blemish.scoring.experts.isolation:Isolation",
         "neighbours": "blemish.scoring.experts.neighbours:Neighbours",
         "student": "blemish.scoring.experts.student:Student",

@@ -1,15 +1,14 @@
-"""Which way do the defects lie, in units of how much the rest varies that way? Fisher's linear discriminant."""
+"""In which direction do the defects lie, in units of how much the rest varies in it? Fisher's linear discriminant."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from sklearn.covariance import ledoit_wolf
 
-from blemish.core.graph import Node
-from blemish.scoring.experts.expert import State
-from blemish.scoring.experts.linear import linear_graph, linear_score
+from blemish.scoring.evidence import State
+from blemish.scoring.experts.expert import Features, Flags, Numbers
+from blemish.scoring.experts.linear import LinearExpert
 from blemish.scoring.experts.scaling import fit_scaling, scaled
 
 
@@ -22,51 +21,35 @@ def discriminant(
 
     .. math:: w = \Sigma^{-1} (\bar x_d - \bar x), \quad \Sigma = (1 - \rho) S + \rho \, \frac{\operatorname{tr} S}{p} I
 
-    The scatter S is that of the rest alone: a handful of defects says where they are, not how they vary.
+    The scatter S is that of the rest alone: a handful of defects shows where they are, not how they vary.
 
     Args:
         defects: Labelled defects.
         rest: Everything else.
-        weight: Of each of the rest, > 0.
+        weight: Weight of each of the rest, > 0.
 
     Reference:
-        Fisher, "The use of multiple measurements in taxonomic problems", 1936; the share rho after Ledoit and Wolf,
+        Fisher, "The use of multiple measurements in taxonomic problems", 1936; the shrinkage rho after Ledoit and Wolf,
         "A well-conditioned estimator for large-dimensional covariance matrices", 2004.
     """
-    share = weight / weight.mean()
-    centre = np.average(rest, axis=0, weights=share)
-    covariance, _ = ledoit_wolf((rest - centre) * np.sqrt(share)[:, None], assume_centered=True)
+    relative = weight / weight.mean()
+    centre = np.average(rest, axis=0, weights=relative)
+    covariance, _ = ledoit_wolf((rest - centre) * np.sqrt(relative)[:, None], assume_centered=True)
     return np.linalg.lstsq(covariance, defects.mean(axis=0) - centre, rcond=None)[0], centre
 
 
 @dataclass(frozen=True)
-class Discriminant:
+class Discriminant(LinearExpert):
     """Fisher's linear discriminant, its covariance shrunk.
 
-    The best expert where there are many features that go together and a single label or a handful: it learns from the
-    unlabelled rows which differences are nothing special. Not for a defect in a corner of few columns, where most rows
-    say little about the border (`Linear`), or one that is surrounded by normals (`Kernel`).
+    The best expert where there are many correlated features and one label or a handful (decisions.md 47): it learns
+    from the unlabelled rows which differences are common. Not for a defect in a corner of few columns, where most rows
+    say little about the boundary (`Linear`), or one that is surrounded by normals (`Kernel`).
     """
 
-    uses_labels: ClassVar[bool] = True
-
-    def fit(
-        self,
-        x: Float[np.ndarray, "row feature"],
-        is_defect: Bool[np.ndarray, " row"],
-        weight: Float[np.ndarray, " row"],
-        seed: int,
-    ) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Fit the direction; see `Expert`."""
         scaling = fit_scaling(x[~is_defect])
         x = scaled(scaling, x).astype(np.float64)
         normal, centre = discriminant(x[is_defect], x[~is_defect], weight[~is_defect])
         return {**scaling, "normal": normal, "offset": np.array(-float(centre @ normal))}
-
-    def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
-        """Along the direction."""
-        return linear_score(state, x)
-
-    def graph(self, state: State, x: Node) -> Node:
-        """`score` as part of an ONNX graph."""
-        return linear_graph(state, x)

@@ -1,49 +1,51 @@
-"""What an expert has to offer: an opinion from one view of the data."""
+"""What an expert is: a simple classifier, or outlier score, on one feature set."""
 
-from typing import ClassVar, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from blemish.core.graph import Node
+from blemish.core.graph import Exportable, Node
+from blemish.scoring.evidence import State
 
-State = dict[str, np.ndarray]
+Features = Float[np.ndarray, "row feature"]
+Flags = Bool[np.ndarray, " row"]
+Numbers = Float[np.ndarray, " row"]
 
 
-@runtime_checkable
-class Expert(Protocol):
-    """Labelled defects against everything else, from a handful of labels; a frozen dataclass of choices.
+class Expert(ABC):
+    """Labelled defects against everything else, from a handful of labels; subclasses are frozen dataclasses of choices.
 
     Attributes:
-        uses_labels: Whether the labels matter; an expert without them says how unusual a row is.
+        uses_labels: Whether it is supervised; an unsupervised expert scores how unusual a row is.
     """
 
-    uses_labels: ClassVar[bool]
+    uses_labels: ClassVar[bool] = True
 
-    def fit(
-        self,
-        x: Float[np.ndarray, "row feature"],
-        is_defect: Bool[np.ndarray, " row"],
-        weight: Float[np.ndarray, " row"],
-        seed: int,
-    ) -> State:
+    @abstractmethod
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Learn from rows of which some are labelled defects.
 
         Args:
-            x: Features, finite.
-            is_defect: Labelled as the defect.
-            weight: What a mistake on each row costs, > 0.
+            x: Features, finite, shape (row, feature).
+            is_defect: Labelled as the defect, shape (row,).
+            weight: What a mistake on each row costs, > 0, shape (row,).
             seed: Source of all randomness.
 
         Returns:
-            All that was learnt, as named arrays.
+            Everything that was learnt, as named arrays.
         """
-        ...
 
-    def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
-        """How much like the labelled defects, higher = more, on a scale of the expert's own."""
-        ...
+    @abstractmethod
+    def score(self, state: State, x: Features) -> Numbers:
+        """How much like the labelled defects, higher = more, on a scale of the expert's own; shape (row,)."""
 
+
+class ExportableExpert(Expert, Exportable):
+    """An expert that can be written as part of an ONNX graph."""
+
+    @abstractmethod
     def graph(self, state: State, x: Node) -> Node:
         """`score` as part of an ONNX graph.
 
@@ -54,4 +56,3 @@ class Expert(Protocol):
         Returns:
             Shape (row,), float64.
         """
-        ...

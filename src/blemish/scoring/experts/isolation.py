@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from sklearn.ensemble import IsolationForest
 
 from blemish.core.graph import Node
-from blemish.scoring.experts.expert import State
+from blemish.scoring.evidence import State
+from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
 from blemish.scoring.experts.trees import as_arrays, trees_graph, trees_score
 
 
@@ -26,8 +27,8 @@ def path_left(n_rows: Float[np.ndarray, " node"]) -> Float[np.ndarray, " node"]:
 
 
 @dataclass(frozen=True)
-class Isolation:
-    """Isolation forest; it looks at no label.
+class Isolation(ExportableExpert):
+    """Isolation forest; unsupervised.
 
     Not for outliers that are unusual only in how features go together.
 
@@ -41,30 +42,24 @@ class Isolation:
     n_trees: int = 100
     uses_labels: ClassVar[bool] = False
 
-    def fit(
-        self,
-        x: Float[np.ndarray, "row feature"],
-        is_defect: Bool[np.ndarray, " row"],
-        weight: Float[np.ndarray, " row"],
-        seed: int,
-    ) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Cut at random; see `Expert`."""
         model = IsolationForest(n_estimators=self.n_trees, random_state=seed).fit(x[~is_defect])
         trees = [tree.tree_ for tree in model.estimators_]
         lengths = [_depths(tree) + path_left(tree.n_node_samples.astype(np.float64)) for tree in trees]
         return as_arrays(trees, lengths)
 
-    def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
+    def score(self, state: State, x: Features) -> Numbers:
         """Minus the mean number of cuts."""
         return -trees_score(x, state["roots"], state["feature"], state["threshold"], state["children"], state["value"])
 
     def graph(self, state: State, x: Node) -> Node:
-        """`score` as part of an ONNX graph."""
+        """See `ExportableExpert`."""
         return -trees_graph(state, x)
 
 
 def _depths(tree: object) -> Float[np.ndarray, " node"]:
-    """Cuts above each node; a child always comes after its parent."""
+    """Number of cuts above each node; a child always comes after its parent."""
     left, right = tree.children_left, tree.children_right  # pyright: ignore[reportAttributeAccessIssue]
     depth = np.zeros(len(left))
     for node in np.flatnonzero(left >= 0):

@@ -1,14 +1,14 @@
-"""Likeness to the labelled defects, weighed against likeness to the rest: a kernel machine."""
+"""Similarity to the labelled defects against similarity to the rest: a support vector machine."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from sklearn.svm import SVC
 
 from blemish.core.graph import Node
-from blemish.scoring.experts.expert import State
+from blemish.scoring.evidence import State
+from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
 from blemish.scoring.experts.scaling import fit_scaling, scaled, scaled_graph
 
 CHUNK = 2048  # rows at a time
@@ -42,7 +42,7 @@ def kernel_score(
 
 
 @dataclass(frozen=True)
-class Kernel:
+class Kernel(ExportableExpert):
     """A support vector machine with a Gaussian kernel.
 
     The best expert where defects form an island in the data. Not for hundreds of irrelevant features: all of them
@@ -60,15 +60,8 @@ class Kernel:
     softness: float = 0.3
     width: float = 1.0
     standardise: bool = True
-    uses_labels: ClassVar[bool] = True
 
-    def fit(
-        self,
-        x: Float[np.ndarray, "row feature"],
-        is_defect: Bool[np.ndarray, " row"],
-        weight: Float[np.ndarray, " row"],
-        seed: int,
-    ) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Place the bumps; see `Expert`."""
         scaling = fit_scaling(x) if self.standardise else {}
         x = scaled(scaling, x)
@@ -83,13 +76,13 @@ class Kernel:
             "gamma": np.array(gamma),
         }
 
-    def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
+    def score(self, state: State, x: Features) -> Numbers:
         """Sum of the bumps."""
         x = scaled(state, x).astype(np.float64)
         return kernel_score(x, state["points"], state["weights"], float(state["offset"]), float(state["gamma"]))
 
     def graph(self, state: State, x: Node) -> Node:
-        """`score` as part of an ONNX graph."""
+        """See `ExportableExpert`."""
         x, points = scaled_graph(state, x), state["points"]
         own = (x * x).reduce("Sum", 1, keepdims=True)
         squared = (own - (x @ (2 * points.T)) + np.square(points).sum(axis=1)).op("Max", 0.0)

@@ -1,34 +1,33 @@
 """A plane between the labelled defects and the rest: logistic regression."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float
 from sklearn.linear_model import LogisticRegression
 
 from blemish.core.graph import Node
-from blemish.scoring.experts.expert import State
+from blemish.scoring.evidence import State
+from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
 from blemish.scoring.experts.scaling import fit_scaling, scaled, scaled_graph
 
 
-def linear_score(state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
-    r"""Log-odds :math:`w^\top x + b`, up to the prior.
+class LinearExpert(ExportableExpert):
+    """An expert whose score is linear in the features.
 
-    Args:
-        state: The plane's 'normal' vector w (feature,) and its 'offset' b; the features' scaling, if any.
-        x: Features.
+    The state holds the plane's 'normal' vector w (feature,) and 'offset' b; the features' scaling, if any.
     """
-    return scaled(state, x) @ state["normal"] + float(state["offset"])
 
+    def score(self, state: State, x: Features) -> Numbers:
+        r"""Log-odds :math:`w^\top x + b`, up to the prior."""
+        return scaled(state, x) @ state["normal"] + float(state["offset"])
 
-def linear_graph(state: State, x: Node) -> Node:
-    """`linear_score` as part of an ONNX graph."""
-    return scaled_graph(state, x) @ state["normal"] + state["offset"]
+    def graph(self, state: State, x: Node) -> Node:
+        """See `ExportableExpert`."""
+        return scaled_graph(state, x) @ state["normal"] + state["offset"]
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(LinearExpert):
     """Logistic regression with an L2 penalty.
 
     Needs few labels, and is the best expert where a defect lies in a corner of the data. Not for a defect that is
@@ -36,7 +35,7 @@ class Linear:
 
     Attributes:
         strength: Inverse penalty for features of unit mean square; it is divided by their number, because 8 labels
-            must not buy 1,000 free weights.
+            must not determine 1,000 free weights.
         standardise: Divide each feature by its standard deviation first.
 
     Reference:
@@ -45,15 +44,8 @@ class Linear:
 
     strength: float = 10.0
     standardise: bool = True
-    uses_labels: ClassVar[bool] = True
 
-    def fit(
-        self,
-        x: Float[np.ndarray, "row feature"],
-        is_defect: Bool[np.ndarray, " row"],
-        weight: Float[np.ndarray, " row"],
-        seed: int,
-    ) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Fit the plane; see `Expert`."""
         scaling = fit_scaling(x) if self.standardise else {}
         x = scaled(scaling, x)
@@ -62,11 +54,3 @@ class Linear:
         model.fit(x, is_defect, sample_weight=weight)
         offset = np.array(float(np.ravel(model.intercept_)[0]))
         return {**scaling, "normal": model.coef_[0].astype(np.float64), "offset": offset}
-
-    def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
-        """Log-odds."""
-        return linear_score(state, x)
-
-    def graph(self, state: State, x: Node) -> Node:
-        """`score` as part of an ONNX graph."""
-        return linear_graph(state, x)

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from blemish.core.graph import Node
-from blemish.scoring.experts.expert import State
+from blemish.scoring.evidence import State
+from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
 from blemish.scoring.experts.scaling import fit_scaling, scaled, scaled_graph
 
 CHUNK = 256  # rows at a time: their distances from 1,000 points stay in the cache
-CANCELLED = 1e-12  # a squared distance below this share of the squared lengths is nothing but rounding
+CANCELLED = 1e-12  # a squared distance below this fraction of the squared lengths is nothing but rounding
 
 
 def neighbour_distance(
@@ -42,14 +43,15 @@ def neighbour_distance(
 
 
 @dataclass(frozen=True)
-class Neighbours:
-    """Mean distance to the nearest eighth of a sample of the rows; it looks at no label.
+class Neighbours(ExportableExpert):
+    """Mean distance to the nearest eighth of a sample of the rows; unsupervised.
 
-    So many neighbours that a clump of outliers does not vouch for itself. Not for normals of many small kinds.
+    With this many neighbours a cluster of outliers does not make its own members look normal. Not for normals of many
+    small kinds.
 
     Attributes:
-        share: Of the sample that counts as near, in (0, 1].
-        n_points: Rows in the sample, >= 1: its cost per row does not grow with the data.
+        share: Fraction of the sample that counts as near, in (0, 1].
+        n_points: Rows in the sample, >= 1, so that the cost per row does not grow with the data.
         standardise: Divide each feature by its standard deviation first.
 
     Reference:
@@ -62,27 +64,21 @@ class Neighbours:
     standardise: bool = True
     uses_labels: ClassVar[bool] = False
 
-    def fit(
-        self,
-        x: Float[np.ndarray, "row feature"],
-        is_defect: Bool[np.ndarray, " row"],
-        weight: Float[np.ndarray, " row"],
-        seed: int,
-    ) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Draw the sample; see `Expert`."""
         x = x[~is_defect]
         scaling = fit_scaling(x) if self.standardise else {}
         drawn = np.random.default_rng(seed).permutation(len(x))[: self.n_points]
         return {**scaling, "points": scaled(scaling, x[drawn]).astype(np.float64)}
 
-    def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
+    def score(self, state: State, x: Features) -> Numbers:
         """Mean distance, >= 0."""
         points = state["points"]
         n_neighbours = max(1, round(self.share * len(points)))
         return neighbour_distance(scaled(state, x).astype(np.float64), points, n_neighbours)
 
     def graph(self, state: State, x: Node) -> Node:
-        """`score` as part of an ONNX graph."""
+        """See `ExportableExpert`."""
         centre = state["points"].mean(axis=0)
         x, points = scaled_graph(state, x) - centre, state["points"] - centre
         own, length = (x * x).reduce("Sum", 1, keepdims=True), np.square(points).sum(axis=1)

@@ -1,13 +1,13 @@
-"""Features in units of their own spread."""
+"""Features in units of their own standard deviation."""
 
 import numpy as np
 from jaxtyping import Float
 
 from blemish.core.graph import Node
-from blemish.scoring.experts.expert import State
+from blemish.scoring.evidence import State
 
-FARTHEST = 10.0
-"""Standard deviations at which a feature is cut: one wild value must not outweigh all others."""
+MAX_DEVIATION = 10.0
+"""Standard deviations at which a feature is cut: one extreme value must not outweigh all others."""
 
 
 def fit_scaling(x: Float[np.ndarray, "row feature"]) -> State:
@@ -18,14 +18,14 @@ def fit_scaling(x: Float[np.ndarray, "row feature"]) -> State:
 
 
 def scaled(state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row feature"]:
-    """Standardised and cut; unchanged where the state holds no scaling."""
+    """Standardised and cut; unchanged where the state has no scaling."""
     if "centre" not in state:
         return x
-    return np.clip((x - state["centre"]) / state["scale"], -FARTHEST, FARTHEST)
+    return np.clip((x - state["centre"]) / state["scale"], -MAX_DEVIATION, MAX_DEVIATION)
 
 
 def scaled_graph(state: State, x: Node) -> Node:
     """`scaled` as part of an ONNX graph."""
     if "centre" not in state:
         return x
-    return ((x - state["centre"]) / state["scale"]).op("Clip", -FARTHEST, FARTHEST)
+    return ((x - state["centre"]) / state["scale"]).op("Clip", -MAX_DEVIATION, MAX_DEVIATION)

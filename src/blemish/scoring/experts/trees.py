@@ -1,18 +1,19 @@
-"""Many random questions: extremely randomised trees."""
+"""Ensembles of decision trees, kept as plain arrays: extremely randomised trees and random forests."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 from weakref import finalize
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
-from sklearn.ensemble import ExtraTreesClassifier
+from jaxtyping import Float, Int
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.ensemble._forest import ForestClassifier
 from sklearn.tree._tree import NODE_DTYPE, Tree  # pyright: ignore[reportMissingModuleSource]
 
 from blemish.core.graph import ML, Node, onnx_package
-from blemish.scoring.experts.expert import State
+from blemish.scoring.evidence import State
+from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
 
 
 def trees_score(
@@ -30,10 +31,10 @@ def trees_score(
     Args:
         x: Features; they are compared in float32.
         roots: Number of each tree's first node.
-        feature: Which feature a node asks about; -1 marks a leaf.
+        feature: Which feature a node compares; -1 marks a leaf.
         threshold: A row goes to child 0 where its feature is at most this.
         children: Numbers of the two next nodes.
-        value: What a leaf is worth.
+        value: Value of each leaf.
     """
     x = np.ascontiguousarray(x, dtype=np.float32)
     arrays = (roots, feature, threshold, children, value)
@@ -49,7 +50,8 @@ def trees_score(
 
 
 _COMPILED: dict[tuple[int, ...], list[Any]] = {}
-"""Of each ensemble in use, by the identity of its arrays: to build them takes as long as some hundred rows a tree."""
+"""The trees of each ensemble in use, by the identity of its arrays: building them takes as long as scoring some hundred
+rows per tree."""
 
 
 def _kept(n_features: int, arrays: tuple[np.ndarray, ...]) -> list[Any] | None:
@@ -60,7 +62,7 @@ def _kept(n_features: int, arrays: tuple[np.ndarray, ...]) -> list[Any] | None:
         if any(tree is None for tree in compiled):
             return None
         _COMPILED[key] = compiled
-        for array in arrays:  # its number may be given to another array as soon as one of these is gone
+        for array in arrays:  # its id may be given to another array as soon as one of these is gone
             finalize(array, _COMPILED.pop, key, None)
         return compiled
     return _COMPILED[key]
@@ -125,7 +127,7 @@ def walk(
     children: Int[np.ndarray, "node 2"],
     value: Float[np.ndarray, " node"],
 ) -> Float[np.ndarray, " row"]:
-    """The value of the leaf of one tree that each row falls into: each node parts the rows that reach it.
+    """The value of the leaf of one tree that each row falls into: each node splits the rows that reach it.
 
     Args:
         x: Features, float32.
@@ -145,10 +147,12 @@ def walk(
     return found
 
 
+# Scikit-learn's compiled trees are several times as fast as NumPy. Their internal form may change with any version:
+# `walk` gives the same bits without it (decisions.md 40).
 def _compiled(
     n_features: int, feature: np.ndarray, threshold: np.ndarray, children: np.ndarray, value: np.ndarray
 ) -> Any:
-    """One of scikit-learn's trees from our arrays; None where its inner form is not the one that we know."""
+    """One of scikit-learn's trees from our arrays; None where its internal form is not the one that we know."""
     nodes: Any = np.zeros(len(feature), dtype=NODE_DTYPE)
     leaf = feature < 0
     try:
@@ -168,7 +172,7 @@ def as_arrays(trees: Sequence[Any], values: Sequence[np.ndarray]) -> State:
 
     Args:
         trees: Their `tree_`.
-        values: What each node of each tree is worth.
+        values: Value of each node of each tree.
     """
     starts = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
     children = [
@@ -184,14 +188,26 @@ def as_arrays(trees: Sequence[Any], values: Sequence[np.ndarray]) -> State:
     }
 
 
-def share_trees(model: ForestClassifier) -> State:
-    """Fitted trees as arrays; a node is worth its share of the second class, by weight."""
+def fraction_trees(model: ForestClassifier) -> State:
+    """Fitted trees as arrays; the value of a node is its fraction of the second class, by weight."""
     trees = [tree.tree_ for tree in model.estimators_]
     return as_arrays(trees, [tree.value[:, 0, 1] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300) for tree in trees])
 
 
+class TreeExpert(ExportableExpert):
+    """An expert whose score is the mean value of the leaves that a row falls into; its state is from `as_arrays`."""
+
+    def score(self, state: State, x: Features) -> Numbers:
+        """Mean value of the leaves."""
+        return trees_score(x, state["roots"], state["feature"], state["threshold"], state["children"], state["value"])
+
+    def graph(self, state: State, x: Node) -> Node:
+        """See `ExportableExpert`."""
+        return trees_graph(state, x)
+
+
 @dataclass(frozen=True)
-class Trees:
+class Trees(TreeExpert):
     """Extremely randomised trees.
 
     The best single expert on most data: it ignores scales and irrelevant features. Its score is coarse, so it ranks
@@ -207,24 +223,33 @@ class Trees:
 
     n_trees: int = 100
     least_rows: int = 2
-    uses_labels: ClassVar[bool] = True
 
-    def fit(
-        self,
-        x: Float[np.ndarray, "row feature"],
-        is_defect: Bool[np.ndarray, " row"],
-        weight: Float[np.ndarray, " row"],
-        seed: int,
-    ) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Grow the trees; see `Expert`."""
         model = ExtraTreesClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
         model.fit(x, is_defect, sample_weight=weight)
-        return share_trees(model)
+        return fraction_trees(model)
 
-    def score(self, state: State, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
-        """Mean share of defects in the leaves, by weight."""
-        return trees_score(x, state["roots"], state["feature"], state["threshold"], state["children"], state["value"])
 
-    def graph(self, state: State, x: Node) -> Node:
-        """`score` as part of an ONNX graph."""
-        return trees_graph(state, x)
+@dataclass(frozen=True)
+class Forest(TreeExpert):
+    """A random forest: each node takes the best of a few splits, each tree learns from a bootstrap sample.
+
+    Extremely randomised trees split at random; these find the few columns that matter, which is better where most
+    do not. Not for a single label: a bootstrap sample may not hold it, and such a tree has learnt nothing.
+
+    Attributes:
+        n_trees: How many, >= 1.
+        least_rows: Rows that a leaf must hold, >= 1; 2 keeps a single labelled defect from a leaf of its own.
+
+    Reference:
+        Breiman, "Random forests", 2001.
+    """
+
+    n_trees: int = 100
+    least_rows: int = 2
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+        """Grow the trees; see `Expert`."""
+        model = RandomForestClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
+        return fraction_trees(model.fit(x, is_defect, sample_weight=weight))

@@ -1,0 +1,26 @@
+"""Two-sample tests of columns."""
+
+import numpy as np
+import pytest
+
+import reference
+from blemish.calibration.drift import compare_numbers, compare_words
+
+
+def test_the_distance_of_numbers_is_that_of_the_distribution_functions():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=30).tolist(), (rng.normal(size=20) + 1).tolist()
+    effect, p_value = compare_numbers(first, second)
+    assert effect == pytest.approx(reference.kolmogorov_smirnov(first, second))
+    assert 0 < p_value < 0.05
+    assert compare_numbers([*first, np.nan], second)[0] == effect
+    assert compare_numbers([np.nan, np.nan], second) == (0.0, 1.0)
+
+
+def test_the_distance_of_words_is_the_share_that_would_have_to_change():
+    before, now = ["red"] * 60 + ["blue"] * 40, ["red"] * 30 + ["blue"] * 50 + ["new"] * 20
+    effect, p_value = compare_words(before, now)
+    assert effect == pytest.approx(0.3)
+    assert p_value < 1e-4
+    assert compare_words(["a"] * 30, ["a"] * 30) == (0.0, 1.0)
+    assert compare_words(before, before)[1] == pytest.approx(1)

@@ -1,0 +1,37 @@
+"""The learning curve: which labels it is fitted on, and which it ranks."""
+
+import numpy as np
+import pytest
+
+from blemish.calibration.learning_curve import learning_curve, sample_of, sizes_of
+from blemish.core.labels import DEFECT, UNLABELLED
+from blemish.scoring.evidence import Evidence
+from blemish.scoring.reconstruction import ReconstructionOnly
+
+
+def test_the_curve_never_learns_from_what_it_looks_for():
+    """Codes that name the row: a scorer that had seen a defect would know it again."""
+
+    class Memory(ReconstructionOnly):
+        def fit(self, evidence, group, seed=0):
+            return {"seen": evidence.z[group == DEFECT, 0]}
+
+        def defect_score(self, state, evidence):
+            return np.isin(evidence.z[:, 0], state["seen"]).astype(float)
+
+    n = 50
+    evidence, group = Evidence(np.arange(float(n))[:, None], np.ones(n)), np.full(n, UNLABELLED)
+    group[:9] = DEFECT
+    for held_out in (np.arange(30, 50), np.zeros(0, dtype=np.int64)):
+        curve = learning_curve(Memory(), sample_of(evidence, group, held_out, 0), 0)
+        assert (curve[:, 2] == 1.0).all()
+        assert sorted(set(curve[:, 0])) == sizes_of(9)
+        assert (curve[:, 0] == max(sizes_of(9))).sum() == 9  # each defect is left out once
+
+
+@pytest.mark.parametrize("n", range(2, 40))
+def test_the_sizes_double_and_leave_something_out(n):
+    sizes = sizes_of(n)
+    assert all(1 <= size < n for size in sizes)
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] == n - max(1, round(n / 4))

@@ -1,0 +1,112 @@
+"""What a fit keeps to decide with, and decisions that it cannot support."""
+
+import numpy as np
+import pytest
+
+from blemish import DefectDetector, load
+from blemish.calibration.conformal import conformal_p_values
+from blemish.core.errors import ConfigError, DataError, LabelError, NoDefectsError
+from blemish.core.labels import to_groups
+from blemish.fitting.fitted import MAX_REFITTED
+
+QUICK = {"name": "ensemble", "experts": {"plain": ["linear"], "error": ["value"]}}
+
+
+def test_where_few_rows_are_held_out_the_scorer_learns_from_them_after_they_have_calibrated(table_split, tmp_path):
+    X, y = table_split.X_train, table_split.y_train
+    det = DefectDetector(epochs=1, scorer=QUICK, random_state=0).fit(X, y)
+    fitted, new = det.fitted_, table_split.X_test
+    evidence = fitted.model.evidence(fitted.model.to_tensor(X))
+    assert len(fitted.held_out)
+    assert fitted.out_of_fold_state
+    np.testing.assert_array_equal(
+        np.sort(fitted.out_of_fold.defect_score(evidence[fitted.held_out])), fitted.calibration.ordinary
+    )
+    assert not np.array_equal(fitted.defect_score(evidence), fitted.out_of_fold.defect_score(evidence))
+    learnt = fitted.scorer.fit(evidence, to_groups(y, len(X)))  # these experts draw no random number but for the folds
+    assert np.array_equal(learnt["1.normal"], fitted.scorer_state["1.normal"])
+
+    scores = fitted.out_of_fold.decision_score(fitted.model.evidence(fitted.model.to_tensor(new)))
+    np.testing.assert_array_equal(det.p_values(new), conformal_p_values(fitted.calibration.ordinary, scores))
+    det.save(tmp_path / "m.blemish")
+    again = load(tmp_path / "m.blemish")
+    np.testing.assert_array_equal(again.p_values(new), det.p_values(new))
+    np.testing.assert_array_equal(again.defect_score(new), det.defect_score(new))
+
+
+def test_where_many_rows_are_held_out_one_fit_of_the_scorer_is_enough():
+    X = np.random.default_rng(0).normal(size=(5 * (MAX_REFITTED + 1), 2))
+    det = DefectDetector(epochs=1, scorer="latent", random_state=0).fit(X)
+    assert len(det.fitted_.held_out) == MAX_REFITTED + 1
+    assert not det.fitted_.out_of_fold_state
+    assert det.fitted_.out_of_fold is det.fitted_
+
+
+def table(n, defects=0, seed=0):
+    X = np.random.default_rng(seed).normal(size=(n + defects, 3))
+    return X, np.array([None] * n + ["defect"] * defects, dtype=object)
+
+
+@pytest.fixture(scope="module")
+def few():
+    return DefectDetector(epochs=1, scorer=QUICK, random_state=0).fit(*table(40, 6))
+
+
+@pytest.fixture(scope="module")
+def unlabelled():
+    return DefectDetector(epochs=1, scorer="latent", random_state=0).fit(table(120)[0])
+
+
+@pytest.mark.parametrize("ask", ["p_values", "select", "drift"])
+def test_no_calibration_data_is_said_with_the_rows_that_it_takes(few, ask):
+    with pytest.raises(DataError, match="held-out rows; fit on at least 100 unlabelled rows"):
+        getattr(few, ask)(table(5)[0])
+
+
+def test_without_calibration_data_a_rate_is_marked_and_a_lower_one_refused(few):
+    assert not few.set_threshold(false_positive_rate=0.1).promise_.supported
+    assert "40 training rows" in few.promise_.text
+    with pytest.raises(
+        DataError, match="a false positive rate of 0.001 needs at least 999 held-out rows, there are 40"
+    ):
+        few.set_threshold(false_positive_rate=0.001)
+
+
+@pytest.mark.parametrize("group", ["defect", "other"])
+def test_a_single_group_is_refused(group):
+    with pytest.raises(LabelError, match="there is no unlabelled or normal row to learn from"):
+        DefectDetector(epochs=1).fit(table(30)[0], [group] * 30)
+
+
+def test_targets_about_defects_need_labelled_ones(unlabelled):
+    for target in ({"recall": 0.5}, {"precision": 0.5}):
+        with pytest.raises(NoDefectsError, match=f"{next(iter(target))} needs labelled defects"):
+            unlabelled.set_threshold(**target)
+
+
+@pytest.mark.parametrize("target", ["recall", "precision", "false_positive_rate", "contamination"])
+@pytest.mark.parametrize("value", [0.0, 1.0, -0.2, 20.0, float("nan"), float("inf")])
+def test_targets_outside_their_range_are_refused_and_change_nothing(few, target, value):
+    cut = few.threshold_
+    with pytest.raises((ConfigError, DataError), match=rf"{target}|precision needs rows labelled"):
+        few.set_threshold(**{target: value})
+    assert few.threshold_ == cut
+
+
+@pytest.mark.parametrize("budget", [0, -3, 40, 1000])
+def test_a_budget_must_lie_below_the_data(few, budget):
+    with pytest.raises((ConfigError, DataError), match="budget"):
+        few.set_threshold(budget=budget)
+
+
+def test_conflicting_targets_and_none_are_refused(few):
+    with pytest.raises(ConfigError, match="give exactly one of recall, .*, got recall, precision"):
+        few.set_threshold(recall=0.5, precision=0.5)
+    with pytest.raises(ConfigError, match="got none"):
+        few.set_threshold()
+
+
+@pytest.mark.parametrize("fdr", [0.0, 1.0, -1.0, 3.0, float("nan")])
+def test_a_false_discovery_rate_is_a_share(unlabelled, fdr):
+    with pytest.raises(ConfigError, match="must lie strictly between 0 and 1"):
+        unlabelled.select(table(5)[0], fdr=fdr)

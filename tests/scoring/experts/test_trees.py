@@ -1,0 +1,60 @@
+"""Trees as arrays against scikit-learn's own."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import ExtraTreesClassifier
+
+from blemish.scoring.experts import EXPERTS
+from blemish.scoring.experts.trees import as_arrays, trees_score
+from scoring_examples import island
+
+
+def test_trees_as_arrays_score_as_scikit_learns_do():
+    x, is_defect, weight = island()
+    x = x.astype(np.float32)
+    model = ExtraTreesClassifier(20, min_samples_leaf=2, random_state=0).fit(x, is_defect, sample_weight=weight)
+    state = EXPERTS["trees"](n_trees=20).fit(x, is_defect, weight, 0)
+    np.testing.assert_allclose(EXPERTS["trees"]().score(state, x), model.predict_proba(x)[:, 1], rtol=1e-12, atol=1e-12)
+
+
+def test_a_tree_of_one_leaf_is_its_value():
+    model = ExtraTreesClassifier(1, random_state=0).fit(np.zeros((4, 1)), [0, 0, 0, 1])
+    trees = [tree.tree_ for tree in model.estimators_]
+    state = as_arrays(trees, [np.array([0.25])])
+    assert trees_score(np.ones((3, 1)), **state).tolist() == [0.25] * 3
+
+
+@pytest.mark.parametrize("name", ["trees", "forest", "isolation"])
+def test_the_walk_in_numpy_gives_the_bits_of_the_compiled_one(name, monkeypatch):
+    from blemish.scoring.experts import trees
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 5)).astype(np.float32)
+    x[:6, 0] += 4
+    is_defect = np.arange(400) < 6
+    expert = EXPERTS[name]()
+    state = expert.fit(x, is_defect, np.ones(400), 0)
+    compiled = expert.score(state, x)
+    monkeypatch.setattr(trees, "NODE_DTYPE", np.dtype([("another", "i4")]))  # of some other scikit-learn
+    trees._COMPILED.clear()
+    np.testing.assert_array_equal(expert.score(state, x), compiled)
+    monkeypatch.setattr(trees, "walk", None)
+    with pytest.raises(TypeError):
+        expert.score(state, x)
+
+
+def test_walks_are_kept_as_long_as_their_trees():
+    from blemish.scoring.experts import trees
+
+    x, is_defect = np.random.default_rng(0).standard_normal((400, 5)).astype(np.float32), np.arange(400) < 6
+    expert = EXPERTS["trees"]()
+    state = expert.fit(x, is_defect, np.ones(400), 0)
+    expert.score(state, x)
+    place = tuple(id(state[name]) for name in ("roots", "feature", "threshold", "children", "value"))
+    first = trees._COMPILED[place]
+    expert.score(state, x)
+    assert trees._COMPILED[place] is first
+    other = {**state, "value": np.zeros_like(state["value"])}
+    assert (expert.score(other, x) == 0).all()
+    del state["feature"], other
+    assert place not in trees._COMPILED

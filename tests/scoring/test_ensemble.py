@@ -1,0 +1,137 @@
+"""What the ensemble makes of its experts: folds, weights, caps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from blemish import DefectDetector
+from blemish.core.errors import ConfigError
+from blemish.core.labels import DEFECT, OTHER, UNLABELLED
+from blemish.scoring.ensemble import ASSUMED_SURPRISAL, Ensemble, deal, mean_surprisal, out_of_fold
+from blemish.scoring.evidence import Evidence
+from blemish.scoring.experts import EXPERTS
+from scoring_examples import example, island
+
+
+def test_folds_deal_defects_evenly_and_spare_a_single_one():
+    is_defect = np.arange(103) >= 95
+    fold = deal(is_defect, 4, 0)
+    assert np.bincount(fold[is_defect]).tolist() == [2, 2, 2, 2]
+    assert np.ptp(np.bincount(fold[~is_defect])) <= 1
+    single = deal(np.arange(10) == 9, 2, 0)
+    assert single[9] == -1
+
+
+def test_an_out_of_fold_score_is_by_an_expert_that_has_not_seen_the_row():
+    x, is_defect, weight = island()
+    fold = deal(is_defect, 4, 0)
+    scores = out_of_fold(EXPERTS["linear"](), x, is_defect, weight, fold, 0)
+    seen = fold != 2
+    state = EXPERTS["linear"]().fit(x[seen], is_defect[seen], weight[seen], 0)
+    np.testing.assert_allclose(scores[~seen], EXPERTS["linear"]().score(state, x[~seen]))
+
+
+def test_mean_surprisal_is_the_mean_log_of_what_is_above():
+    scores = np.array([0.0, 1, 2, 3, 2.5])
+    is_defect, fold = np.arange(5) == 4, np.zeros(5, dtype=int)
+    assert mean_surprisal(scores, is_defect, fold) == pytest.approx(-np.log(2 / 5))
+
+
+def evidence_of(x):
+    return Evidence(x[:, :1], np.exp(x[:, -1]), {"plain": x})
+
+
+def groups_of(is_defect):
+    return np.where(is_defect, DEFECT, UNLABELLED)
+
+
+def test_a_useless_expert_has_no_weight():
+    x, is_defect, _ = island()
+    noise = np.random.default_rng(1).normal(size=x.shape)
+    evidence = Evidence(x[:, :1], np.ones(len(x)), {"plain": x, "noise": noise})
+    scorer = Ensemble(experts={"plain": ["linear"], "noise": ["linear"]}, temperature=1.5)
+    state = scorer.fit(evidence, groups_of(is_defect))
+    weights = dict(zip(scorer.expert_scores(state, evidence), state["weights"], strict=True))
+    assert weights["1 linear of plain"] > 0.99
+
+
+def test_weights_are_the_softmax_of_mean_surprisals():
+    x, is_defect, _ = island()
+    scorer = Ensemble(experts={"plain": ["linear", "trees"]}, temperature=2.0)
+    state = scorer.fit(evidence_of(x), groups_of(is_defect))
+    pull = state["far_out"] * np.sqrt(8) / 2
+    np.testing.assert_allclose(state["weights"], np.exp(pull) / np.exp(pull).sum())
+
+
+@pytest.mark.parametrize("place", [0.0, 2.0, 50.0])
+def test_of_one_defect_only_unsupervised_experts_can_be_weighted(place):
+    x, is_defect, _ = island(n_defects=1)
+    x[is_defect] = place
+    scorer = Ensemble(experts={"plain": ["linear", "trees", "isolation"]}, free_share=0.5, temperature=2.0)
+    state = scorer.fit(evidence_of(x), groups_of(is_defect))
+    isolation, linear, trees = state["weights"]
+    assert linear == trees
+    score = EXPERTS["isolation"]().score({n.removeprefix("0."): v for n, v in state.items() if n.startswith("0.")}, x)
+    rest = score[deal(is_defect, 2, 0) == 0]
+    far = -np.log(((rest >= score[is_defect]).sum() + 1) / (len(rest) + 1))
+    assert isolation / linear == pytest.approx(0.5 * np.exp((far - ASSUMED_SURPRISAL) / 2))
+
+
+def test_the_outlier_score_does_not_depend_on_which_labels_there_are():
+    x, is_defect, _ = island()
+    scorer = Ensemble(experts={"plain": ["linear", "isolation"]})
+    unlabelled = np.where(is_defect, OTHER, UNLABELLED)
+    with_defects, without = (scorer.fit(evidence_of(x), g) for g in (groups_of(is_defect), unlabelled))
+    a, b = (scorer.outlier_score(state, evidence_of(x[:300])) for state in (with_defects, without))
+    assert np.corrcoef(a, b)[0, 1] > 0.9
+
+
+def test_outliers_labelled_other_sink():
+    rng = np.random.default_rng(0)
+    x, is_defect, _ = island(n=400)
+    others = rng.normal(size=(8, 4)) + np.array([4, 0, 4, 0])
+    rows, group = np.vstack([x, others]), np.append(groups_of(is_defect), np.full(8, OTHER))
+    fresh = evidence_of(rng.normal(size=(50, 4)) + np.array([4, 0, 4, 0]))
+    scorer = Ensemble(experts={"plain": ["linear", "kernel", "trees"]})
+    ignorant = scorer.fit(evidence_of(rows), np.where(group == OTHER, UNLABELLED, group))
+    told = scorer.fit(evidence_of(rows), group)
+    assert np.median(scorer.defect_score(told, fresh)) < np.median(scorer.defect_score(ignorant, fresh))
+
+
+def test_an_unknown_feature_set_or_expert_is_named(table_split):
+    for experts, message in (
+        ({"colour": ["trees"]}, "feature set 'colour' is unknown; these data have code, error, "),
+        ({"plain": ["tree"]}, "expert 'tree' is unknown; did you mean 'trees'"),
+    ):
+        det = DefectDetector(epochs=1, scorer={"name": "ensemble", "experts": experts})
+        with pytest.raises(ConfigError, match=message):
+            det.fit(table_split.X_train, table_split.y_train)
+
+
+def test_a_row_that_is_reconstructed_better_than_most_is_no_outlier():
+    evidence, group = example()
+    scorer = Ensemble()
+    state = scorer.fit(evidence, group)
+    order = np.argsort(evidence.error)
+    chances = scorer.probabilities(state, replace(evidence, z=np.zeros_like(evidence.z)))[order]
+    other = chances[:, 1] / chances[:, :2].sum(axis=1)
+    assert (np.diff(other) >= -1e-12).all()
+    better = scorer.probabilities(state, Evidence(np.zeros((1, 3)), np.zeros(1)))[0]
+    assert better[1] / better[:2].sum() == pytest.approx(other[0])
+
+
+def test_nothing_is_more_like_the_defects_than_the_labelled_defects():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(208, 2))
+    x[200:, 0] += 4
+    group = np.where(np.arange(208) >= 200, DEFECT, UNLABELLED)
+    scorer = Ensemble(experts={"plain": ["linear", "neighbours"]})
+
+    def evidence(rows):
+        return Evidence(rows, np.ones(len(rows)), {"plain": rows})
+
+    state = scorer.fit(evidence(x), group)
+    known = scorer.expert_scores(state, evidence(x[200:]))["1 linear of plain"].max()
+    far_side = scorer.expert_scores(state, evidence(np.array([[400.0, 0.0]])))["1 linear of plain"]
+    assert far_side == known

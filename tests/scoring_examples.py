@@ -1,0 +1,47 @@
+"""Examples that the tests of scorers and experts share."""
+
+import numpy as np
+
+from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.scoring.evidence import Evidence
+
+
+def island(n=300, n_defects=8, n_features=4, seed=0):
+    """Ordinary rows around 0 and defects around 4 in two of the features."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n + n_defects, n_features))
+    x[n:, :2] += 4
+    is_defect = np.arange(n + n_defects) >= n
+    weight = np.where(is_defect, n / n_defects, 1.0)
+    return x, is_defect, weight
+
+
+MAKEUPS = {
+    "all groups": (200, 8, 6),
+    "no defects": (200, 0, 6),
+    "one defect": (200, 1, 0),
+    "many defects": (200, 60, 0),
+    "one other": (200, 5, 1),
+    "nothing labelled": (200, 0, 0),
+    "one normal": (1, 1, 1),
+    "two normals": (2, 2, 2),
+    "one row": (1, 0, 0),
+}
+"""Numbers of normals, defects and others."""
+
+
+def example(n_normal=200, n_defect=8, n_other=6, latent=3, seed=0):
+    """Normals round the origin, defects at +6, others at -6; evidence and groups."""
+    rng = np.random.default_rng(seed)
+    centres = np.repeat([0.0, 6.0, -6.0], [n_normal, n_defect, n_other])
+    group = np.repeat([UNLABELLED, DEFECT, OTHER], [n_normal, n_defect, n_other])
+    group[: n_normal // 2] = NORMAL
+    z = rng.normal(size=(len(group), latent)) + centres[:, None]
+    return Evidence(z, np.exp(rng.normal(size=len(group)) * 0.3 + np.abs(centres) / 4)), group
+
+
+def strangers():
+    """Rows in every direction, near and far, and with any error."""
+    rng = np.random.default_rng(1)
+    z = np.concatenate([rng.normal(size=(20, 3)) * spread for spread in (1, 10, 1e3, 1e6)])
+    return Evidence(z, np.concatenate([[0.0, 1e-30, 1e6, 1e12], np.exp(rng.normal(size=76))]))
