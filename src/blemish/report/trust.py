@@ -15,8 +15,8 @@ from blemish.report import Point, Table, histograms, intervals, table_html
 def promise_body(det: DefectDetector) -> str:
     """What the threshold means for unseen rows."""
     calibration = det.fitted_.calibration
-    mine = "defect" if det.fitted_.n_defects else "outlier"
-    ordinary, known = calibration[mine], calibration.get("known", np.empty(0))
+    name = "defect" if det.fitted_.n_defects else "outlier"
+    ordinary, known = calibration[name], calibration.get("known", np.empty(0))
     source = "held out from training" if len(det.fitted_.held_out) else "used in training: too few to hold any out"
     rows = [("threshold", f"{det.threshold_:.4g}", det.promise_.text),
             ("normal rows above it", *_rate(ordinary, det.threshold_))]  # fmt: skip
@@ -30,7 +30,7 @@ def promise_body(det: DefectDetector) -> str:
         "models fitted without them."
     )
     table = Table("What the threshold guarantees", ("what", "value", "95 % interval"), rows)
-    return f"<p>{escape(text)}</p>{table_html(table)}{histograms(groups, title, f'{mine} score')}"
+    return f"<p>{escape(text)}</p>{table_html(table)}{histograms(groups, title, f'{name} score')}"
 
 
 def _rate(scores: np.ndarray, threshold: float) -> tuple[str, str]:
