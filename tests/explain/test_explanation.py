@@ -3,11 +3,11 @@
 import pytest
 
 from blemish import DefectDetector
-from blemish.losses import RECONSTRUCTIONS
+from blemish.losses.loss import ReconstructionLoss, losses_of_kind
 from blemish.modalities import MODALITIES
 
 
-@pytest.mark.parametrize("name", RECONSTRUCTIONS)
+@pytest.mark.parametrize("name", losses_of_kind(ReconstructionLoss))
 def test_every_error_is_explained_by_column(name, mixed_frame):
     det = DefectDetector(losses=[name], epochs=1, random_state=0).fit(mixed_frame)
     explanation = det.explain(mixed_frame[:3])

@@ -18,16 +18,16 @@ def test_early_stopping_stops(table_split):
 @pytest.mark.parametrize(("epochs", "again"), [(1, 1), (2, 1), (4, 1), (10, 2), (20, 5), (200, 50), ("auto", 50)])
 def test_a_refit_takes_a_quarter_of_the_epochs(epochs, again, table_split, table_detector):
     X, det = table_split.X_train[:100], copy(table_detector).set_params(epochs=epochs)
-    assert det.begin_fit(X).task.plan.epochs == (200 if epochs == "auto" else epochs)
-    assert det.begin_fit(X, warm_start=True).task.plan.epochs == again
+    assert det.begin_fit(X).objective.plan.epochs == (200 if epochs == "auto" else epochs)
+    assert det.begin_fit(X, warm_start=True).objective.plan.epochs == again
 
 
 def test_a_tenth_of_the_rows_to_learn_from_decide_when_to_stop(table_split, table_detector):
     y = table_split.y_train
     det = copy(table_detector).set_params(epochs={"at_most": 9, "patience": 3})
     fit = det.begin_fit(table_split.X_train, y)
-    data, n_ordinary = fit.task.data, int((y != "defect").sum()) - len(fit.held_out)
-    assert (fit.patience, fit.task.plan.epochs) == (3, 9)
+    data, n_ordinary = fit.objective.data, int((y != "defect").sum()) - len(fit.held_out)
+    assert (fit.patience, fit.objective.plan.epochs) == (3, 9)
     assert len(data.held_out) == n_ordinary // 10
     assert len(data.x) == len(y) - len(fit.held_out) - len(data.held_out)
 
@@ -39,7 +39,7 @@ def test_a_fit_that_judges_some_rows_keeps_their_names_groups_and_places(table_s
     assert list(some.names) == [fit.names[row] for row in rows]
     np.testing.assert_array_equal(some.group, fit.group[rows])
     np.testing.assert_array_equal(rows[some.held_out], np.intersect1d(rows, fit.held_out))
-    assert some.task is fit.task
+    assert some.objective is fit.objective
 
 
 def test_refit_goes_on_with_new_labels(table_split):

@@ -251,7 +251,7 @@ class Review:
         for record in fit.train():
             history.append(record)
             spent = (time.monotonic() - start) / patience
-            progress = min(1.0, max(record.epoch / fit.task.plan.epochs, spent))
+            progress = min(1.0, max(record.epoch / fit.objective.plan.epochs, spent))
             self._tell("learning", round(100 * progress), 100)
             if spent >= 1:  # a ranking in time is worth more than the last epochs; a refit continues from here
                 break
