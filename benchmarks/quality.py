@@ -34,8 +34,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from blemish import DefectDetector
-from blemish.data.sources import read
+from blemish import DefectDetector, read
 
 N_LABELLED, OTHER_SHARE, HIDDEN_SHARE, MIN_TEST = 8, 0.05, 0.01, 10
 UNTOLD = "outlier score of a fit without labels"

@@ -33,7 +33,7 @@ from pyarrow import csv, parquet
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from blemish import DefectDetector
-from blemish.data.sources import IMAGES
+from blemish.data.images import IMAGES
 from blemish.datasets import tiles
 from blemish.review.catalogue import open_catalogue
 from blemish.review.ledger import Ledger

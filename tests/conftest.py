@@ -1,14 +1,16 @@
 """Shared by all tests: one thread, small data of each kind, and small fitted detectors."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from blemish import DefectDetector
+from blemish.core.errors import DataWarning
 from blemish.datasets import Split, ring, tiles
 from blemish.presets import PRESETS
 from browser import launched
@@ -45,9 +47,9 @@ def ten_trees():
 
 
 @pytest.fixture
-def few_trees():
+def few_trees(request):
     """See `ten_trees`; a fixture of a module uses that, so that no test after it is changed."""
-    with ten_trees():
+    with nullcontext() if request.node.get_closest_marker("all_trees") else ten_trees():
         yield
 
 
@@ -134,9 +136,32 @@ def table_detector(table_split):
 
 
 @pytest.fixture(scope="session")
-def mixed_frame():
-    import pandas as pd
+def trained_detector(table_split):
+    """The table's, trained for long enough to rank well; change a copy only."""
+    return DefectDetector(epochs=60, random_state=0).fit(table_split.X_train, table_split.y_train)
 
+
+class Fitted(dict):
+    """Small detectors by the name of their modality, each fitted when it is first asked for; change a copy only."""
+
+    def __init__(self, splits):
+        super().__init__()
+        self.splits = splits
+
+    def __missing__(self, name):
+        split = self.splits[name]
+        self[name] = DefectDetector(epochs=3, random_state=0).fit(split.X_train, split.y_train)
+        return self[name]
+
+
+@pytest.fixture(scope="session")
+def fitted(splits):
+    """See `Fitted`."""
+    return Fitted(splits)
+
+
+@pytest.fixture(scope="session")
+def mixed_frame():
     rng = np.random.default_rng(0)
     n = 120
     frame = pd.DataFrame(
@@ -151,3 +176,29 @@ def mixed_frame():
     )
     frame.loc["part 3", "kind"] = None
     return frame
+
+
+@pytest.fixture(scope="session")
+def typed_frame():
+    """Columns of many types, and a detector fitted on them; 'double', 'kind', 'even' follow from 'count'."""
+    rng = np.random.default_rng(0)
+    n, count = 300, np.random.default_rng(1).integers(0, 6, 300)
+    frame = pd.DataFrame(
+        {
+            "id": [f"part {i}" for i in range(n)],
+            "count": count.astype(np.int16),
+            "double": 2.0 * count,
+            "single": rng.normal(size=n).astype(np.float32),
+            "kind": np.array(["low", "middle", "high"])[count // 2],
+            "even": count % 2 == 0,
+            "grade": pd.Categorical(np.array(["a", "b"])[count // 3]),
+            "when": pd.Timestamp("2024-01-01", tz="Europe/Berlin") + pd.to_timedelta(count, unit="D"),
+            "took": pd.to_timedelta(60 * count, unit="s"),
+            "maybe": pd.array([None if i % 9 == 0 else bool(c % 2) for i, c in enumerate(count)], dtype="boolean"),
+            "score": pd.array([None if i % 7 == 0 else int(c) for i, c in enumerate(count)], dtype="Int64"),
+        },
+        index=[f"row {i}" for i in range(n)],
+    )
+    with pytest.warns(DataWarning, match="left out column.s. 'id'"):
+        det = DefectDetector(epochs=60, corruption="mask", random_state=0).fit(frame)
+    return frame, det

@@ -1,4 +1,4 @@
-"""Data larger than memory: chunks on disk give what the whole gives, and a killed fit goes on to the same bits."""
+"""Data larger than memory: chunks on disk give what the whole gives, and a killed fit resumes to the same bits."""
 
 import gzip
 import re
@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 from PIL import Image
 from pyarrow import csv, feather, parquet
 from typer.testing import CliRunner
 
-from blemish import DefectDetector, fit_file, load, score_file
+from blemish import DefectDetector, fit_file, load, read, score_file
 from blemish.cli import app
 from blemish.core.errors import ArtifactError, ConfigError, DataError, LabelError
-from blemish.data import sources, streams
+from blemish.data import streams
+from blemish.data.dataset import Reading
 from blemish.data.streams import open_stream, settled
+from blemish.data.tables import dialect
 from blemish.fitting import preparation
-from blemish.fitting.stream_sample import EvenSample, RandomSample
 from blemish.training import shards
-from blemish.training.shards import ShardedRows
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::blemish.core.errors.DataWarning", "ignore::blemish.core.errors.QualityWarning"
@@ -77,7 +76,7 @@ def test_chunks_hold_the_table(files, kind):
     stream = open_stream(files / kind, take_out=["id"])
     assert stream is not None
     chunks = list(stream.chunks())
-    whole = sources.read(files / kind, take_out=["id"])
+    whole = read(files / kind, take_out=["id"])
     assert len(chunks) > 3
     assert stream.n_rows == sum(map(len, chunks)) == 1200
     assert [key for chunk in chunks for key in chunk.keys] == whole.keys
@@ -105,7 +104,9 @@ def test_an_output_that_fails_half_way_leaves_the_old_one(files, model, tmp_path
     text[-1] = text[-1].replace(text[-1].split(",")[0], "inf", 1)
     bad.write_text("\n".join(text))
     out.write_text("the old one")
-    with pytest.raises(DataError, match="in the rows from 1[0-9]{3} on: row [0-9]+, column 'c0' is infinity"):
+    with pytest.raises(
+        DataError, match="in the chunk that starts at row 1[0-9]{3}: row [0-9]+, column 'c0' is infinity"
+    ):
         score_file(model, bad, out)
     assert out.read_text() == "the old one"
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
@@ -134,7 +135,7 @@ def test_all_scores_at_once_are_the_scores(model):
 def test_columns_of_a_csv_suit_all_rows(tmp_path, early, late, kind):
     path = tmp_path / "late.csv"
     path.write_text("a,b\n" + f"1.5,{early}\n" * 6000 + f"2.5,{late}\n")
-    n_rows, schema = settled(path, None)
+    n_rows, schema = settled(path, None, dialect(path, None, Reading()))
     assert n_rows == 6001
     assert str(schema.field("b").type) == kind
 
@@ -156,51 +157,6 @@ def test_what_cannot_be_read_in_chunks_is_not(tmp_path, name):
 
 
 # Fits ------------------------------------------------------------------------------------------------------------
-
-
-def test_rows_on_disk_come_once_each_in_random_order(tmp_path):
-    x = np.arange(5000, dtype=np.float32).reshape(1000, 5)
-    path = tmp_path / "rows"
-    for part in np.split(x, [10, 700]):
-        ShardedRows.append(path, part)
-    rows = ShardedRows(path, (5,), torch.device("cpu")).only(np.arange(0, 1000, 2))
-    wanted = np.ones(500, dtype=bool)
-    wanted[[0, 7]] = False
-    orders = []
-    for seed in (0, 0, 1):
-        generator, numbers = torch.Generator().manual_seed(seed), []
-        for batch, places in rows.shuffled(wanted, [100, 100, 100, 100, 98], generator):
-            assert torch.equal(batch, torch.from_numpy(x[::2])[places])
-            numbers += places.tolist()
-        assert sorted(numbers) == np.flatnonzero(wanted).tolist()
-        orders.append(numbers)
-    assert orders[0] == orders[1] != orders[2]
-    assert abs(np.corrcoef(orders[0], np.arange(498))[0, 1]) < 0.5
-    assert rows[torch.tensor([3, 1])][:, 0].tolist() == [30.0, 10.0]
-
-
-def test_a_sample_of_a_stream_is_uniform_and_complete_where_it_fits():
-    counts = np.zeros(600)
-    for seed in range(300):
-        sample = RandomSample(60, np.random.default_rng(seed))
-        for start in range(0, 600, 50):
-            sample.add(pa.table({"row": np.arange(start, start + 50)}))
-        kept = sample.kept()["row"].to_numpy()
-        assert len(kept) == 60
-        assert (np.diff(kept) > 0).all()
-        counts[kept] += 1
-    assert abs(counts.reshape(6, 100).sum(1) / 3000 - 1).max() < 0.15
-    small = RandomSample(60, np.random.default_rng(0))
-    small.add(pa.table({"row": [1, 2, 3]}))
-    assert small.kept()["row"].to_pylist() == [1, 2, 3]
-
-
-def test_a_thinned_stream_is_the_rows_that_slicing_gives():
-    for n, most in ((10, 100), (100, 10), (101, 10)):
-        some = EvenSample(n, most)
-        for start in range(0, n, 7):
-            some.add(np.arange(start, min(start + 7, n)))
-        assert some.kept().tolist() == list(range(n))[:: max(1, -(-n // most))]
 
 
 @pytest.mark.parametrize("kind", ["t.parquet", "t.csv.gz"])
@@ -239,7 +195,7 @@ for record in iter_fit_stream(det, stream_to_fit(run), run, Path(f"{{out}}.fit")
 
 
 @pytest.mark.parametrize("options", [{}, {"losses": ["reconstruction", "kl", "margin"], "bottleneck": "variational"}])
-def test_a_killed_fit_goes_on_to_the_same_bits(files, tmp_path, options):
+def test_a_killed_fit_resumes_to_the_same_bits(files, tmp_path, options):
     data = files / "t.parquet"
     code = KILLED.format(options=options)
     dead = subprocess.run([sys.executable, "-c", code, data, tmp_path / "a"], capture_output=True, text=True)
@@ -258,7 +214,7 @@ def test_a_killed_fit_goes_on_to_the_same_bits(files, tmp_path, options):
     assert not (tmp_path / "a.fit").exists()
 
 
-def test_what_cannot_be_gone_on_with_is_refused(files, tmp_path):
+def test_what_cannot_be_resumed_is_refused(files, tmp_path):
     def fit(resume=True, **arguments):
         det = DefectDetector(epochs=1, random_state=3, **arguments)
         return fit_file(det, files / "t.parquet", tmp_path / "m", labels="label", resume=resume)
@@ -296,7 +252,7 @@ def test_bad_data_are_refused_before_any_training(files, tmp_path, monkeypatch):
     infinite[300] = np.inf
     parquet.write_table(rows.set_column(1, "c1", pa.array(infinite)), tmp_path / "x.parquet")
     monkeypatch.setattr(preparation, "SAMPLED_ROWS", 20)
-    with pytest.raises(DataError, match="in the rows from 250 on: row 50, column 'c1' is infinity"):
+    with pytest.raises(DataError, match="in the chunk that starts at row 250: row 50, column 'c1' is infinity"):
         fit(labels="label")
     with pytest.raises(ArtifactError, match="its folder does not exist"):
         fit_file(DefectDetector(), files / "t.parquet", tmp_path / "none" / "m")

@@ -73,3 +73,28 @@ def test_the_command_line_names_the_new_name(given, tmp_path, monkeypatch, capsy
         main()
     assert left.value.code == 2
     assert "preset 'transposed' is now called 'conv'; use that name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_arguments(name):
+    det = DefectDetector.from_preset(name, epochs=7)
+    assert det.epochs == 7
+    kept = {k: v for k, v in PRESETS[name].arguments.items() if k != "epochs"}
+    assert {k: v for k, v in det.get_params().items() if k in kept} == kept
+
+
+def test_an_unknown_preset_names_the_nearest():
+    with pytest.raises(ConfigError, match="preset 'rsra' is unknown; did you mean 'rsrae'"):
+        DefectDetector.from_preset("rsra")
+
+
+def test_the_linear_preset_comes_near_principal_components():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 12)) + 0.3 * rng.normal(size=(200, 12))
+    det = DefectDetector.from_preset(
+        "linear", losses=["mse"], latent_dim=3, epochs=100, batch_size=20, scorer="reconstruction", random_state=0
+    ).fit(X)
+    x = det.fitted_.model.to_tensor(X).to_dense()
+    error = float((det.fitted_.model.reconstruct(x) - x).square().mean())
+    best = float(torch.linalg.svdvals(x - x.mean(0))[3:].square().sum() / x.numel())
+    assert 0.99 * best < error < 1.1 * best

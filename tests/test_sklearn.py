@@ -45,6 +45,7 @@ def expected(estimator):
     return {**dict.fromkeys(OF_WORDS, WORDS), **labels}
 
 
+@pytest.mark.usefixtures("few_trees")
 @parametrize_with_checks([DefectDetector(**SETTINGS), Unlabelled(**SETTINGS)], expected_failed_checks=expected)
 @pytest.mark.filterwarnings("ignore::blemish.core.errors.QualityWarning", "ignore::blemish.core.errors.DataWarning")
 def test_scikit_learns_checks(estimator, check):

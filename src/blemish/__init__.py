@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from blemish.core.errors import BlemishError
     from blemish.core.metrics import evaluate
     from blemish.core.version import __version__
-    from blemish.data.sources import read
+    from blemish.data.read import read
     from blemish.detector import DefectDetector, load
     from blemish.explain.explanation import Explanation
     from blemish.fitting.choices import EarlyStopping
@@ -36,7 +36,7 @@ _HOME = {
     "evaluate": "core.metrics",
     "fit_file": "out_of_core",
     "load": "detector",
-    "read": "data.sources",
+    "read": "data.read",
     "score_file": "out_of_core",
 }
 

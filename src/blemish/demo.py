@@ -111,12 +111,12 @@ def _page(
     sections = [
         Section(
             "Before: how unusual?",
-            "Reconstruction error of the same model, the field's score: it cannot tell the defect from other outliers.",
+            "Reconstruction error of the same model, the usual score: it cannot tell the defect from other outliers.",
             histograms(_by_kind(before, split), "Reconstruction error", "log10 of the error"),
         ),
         Section(
             "After: is it my defect?",
-            "The defect score: log-odds of lying where the labelled defects lie in latent space.",
+            "The defect score: the log-odds that a sequence lies where the labelled defects lie in latent space.",
             histograms(_by_kind(scores["ours"], split), "Defect score", "log-odds"),
         ),
         Section(
@@ -145,7 +145,7 @@ def _page(
     return render(
         "Rotating coins",
         "Coins turn by 2.0 degrees a frame. The defect turns by 2.1; eight examples of it are labelled. No other "
-        "outlier was in training. The table shows the chance that a defect outranks a sequence of each kind.",
+        "outlier was in training. The table shows the probability that a defect outranks a sequence of each kind.",
         facts,
         [Table("AUROC of the defect above each kind", ("kind", "blemish", "original prototype"), rows)],
         sections,

@@ -209,7 +209,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         """
         self.fitted_ = fit.end()
         self.seed_, self.history_, self.folds_ = fit.seed, list(history), []
-        if fit.model.modality.n_columns is not None:
+        if fit.model.modality.n_columns:
             self.n_features_in_ = fit.model.modality.n_columns
         if fit.columns is not None:
             self.feature_names_in_ = np.array(fit.columns, dtype=object)
@@ -317,7 +317,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         if by not in ("score", "error"):
             raise ConfigError(f"by is {by!r}; explain by 'score' or by 'error'")
         rows, x = self._tensor(X)
-        return explain(self.fitted_, rows.names, x, by)
+        return explain(self.fitted_, list(rows.keys), x, by)
 
     # Files -------------------------------------------------------------------------------------------------------
 

@@ -9,12 +9,13 @@ from PIL import Image
 from pyarrow import csv, parquet
 
 from blemish.cli import app, main
+from conftest import ten_trees
 
 LABELS = ("--labels", "kind", "--defect", "leak", "--drop", "id")
 
 
 @pytest.fixture
-def blemish(monkeypatch, capsys):
+def blemish(monkeypatch, capsys, few_trees):
     """Runs the command line in this process: (exit status, stdout, stderr)."""
 
     def run(*arguments):
@@ -59,5 +60,6 @@ def folder(tmp_path_factory):
 def model(folder):
     path = folder / "m.blemish"
     arguments = ["fit", str(folder / "train.csv"), *LABELS, "--seed", "0", "-o", str(path)]
-    app(args=arguments, standalone_mode=False)
+    with ten_trees():
+        app(args=arguments, standalone_mode=False)
     return path

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from blemish.cli import app
+from blemish.core.version import __version__
 
 
 def test_wrong_usage_is_status_2(folder, model, blemish):
@@ -54,7 +55,7 @@ def test_failed_work_is_status_1_and_one_line(folder, model, blemish):
         (("fit", data, "--defect-folder", "kind", "-o", out), "--defect-folder is for folders"),
         (("fit", data, "-o", folder / "no" / "x.blemish"), "its folder does not exist; make it first"),
         (("fit", data, "--names", "absent.txt", "-o", out), "there is no file 'absent.txt' of column names"),
-        (("fit", folder / "images", "--glob", "*.gif", "-o", out), "holds no image, video or text named '*.gif'"),
+        (("fit", folder / "images", "--glob", "*.gif", "-o", out), "contains no image, video or text named '*.gif'"),
         (("fit", folder, "--glob", "*.csv", "-o", out), "it holds tables: give one of them, such as "),
         (("fit", folder / "images", "--modality", "tabular", "-o", out), "the data are image, not tabular"),
         (("fit", folder / "images", "--labels", "absent.csv", "-o", out), "there is no table of labels 'absent.csv'"),

@@ -19,7 +19,7 @@ def told(capsys, monkeypatch, *arguments):
     ("arguments", "status", "message"),
     [
         (["nowhere"], 1, "there is no file or folder 'nowhere'"),
-        (["empty"], 1, "empty holds no image, video or text"),
+        (["empty"], 1, "empty contains no image, video or text"),
         (["data.csv", "--model", "no.blemish"], 1, "no.blemish"),
         (["data.csv", "--key", "id"], 1, "has no column 'id'"),
         (["data.csv", "--column", "a"], 1, "--column is for texts, but these data are tabular"),

@@ -25,13 +25,6 @@ REGISTRIES = {
     "scorer": SCORERS,
     "lr": SCHEDULES,
 }
-PARTS = [pytest.param(kind, name, id=f"{kind}-{name}") for kind, parts in REGISTRIES.items() for name in parts]
-DATACLASSES = [
-    pytest.param(kind, name, id=f"{kind}-{name}")
-    for kind, parts in REGISTRIES.items()
-    for name, factory in parts.items()
-    if is_dataclass(factory)
-]
 
 
 def options_of(factory):
@@ -40,29 +33,32 @@ def options_of(factory):
     return [p.name for p in parameters if is_dataclass(factory) or p.kind is p.KEYWORD_ONLY]
 
 
-@pytest.mark.parametrize(("kind", "name"), PARTS)
-def test_a_name_is_a_part_with_its_defaults(kind, name):
-    part = choose(kind, REGISTRIES[kind], name)
-    assert (part.name, part.options, part.factory) == (name, {}, REGISTRIES[kind][name])
-    assert part.spec() == name
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_a_name_is_a_part_with_its_defaults(kind):
+    for name, factory in REGISTRIES[kind].items():
+        part = choose(kind, REGISTRIES[kind], name)
+        assert (part.name, part.options, part.factory) == (name, {}, factory)
+        assert part.spec() == name
 
 
-@pytest.mark.parametrize(("kind", "name"), PARTS)
-def test_a_mapping_with_a_name_only_is_the_same(kind, name):
-    assert choose(kind, REGISTRIES[kind], {"name": name}) == choose(kind, REGISTRIES[kind], name)
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_a_mapping_with_a_name_only_is_the_same(kind):
+    for name in REGISTRIES[kind]:
+        assert choose(kind, REGISTRIES[kind], {"name": name}) == choose(kind, REGISTRIES[kind], name)
 
 
-@pytest.mark.parametrize(("kind", "name"), DATACLASSES)
-def test_a_mapping_an_instance_and_a_spec_give_the_same_part(kind, name):
-    factory = REGISTRIES[kind][name]
-    for option in fields(factory):
-        default = getattr(factory(), option.name)
-        value = 2 * default if isinstance(default, (int, float)) else default
-        by_mapping = choose(kind, REGISTRIES[kind], {"name": name, option.name: value})
-        by_instance = choose(kind, REGISTRIES[kind], factory(**{option.name: value}))
-        assert by_mapping.make() == by_instance.make() == factory(**{option.name: value})
-        assert choose(kind, REGISTRIES[kind], by_instance.spec()).make() == by_instance.make()
-        assert choose(kind, REGISTRIES[kind], json.loads(json.dumps(by_mapping.spec()))) == by_mapping
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_a_mapping_an_instance_and_a_spec_give_the_same_part(kind):
+    parts = REGISTRIES[kind]
+    for name, factory in parts.items():
+        for option in fields(factory) if is_dataclass(factory) else ():
+            default = getattr(factory(), option.name)
+            value = 2 * default if isinstance(default, (int, float)) else default
+            by_mapping = choose(kind, parts, {"name": name, option.name: value})
+            by_instance = choose(kind, parts, factory(**{option.name: value}))
+            assert by_mapping.make() == by_instance.make() == factory(**{option.name: value})
+            assert choose(kind, parts, by_instance.spec()).make() == by_instance.make()
+            assert choose(kind, parts, json.loads(json.dumps(by_mapping.spec()))) == by_mapping
 
 
 def test_an_instance_remembers_only_what_differs_from_the_defaults():
@@ -79,30 +75,31 @@ def test_arguments_of_the_maker_come_before_the_options():
     assert encoder[-1][0].out_features == 5
 
 
-@pytest.mark.parametrize(("kind", "name"), PARTS)
-def test_an_unknown_name_is_refused_and_the_nearest_named(kind, name):
-    wrong = name + "x"
-    with pytest.raises(
-        ConfigError, match=f"{kind} '{wrong}' is unknown; did you mean '{name}'\\? There are "
-    ) as refusal:
-        choose(kind, REGISTRIES[kind], wrong)
-    assert all(known in str(refusal.value) for known in REGISTRIES[kind])
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_an_unknown_name_is_refused_and_the_nearest_named(kind):
+    for name in REGISTRIES[kind]:
+        expected = f"{kind} '{name}x' is unknown; did you mean '{name}'\\? There are "
+        with pytest.raises(ConfigError, match=expected) as refusal:
+            choose(kind, REGISTRIES[kind], name + "x")
+        assert all(known in str(refusal.value) for known in REGISTRIES[kind])
 
 
-@pytest.mark.parametrize(("kind", "name"), PARTS)
-def test_an_unknown_option_is_refused_and_the_nearest_named(kind, name):
-    known = options_of(REGISTRIES[kind][name])
-    hint = f"did you mean '{known[0]}'" if known else "it has none"
-    wrong = (known[0] if known else "size") + "x"
-    with pytest.raises(ConfigError, match=f"{kind} '{name}' has no option '{wrong}'; {hint}"):
-        choose(kind, REGISTRIES[kind], {"name": name, wrong: 1})
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_an_unknown_option_is_refused_and_the_nearest_named(kind):
+    for name, factory in REGISTRIES[kind].items():
+        known = options_of(factory)
+        hint = f"did you mean '{known[0]}'" if known else "it has none"
+        wrong = (known[0] if known else "size") + "x"
+        with pytest.raises(ConfigError, match=f"{kind} '{name}' has no option '{wrong}'; {hint}"):
+            choose(kind, REGISTRIES[kind], {"name": name, wrong: 1})
 
 
-@pytest.mark.parametrize(("kind", "name"), PARTS)
-def test_an_option_of_a_wrong_type_is_refused(kind, name):
-    for option in options_of(REGISTRIES[kind][name]):
-        with pytest.raises(ConfigError, match=f"{kind} '{name}', option '{option}.*got "):
-            choose(kind, REGISTRIES[kind], {"name": name, option: {"wrong": "type"}})
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_an_option_of_a_wrong_type_is_refused(kind):
+    for name, factory in REGISTRIES[kind].items():
+        for option in options_of(factory):
+            with pytest.raises(ConfigError, match=f"{kind} '{name}', option '{option}.*got "):
+                choose(kind, REGISTRIES[kind], {"name": name, option: {"wrong": "type"}})
 
 
 @pytest.mark.parametrize("spec", [None, 3, ["mse"], {}, {"name": 3}, {"weight": 1.0}, Mse, Mask()], ids=repr)

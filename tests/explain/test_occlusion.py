@@ -1,6 +1,5 @@
 """Explanations by occlusion: what makes the score, against references; what drove it; what the page is told."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -10,7 +10,7 @@ from blemish import DefectDetector, load
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
 from blemish.core.errors import ConfigError, DataError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.data.rows import take
+from blemish.data.dataset import take
 from blemish.fitting.cross_fit import deal_out
 
 QUICK = {"name": "ensemble", "experts": {"plain": ["linear"], "error": ["value"]}}

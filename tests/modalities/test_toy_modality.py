@@ -17,7 +17,8 @@ from blemish.review.ledger import Ledger
 from blemish.review.marks import Mark
 from blemish.review.session import Review
 from blemish.runtime import Runtime
-from served import TOKEN, guarded, wait_ready
+from browser import visit
+from served import TOKEN, guarded, served, wait_ready
 from toy_modality import FittedSignal, Signal, signal, waves
 
 pytestmark = pytest.mark.usefixtures("signal")
@@ -188,3 +189,18 @@ def test_the_page_ranks_explains_suggests_and_refits(files, tmp_path):
         assert client.get(f"/heat/{review.catalogue.digest(24)}").status_code == 404
     finally:
         review.stop()
+
+
+def test_the_page_draws_a_curve_and_its_reconstruction_and_says_where(browser, fitted, files, tmp_path):
+    review = Review(open_catalogue(files / "test.npz", modality="signal"), Ledger(tmp_path / "labels.db"), fitted)
+    with served(review, tmp_path / "cache") as link:
+        wait_ready(review)
+        with visit(browser, link) as seen:
+            page = seen.page
+            page.locator("#pictures img").nth(1).wait_for(timeout=60_000)
+            assert page.locator("#pictures img").count() == 2
+            page.locator("#reasons", has_text=SPIKE).wait_for(timeout=20_000)
+            drawn = page.locator(".cell img").first
+            drawn.evaluate("image => image.decode()")
+            assert drawn.evaluate("image => image.naturalWidth") > 0
+            assert seen.problems == []

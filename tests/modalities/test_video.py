@@ -44,7 +44,7 @@ def test_clips_without_a_place_are_recordings_of_their_own(detector, video_split
 
 
 def test_only_video_has_frames(table_split, table_detector):
-    with pytest.raises(DataError, match=r"only video has frames; these rows have the shape \(8,\)"):
+    with pytest.raises(DataError, match=r"only clips have frames; these rows have shape \(8,\)"):
         table_detector.explain(table_split.X_test[:1]).by_frame()
 
 

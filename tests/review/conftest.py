@@ -51,7 +51,7 @@ def guest(review, tmp_path):
 
 @pytest.fixture
 def always_mapped(monkeypatch, tmp_path):
-    monkeypatch.setattr("blemish.data.mapped.LEAST_BYTES", 0)
+    monkeypatch.setattr("blemish.data.on_disk.MIN_BYTES", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "blemish"
 

@@ -16,7 +16,7 @@ from blemish.review.catalogue import open_catalogue
 
 
 def test_a_folder_of_pictures_is_opened_without_reading_them(pictures, monkeypatch):
-    monkeypatch.setattr("blemish.review.catalogue.read_images", lambda paths: pytest.fail("read"))
+    monkeypatch.setattr("blemish.data.on_disk.decode", lambda path: pytest.fail("read"))
     found = open_catalogue(pictures)
     assert found.modality == "image"
     assert list(found.keys) == ["0.jpg", "2.jpg", "4.jpg", "broken.png", "deep/1.png", "deep/3.png", "deep/5.png"]
@@ -47,9 +47,9 @@ def test_the_content_is_hashed_and_not_the_name(pictures):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda p: p.mkdir(), "holds no image, video or text"),
+        (lambda p: p.mkdir(), "contains no image, video or text"),
         (lambda p: None, "no file or folder"),
-        (lambda p: p.write_text(""), "cannot be read|no rows|holds no text"),
+        (lambda p: p.write_text(""), "cannot be read|no rows|contains no text"),
     ],
 )
 def test_data_that_cannot_be_reviewed(tmp_path, make, message):
@@ -87,7 +87,7 @@ def test_a_row_of_a_table_in_many_chunks_is_a_slice(tmp_path, monkeypatch):
         pa.table({"a": np.arange(5000.0), "b": np.arange(5000.0) % 7}), tmp_path / "t.parquet", row_group_size=50
     )
     found = open_catalogue(tmp_path / "t.parquet")
-    monkeypatch.setattr("blemish.review.catalogue.take", lambda X, rows: pytest.fail("copied"))
+    monkeypatch.setattr("blemish.data.dataset.eager", lambda X: pytest.fail("copied"))
     assert found.whole(4321) == found.summary(4321) == {"a": 4321.0, "b": 2.0}
     assert len({found.digest(row) for row in range(100)}) == 100
 
@@ -128,7 +128,7 @@ def test_no_room_for_the_copy_of_a_table_is_said(always_mapped, tmp_path, monkey
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("blemish.data.mapped.ipc.new_file", full)
+    monkeypatch.setattr("blemish.data.on_disk.ipc.new_file", full)
     with pytest.raises(DataError, match=r"no room to lay out .*t\.csv .*disk is full.*XDG_CACHE_HOME"):
         open_catalogue(tmp_path / "t.csv")
     assert list(always_mapped.iterdir()) == []

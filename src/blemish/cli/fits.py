@@ -184,7 +184,8 @@ def _fit_out_of_core(
 def _fit_in_memory(
     run: "RunConfig", arguments: dict[str, Any], output: Path
 ) -> tuple["DefectDetector", str, list[str]]:
-    from blemish.data.inputs import labels_for, limited, name_known, samples_to_fit
+    from blemish.data.inputs import name_known, samples_to_fit
+    from blemish.data.labels import labels_for, limited
 
     with warnings_as_notes():
         samples = samples_to_fit(run)
@@ -196,7 +197,7 @@ def _fit_in_memory(
             y = limited(y, run.limit_labels, run.random_state)
         _settle_modality(det, samples.modality)
     with warnings_as_notes(), progress_bar(output.name) as advance:
-        for record in det.iter_fit(samples.X, y):
+        for record in det.iter_fit(samples, y):
             advance(record)
     if samples.files:
         name_known(det, samples.keys)

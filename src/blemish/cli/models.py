@@ -49,15 +49,15 @@ def threshold(
     from blemish.detector import load
 
     det = load(model)
-    before, said = det.threshold_, []
+    before, lines = det.threshold_, []
     if defect_share is not None:
         prior = det.set_prior(defect=defect_share, other=other_share).prior_
-        said.append("assumed fractions: " + ", ".join(f"{name} {value:.4g}" for name, value in prior.items()))
+        lines.append("assumed fractions: " + ", ".join(f"{name} {value:.4g}" for name, value in prior.items()))
     if n_given:
         det.set_threshold(**targets)
-        said += [f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}", det.promise_.text]
+        lines += [f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}", det.promise_.text]
     det.save(model)
-    typer.echo("\n".join(said))
+    typer.echo("\n".join(lines))
 
 
 def info(

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from blemish.core.errors import DataError
 from blemish.core.store import check_exists
+from blemish.data.dataset import Dataset
 from blemish.data.inputs import need_column, read_like, reading_of_exported, samples_to_score
-from blemish.data.sources import Samples
 from blemish.onnx.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def open_exported(
     model: str | os.PathLike[str], data: str, *, glob: str | None, names: str | None, key: str | None
-) -> tuple[Runtime, Samples]:
+) -> tuple[Runtime, Dataset]:
     """An exported model and the samples to score with it; PyTorch is not imported."""
     runtime = Runtime(model)
     samples = read_like(reading_of_exported(runtime.facts), data, glob, names, (key,))
@@ -35,7 +35,7 @@ def open_both(
     names: str | None,
     key: str | None = None,
     truth: str | None = None,
-) -> tuple["DefectDetector", Samples]:
+) -> tuple["DefectDetector", Dataset]:
     """A model and the samples to score with it."""
     check_exists(model)
     from blemish.detector import load

@@ -36,7 +36,8 @@ def report(
         raise typer.BadParameter(f"{output} must end in .html")
     from blemish.core.run_config import RunConfig
     from blemish.core.store import check_writable
-    from blemish.data.inputs import keys_of, labels_for, samples_to_score
+    from blemish.data.inputs import keys_of, samples_to_score
+    from blemish.data.labels import labels_for
 
     check_writable(output)
     from blemish.report import write_page

@@ -1,6 +1,6 @@
 """Refuse misspelt parts before PyTorch is imported."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from blemish.autoencoder.backbones import BACKBONES
@@ -21,17 +21,6 @@ PARTS = {
     "lr": SCHEDULES,
 }
 """Argument of `DefectDetector` → the parts to choose from."""
-
-
-def one_of(names: Iterable[str]) -> str:
-    """Names for a sentence.
-
-    Example:
-        >>> one_of(["gaussian", "mask", "swap"])
-        "'gaussian', 'mask' or 'swap'"
-    """
-    *first, last = map(repr, names)
-    return f"{', '.join(first)} or {last}"
 
 
 def check_names(arguments: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from blemish.cli.printing import print_table, row_bar, say_skipped, short, warni
 from blemish.core.errors import LabelError
 
 if TYPE_CHECKING:
-    from blemish.data.sources import Samples
+    from blemish.data.dataset import Dataset
 
 
 def score(
@@ -77,7 +77,7 @@ def evaluate(
     from blemish.cli.opening import open_both
     from blemish.core.run_config import RunConfig
     from blemish.core.store import check_writable
-    from blemish.data.inputs import kinds_of, labels_for
+    from blemish.data.labels import kinds_of, labels_for
     from blemish.report.results import evaluation, measures
 
     if plot is not None:
@@ -102,7 +102,7 @@ def evaluate(
 
 
 def _plot(
-    path: Path, det: Any, samples: "Samples", results: dict[str, Any], kinds: list[str], words: list[Any]
+    path: Path, det: Any, samples: "Dataset", results: dict[str, Any], kinds: list[str], words: list[Any]
 ) -> None:
     import numpy as np
 
@@ -150,4 +150,6 @@ def explain(
         )
         for r in rows
     ]
-    print_table("why", ["sample", "score", "element", "seen", "expected", "fall", "driven by", "nearest defect"], lines)
+    print_table(
+        "why", ["sample", "score", "element", "seen", "expected", "score drop", "driven by", "nearest defect"], lines
+    )

@@ -1,4 +1,4 @@
-"""Any table that a user may hold, as a plain dictionary of NumPy columns."""
+"""Tables of any library as a dictionary of NumPy columns."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ from blemish.core.errors import DataError
 WORDS = {"True": 1.0, "False": 0.0, "": np.nan, None: np.nan}
 
 OUTPUTS = ("", "outlier_score", "defect_score", "probabilities", "label")
-"""Of an exported model."""
+"""Names of the outputs of an exported model, which its inputs must not have."""
 
 Columns = dict[str, np.ndarray]
-"""Name → float64 (NaN = missing), bool, or object of text and None."""
+"""By name: float64 (NaN = missing), bool, or object of text and None."""
 
 
 def is_frame(X: Any) -> bool:
@@ -35,7 +35,7 @@ def frame_columns(X: Any) -> list[str]:
 
 
 def eager(X: Any) -> Any:
-    """A pandas, polars or Arrow table by one interface; DataError where two columns have one name."""
+    """A table of any library behind one interface; DataError where two columns have the same name."""
     try:
         return nw.from_native(X, eager_only=True)
     except DuplicateError as error:
@@ -45,12 +45,12 @@ def eager(X: Any) -> Any:
 
 
 def frame_of(lines: list[dict[str, Any]], index: list[Any] | None = None, mixed: Sequence[str] = ()) -> Any:
-    """A pandas frame with a row for each line; without pandas an Arrow table, which has no index.
+    """A pandas frame with one row per line; without pandas an Arrow table, which has no index.
 
     Args:
         lines: Column → value, the same columns in each.
-        index: A name for each row; None: its number.
-        mixed: Columns of several types, which Arrow holds as text.
+        index: One name per row; None: its number.
+        mixed: Columns of several types, which become text in Arrow.
     """
     try:
         import pandas as pd
@@ -62,7 +62,7 @@ def frame_of(lines: list[dict[str, Any]], index: list[Any] | None = None, mixed:
 
 
 def frame_html(frame: Any) -> str:
-    """What `frame_of` gave, for notebooks; everything escaped."""
+    """The result of `frame_of` as HTML for notebooks; everything is escaped."""
     return frame._repr_html_() if hasattr(frame, "_repr_html_") else f"<pre>{escape(str(frame))}</pre>"
 
 
@@ -77,7 +77,7 @@ def to_columns(X: Any) -> tuple[Columns, str]:
         'x0', 'x1', …
 
     Raises:
-        DataError: If X is no table, or is empty.
+        DataError: If X is not a table, or is empty.
 
     Example:
         >>> columns, form = to_columns(np.array([[1.0, 2.0]]))
@@ -106,7 +106,8 @@ def _checked(X: Any) -> np.ndarray:
     try:
         return check_array(X, dtype=None, ensure_all_finite=False)  # pyright: ignore[reportArgumentType]
     except ValueError as error:
-        said = re.sub(r"(array=|\n\[).*?(\nReshape|$)", r"\2", str(error), flags=re.DOTALL)  # without the data
+        # scikit-learn quotes the array; data do not belong in messages, which end up in logs
+        said = re.sub(r"(array=|\n\[).*?(\nReshape|$)", r"\2", str(error), flags=re.DOTALL)
         raise DataError(" ".join(said.split())) from None
 
 
@@ -114,7 +115,7 @@ def _series(series: nw.Series[Any]) -> np.ndarray:
     missing = series.is_null().to_numpy()
     if series.dtype == nw.Boolean and not missing.any():
         return series.to_numpy().astype(bool)
-    if series.dtype.is_integer():  # Arrow refuses to round whole numbers that no double holds
+    if series.dtype.is_integer():  # Arrow refuses to round whole numbers that a double cannot hold
         import pyarrow as pa  # not needed to score an exported model
 
         whole = pa.chunked_array(series.to_arrow()).cast(pa.float64(), safe=False)
@@ -141,18 +142,27 @@ def _plain(column: np.ndarray) -> np.ndarray:
         return column.astype(np.float64, copy=False)
     if column.dtype.kind == "b":
         return column
-    values = [None if v is None or v != v else v for v in column.tolist()]
-    if all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values):
+    return _of_objects(column.tolist())
+
+
+def _of_objects(items: list[Any]) -> np.ndarray:
+    """Numbers if all are numbers or missing, else texts."""
+    values = [None if v is None or v != v else v for v in items]
+    if all(v is None or _is_number(v) for v in values):
         return np.array([np.nan if v is None else float(v) for v in values])
     return np.array([None if v is None else str(v) for v in values], dtype=object)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def matching_columns(X: Any, names: Sequence[str], form: str, n_columns: int) -> Columns:
-    """A table's columns, of which a model needs some.
+    """The columns of a table, after checking that those a model needs are there.
 
     Args:
         X: What `to_columns` takes.
-        names: The columns that have to be there.
+        names: The columns that must be there.
         form: What the training table was, see `to_columns`.
         n_columns: Columns of the training table.
 
@@ -172,15 +182,15 @@ def matching_columns(X: Any, names: Sequence[str], form: str, n_columns: int) ->
 
 
 def input_name(name: str) -> str:
-    """What a column is called among the inputs of an exported model: its own name, unless an output has that."""
+    """The name of a column among the inputs of an exported model: its own, unless an output has that name."""
     return name if name not in OUTPUTS else f"{name} (column)"
 
 
 def to_numbers(column: np.ndarray, name: str) -> np.ndarray:
-    """A column as float64, NaN where missing; the column itself where that is what it is.
+    """A column as float64, NaN where missing; without a copy if it is float64 already.
 
     Raises:
-        DataError: If a value is no finite number; its row and column are named.
+        DataError: If a value is not a finite number; its row and column are named.
     """
     if column.dtype.kind in "fb":
         numbers = column.astype(np.float64, copy=False)
@@ -191,13 +201,13 @@ def to_numbers(column: np.ndarray, name: str) -> np.ndarray:
                 numbers[row] = WORDS[value] if value in WORDS else float(value)
             except ValueError:
                 raise DataError(
-                    f"row {row}, column {name!r}: {value!r} is no number, but the model was fitted on numbers there"
+                    f"row {row}, column {name!r}: {value!r} is not a number; the model expects numbers in this column"
                 ) from None
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
         raise DataError(
             f"row {infinite[0]}, column {name!r} is infinity (inf); {len(infinite)} such value(s) there. "
-            "Replace them by a number, or by NaN for missing"
+            "Replace them with a number, or with NaN for missing"
         )
     return numbers
 

@@ -1,23 +1,20 @@
-"""What the command line was pointed at, as samples and labels."""
+"""The data that a command was pointed at, read as its run file or its model says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from blemish.core.errors import DataError, LabelError
-from blemish.core.labels import translate
+from blemish.core.errors import DataError
 from blemish.core.run_config import RunConfig
-from blemish.data.file_labels import labels_from_folders, labels_from_table
-from blemish.data.sources import Samples, read
+from blemish.data.dataset import Dataset
+from blemish.data.labels import labels_for, limited
+from blemish.data.read import read
 from blemish.data.streams import Stream, one_chunk, open_stream
 
-Groups = dict[str, tuple[str, ...]]
-IN_MEMORY_BYTES = 2**28  # on disk; in memory it may be ten times as much
+MAX_IN_MEMORY = 2**28  # bytes on disk; in memory it may be ten times as much
 
 
-def samples_to_fit(run: RunConfig) -> Samples:
+def samples_to_fit(run: RunConfig) -> Dataset:
     """Read a run's data, with its labels, key and dropped columns taken out.
 
     Raises:
@@ -47,12 +44,12 @@ def _reading(run: RunConfig) -> dict[str, Any]:
 
 
 def training_rows(det: Any) -> tuple[Any, list[Any]] | None:
-    """The rows and labels of a model's fit, if its run says where they are and they are still there."""
+    """The training rows and labels of a model; None if its run does not name them or they are gone."""
     run = RunConfig.check(det.notes_["run"], "the model") if det.notes_.get("run") else None
     if run is None or run.data is None or not Path(run.data).exists():
         return None
     if run.limit_labels is not None and run.random_state is None:
-        return None  # which labels were drawn is not known any more
+        return None  # it is not known which labels were drawn
     samples = samples_to_fit(run)
     y = labels_for(samples, run)
     if y is None:
@@ -61,15 +58,15 @@ def training_rows(det: Any) -> tuple[Any, list[Any]] | None:
 
 
 def is_large(run: RunConfig) -> bool:
-    """Whether a run's data are of a kind and size that should not be read at once."""
+    """Whether a run's data can be read a chunk at a time and are too large to be read at once."""
     path = Path(str(run.data))
     files = path.rglob(run.glob or "*") if path.is_dir() else [path]
-    if sum(file.stat().st_size for file in files if file.is_file()) <= IN_MEMORY_BYTES:
+    if sum(file.stat().st_size for file in files if file.is_file()) <= MAX_IN_MEMORY:
         return False
     try:
         stream_to_fit(run)
     except DataError:
-        return False  # reading it at once says what is wrong
+        return False  # reading it at once raises the error that says why
     return True
 
 
@@ -77,7 +74,7 @@ def stream_to_fit(run: RunConfig) -> Stream:
     """`samples_to_fit` a chunk at a time.
 
     Raises:
-        DataError: If the data cannot be read, or are of a kind that has to be in memory.
+        DataError: If the data cannot be read, or not a chunk at a time.
     """
     reading = _reading(run)
     found = open_stream(str(run.data), **reading)
@@ -98,7 +95,7 @@ def samples_to_score(
     glob: str | None = None,
     names: str | None = None,
     apart: tuple[str | None, ...] = (),
-) -> Samples:
+) -> Dataset:
     """Read data as the model's training data were read: same glob, same header, same columns taken out.
 
     Args:
@@ -108,23 +105,23 @@ def samples_to_score(
         names: File of column names; None: as in training.
         apart: More columns to take out.
     """
-    _need_no_feature(det, apart)
+    _refuse_features(det, apart)
     return read_like(reading_options(det), data, glob, names, apart)
 
 
-def _need_no_feature(det: Any, apart: tuple[str | None, ...]) -> None:
+def _refuse_features(det: Any, apart: tuple[str | None, ...]) -> None:
     features = getattr(det.fitted_.model.modality, "names", ())
     used = next((name for name in apart if name in features), None)
     if used is not None:
         raise DataError(
-            f"column {used!r} names or labels the rows here, but the model was fitted on it like any other; fit again "
+            f"column {used!r} names or labels the rows here, but the model was fitted on it as a feature; fit again "
             f"with --key, --labels or --drop {used}, or leave it out"
         )
 
 
 def read_like(
     training: Mapping[str, Any], data: str, glob: str | None, names: str | None, apart: tuple[str | None, ...]
-) -> Samples:
+) -> Dataset:
     """Read data as training data were read, which `reading_options` says."""
     return read(
         data,
@@ -141,7 +138,7 @@ def reading_options(det: Any) -> dict[str, Any]:
     """How a model's training data were read.
 
     Returns:
-        modality, glob, names, frames and column as `read` has them, and 'apart': columns that are no features.
+        modality, glob, names, frames and column as `read` has them, and 'apart': columns that are not features.
     """
     n_frames = getattr(det.fitted_.model.modality, "n_frames", None)
     column = _spec(det.modality).get("column")
@@ -169,7 +166,7 @@ def stream_to_score(
     det: Any, data: str, *, glob: str | None = None, names: str | None = None, key: str | None = None
 ) -> Stream:
     """`samples_to_score` a chunk at a time, or in one chunk where the kind of data needs that."""
-    _need_no_feature(det, (key,))
+    _refuse_features(det, (key,))
     training = reading_options(det)
     found = open_stream(
         data,
@@ -185,84 +182,20 @@ def stream_to_score(
     return found
 
 
-def labels_for(samples: Samples, run: RunConfig, *, everything: bool = False) -> list[Any] | None:
-    """Labels in Blemish's words, from a column, a table of names, or folders; None without any of these.
-
-    Args:
-        samples: What was read.
-        run: Which labels.
-        everything: Values or folders that are not named are 'other', for a truth; else they are unlabelled.
-
-    Raises:
-        LabelError: If a column, table, value or folder is not there.
-    """
-    if run.labels is not None:
-        return translate(_label_values(samples, run.labels), **_groups(run.defect, run.other, run.normal, everything))
-    folders = _groups(run.defect_folder, run.other_folder, run.normal_folder, everything)
-    if not any(folders.values()):
-        return None
-    if not samples.files:
-        raise LabelError("--defect-folder is for folders of files; for a table use --labels COLUMN")
-    return labels_from_folders(samples.keys, **folders)
-
-
-def _groups(
-    defect: list[str] | None, other: list[str] | None, normal: list[str] | None, everything: bool
-) -> dict[str, tuple[str, ...]]:
-    groups = {"defect": tuple(defect or ()), "other": tuple(other or ()), "normal": tuple(normal or ())}
-    if everything and any(groups.values()) and not any("*" in values for values in groups.values()):
-        groups["other"] += ("*",)
-    return groups
-
-
-def _label_values(samples: Samples, labels: str) -> list[Any]:
-    if labels in samples.columns:
-        return samples.columns[labels]
-    if not samples.files:
-        raise LabelError(f"there is no label column {labels!r}; columns are {_columns_of(samples)}")
-    if not Path(labels).is_file():
-        raise LabelError(f"there is no table of labels {labels!r}")
-    return labels_from_table(samples.keys, labels)
-
-
-def kinds_of(samples: Samples, run: RunConfig, words: list[Any]) -> list[str]:
-    """What stands behind each row's group: its own label value, or its folder."""
-    if run.labels is not None:
-        values = _label_values(samples, run.labels)
-    else:
-        values = [str(key).partition("/")[0] if "/" in str(key) else None for key in samples.keys]
-    return [str(word) if value is None else str(value) for value, word in zip(values, words, strict=True)]
-
-
-def limited(y: list[Any], most: int, seed: int | None) -> list[Any]:
-    """At most so many labels of each value, drawn at random; the others become unlabelled.
-
-    Example:
-        >>> sum(label is not None for label in limited(["defect"] * 5 + [None], 2, seed=0))
-        2
-    """
-    rng, kept = np.random.default_rng(seed), list(y)
-    for value in sorted({str(value) for value in y if value is not None}):
-        rows = [i for i, label in enumerate(y) if str(label) == value]
-        for i in rng.permutation(rows)[most:]:
-            kept[i] = None
-    return kept
-
-
-def keys_of(samples: Samples, key: str | None) -> tuple[list[Any], str]:
-    """A name for each sample, and what these names are."""
+def keys_of(samples: Dataset, key: str | None) -> tuple[list[Any], str]:
+    """One name per sample, and the heading of their column."""
     if key:
         return samples.columns[key], key
-    return samples.keys, "path" if samples.files else "row"
+    return list(samples.keys), "path" if samples.files else "row"
 
 
-def name_known(det: Any, keys: list[Any]) -> None:
-    """Call the samples that explanations point to by the user's names instead of row numbers."""
+def name_known(det: Any, keys: Sequence[Any]) -> None:
+    """Replace the row numbers that explanations point to by the keys of these samples."""
     det.fitted_ = det.fitted_.with_names(lambda row: keys[row] if isinstance(row, int) else row)
 
 
 def column_names(names: str | list[str] | None) -> list[str] | None:
-    """Column names from a file with one a line.
+    """Column names from a file with one per line.
 
     Raises:
         DataError: If there is no such file.
@@ -275,16 +208,11 @@ def column_names(names: str | list[str] | None) -> list[str] | None:
     return path.read_text(encoding="utf-8").split()
 
 
-def need_column(samples: Samples, name: str, data: str) -> None:
+def need_column(samples: Dataset, name: str, data: str) -> None:
     """Refuse data without a named column.
 
     Raises:
         DataError: If it is missing.
     """
     if name not in samples.columns:
-        raise DataError(f"{data} has no column {name!r}; it has {_columns_of(samples)}")
-
-
-def _columns_of(samples: Samples) -> str:
-    held = list(samples.X.column_names) if hasattr(samples.X, "column_names") else ["X"]
-    return ", ".join([*held, *samples.columns])
+        raise DataError(f"{data} has no column {name!r}; it has {', '.join(samples.column_names)}")

@@ -10,46 +10,40 @@ import pyarrow as pa
 from pyarrow import csv, ipc, parquet
 
 from blemish.core.errors import DataError
-from blemish.data.sources import (
-    IMAGES,
-    TABLES,
-    VIDEOS,
-    PathLike,
-    Samples,
-    clean_names,
-    csv_options,
-    decode_images,
-    from_table,
-    has_lines,
-    looks_like_frames,
-    table_suffix,
-)
-from blemish.data.texts import holds_only_texts
+from blemish.data.dataset import Dataset, PathLike, Reading
+from blemish.data.images import decode_all
+from blemish.data.read import existing, from_table, holds_only_texts, is_lines, look_into
+from blemish.data.tables import Dialect, clean_names, csv_options, dialect, known_suffix, unreadable
 
 CHUNK_ROWS, CHUNK_IMAGES = 65_536, 256
 CSV_BLOCK = 2**23  # bytes
-CELL_BYTES, IMAGE_BYTES = 8, 2**18  # of a number in memory, and about of a picture as the network sees it
+CELL_BYTES, IMAGE_BYTES = 8, 2**18  # of a number in memory, and about of an image as the network sees it
+
+Batches = Callable[[], Iterable[pa.RecordBatch]]
+"""Starts a pass over the rows of a table file."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Samples that can be read again and again, a chunk at a time.
+    """Samples that can be read any number of times, a chunk at a time.
 
     Attributes:
-        n_rows: How many samples, those that cannot be decoded included.
-        modality: 'tabular' or 'image'; of a stream of one chunk any.
+        n_rows: Number of samples, including those that cannot be decoded.
+        modality: 'tabular' or 'image'; any of a stream of one chunk.
         chunks: Starts a new pass.
-        size: About how many bytes they would be in memory.
-        types: The types of a table's columns by name, those taken out included.
+        size: Approximate number of bytes that they would take in memory.
+        types: The types of a table's columns by name, including those taken out.
         files: Whether the samples are files of a folder.
+        reading: What was guessed when the data were opened; each chunk has its own record.
     """
 
     n_rows: int
     modality: str
-    chunks: Callable[[], Iterator[Samples]]
+    chunks: Callable[[], Iterator[Dataset]]
     size: int
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
     files: bool = False
+    reading: Reading = field(default_factory=Reading)
 
 
 def open_stream(
@@ -60,92 +54,93 @@ def open_stream(
     names: Sequence[str] | None = None,
     take_out: Sequence[str] = (),
 ) -> Stream | None:
-    """Data to be read a chunk at a time; None where they cannot: texts, videos, NPZ files.
+    """Data to be read a chunk at a time; None where they cannot be: texts, videos, NPZ files.
 
-    The types of a CSV file's columns are settled by a pass over the whole file, as if it were read at once.
+    The types of a CSV file's columns are settled by a pass over the whole file, so that each chunk has the same types
+    as the whole has when read at once.
 
     Args:
         data: A CSV (also compressed), Parquet or Arrow file, or a folder of images.
-        modality: See `blemish.data.sources.read`.
-        glob: See `blemish.data.sources.read`.
-        names: See `blemish.data.sources.read`.
-        take_out: See `blemish.data.sources.read`.
+        modality: See `blemish.read`.
+        glob: See `blemish.read`.
+        names: See `blemish.read`.
+        take_out: See `blemish.read`.
 
     Raises:
         DataError: If nothing is there, or it is empty or malformed.
     """
-    path = Path(data)
-    if not path.exists():
-        raise DataError(f"there is no file or folder {str(path)!r}")
+    path, reading = existing(data), Reading()
     if path.is_dir():
-        return _images(path, modality, glob)
-    kind = table_suffix(path)
-    if kind is None:
-        raise DataError(f"{path} is of an unknown kind; expected a folder or one of {', '.join(TABLES)}")
-    if modality == "text" or kind == ".npz" or has_lines(path, modality, names):
+        return _images(path, modality, glob, reading)
+    kind = known_suffix(path)
+    if modality not in ("auto", "tabular") or kind == ".npz" or is_lines(path, modality, names, reading):
         return None
-    return _table(path, kind, modality, names, take_out)
+    return _table(path, kind, modality, names, take_out, reading)
 
 
-def one_chunk(samples: Samples) -> Stream:
-    """What is in memory already as a stream."""
-    return Stream(len(samples), samples.modality, lambda: iter([samples]), 0, files=samples.files)
+def one_chunk(samples: Dataset) -> Stream:
+    """Samples in memory as a stream of one chunk."""
+    return Stream(
+        len(samples), samples.modality, lambda: iter([samples]), 0, files=samples.files, reading=samples.reading
+    )
 
 
 @contextmanager
 def placed(start: int) -> Iterator[None]:
-    """Say where in the data the chunk lies whose rows an error counts from 0."""
+    """Add to an error, which counts the rows of a chunk from 0, the row at which the chunk starts."""
     try:
         yield
     except DataError as error:
-        raise DataError(f"in the rows from {start} on: {error}" if start else str(error)) from None
+        raise DataError(f"in the chunk that starts at row {start}: {error}" if start else str(error)) from None
 
 
 # Tables ----------------------------------------------------------------------------------------------------------
 
 
-def _table(path: Path, kind: str, modality: str, names: Sequence[str] | None, take_out: Sequence[str]) -> Stream | None:
+def _table(
+    path: Path, kind: str, modality: str, names: Sequence[str] | None, take_out: Sequence[str], reading: Reading
+) -> Stream | None:
     try:
-        if kind == ".parquet":
-            n_rows, schema = _facts_of_parquet(path)
-            batches = lambda: _parquet_batches(path)  # noqa: E731
-        elif kind in (".arrow", ".feather"):
-            n_rows, schema = _facts_of_arrow(path)
-            batches = lambda: _arrow_batches(path)  # noqa: E731
-        else:
-            n_rows, schema = settled(path, names)
-            types = {column.name: column.type for column in schema}
-            batches = lambda: csv.open_csv(path, **csv_options(path, names, types, CSV_BLOCK))  # noqa: E731
+        n_rows, schema, batches = _facts(path, kind, names, reading)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read as a table: {_said(error)}") from None
+        raise unreadable(path, error) from None
     if not n_rows:
         raise DataError(f"{path} has no rows")
     clean = clean_names(path, schema.names)
 
-    def chunks() -> Iterator[Samples]:
+    def chunks() -> Iterator[Dataset]:
         start = 0
         for batch in _to_the_end(path, batches):
             if batch.num_rows:
                 table = pa.Table.from_batches([batch]).rename_columns(clean)
-                yield from_table(table, take_out, "tabular", start=start)
+                yield from_table(table, take_out, "tabular", None, Reading(), start)
                 start += batch.num_rows
 
-    if modality == "auto" and holds_only_texts(next(chunks()).X):
+    if modality == "auto" and holds_only_texts(next(chunks()).X, reading):
         return None
+    reading.take_out(name for name in take_out if name in clean)
     types = dict(zip(clean, schema.types, strict=True))
-    return Stream(n_rows, "tabular", chunks, n_rows * len(clean) * CELL_BYTES, types)
+    return Stream(n_rows, "tabular", chunks, n_rows * len(clean) * CELL_BYTES, types, reading=reading)
 
 
-def _to_the_end(path: Path, batches: Callable[[], Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-    """The batches; one that is damaged has passed the checks of the file's head and foot."""
+def _facts(path: Path, kind: str, names: Sequence[str] | None, reading: Reading) -> tuple[int, pa.Schema, Batches]:
+    """Number of rows, columns, and how the rows are read."""
+    if kind == ".parquet":
+        return *_facts_of_parquet(path), lambda: _parquet_batches(path)
+    if kind in (".arrow", ".feather"):
+        return *_facts_of_arrow(path), lambda: _arrow_batches(path)
+    written = dialect(path, names, reading)
+    n_rows, schema = settled(path, names, written)
+    types = {column.name: column.type for column in schema}
+    return n_rows, schema, lambda: csv.open_csv(path, **csv_options(written, names, types, CSV_BLOCK))
+
+
+def _to_the_end(path: Path, batches: Batches) -> Iterator[pa.RecordBatch]:
+    """The batches; a damaged one is not found by the checks of the file's head and foot."""
     try:
         yield from batches()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is damaged, a part of it cannot be read: {_said(error)}") from None
-
-
-def _said(error: Exception) -> str:
-    return str(error).splitlines()[0]
+        raise DataError(f"{path} is damaged, a part of it cannot be read: {str(error).splitlines()[0]}") from None
 
 
 def _facts_of_parquet(path: Path) -> tuple[int, pa.Schema]:
@@ -154,7 +149,7 @@ def _facts_of_parquet(path: Path) -> tuple[int, pa.Schema]:
 
 
 def _parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    with parquet.ParquetFile(path, pre_buffer=False) as file:  # else PyArrow keeps all that was read until the end
+    with parquet.ParquetFile(path, pre_buffer=False) as file:  # else PyArrow keeps all it has read until the end
         yield from file.iter_batches(batch_size=CHUNK_ROWS)
 
 
@@ -173,8 +168,8 @@ def _arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
                 yield batch.slice(start, CHUNK_ROWS)
 
 
-def settled(path: Path, names: Sequence[str] | None) -> tuple[int, pa.Schema]:
-    """Number of rows and column types of a CSV file that suit all of its rows.
+def settled(path: Path, names: Sequence[str] | None, written: Dialect) -> tuple[int, pa.Schema]:
+    """Number of rows of a CSV file, and column types that suit all of them.
 
     PyArrow guesses from the first block; where a later cell is of another type, the column gets the next type of its
     row in `WIDER`, and the pass begins again.
@@ -182,7 +177,7 @@ def settled(path: Path, names: Sequence[str] | None) -> tuple[int, pa.Schema]:
     types: dict[str, pa.DataType] = {}
     left: dict[str, list[pa.DataType]] = {}
     while True:
-        reader = csv.open_csv(path, **csv_options(path, names, types, CSV_BLOCK))
+        reader = csv.open_csv(path, **csv_options(written, names, types, CSV_BLOCK))
         try:
             return sum(batch.num_rows for batch in reader), reader.schema
         except pa.ArrowInvalid as error:
@@ -210,23 +205,24 @@ WIDER: dict[pa.DataType, tuple[pa.DataType, ...]] = {
 # Images ----------------------------------------------------------------------------------------------------------
 
 
-def _images(folder: Path, modality: str, glob: str) -> Stream | None:
-    files = sorted(p for p in folder.rglob(glob) if p.is_file())
-    pictures = [p for p in files if p.suffix.lower() in IMAGES]
-    videos = any(p.suffix.lower() in VIDEOS for p in files)
-    if modality not in ("auto", "image") or not pictures:
+def _images(folder: Path, modality: str, glob: str, reading: Reading) -> Stream | None:
+    if modality not in ("auto", "image"):
         return None
-    if modality == "auto" and (videos or looks_like_frames(pictures)):
+    there = look_into(folder, modality, glob, reading)
+    pictures = there.pictures
+    if there.modality != "image" or not pictures:
         return None
 
-    def chunks() -> Iterator[Samples]:
+    def chunks() -> Iterator[Dataset]:
         n_decoded = 0
         for start in range(0, len(pictures), CHUNK_IMAGES):
-            images, bad = decode_images(some := pictures[start : start + CHUNK_IMAGES])
+            files, of_chunk = pictures[start : start + CHUNK_IMAGES], Reading()
+            images, left_out = decode_all(files, of_chunk, folder)
             n_decoded += len(images)
-            kept = [p.relative_to(folder).as_posix() for p in some if str(p) not in set(bad)]
-            yield Samples(images, kept, "image", [Path(b).relative_to(folder).as_posix() for b in bad], files=True)
+            gone = set(left_out)
+            keys = [file.relative_to(folder).as_posix() for at, file in enumerate(files) if at not in gone]
+            yield Dataset(images, keys, "image", files=True, reading=of_chunk)
         if not n_decoded:
             raise DataError(f"none of the {len(pictures)} images can be decoded, the first is {pictures[0]}")
 
-    return Stream(len(pictures), "image", chunks, len(pictures) * IMAGE_BYTES, files=True)
+    return Stream(len(pictures), "image", chunks, len(pictures) * IMAGE_BYTES, files=True, reading=reading)

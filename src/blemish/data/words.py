@@ -15,12 +15,12 @@ class Words:
     """A vocabulary with the weights of its words."""
 
     def __init__(self, terms: Sequence[str], idf: Float[np.ndarray, " term"], stop_words: bool) -> None:
-        """Keep what was learnt.
+        """Store what was learnt.
 
         Args:
             terms: In the order of the features.
             idf: Inverse document frequency of each.
-            stop_words: Whether words without content are left out.
+            stop_words: Whether English stop words are left out.
         """
         self.n_terms = len(terms)
         self._vectorizer = vectorizer(stop_words, vocabulary=list(terms))
@@ -30,7 +30,7 @@ class Words:
         """Weights of the words of each text, rows of length 1 (0 for a text without a known word), sparse.
 
         Raises:
-            DataError: If an item is no string.
+            DataError: If an item is not a string.
         """
         return csr_matrix(self._vectorizer.transform(check_texts(raw)))
 
@@ -40,10 +40,10 @@ class Words:
 
 
 def vectorizer(stop_words: bool, **options: Any) -> TfidfVectorizer:
-    """How texts are cut into words and these are counted: damped term frequency.
+    """How texts are split into words and counted: 1 + log of the term frequency.
 
     Args:
-        stop_words: Leave out English words without content.
+        stop_words: Leave out English stop words.
         options: Of `TfidfVectorizer`.
     """
     return TfidfVectorizer(sublinear_tf=True, stop_words="english" if stop_words else None, **options)
@@ -53,7 +53,7 @@ def check_texts(raw: Any) -> list[str]:
     """Strings as a list.
 
     Raises:
-        DataError: If there is none, or an item is no string.
+        DataError: If there is none, or an item is not a string.
     """
     texts: list[Any] = list(raw) if not isinstance(raw, (str, bytes)) and hasattr(raw, "__iter__") else [raw]
     if not texts:

@@ -1,4 +1,4 @@
-"""Tables of scores as files: CSV or Parquet, whole or not at all."""
+"""Tables of scores as CSV or Parquet files, written completely or not at all."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +12,7 @@ from pyarrow import csv, parquet
 
 from blemish.core.store import replacing
 
+# A cell that starts so is run as a formula when a spreadsheet opens the file.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -22,9 +23,9 @@ def table_of(
 
     Args:
         found: 'outlier_score', 'probabilities', 'label' and, if defects were labelled, 'defect_score' of each row.
-        keys: A name for each.
+        keys: One name per row.
         key_name: The name of their column.
-        key_type: Its type; None: what the names are.
+        key_type: Its type; None: the type of the names.
     """
     outlier, proba = found["outlier_score"], found["probabilities"]
     defect = found.get("defect_score", np.full(len(outlier), np.nan))
@@ -42,17 +43,18 @@ def table_of(
 
 
 def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
-    """Write a table as CSV or Parquet, by the name's ending, whole or not at all; see `table_writer`."""
+    """Write a table as CSV or Parquet, by the ending of the name, completely or not at all; see `table_writer`."""
     with table_writer(path) as write:
         write(table)
 
 
 @contextmanager
 def table_writer(path: str | os.PathLike[str]) -> Iterator[Callable[[pa.Table], None]]:
-    """A table that grows: call what is given with some rows at a time.
+    """Write a table in parts: call the result with some rows at a time.
 
-    CSV or Parquet, by the name's ending. The file takes its name when the block ends well; until then an old one stays.
-    Text cells and headings of a CSV that a spreadsheet would run as a formula get a leading apostrophe.
+    CSV or Parquet, by the ending of the name. The file takes its name when the block ends without an error; until
+    then an old one stays. Text cells and headings of a CSV that a spreadsheet would run as a formula get a leading
+    apostrophe.
     """
     as_csv = Path(path).suffix.lower() != ".parquet"
     with replacing(path) as temporary, ExitStack() as files:

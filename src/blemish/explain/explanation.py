@@ -151,7 +151,7 @@ class Explanation:
 
 
 def _place(name: Any) -> tuple[Any, int]:
-    """The recording that a clip was cut from, and its first frame there; see `blemish.data.sources.Samples.keys`."""
+    """The recording that a clip was cut from, and its first frame there; see `blemish.data.dataset.Dataset.keys`."""
     recording, sharp, start = name.rpartition("#") if isinstance(name, str) else ("", "", "")
     return (recording, int(start)) if sharp and start.isdigit() else (name, 0)
 

@@ -13,7 +13,7 @@ from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_
 from blemish.calibration.held_out import MIN_ORDINARY
 from blemish.core.errors import ConfigError, DataError, DataWarning, QualityWarning
 from blemish.core.labels import is_ordinary
-from blemish.data.rows import Rows, take
+from blemish.data.dataset import Dataset
 from blemish.fitting import fitted
 from blemish.fitting.choices import Choices, choose_modality, whole_number
 from blemish.fitting.fit import Fit
@@ -40,7 +40,7 @@ def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[In
 
 
 def cross_fits(
-    arguments: Mapping[str, Any], rows: Rows, group: Int[np.ndarray, " row"], n_folds: Any, seed: int
+    arguments: Mapping[str, Any], rows: Dataset, group: Int[np.ndarray, " row"], n_folds: Any, seed: int
 ) -> Iterator[Fitted]:
     """A whole fit for each fold, the scaling included, without that fold, which calibrates it.
 
@@ -63,11 +63,11 @@ def cross_fits(
             for category in (QualityWarning, DataWarning):  # the fit of all rows has warned already
                 warnings.simplefilter("ignore", category)
             own = int(rng.integers(2**31))
-            model = new_model(arguments, part, part.make().fit(take(rows.X, seen.tolist())), own)
+            model = new_model(arguments, part, part.make().fit(rows.take(seen.tolist()).X), own)
             fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own)
             for _ in fit.train():
                 pass
-            yield replace(replace(fit, names=rows.names).end(out_of_fold=True), curve_rows=None)
+            yield replace(replace(fit, names=list(rows.keys)).end(out_of_fold=True), curve_rows=None)
 
 
 def p_values_of(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:

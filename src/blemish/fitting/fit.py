@@ -14,7 +14,7 @@ from blemish.calibration.held_out import hold_out, still_held_out
 from blemish.core.labels import counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
-from blemish.data.rows import Rows
+from blemish.data.dataset import Dataset
 from blemish.fitting.choices import batch_size_for, choose_modality, epochs_for, plain
 from blemish.fitting.fitted import Fitted, learn_groups
 from blemish.fitting.model import Model, new_model
@@ -64,7 +64,7 @@ class Fit:
     def begin(
         cls,
         arguments: Mapping[str, Any],
-        rows: Rows,
+        rows: Dataset,
         group: Int[np.ndarray, " row"],
         seed: int,
         former: Fitted | None = None,
@@ -92,7 +92,7 @@ class Fit:
         held_out = hold_out(group, rng) if former is None else still_held_out(former.held_out, group)
         fit = cls.of(arguments, model, x, group, held_out, rng, seed, warm_start=former is not None)
         columns = frame_columns(rows.X) if is_frame(rows.X) else None
-        return replace(fit, names=[plain(name) for name in rows.names], columns=columns)
+        return replace(fit, names=[plain(name) for name in rows.keys], columns=columns)
 
     @classmethod
     def of(

@@ -68,7 +68,7 @@ def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) ->
     try:
         facts = manifest["detector"]
         det = make(**facts["arguments"])
-        choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, det.modality))
+        choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, ""))
         det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, where)
         det.folds_ = cross_fits.from_stored(choices, det.latent_dim, arrays, manifest.get("folds", []), where)
         for name in STORED_AS_THEY_ARE:

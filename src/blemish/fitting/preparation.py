@@ -16,8 +16,8 @@ from blemish.core.errors import ArtifactError, ConfigError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, check_trainable, to_groups
 from blemish.core.run_config import RunConfig
 from blemish.data.columns import frame_columns, is_frame
-from blemish.data.inputs import labels_for
-from blemish.data.sources import Samples
+from blemish.data.dataset import Dataset
+from blemish.data.labels import labels_for
 from blemish.data.streams import Stream, placed
 from blemish.fitting.choices import choose_modality, seed_of
 from blemish.fitting.stream_sample import RandomSample
@@ -165,7 +165,7 @@ class _Labels:
         self._n, self._kind = 0, stream.modality
         self.keys: list[str] | None = [] if stream.files else None
 
-    def add(self, samples: Samples) -> None:
+    def add(self, samples: Dataset) -> None:
         self._n += len(samples)
         if self.keys is not None:
             self.keys += samples.keys
@@ -178,14 +178,14 @@ class _Labels:
 
     def groups(self) -> Int[np.ndarray, " row"]:
         if self.keys is not None:
-            words = labels_for(Samples(None, self.keys, self._kind, files=True), self._run)
+            words = labels_for(Dataset(None, self.keys, self._kind, files=True), self._run)
             group = to_groups(words, self._n)
         elif self._run.labels is None:
-            words = labels_for(Samples(None, [], self._kind), self._run)
+            words = labels_for(Dataset(None, [], self._kind), self._run)
             group = to_groups(words, self._n)
         else:
             values = list(self._number_of)
-            of_value = Samples(None, list(range(len(values))), self._kind, columns={self._run.labels: values})
+            of_value = Dataset(None, list(range(len(values))), self._kind, columns={self._run.labels: values})
             group = to_groups(labels_for(of_value, self._run), len(values))[np.concatenate(self._numbers)]
         group = group.astype(np.int8)  # eight bytes per row would be copied several times before the end
         return group if self._run.limit_labels is None else _limited(group, self._run)

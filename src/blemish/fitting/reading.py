@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from blemish.core.errors import DataError, NoDefectsError
 from blemish.core.labels import MIN_ORDINARY, check_trainable, to_groups
-from blemish.data.rows import Rows, to_rows
+from blemish.data.dataset import Dataset
+from blemish.data.read import to_dataset
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Arrays
 from blemish.scoring.evidence import Evidence
@@ -32,19 +33,19 @@ class ReadsSamples(ABC):
     def _arguments(self) -> dict[str, Any]:
         """The constructor's arguments, by name."""
 
-    def _rows(self, X: Any) -> Rows:
+    def _rows(self, X: Any) -> Dataset:
         check_is_fitted(self, "threshold_")
         rows = self._read(X, self.fitted_.model.choices.modality.name, as_fitted=True)
         if not rows.n_given:
             raise DataError("X holds no sample, at least one is needed")
         return rows
 
-    def _read(self, X: Any, modality: str, *, as_fitted: bool) -> Rows:
+    def _read(self, X: Any, modality: str, *, as_fitted: bool) -> Dataset:
         model = self.fitted_.model if as_fitted else None
         frames = self._modality_option("frames") if model is None else model.modality.n_frames
-        return to_rows(X, modality, frames, self._modality_option("column"))
+        return to_dataset(X, modality, frames, self._modality_option("column"))
 
-    def _groups(self, y: Any, rows: Rows) -> Int[np.ndarray, " row"]:
+    def _groups(self, y: Any, rows: Dataset) -> Int[np.ndarray, " row"]:
         if not rows.n_given:
             raise DataError(f"found 0 sample(s); a minimum of {MIN_ORDINARY} is required to fit")
         group = to_groups(y, rows.n_given)[rows.kept]
@@ -55,11 +56,11 @@ class ReadsSamples(ABC):
         given = self.modality if isinstance(self.modality, dict) else getattr(self.modality, "__dict__", {})
         return given.get(name)
 
-    def _tensor(self, X: Any) -> tuple[Rows, TensorRows]:
+    def _tensor(self, X: Any) -> tuple[Dataset, TensorRows]:
         rows = self._rows(X)
         return rows, self.fitted_.model.to_tensor(rows.X)
 
-    def _of_evidence(self, X: Any, work: Callable[[Evidence], Arrays]) -> tuple[Rows, Arrays]:
+    def _of_evidence(self, X: Any, work: Callable[[Evidence], Arrays]) -> tuple[Dataset, Arrays]:
         rows = self._rows(X)
         return rows, self.fitted_.model.asked(rows.X, work)
 

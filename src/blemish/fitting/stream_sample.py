@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int
 
-from blemish.data.rows import take
+from blemish.data.dataset import take
 
 
 class StreamSample(ABC):

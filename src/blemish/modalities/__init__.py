@@ -1,4 +1,4 @@
-"""Kinds of data, by name: samples ↔ one float tensor ↔ what a person sees."""
+"""Kinds of data by name: samples ↔ one float tensor ↔ what a person sees. Adding one is one file and one line here."""
 
 from blemish.core.parts import Parts
 

@@ -32,7 +32,7 @@ class Column:
     indicates_missing: bool = False
 
     def encode(self, column: np.ndarray) -> Float[np.ndarray, "row feature"]:
-        """Features of a column that is no number (see `scaled_numbers`), shape (row, width of the column)."""
+        """Features of a column that is not numeric (else see `scaled_numbers`), shape (row, width of the column)."""
         if self.kind == "categorical":
             code_of = {category: i + 1 for i, category in enumerate(self.categories)}
             codes = [code_of.get(MISSING if v is None else v, 0) for v in to_texts(column)]
@@ -78,7 +78,7 @@ def scaled_numbers(
 
     .. math:: \operatorname{arsinh}((x - c) / s)
 
-    in doubles, so that every implementation rounds to the same float32: trees ask on which side of a number it lies.
+    in doubles, so that every implementation rounds to the same float32: a tree splits exactly at such a number.
 
     Args:
         numbers: Shape (row, column), NaN where missing.
@@ -92,6 +92,7 @@ def scaled_numbers(
         >>> scaled_numbers(np.array([[1.0], [np.nan]]), np.array([1.0]), np.array([2.0]))[0].tolist()
         [[0.0], [0.0]]
     """
+    # Not in float32: PyTorch, NumPy and ONNX would round differently (decisions.md 56).
     away = numbers - centre
     away /= scale
     scaled = np.arcsinh(away, out=away).astype(np.float32)
@@ -102,7 +103,7 @@ def scaled_numbers(
 
 
 def arcsinh_graph(x: Node) -> Node:
-    """Inverse hyperbolic sine as part of an ONNX graph, in float64, which the standard's own operator lacks.
+    """Inverse hyperbolic sine as part of an ONNX graph, in float64, which ONNX' own operator lacks.
 
     A series where the logarithm would lose digits, and the logarithm alone where the square would overflow.
     """

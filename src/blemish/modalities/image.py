@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from blemish.data.planes import PICTURE_AXES, check_pictures
+from blemish.data.images import PICTURE_AXES, check_pictures
 from blemish.modalities.features.patch_memory import PatchMemory, fit_patch_memory
 from blemish.modalities.features.texture import texture
 from blemish.modalities.modality import Modality, OnPage
@@ -19,8 +19,8 @@ from blemish.modalities.pictures import FittedPictures, Pixels, chunks, fit_pixe
 SMALL_SIDE = 32  # pixels per side of the small copy
 TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the processor's cache
 MAX_PATCHED = 200  # pictures whose patches are compared to learn which are usual
-# A pinhole is a few patches of a large copy, a stain a few of a small one; a bad surface is many patches. The names
-# stand in model files and in `experts`.
+# A pinhole is a few patches of a large copy, a stain a few of a small one; a bad surface is many patches (decisions.md
+# 48). The names stand in model files and in `experts`.
 PATCH_SETS: tuple[dict[str, Any], ...] = (
     {"side": 160, "fractions": {"marks": 0.04, "surface": 0.4}},
     {"side": 96, "fractions": {"blots": 0.04}},

@@ -1,4 +1,4 @@
-"""Masks that a user gives: where something is to be filled in."""
+"""Masks from the user: where to fill in."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from blemish.core.errors import DataError
 
 
 def to_booleans(mask: Any) -> Bool[np.ndarray, "..."]:
-    """A mask as booleans; whole numbers count as True where they are not 0.
+    """A mask as booleans; whole numbers other than 0 count as True.
 
     Raises:
-        DataError: If it holds anything else.
+        DataError: If it holds any other values.
 
     Example:
         >>> to_booleans([[0, 255]])
@@ -21,7 +21,7 @@ def to_booleans(mask: Any) -> Bool[np.ndarray, "..."]:
     try:
         array = np.asarray(mask)
     except ValueError:
-        raise DataError("the mask is ragged; give one value for every cell or pixel") from None
+        raise DataError("the mask is ragged; give one value per cell or pixel") from None
     if array.dtype.kind in "bui":
         return array.astype(bool)
     if array.dtype.kind == "O" and all(isinstance(value, (bool, np.bool_)) for value in array.flat):

@@ -49,7 +49,7 @@ class FittedModality(ABC):
         blocks: The columns, where the features of a sample are those of columns.
         names: The columns that raw samples must have.
         elements: A name for each element of the error map where elements have names (columns, words); else empty.
-        n_columns: Columns of the training data, those left out included; None where samples have no columns.
+        n_columns: Columns of the training data, those left out included; 0 where samples have no columns.
         n_frames: Frames of a sample; None where it has none.
         reference_rows: Whether the model file keeps some held-out rows, to compare new data with by element.
         min_change: Elements in which no value of a tensor changes by more are not replaced in explanations.
@@ -59,7 +59,7 @@ class FittedModality(ABC):
     blocks: tuple[Block, ...] = ()
     names: tuple[str, ...] = ()
     elements: tuple[str, ...] = ()
-    n_columns: int | None = None
+    n_columns: int = 0
     n_frames: int | None = None
     reference_rows: ClassVar[bool] = False
     min_change: ClassVar[float] = 0.0

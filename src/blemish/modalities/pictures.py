@@ -15,14 +15,15 @@ from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, interp
 
 from blemish.core.errors import DataError
 from blemish.core.graph import Graph, Node
-from blemish.data.planes import match_channels
+from blemish.data.images import match_channels
 from blemish.modalities import grid
 from blemish.modalities.masks import to_booleans
 from blemish.modalities.modality import ExportableModality
 
-MAX_SIDE = 64
-LEAST_WHITE = 255  # a model whose white is at least this was fitted on whole numbers
-MOST_BLACK = 0.5  # of such numbers: an all but black picture may hold fractions below
+MAX_SIDE = 64  # of what the network sees, in pixels; feature sets of patches bring back what this loses
+# Values of another range than in training would be scored as if nothing were wrong: decisions.md 28
+MIN_WHITE = 255  # a model with at least this much for white was fitted on whole numbers
+MAX_BLACK = 0.5  # a nearly black picture may well hold fractions below this
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class Pixels:
     def encode(
         self, picture: Shaped[np.ndarray, "*leading channel height width"]
     ) -> Float[np.ndarray, "*leading channel_out height_out width_out"]:
-        """Match channels, average down (or repeat up) to the size, scale to [0, 1] by the training range.
+        """Match the channels, average down (or repeat up) to the size, and scale to [0, 1] by the training range.
 
         Raises:
-            DataError: If the channels cannot be matched, or the values are clearly of another range than in training.
+            DataError: If the channels cannot be matched, or the values clearly have another range than in training.
         """
         self._check_range(picture)
         planes = match_channels(picture, self.channels)
@@ -57,9 +58,9 @@ class Pixels:
         return ((planes - self.low) / (self.high - self.low)).astype(np.float32)
 
     def _check_range(self, picture: Shaped[np.ndarray, "..."]) -> None:
-        if picture.dtype.kind == "f" and self.low == 0 and self.high >= LEAST_WHITE:
+        if picture.dtype.kind == "f" and self.low == 0 and self.high >= MIN_WHITE:
             brightest = picture.max()
-            if MOST_BLACK < brightest <= 1 and picture.min() >= 0 and (picture % 1 > 0).any():
+            if MAX_BLACK < brightest <= 1 and picture.min() >= 0 and (picture % 1 > 0).any():
                 raise DataError(
                     f"a picture holds fractions from 0 to {brightest:.3g}, the model was fitted on 0 to {self.high:g}; "
                     f"multiply by {self.high:g}"
@@ -71,19 +72,22 @@ class Pixels:
             )
 
     def graph(self, pictures: Node) -> Node:
-        """`encode` as part of an ONNX graph, for pictures whose channels match already."""
+        """`encode` as part of an ONNX graph, for pictures whose channels already match."""
         x = pictures.to(np.float64)
         for axis, length in ((-1, self.size[1]), (-2, self.size[0])):
             x = _pooled(x, axis, length)
         return ((x - self.low) / (self.high - self.low)).to(np.float32)
 
     def decode(self, x: Float[np.ndarray, "*leading height width"]) -> Float[np.ndarray, "*leading height width"]:
-        """Back to the user's range; what lies outside it is cut."""
+        """Back to the user's range; values outside it are clipped."""
         return np.clip(x, 0, 1) * (self.high - self.low) + self.low
 
 
 def _pooled(x: Node, axis: int, length: int) -> Node:
-    """Adaptive average pooling along one of the last two axes: a product with a matrix made from the axis' length."""
+    """Adaptive average pooling along one of the last two axes.
+
+    A product with a matrix made from the length of the axis, because ONNX has no adaptive pooling of a free size.
+    """
     graph = x.graph
     size = x.op("Shape").take(np.array(axis), axis=0)
     first = graph.constant(np.arange(length)[:, None]) * size / np.array(length)
@@ -95,7 +99,7 @@ def _pooled(x: Node, axis: int, length: int) -> Node:
 
 
 def chunks(x: Tensor, rows: int) -> Sequence[Tensor]:
-    """So many rows at a time, so that what is made of them stays in the cache; all at once in an export."""
+    """This many rows at a time: intermediate results stay in the processor's cache; all at once in an export."""
     return [x] if torch.compiler.is_exporting() else x.split(rows)
 
 
@@ -105,10 +109,10 @@ def fit_pixels(pictures: Iterable[np.ndarray], size: tuple[int, int] | None) -> 
     Args:
         pictures: Arrays (channel, height, width), or clips of them.
         size: Height and width in pixels; None: the pictures' own, divided by the smallest whole number that brings
-            both sides to at most 64; 64 x 64 where sizes differ.
+            both sides to at most 64; 64 x 64 where the sizes differ.
 
     Raises:
-        DataError: If there is no picture, or a value is not finite.
+        DataError: If there are no pictures, or a value is not finite.
     """
     sizes, channels, dtypes, low, high = set(), 0, set(), np.inf, -np.inf
     for picture in pictures:
@@ -136,21 +140,23 @@ def mask_pictures(mask: Any, pictures: Sequence[np.ndarray]) -> list[Bool[np.nda
     """A mask over the pixels of each sample, in the sample's own shape.
 
     Args:
-        mask: In the shape of the samples, with or without the channel axis; one, or one a sample.
+        mask: In the shape of the samples, with or without the channel axis; one for all, or one per sample.
         pictures: Arrays (channel, height, width), or clips of them.
 
     Raises:
-        DataError: If it has another shape, or is no mask.
+        DataError: If it has another shape, or is not a mask.
     """
     many = True
     if not isinstance(mask, np.ndarray) and not all(isinstance(one, np.ndarray) for one in mask):
         with suppress(ValueError):  # masks of several sizes stay a list
             mask = np.asarray(mask)
     if isinstance(mask, np.ndarray):
-        alone = mask.shape == pictures[0].shape and len(mask) != len(pictures)  # not one a sample, but with channels
+        alone = mask.shape == pictures[0].shape and len(mask) != len(pictures)  # with channels, not one per sample
         many = mask.ndim >= pictures[0].ndim and not alone
     if many and len(mask) != len(pictures):
-        raise DataError(f"the mask has {len(mask)} rows, the data {len(pictures)}; give one mask a sample, or one")
+        raise DataError(
+            f"the mask has {len(mask)} rows, the data {len(pictures)}; give one mask per sample, or one for all"
+        )
     masks = [to_booleans(one) for one in (mask if many else [mask] * len(pictures))]
     fitting = []
     for row, (one, picture) in enumerate(zip(masks, pictures, strict=True)):
@@ -168,7 +174,7 @@ def mask_pictures(mask: Any, pictures: Sequence[np.ndarray]) -> list[Bool[np.nda
 def shrink_mask(
     mask: Bool[np.ndarray, "*leading channel height width"], pixels: Pixels
 ) -> Bool[np.ndarray, "*leading channel_out height_out width_out"]:
-    """A mask at the size that the network sees: what is masked in part is masked."""
+    """A mask at the size that the network sees: a pixel that is masked in part is masked."""
     if mask.shape[-3] != pixels.channels:
         mask = np.repeat(mask.any(axis=-3, keepdims=True), pixels.channels, axis=-3)
     floats = torch.from_numpy(mask.astype(np.float32))
@@ -178,9 +184,9 @@ def shrink_mask(
 def fill_pictures(
     pictures: Sequence[np.ndarray], masks: Sequence[np.ndarray], made: Float[np.ndarray, "row *sample"]
 ) -> list[Float[np.ndarray, "..."]]:
-    """Each picture in its own size and range, with what is masked taken from a picture of the network's size.
+    """Each picture in its own size and range, with the masked pixels taken from a picture of the network's size.
 
-    A transparency that the model does not know becomes opaque there.
+    A transparency channel that the model does not have becomes opaque there.
     """
     filled = []
     for picture, mask, one in zip(pictures, masks, made, strict=True):
@@ -233,7 +239,7 @@ class FittedPictures(ExportableModality):
         return np.stack([shrink_mask(one, self.pixels) for one in mask_pictures(mask, self.checked(raw))])
 
     def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row *frame channel height width"]) -> Any:
-        """The user's samples, in their own size, with what is masked taken from tensors."""
+        """The user's samples, in their own size, with the masked pixels taken from tensors."""
         pictures = self.checked(raw)
         filled = fill_pictures(pictures, mask_pictures(mask, pictures), self.to_raw(x))
         return np.stack(filled).reshape(raw.shape) if isinstance(raw, np.ndarray) and raw.dtype != object else filled

@@ -1,4 +1,4 @@
-"""Columns back as the table that they came from, and masks over it."""
+"""Columns back as the table that they came from, and masks over that table."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,11 @@ from blemish.core.errors import DataError
 from blemish.data.columns import Columns, is_frame, to_columns, to_numbers
 from blemish.modalities.masks import to_booleans
 
-FARTHEST = 9.2e15  # microseconds from 1970 that every kind of date can hold
+MAX_MICROSECONDS = 9.2e15  # from 1970, that every kind of date can hold
 
 
 def schema_of(X: Any) -> pa.Schema:
-    """The types of a frame's columns; those that Arrow does not know (mixed objects) and those of arrays are left out.
+    """The types of a frame's columns; arrays have none, and types that Arrow lacks (mixed objects) are left out.
 
     Example:
         >>> schema_of(pa.table({"count": [1, 2]})).field("count").type
@@ -36,7 +36,7 @@ def from_columns(columns: Columns, form: str, schema: pa.Schema | None = None) -
     Args:
         columns: By name.
         form: 'pandas', 'polars', 'pyarrow' or 'numpy'.
-        schema: The types that a frame's columns should have; whole numbers are rounded. An array has only one type.
+        schema: The types that a frame's columns should have; whole numbers are rounded. An array has a single type.
     """
     if form == "numpy":
         arrays = list(columns.values())
@@ -57,7 +57,7 @@ def with_columns(X: Any, columns: Columns, hidden: dict[str, np.ndarray], schema
     Args:
         X: What `to_columns` takes.
         columns: The new columns.
-        hidden: Where they differ from the old ones; all that an array takes over.
+        hidden: Where they differ from the old ones; of an array, only these cells change.
         schema: The types of the new columns.
     """
     if is_frame(X):
@@ -79,7 +79,7 @@ def with_columns(X: Any, columns: Columns, hidden: dict[str, np.ndarray], schema
 
 
 def _merged(known: nw.Series[Any], made: nw.Series[Any], hidden: Bool[np.ndarray, " row"]) -> nw.Series[Any]:
-    """The made column where something was hidden, the known one elsewhere: doubles cannot hold every whole number."""
+    """The made column where something was hidden, the known one elsewhere: doubles do not hold every whole number."""
     if not (known.dtype == made.dtype and known.dtype.is_integer()):
         return made.alias(known.name)
     mask = nw.new_series("hidden", hidden.tolist(), nw.Boolean, backend=known.implementation)
@@ -97,18 +97,18 @@ def mask_columns(mask: Any, columns: Columns) -> dict[str, Bool[np.ndarray, " ro
     """A mask over the cells of a table, by column.
 
     Args:
-        mask: Shape (row, column) of the table, or a frame that holds some of its columns.
+        mask: Shape (row, column) of the table, or a frame with some of its columns.
         columns: The table.
 
     Raises:
-        DataError: If it has another shape, an unknown column, or is no mask.
+        DataError: If it has another shape or an unknown column, or is not a mask.
     """
     n_rows = len(next(iter(columns.values())))
     if is_frame(mask):
         frame = nw.from_native(mask, eager_only=True)
         unknown = [name for name in frame.columns if str(name) not in columns]
         if unknown:
-            raise DataError(f"the mask has column(s) {', '.join(map(repr, unknown[:5]))} that the table has not")
+            raise DataError(f"the mask has column(s) {', '.join(map(repr, unknown[:5]))} that are not in the table")
         named = {
             str(name): to_booleans(column.to_numpy())
             for name, column in zip(frame.columns, frame.iter_columns(), strict=True)
@@ -119,14 +119,14 @@ def mask_columns(mask: Any, columns: Columns) -> dict[str, Bool[np.ndarray, " ro
     cells = to_booleans(mask)
     if cells.shape != (n_rows, len(columns)):
         raise DataError(
-            f"the mask has shape {cells.shape}, the table {(n_rows, len(columns))}; give a value for every cell, "
+            f"the mask has shape {cells.shape}, the table {(n_rows, len(columns))}; give one value per cell, "
             "True where to fill in, or a frame with some of the columns"
         )
     return dict(zip(columns, cells.T, strict=True))
 
 
 def _to_arrow(column: np.ndarray, kind: pa.DataType | None) -> pa.Array:
-    """A column in the user's own type where its values fit that, else in the type that they have."""
+    """A column in the user's own type where its values fit it, else in the type that they have."""
     values = column.tolist() if column.dtype == object else column
     try:
         return pa.array(values, from_pandas=True) if kind is None else _typed(column, kind)
@@ -147,7 +147,7 @@ def _typed(column: np.ndarray, kind: pa.DataType) -> pa.Array:
     if pa.types.is_integer(kind):
         return pa.array(_whole(present, np.dtype(kind.to_pandas_dtype())), mask=missing)
     if pa.types.is_temporal(kind):
-        micros = np.clip(np.rint(present * 1e6), -FARTHEST, FARTHEST).astype(np.int64)
+        micros = np.clip(np.rint(present * 1e6), -MAX_MICROSECONDS, MAX_MICROSECONDS).astype(np.int64)
         of_kind = pa.duration("us") if pa.types.is_duration(kind) else pa.timestamp("us", getattr(kind, "tz", None))
         return pa.array(micros, mask=missing).cast(of_kind).cast(kind, safe=False)
     return pa.array(present, mask=missing).cast(kind)

@@ -22,23 +22,23 @@ from blemish.modalities.column import MISSING, Column, arcsinh_graph, scaled_num
 from blemish.modalities.modality import ExportableModality, Modality, OnPage
 from blemish.modalities.table_columns import from_columns, mask_columns, schema_of, with_columns
 
-MANY_TREES = {"name": "trees", "n_trees": 300}  # a hundred tell too few of the rows at the very top apart
+MANY_TREES = {"name": "trees", "n_trees": 300}  # a hundred give too many ties among the highest scores
 UNSEEN = "(not seen in training)"
 NUMBERS = ("float32", "float64", "int32", "int64")
-ENCODED_ROWS = 2048  # at a time: they stay in the cache until all that is done to them is done
-ENCODED_TOGETHER = 32_768  # by one thread
+ENCODED_ROWS = 2048  # at a time: they stay in the processor's cache from the first step to the last (decisions.md 41)
+ENCODED_TOGETHER = 32_768  # rows per thread
 
 
 @dataclass(frozen=True)
 class Tabular(Modality):
     """A mixed table.
 
-    Numbers are centred on their median, divided by a robust spread and passed through asinh, which is linear near 0
-    and logarithmic far out. Categories become one-hot blocks that the network embeds. Columns that hold nothing, or
-    a different text in every row, are left out with a warning.
+    Numbers are centred on their median, divided by a robust spread and passed through arsinh, which is linear near 0
+    and logarithmic in the tails. Categories become one-hot blocks that the network embeds. Columns that are empty, or
+    hold a different text in every row, are left out with a warning.
 
     Attributes:
-        max_categories: Most frequent values of a column that are told apart.
+        max_categories: How many of the most frequent values of a column are told apart.
     """
 
     max_categories: int = 128
@@ -58,7 +58,7 @@ class Tabular(Modality):
             raw: A frame, an Arrow table or a two-dimensional array.
 
         Raises:
-            DataError: If it is no table, holds an infinite number, or no usable column.
+            DataError: If it is not a table, holds an infinite number, or has no usable column.
         """
         columns, form = to_columns(raw)
         fitted = [self._fit_column(name, column) for name, column in columns.items()]
@@ -106,8 +106,8 @@ class FittedTabular(ExportableModality):
 
         Args:
             columns: In the order of the features.
-            form: What the training table was, see `to_columns`.
-            n_columns: Columns of the training table, those left out included.
+            form: What kind of table the training table was, see `to_columns`.
+            n_columns: Columns of the training table, including those left out.
             schema: The types of its columns, see `schema_of`.
         """
         self.columns, self.form, self.n_columns, self.schema = columns, form, n_columns, schema
@@ -129,7 +129,7 @@ class FittedTabular(ExportableModality):
         """Features of each row as float32, shape (row, feature).
 
         Raises:
-            DataError: If a column is missing or a number is none; row and column are named.
+            DataError: If a column is missing or a value is not a number; row and column are named.
         """
         array = self._array(raw)
         columns = self._numbers_and_texts(raw) if array is None else {}
@@ -158,7 +158,7 @@ class FittedTabular(ExportableModality):
     def _array(self, raw: Any) -> np.ndarray | None:
         """The columns that are known, in their order, where numbers come as an array; None for any other table."""
         if not self.in_parts(raw) or not len(raw) or np.isinf(raw).any():
-            return None  # the longer way says what is wrong
+            return None  # the general way below raises an error that names row and column
         array = np.asarray(raw)
         places = [int(column.name.removeprefix("x")) for column in self.columns]
         return array if len(places) == self.n_columns else array[:, places]
@@ -188,7 +188,7 @@ class FittedTabular(ExportableModality):
         x[:, self._places[marked] + 1] = missing[:, marked]
 
     def features(self, x: Float[Tensor, "row feature"]) -> dict[str, Float[Tensor, "row feature"]]:
-        """'scaled': what the network sees; 'plain': numbers without the asinh, which hides how far out they are."""
+        """'scaled': what the network sees; 'plain': numbers without the arsinh, which hides how extreme they are."""
         numbers = x.clamp(-30, 30).double().sinh().float()  # in doubles, see `scaled_numbers`
         return {"scaled": x, "plain": torch.where(self._is_number.to(x.device), numbers, x)}
 
@@ -200,14 +200,14 @@ class FittedTabular(ExportableModality):
         return matching_columns(raw, self.names, self.form, self.n_columns)
 
     def to_raw(self, x: Float[np.ndarray, "row feature"]) -> Any:
-        """The most likely table, in the form of the training table and with its types."""
+        """The most likely table, in the form and with the types of the training table."""
         return from_columns(self._decode(x), self.form, self.schema)
 
     def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row feature"]:
         """A mask over the cells of a table as one over features.
 
         Raises:
-            DataError: If it does not fit the table, or hides a column that the model left out.
+            DataError: If it does not fit the table, or masks a column that the model left out.
         """
         hidden = mask_columns(mask, self._matching(raw))
         left_out = [name for name, rows in hidden.items() if rows.any() and name not in self.names]
@@ -237,7 +237,7 @@ class FittedTabular(ExportableModality):
     def describe(self, x: Float[np.ndarray, "row feature"]) -> list[list[Any]]:
         """The value of each element of each row, in the user's unit: what an explanation shows.
 
-        A category that was not there in training is `UNSEEN`, a missing one None.
+        A category that did not occur in training is `UNSEEN`, a missing one None.
         """
         described = []
         for column, start in zip(self.columns, self._starts(), strict=True):
@@ -252,7 +252,7 @@ class FittedTabular(ExportableModality):
         return [list(row) for row in zip(*described, strict=True)]
 
     def likeliest(self, x: Float[np.ndarray, "row feature"], top: int = 3) -> list[list[dict[str, float] | None]]:
-        """For each element of each row the likeliest categories with their probabilities; None if it has none.
+        """For each element of each row the likeliest categories with their probabilities; None where it has none.
 
         Args:
             x: Reconstructions: probabilities where a column is categorical.
@@ -268,7 +268,7 @@ class FittedTabular(ExportableModality):
         ]
 
     def graph(self, graph: Graph) -> Node:
-        """Columns, scaled or looked up; an input "X" (row, column) for arrays of numbers, else one (row,) a column."""
+        """Columns, scaled or looked up; one input "X" (row, column) for arrays of numbers, else one per column."""
         texts = [column for column in self.columns if column.kind == "categorical"]
         numeric = [column for column in self.columns if column.kind == "numeric"]
         binary = [column for column in self.columns if column.kind == "binary"]
@@ -333,9 +333,9 @@ class FittedTabular(ExportableModality):
         return cls(tuple(columns), state["form"], state["n_columns"], schema)
 
 
-def _likeliest(chances: Float[np.ndarray, " category"], names: tuple[str, ...], top: int) -> dict[str, float]:
-    order = np.argsort(-chances, kind="stable")[:top]
-    return {names[i]: round(float(chances[i]), 4) for i in order}
+def _likeliest(probabilities: Float[np.ndarray, " category"], names: tuple[str, ...], top: int) -> dict[str, float]:
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return {names[i]: round(float(probabilities[i]), 4) for i in order}
 
 
 Tabular.fitted = FittedTabular

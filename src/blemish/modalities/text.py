@@ -19,25 +19,25 @@ from blemish.data.words import Words, check_texts, vectorizer
 from blemish.modalities.modality import ExportableModality, Modality, OnPage
 
 RECONSTRUCTED_WORDS = 10
-MIN_FRACTION = 0.01  # of a text's error, for a word that it lacks to be part of its explanation
+MIN_FRACTION = 0.01  # of a text's error, from which on a word that it lacks is part of its explanation
 
 
 @dataclass(frozen=True)
 class Text(Modality):
-    """Texts of any length; the order of their words is ignored.
+    """Texts of any length; the order of the words is ignored.
 
     A text becomes the weights of its words (term frequency, damped, times inverse document frequency), scaled so that
     the mean square of a feature is 1. Rows stay sparse until they are batched. A text without a known word is a row of
     zeros; an empty or missing one too.
 
     Attributes:
-        column: Of a table: the one with the texts; None: the only one that holds text.
-        idf: How much words weigh less that are in many texts: the power of the inverse document frequency, >= 0; true
-            is 1, false 0. For unlabelled outliers among texts of one kind less is more: the words that the kind has in
-            common are else the lightest.
+        column: Of a table, the column with the texts; None: the only one that holds text.
+        idf: Power of the inverse document frequency, >= 0; true is 1, false 0. The higher it is, the less words weigh
+            that are in many texts. For unlabelled outliers among texts of one kind take less: the words that the kind
+            has in common would weigh least (decisions.md 27).
         stop_words: Leave out English words without content ('the', 'of'). They tell one kind of text from another.
-        max_terms: Most frequent words that are told apart, >= 1.
-        topics: Directions of the latent semantic analysis that the experts look at, >= 1.
+        max_terms: How many of the most frequent words are told apart, >= 1.
+        topics: Directions of the latent semantic analysis that the experts see, >= 1.
 
     Reference:
         Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988; Deerwester et al.,
@@ -49,7 +49,10 @@ class Text(Modality):
     stop_words: bool = False
     max_terms: int = 5000
     topics: int = 128
-    backbone: ClassVar[Any] = {"name": "mlp", "widths": [32, 64]}  # RSRAE's; a first layer of 128 overfits few texts
+    backbone: ClassVar[Any] = {
+        "name": "mlp",
+        "widths": [32, 64],
+    }  # as RSRAE; a first layer of 128 overfits few texts
     on_page: ClassVar[OnPage] = OnPage("prose", max_fitted=10_000, at_once=2000)
     experts: ClassVar[Mapping[str, list[Any]]] = {
         "topics": ["discriminant", {"name": "kernel", "softness": 0.1, "standardise": False}],
@@ -63,7 +66,7 @@ class Text(Modality):
             raw: Strings.
 
         Raises:
-            DataError: If an item is no string, or no word occurs often enough to learn from.
+            DataError: If an item is not a string, or no word occurs often enough to learn from.
             ConfigError: If `idf` is negative.
         """
         if self.idf < 0:
@@ -81,12 +84,12 @@ class Text(Modality):
         n_topics = max(1, min(self.topics, len(terms) - 1, len(texts) - 1))
         directions = np.full((1, len(terms)), len(terms) ** -0.5)
         if min(len(terms), len(texts)) > 1:
-            with np.errstate(invalid="ignore"):  # texts that are all the same have no variance to share
+            with np.errstate(invalid="ignore"):  # identical texts have no variance to explain
                 directions = np.asarray(TruncatedSVD(n_topics, random_state=0).fit(weights).components_)
         return FittedText(tuple(map(str, terms)), idf, directions, self.stop_words)
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
-        """32, whatever the vocabulary."""
+        """32, or half of a small vocabulary."""
         return max(1, min(32, sample_shape[0] // 2))
 
 
@@ -119,7 +122,7 @@ class FittedText(ExportableModality):
         """Weights of the words of each text, rows of length 1 (0 for a text without a known word), sparse.
 
         Raises:
-            DataError: If an item is no string.
+            DataError: If an item is not a string.
         """
         return self._words.weights(raw)
 
@@ -134,7 +137,7 @@ class FittedText(ExportableModality):
         return np.array(texts, dtype=object)
 
     def to_mask(self, raw: Any, mask: Any) -> np.ndarray:
-        """None: raises DataError."""
+        """Texts have no mask: raises DataError."""
         raise DataError("texts have no cells or pixels to mask; inpainting is for tables, images and video")
 
     def describe(self, x: Float[np.ndarray, "row some"]) -> list[list[Any]]:
@@ -144,7 +147,7 @@ class FittedText(ExportableModality):
     def matters(
         self, x: Float[np.ndarray, "row term"], error: Float[np.ndarray, "row term"]
     ) -> Bool[np.ndarray, "row term"]:
-        """Words that explain a row: those in the text, and missing ones with a sizeable share of its error."""
+        """Words that explain a row: those in the text, and missing ones with a sizeable fraction of its error."""
         return (x > 0) | (error >= MIN_FRACTION * error.sum(axis=1, keepdims=True))
 
     def held(self, sample: Float[Tensor, " term"], kept: Bool[np.ndarray, " term"]) -> list[int]:
@@ -162,14 +165,14 @@ class FittedText(ExportableModality):
         """Positions along the directions of the latent semantic analysis.
 
         'topics': of the weights; 'words': of texts whose words weigh alike (no inverse document frequency, length 1),
-        because rare words tell topics apart and common ones say what kind of text it is.
+        because rare words tell topics apart, and common ones tell what kind of text it is.
         """
         directions, idf = (torch.from_numpy(a.astype(np.float32)).to(x.device) for a in (self.directions, self.idf))
         alike = normalize(x / idf, dim=1)
         return {"topics": x @ directions.T / len(self.terms) ** 0.5, "words": alike @ directions.T}
 
     def graph(self, graph: Graph) -> Node:
-        """Weights as an input: `blemish.data.words` splits the texts, because ONNX has no such splitting."""
+        """Weights as an input: `blemish.data.words` splits the texts, because ONNX cannot split them alike."""
         return graph.input("weights", np.float32, ["row", len(self.terms)])
 
     def interface(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from blemish.data.planes import CLIP_AXES, check_lengths, check_pictures
+from blemish.data.images import CLIP_AXES, check_lengths, check_pictures
 from blemish.modalities.modality import Modality, OnPage
 from blemish.modalities.pictures import FittedPictures, fit_pixels, pixels_from_state
 
@@ -16,8 +16,8 @@ class Video(Modality):
 
     Attributes:
         size: Height and width in pixels that the network sees; None: see `fit_pixels`.
-        frames: Frames per clip when longer recordings are cut; None: the recordings' own length where all are
-            equally long and at most 32 frames, else 16.
+        frames: Frames per clip when longer recordings are cut; None: the recordings' own length where all have the
+            same length of at most 32 frames, else 16.
     """
 
     size: tuple[int, int] | None = None
@@ -25,7 +25,7 @@ class Video(Modality):
     backbone: ClassVar[str] = "conv"
     augmentation: ClassVar[str] = "hide_boxes"
     synthetic: ClassVar[str] = "time_warp"
-    pretext: ClassVar[tuple[str, ...]] = ("pace",)
+    pretext: ClassVar[tuple[str, ...]] = ("pace",)  # decisions.md 26
     scorer: ClassVar[str] = "latent"
     on_page: ClassVar[OnPage] = OnPage("frames", max_fitted=400, at_once=64, glance=True, reasons="error")
 

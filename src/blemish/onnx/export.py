@@ -69,7 +69,7 @@ class Parity:
 
     @property
     def text(self) -> str:
-        """One line for a person."""
+        """One line to print."""
         beyond = f", except {self.beyond} where the last digit of float32 decides" if self.beyond else ""
         return f"{self.rows} rows ({self.source}) agree to {max(self.scores, self.drift):.1e}{beyond}"
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from blemish.core.errors import ArtifactError, missing_extra
 from blemish.data.columns import input_name, matching_columns, to_numbers, to_texts
-from blemish.data.planes import CLIP_AXES, PICTURE_AXES, check_lengths, check_pictures, match_channels
+from blemish.data.images import CLIP_AXES, PICTURE_AXES, check_lengths, check_pictures, match_channels
 
 SCHEMA = 1
 KEY = "blemish"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from blemish.data.rows import take
+from blemish.data.dataset import take
 from blemish.detector import DefectDetector
 from blemish.explain.explanation import Explanation
 from blemish.modalities.grid import GRID

@@ -12,7 +12,7 @@ from blemish.calibration.prior import reweighted
 from blemish.calibration.probabilities import brier, reliability
 from blemish.core.labels import CLASSES, to_groups, to_words
 from blemish.data.columns import is_frame, to_columns
-from blemish.data.rows import take
+from blemish.data.dataset import take
 from blemish.detector import DefectDetector
 from blemish.report import (
     Section,
@@ -46,7 +46,7 @@ def model_page(
 
     Args:
         det: A fitted detector.
-        X: Samples as `blemish.data.sources.read` gives them: an Arrow table, an array or a list.
+        X: Samples as `blemish.read` gives them: an Arrow table, an array or a list.
         keys: The samples' names.
         words: The samples' labels; None: the groups shown are predictions.
         skipped: Files that could not be read.

@@ -8,7 +8,7 @@ import numpy as np
 from blemish.core.errors import LabelError
 from blemish.core.metrics import evaluate
 from blemish.core.run_config import RunConfig
-from blemish.data.rows import take
+from blemish.data.dataset import take
 
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector

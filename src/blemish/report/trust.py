@@ -15,7 +15,7 @@ from blemish.report import Point, Table, histograms, intervals, table_html
 def promise_body(det: DefectDetector) -> str:
     """What the threshold means for unseen rows."""
     calibration = det.fitted_.calibration
-    mine = "defect" if det.fitted_.n_defects else "outlier"
+    name = "defect" if det.fitted_.n_defects else "outlier"
     ordinary, known = calibration.ordinary, calibration.out_of_fold
     source = "held out from training" if len(det.fitted_.held_out) else "used in training: too few to hold any out"
     rows = [("threshold", f"{det.threshold_:.4g}", det.promise_.text),
@@ -30,7 +30,7 @@ def promise_body(det: DefectDetector) -> str:
         "models fitted without them."
     )
     table = Table("What the threshold guarantees", ("what", "value", "95 % interval"), rows)
-    return f"<p>{escape(text)}</p>{table_html(table)}{histograms(groups, title, f'{mine} score')}"
+    return f"<p>{escape(text)}</p>{table_html(table)}{histograms(groups, title, f'{name} score')}"
 
 
 def _rate(scores: np.ndarray, threshold: float) -> tuple[str, str]:

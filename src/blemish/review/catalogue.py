@@ -13,11 +13,9 @@ import numpy as np
 from PIL import Image as Pillow
 
 from blemish.core.errors import DataError
+from blemish.data.dataset import Dataset, take
 from blemish.data.inputs import column_names
-from blemish.data.mapped import mapped_table
-from blemish.data.on_demand import OnDemand, folder_of_pictures, on_demand
-from blemish.data.rows import take
-from blemish.data.sources import Samples, read, read_images
+from blemish.data.on_disk import HowToRead, open_dataset
 from blemish.modalities import MODALITIES
 from blemish.review import drawings
 
@@ -37,9 +35,9 @@ class Catalogue:
         name: File or folder, as given.
         modality: The kind of data, by name.
         keys: The samples' names.
-        files: Paths of pictures that stay on disk, or None.
-        samples: Samples other than pictures: an Arrow table (a large one on disk), clips and texts on demand, or an
-            array or texts in memory.
+        files: Paths of pictures, which stay on disk, or None.
+        samples: An Arrow table (a large one on disk), pictures, clips and texts on demand, or an array or some texts in
+            memory.
         run: Options used for reading, for the exported model.
     """
 
@@ -47,7 +45,7 @@ class Catalogue:
     modality: str
     keys: Sequence[Any]
     files: Sequence[Path] | None = None
-    samples: Samples | None = None
+    samples: Dataset | None = None
     run: dict[str, Any] = field(default_factory=dict)
     _digests: dict[int, str] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
@@ -89,16 +87,9 @@ class Catalogue:
 
         Samples that cannot be decoded are left out.
         """
-        if self.files is None:
-            assert self.samples is not None
-            X = self.samples.X
-            return X.some(rows) if isinstance(X, OnDemand) else (part(X, list(rows)), list(rows))
-        try:
-            images, bad = read_images([self.files[row] for row in rows])
-        except DataError:
-            return [], []
-        skipped = set(bad)
-        return images, [row for row in rows if str(self.files[row]) not in skipped]
+        assert self.samples is not None
+        found = self.samples.take(rows)
+        return found.X, [row for row, kept in zip(rows, found.kept.tolist(), strict=True) if kept]
 
     def digest(self, row: int) -> str:
         """The content hash of a sample, by which labels and pictures are requested.
@@ -166,7 +157,7 @@ class Catalogue:
         """A whole text, or all cells of a row, as JSON values."""
         if self.samples is None or self.on_page.shown_as not in ("prose", "cells"):
             return None
-        sample = one(self.samples.X, row)
+        sample = take(self.samples.X, [row])
         return str(sample[0]) if self.on_page.shown_as == "prose" else cells(sample, 0)
 
     def _array(self, row: int) -> np.ndarray:
@@ -180,26 +171,13 @@ class Catalogue:
             except OSError as error:
                 raise DataError(f"{self.keys[row]} no longer exists or cannot be read ({error.strerror})") from None
         assert self.samples is not None
-        sample = one(self.samples.X, row)
+        sample = take(self.samples.X, [row])
         if self.on_page.shown_as == "prose":
             return str(sample[0]).encode("utf-8", errors="surrogatepass")
         if hasattr(sample, "to_pylist"):
             return json.dumps(sample.to_pylist()[0], sort_keys=True, default=str).encode()
         array = np.ascontiguousarray(sample[0])
         return f"{array.dtype}{array.shape}".encode() + array.tobytes()
-
-
-def part(X: Any, rows: list[int]) -> Any:
-    """Some of the samples; of an Arrow table, only what lies between the first and the last row is read."""
-    if not hasattr(X, "slice") or not rows:
-        return take(X, rows)
-    low = min(rows)
-    return X.slice(low, max(rows) - low + 1).take([row - low for row in rows])
-
-
-def one(X: Any, row: int) -> Any:
-    """One of the samples; of an Arrow table a slice, because `take` would copy all of its chunks."""
-    return X.slice(row, 1) if hasattr(X, "slice") else take(X, [row])
 
 
 def cells(table: Any, row: int) -> dict[str, Any]:
@@ -235,7 +213,7 @@ def open_catalogue(
     """Look at a data set without reading more of it than must be.
 
     Args:
-        data: See `blemish.data.sources.read`.
+        data: See `blemish.read`.
         glob: Which file names in a folder count.
         names: File with the column names of a CSV without a header.
         key: Column that names the rows.
@@ -248,31 +226,17 @@ def open_catalogue(
     Raises:
         DataError: If nothing is there, or nothing can be used.
     """
-    path = Path(data)
     run = {"glob": glob, "names": names, "key": key, "drop": list(drop) or None}
     kept = {name: value for name, value in run.items() if value}
-    folder = folder_of_pictures(path, glob or "*", modality)
-    if folder is not None:
-        keys = [picture.relative_to(path).as_posix() for picture in folder.pictures]
-        return Catalogue(str(data), folder.modality, keys, files=folder.pictures, run=kept)
     columns = [name for name in (key, *drop) if name]
-    known = column_names(names)
-    taken = [*columns, *apart]
-    how: dict[str, Any] = {"modality": modality, "names": known, "take_out": taken}
-    more: dict[str, Any] = {"glob": glob or "*", "frames": frames, "column": column}
-    samples = mapped_table(path, **how)
-    if samples is None:
-        samples = on_demand(path, **how, **more)
-    if samples is None:
-        samples = read(path, **how, **more)
+    samples = open_dataset(
+        data, HowToRead(modality, glob or "*", column_names(names), [*columns, *apart], frames, column)
+    )
     if not samples.files:
         absent = next((name for name in columns if name not in samples.columns), None)
         if absent is not None:
-            raise DataError(f"{data} has no column {absent!r}; it has {', '.join(_columns(samples))}")
-    numbers = range(len(samples.X))
-    keys = samples.columns[key] if key else samples.keys or numbers
-    return Catalogue(str(data), samples.modality, keys, samples=samples, run=kept)
-
-
-def _columns(samples: Samples) -> list[str]:
-    return [*(samples.X.column_names if hasattr(samples.X, "column_names") else ["X"]), *samples.columns]
+            raise DataError(f"{data} has no column {absent!r}; it has {', '.join(samples.column_names)}")
+    keys = samples.columns[key] if key and not samples.files else samples.keys
+    pictures = samples.files and MODALITIES[samples.modality].on_page.shown_as == "picture"
+    files = [Path(data, name) for name in keys] if pictures else None
+    return Catalogue(str(data), samples.modality, keys, files, samples, kept)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from blemish.data.mapped import cache_folder
+from blemish.data.on_disk import cache_folder
 
 HEAT = (230, 159, 0)
 """Okabe and Ito's orange, which colour-blind people can tell from grey."""

@@ -78,13 +78,13 @@ def to_mark(values: Any) -> Mark:
     _need(_text(values, "key", 4096), "key", values, "a name of at most 4,096 characters")
     _need(_text(values, "who", 100) and values["who"].isprintable(), "who", values, "a name of at most 100 characters")
     _need(_is_time(values.get("made")), "made", values, "a time like 2026-11-24T12:00:00Z")
-    _need(values.get("model") is None or _text(values, "model", 100), "model", values, "a model's name or nothing")
-    _need(rank is None or (type(rank) is int and 0 < rank < 2**31), "rank", values, "a place from 1 or nothing")
+    _need(values.get("model") is None or _text(values, "model", 100), "model", values, "a model's name, or nothing")
+    _need(rank is None or (type(rank) is int and 0 < rank < 2**31), "rank", values, "a rank from 1, or nothing")
     if undoes is None:
         _need(label in WORDS, "label", values, "'defect', 'other' or 'normal'")
     else:
         _need(_text(values, "undoes", 64) and _ID.fullmatch(undoes), "undoes", values, "the id of a mark")
-        _need(label is None, "label", values, "nothing in an undo")
+        _need(label is None, "label", values, "no label in an undo")
     return Mark(**{"label": None, "undoes": None, **values})
 
 

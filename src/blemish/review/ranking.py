@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy.stats import beta
 
 from blemish.core.metrics import fraction_below
-from blemish.data.mapped import mapped_array
+from blemish.data.on_disk import mapped_array
 from blemish.review.embedding import Axes, embed, fit_embedding
 from blemish.review.marks import CODES, Mark, found_by_mark
 from blemish.review.suggestions import Snapshot, plane

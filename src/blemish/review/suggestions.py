@@ -255,7 +255,7 @@ def uncertain(choice: Choice, n: int) -> list[Suggestion]:
     return choice.take(rows, "uncertain", reasons)
 
 
-def new(choice: Choice, n: int, share: float = UNUSUAL) -> list[Suggestion]:
+def new(choice: Choice, n: int, fraction: float = UNUSUAL) -> list[Suggestion]:
     """Unusual samples far from all marked ones and from each other: regions not inspected yet.
 
     Greedy farthest-first traversal (Gonzalez, 1985).
@@ -263,11 +263,11 @@ def new(choice: Choice, n: int, share: float = UNUSUAL) -> list[Suggestion]:
     Args:
         choice: The choice in progress.
         n: How many.
-        share: Fraction of the samples, the most unusual, to choose from, in (0, 1].
+        fraction: Fraction of the samples, the most unusual, to choose from, in (0, 1].
     """
     snapshot = choice.snapshot
     order = _best(np.where(choice.free, snapshot.outlier, np.nan))
-    few = order[: min(max(n, round(share * len(order))), MAX_COMPARED)]
+    few = order[: min(max(n, round(fraction * len(order))), MAX_COMPARED)]
     if not len(few):
         return []
     z, known = snapshot.at(few), _covered(choice)
@@ -311,7 +311,12 @@ def typical(choice: Choice, n: int, power: float = 2.0) -> list[Suggestion]:
     return choice.take(found, "typical", reasons)
 
 
-SEARCH: tuple[Kind, ...] = (partial(typical, power=0.0), partial(new, share=UNUSUAL), typical, partial(new, share=HALF))
+SEARCH: tuple[Kind, ...] = (
+    partial(typical, power=0.0),
+    partial(new, fraction=UNUSUAL),
+    typical,
+    partial(new, fraction=HALF),
+)
 """Turns until a defect is known."""
 
 

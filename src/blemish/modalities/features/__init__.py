@@ -1,4 +1,4 @@
-"""Features of a picture besides the code of the autoencoder."""
+"""Feature sets of a picture, in addition to the code of the autoencoder."""
 
 from blemish.modalities.features.feature_cache import FeatureCache, caching
 

@@ -16,7 +16,7 @@ class FeatureCache:
     """Features by picture, for one fitted modality at a time.
 
     Args:
-        max_bytes: What is computed after that many is not kept.
+        max_bytes: Once this many are held, new features are not kept.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -27,11 +27,11 @@ class FeatureCache:
     def features(
         self, owner: object, make: Callable[[Tensor], Features], x: Float[Tensor, "row *sample"]
     ) -> dict[str, Float[Tensor, "row feature"]]:
-        """What `make` computes of each row; only rows that are not in the cache are given to it.
+        """What `make` computes from each row; only rows that are not in the cache are given to it.
 
         Args:
-            owner: What `make` depends on besides x; another one than before empties the cache.
-            make: From rows to features by feature set, each row for itself.
+            owner: What `make` depends on besides x; another owner than before empties the cache.
+            make: From rows to feature sets, each row by itself.
             x: Rows.
         """
         if owner is not self._owner:

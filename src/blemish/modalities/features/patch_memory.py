@@ -26,9 +26,9 @@ class PatchMemory:
     """Patches at one scale: in units of the patches' own spread, and how far from the usual ones.
 
     Attributes:
-        side: Pixels of the longer side that a picture is brought to first: a larger one shows smaller things.
-        fractions: Feature set → fraction of a picture's patches, in (0, 1], that count. With a small one a pinhole is
-            not averaged away, with a large one the picture as a whole is seen.
+        side: Pixels that the longer side of a picture is resized to first: a larger one shows smaller defects.
+        fractions: Feature set → fraction of a picture's patches, in (0, 1], that count. A small one does not average a
+            pinhole away, a large one describes the picture as a whole.
         centre: Mean patch.
         directions: Principal components, each divided by its standard deviation.
         usual: Patches of the training pictures, in those units.

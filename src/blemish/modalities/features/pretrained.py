@@ -1,4 +1,7 @@
-"""What a network that has seen a million photographs makes of a picture: the first blocks of EfficientNet-Lite0."""
+"""Patches of a picture as a network pretrained on photographs sees them: the first blocks of EfficientNet-Lite0.
+
+Decision: decisions.md 23.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +17,9 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad, relu6
 FILE = Path(__file__).parent / "efficientnet_lite0.safetensors"
 PARTS = ("widen", "single", "narrow")
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1)
-"""Of the blocks that are used, those up to the first with 112 channels: what comes later is about cats and cars."""
+"""Of the blocks that are used, up to the first with 112 channels: later ones tell cats from cars, not cracks."""
 TAPS = (4, 8)
-"""Blocks whose answers are the description of a patch: 40 channels at an eighth, 112 at a sixteenth of the size."""
+"""Blocks whose outputs describe a patch: 40 channels at an eighth, 112 at a sixteenth of the size."""
 WIDTH = 152
 STEP = 8
 """Pixels, of the enlarged picture, between neighbouring patches."""
@@ -35,7 +38,7 @@ class Convolution:
     def __call__(
         self, x: Float[Tensor, "row in height width"], stride: int = 1
     ) -> Float[Tensor, "row out height2 width2"]:
-        """With the border that TensorFlow calls 'same': of stride 2 the smaller part comes first."""
+        """With the border that TensorFlow calls 'same': with stride 2 the smaller part comes first."""
         border = self.weight.shape[-1] - stride
         x = pad(x, [border // 2, border - border // 2] * 2) if border > 0 else x
         return conv2d(x, self.weight, self.bias, stride=stride, groups=self.groups)
@@ -46,24 +49,24 @@ Block = tuple[Convolution | None, Convolution, Convolution]
 
 
 def patches(x: Float[Tensor, "row channel height width"], side: int) -> Float[Tensor, "row patch feature"]:
-    """What the network says of each patch: a grid of overlapping neighbourhoods, row by row.
+    """Features of each patch: a grid of overlapping neighbourhoods, row by row.
 
     Args:
         x: Pictures in [0, 1]; the first three channels are colours, fewer are grey.
-        side: Pixels of the longer side that they are brought to.
+        side: Length in pixels that their longer side is resized to.
 
     Returns:
-        `WIDTH` numbers a patch; (side / `STEP`)² patches of a square picture.
+        `WIDTH` numbers per patch; (side / `STEP`)² patches of a square picture.
 
     Reference:
-        Tan and Le, "EfficientNet", 2019, and its "Lite" variant without squeeze and excitation; two depths side by
-        side after Roth et al., "Towards total recall in industrial anomaly detection", 2022 (PatchCore), section 3.1.
+        Tan and Le, "EfficientNet", 2019, and its "Lite" variant without squeeze and excitation; two depths together
+        after Roth et al., "Towards total recall in industrial anomaly detection", 2022 (PatchCore), section 3.1.
     """
     height, width = (max(2 * STEP, round(side / max(x.shape[-2:]) * one / 16) * 16) for one in x.shape[-2:])
     colours = x[:, :3] if x.shape[1] >= 3 else x[:, :1].expand(-1, 3, -1, -1)
     larger = interpolate(colours, size=(height, width), mode="bilinear", align_corners=False)
     stem, blocks = _network(str(x.device))
-    inner = ((larger - MIDDLE) / SPREAD).contiguous(memory_format=torch.channels_last)  # twice as fast on a processor
+    inner = ((larger - MIDDLE) / SPREAD).contiguous(memory_format=torch.channels_last)  # twice as fast on a CPU
     answer = relu6(stem(inner, stride=2))
     grid, found = (height // STEP, width // STEP), []
     for number, ((widen, single, narrow), stride) in enumerate(zip(blocks, STRIDES, strict=True)):
@@ -78,7 +81,7 @@ def patches(x: Float[Tensor, "row channel height width"], side: int) -> Float[Te
 
 @lru_cache(maxsize=2)
 def _network(device: str) -> tuple[Convolution, tuple[Block, ...]]:
-    """Stem and blocks, from the file beside this one; `scripts/pretrained.py` makes it."""
+    """Stem and blocks, from the file next to this one; `scripts/pretrained.py` makes it."""
     stored = load_file(FILE, device=device)
 
     def convolution(name: str) -> Convolution | None:

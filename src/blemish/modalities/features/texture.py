@@ -1,4 +1,4 @@
-"""What a picture looks like up close, wherever in it: statistics of local filters."""
+"""Texture of a picture: statistics of local filters over all positions."""
 
 import torch
 from jaxtyping import Float
@@ -9,16 +9,16 @@ SCALES = (0.7, 1.4, 2.8)
 """Standard deviations of the filters, in pixels: each twice the one before."""
 SURROUND = 4.0
 """Standard deviation of the neighbourhood that local contrast is measured in, in pixels."""
-LEAST_CONTRAST = 0.02
-"""Contrast, as a share of the pixels' range, below which a neighbourhood counts as flat."""
-MOST_KURTOSIS = 50.0
+MIN_CONTRAST = 0.02
+"""Contrast, as a fraction of the pixels' range, below which a neighbourhood counts as flat."""
+MAX_KURTOSIS = 50.0  # a single bright pixel in a flat picture would otherwise dwarf all other features
 
 
 def texture(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row feature"]:
-    """Mean, spread, extremes, skewness and kurtosis over all positions of every filter's answer.
+    """Mean, spread, extremes, skewness and kurtosis over all positions of every filter's response.
 
     A small defect (a pinhole, a crack) moves the extremes and the kurtosis of a few filters, wherever it lies; a code
-    of the whole picture loses it. The filters are derivatives of Gaussians, first and second, at three scales, on the
+    of the whole picture misses it. The filters are derivatives of Gaussians, first and second, at three scales, on the
     picture and on the picture normalised by its local contrast.
 
     Args:
@@ -45,8 +45,8 @@ def derivatives(x: Float[Tensor, "row channel height width"], scale: float) -> l
 
     Args:
         x: Pictures.
-        scale: The Gaussian's standard deviation, in pixels; answers are multiplied by it (twice for curvatures), so
-            that they do not fade with it.
+        scale: The Gaussian's standard deviation, in pixels; responses are multiplied by it (twice for curvatures), so
+            that they do not fade as it grows.
 
     Returns:
         Seven maps: slopes down and across, their length, curvatures down, across and mixed, and the Laplacian.
@@ -61,15 +61,15 @@ def derivatives(x: Float[Tensor, "row channel height width"], scale: float) -> l
 
 
 def normalise_contrast(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row channel height width"]:
-    """Subtract the local mean, divide by the local spread: light and shadow go, marks stay."""
+    """Subtract the local mean, divide by the local spread: light and shadow go, small marks stay."""
     near, wide = _kernels(SURROUND, x)[0], _kernels(2 * SURROUND, x)[0]
     centred = x - _along(_along(x, near, -1), near, -2)
     variance = _along(_along(centred.square(), wide, -1), wide, -2)
-    return centred / (variance.clamp_min(0).sqrt() + LEAST_CONTRAST)
+    return centred / (variance.clamp_min(0).sqrt() + MIN_CONTRAST)
 
 
 def moments(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row feature"]:
-    """Mean, standard deviation, least, most, skewness and kurtosis of each channel, shape (row, 6 * channel)."""
+    """Mean, standard deviation, minimum, maximum, skewness and kurtosis of each channel, shape (row, 6 * channel)."""
     flat = x.flatten(2)
     mean = flat.mean(dim=2)
     centred = flat - mean.unsqueeze(2)
@@ -77,7 +77,7 @@ def moments(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row 
     spread = square.mean(dim=2).sqrt()
     skewness = (square * centred).mean(dim=2) / (spread**3 + 1e-9)
     kurtosis = square.square().mean(dim=2) / (spread**4 + 1e-9)
-    parts = [mean, spread, flat.amin(dim=2), flat.amax(dim=2), skewness, kurtosis.clamp_max(MOST_KURTOSIS)]
+    parts = [mean, spread, flat.amin(dim=2), flat.amax(dim=2), skewness, kurtosis.clamp_max(MAX_KURTOSIS)]
     return torch.cat(parts, dim=1)
 
 
@@ -90,7 +90,7 @@ def _kernels(scale: float, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _along(x: Tensor, kernel: Tensor, axis: int) -> Tensor:
-    """Filter along one axis; the pixels at an edge go on beyond it."""
+    """Filter along one axis; pixels at an edge are repeated beyond it."""
     reach = len(kernel) // 2
     across = axis == -1
     maps = pad(x.flatten(0, 1).unsqueeze(1), (reach, reach, 0, 0) if across else (0, 0, reach, reach), mode="replicate")

@@ -23,13 +23,13 @@ async function ask(path, options, patience) {
   } finally {
     clearTimeout(timer);
   }
-  if (answer.status === 401) throw new Locked("another launch");
+  if (answer.status === 401) throw new Locked("wrong token");
   if (answer.ok) return body;
   let words = `status ${answer.status}`;
   try {
     words = parsed(body).error ?? words;
   } catch {
-    // a proxy's page: the status has to do
+    // not JSON, perhaps a proxy's page: report the status
   }
   throw new Refused(words, answer.status);
 }

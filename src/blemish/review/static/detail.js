@@ -4,7 +4,7 @@ import { cellText, find, findAll, make, number, percent } from "./element.js";
 import { described, isDrawn, showFrame } from "./gallery.js";
 
 const REST = 140; // milliseconds that the cursor rests before the server is queried
-const RATE = 10; // frames a second
+const RATE = 10; // frames per second
 const MAX_FLAGGED = 3; // columns of a row that are highlighted
 const AT_ONCE = 12; // columns of a row shown at once: what follows the table must stay within reach
 
@@ -104,7 +104,7 @@ export class Detail {
       const withValues = found.elements.some((one) => one.expected !== null);
       const falls = found.elements.some((one) => one.fall !== undefined);
       const heads = ["where", ...(withValues ? ["seen", "expected"] : []), falls ? "score drop" : "share of error"];
-      const pictures = isDrawn(this.shownAs); // there the places are drawn as well
+      const pictures = this.shownAs === "picture" || this.frames > 0; // there the places are drawn as well
       const rows = found.elements.slice(0, pictures ? 4 : undefined).map((one) =>
         make("tr", {}, make("th", { scope: "row" }, one.element),
           ...(withValues ? [make("td", {}, cellText(detail.whole?.[one.element] ?? one.seen, 3)), make("td", {}, one.chances ?? number(one.expected))] : []),

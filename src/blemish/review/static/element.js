@@ -28,7 +28,7 @@ export const number = (value, digits = 3) =>
 
 export const percent = (value) => (value === null || value === undefined ? "–" : `${Math.round(100 * value)} %`);
 
-/** What a screen reader should say. */
+/** Announce to screen readers. */
 export function say(words) {
   find("said").textContent = words;
 }

@@ -83,7 +83,7 @@ export class Gallery {
     this.waiting = requestAnimationFrame((now) => {
       this.waiting = 0;
       const place = this.box.scrollTop;
-      // our own scrolling is rounded by the browser; where a list is squeezed that would be a row off
+      // our own scrolling is rounded by the browser; in a squeezed list that would be off by a row
       const top = Math.abs(place - this.placed) < 1 ? this.top : place * this.squeeze;
       this.placed = -2;
       this.speed = Math.abs(top - this.top) / Math.max(1, now - this.at);
@@ -117,7 +117,7 @@ export class Gallery {
       this.squeeze = height > shown ? (height - this.height) / (shown - this.height) : 1;
       this.sheet.style.height = `${shown}px`;
     }
-    // where a list is squeezed, cells lie as far from the top of the window as they would without
+    // in a squeezed list, cells lie as far from the top of the window as they would otherwise
     this.shift = this.squeeze === 1 ? 0 : this.top - this.top / this.squeeze;
     const first = Math.max(0, Math.floor(this.top / this.rowHeight) - SPARE);
     const from = first * this.columns;
@@ -168,7 +168,7 @@ export class Gallery {
       if (cell.shown) {
         cell.image.src = cell.shown;
         cell.image.style.visibility = "visible";
-      } else cell.image.style.visibility = "hidden"; // taking the address away would cost a layout
+      } else cell.image.style.visibility = "hidden"; // removing the address would cost a layout
     }
   }
 

@@ -13,7 +13,7 @@ export class Queue {
   constructor(changed, sent) {
     this.changed = changed;
     this.sent = sent;
-    this.memory = new Map(); // where localStorage is full or forbidden
+    this.memory = new Map(); // used where localStorage is full or forbidden
     this.trouble = "";
     this.wait = 0;
     this.sending = false;

@@ -1,4 +1,4 @@
-"""Texts and clips that stay on the disk until they are looked at: the same samples as `blemish.data.sources.read` gives."""
+"""Texts and clips that stay on the disk until they are looked at: the same samples as `blemish.read` gives."""
 
 import subprocess
 import sys
@@ -9,11 +9,10 @@ import pytest
 from PIL import Image
 from pyarrow import csv, parquet
 
-from blemish import DefectDetector, load
+from blemish import DefectDetector, load, read
 from blemish.core.errors import DataError, DataWarning
-from blemish.data import on_demand
-from blemish.data.on_demand import OnDemand
-from blemish.data.sources import read
+from blemish.data import on_disk
+from blemish.data.dataset import OnDemand
 from blemish.review import answers
 from blemish.review.catalogue import open_catalogue
 from blemish.review.ledger import Ledger
@@ -24,7 +23,7 @@ from served import wait_ready
 @pytest.fixture
 def always(monkeypatch, tmp_path):
     """Small files stay on the disk, too; copies are made in the folder that this gives."""
-    monkeypatch.setattr("blemish.data.mapped.LEAST_BYTES", 0)
+    monkeypatch.setattr("blemish.data.on_disk.MIN_BYTES", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "blemish"
 
@@ -66,10 +65,10 @@ def test_lines_of_a_file(always, tmp_path, content):
 
 def test_a_file_without_text_or_that_is_no_utf8_is_said(always, tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n\n")
-    with pytest.raises(DataError, match="holds no text; expected one document a line"):
+    with pytest.raises(DataError, match="contains no text; expected one text per line"):
         open_catalogue(tmp_path / "empty.txt", modality="text")
     (tmp_path / "latin.txt").write_bytes(b"one two three\ncaf\xe9 au lait\n")
-    with pytest.raises(DataError, match=r"byte 17 \(0xe9\) is no UTF-8"):
+    with pytest.raises(DataError, match=r"byte 17 \(0xe9\) is not UTF-8"):
         open_catalogue(tmp_path / "latin.txt", modality="text")
     assert list(always.iterdir()) == []
 
@@ -107,7 +106,7 @@ def test_text_files_of_a_folder_are_read_when_they_are_looked_at(tmp_path, monke
     for i in range(5):
         (tmp_path / f"{i}.txt").write_text(f"text number {i}\nin two lines")
     read_ = []
-    monkeypatch.setattr(on_demand, "decoded", lambda path: read_.append(path.name) or path.read_text("utf-8"))
+    monkeypatch.setattr(on_disk, "decoded", lambda path: read_.append(path.name) or path.read_text("utf-8"))
     found = open_catalogue(tmp_path)
     assert read_ == []
     assert found.whole(3) == "text number 3\nin two lines"
@@ -120,12 +119,12 @@ def test_a_text_file_that_cannot_be_read_is_left_out_and_said(tmp_path):
         (tmp_path / f"{i:02d}.txt").write_text(f"all is well with number {i}")
     (tmp_path / "05.txt").write_bytes(b"\xff\xfe\xff")
     found = open_catalogue(tmp_path)
-    with pytest.warns(DataWarning, match=r"skipped 05\.txt: .*05\.txt: byte 0 \(0xff\) is no UTF-8"):
+    with pytest.warns(DataWarning, match=r"skipped 05\.txt: .*05\.txt: byte 0 \(0xff\) is not UTF-8"):
         assert found.take(range(12))[1] == [row for row in range(12) if row != 5]
     review = Review(found, Ledger(tmp_path / "labels.db"), start=False)
     told = answers.item(review, 5)
     assert (told["id"], told["summary"]) == (None, None)
-    assert "is no UTF-8" in told["error"]
+    assert "is not UTF-8" in told["error"]
     review.stop()
 
 
@@ -166,8 +165,8 @@ def video(path, n, size=(32, 16)):
 def test_of_folders_of_frames_only_one_frame_each_is_read_before_they_are_looked_at(tmp_path, monkeypatch):
     frames(tmp_path / "a", 40, 30)
     frames(tmp_path / "b", 21, 200)
-    opened, read_frames = [], on_demand.read_frames
-    monkeypatch.setattr(on_demand, "read_frames", lambda files, name: opened.extend(files) or read_frames(files, name))
+    opened, read_frames = [], on_disk.read_frames
+    monkeypatch.setattr(on_disk, "read_frames", lambda files, *more: opened.extend(files) or read_frames(files, *more))
     found = open_catalogue(tmp_path)
     assert (found.modality, len(opened)) == ("video", 2)
     assert found.frames() == 16
@@ -219,7 +218,7 @@ def test_no_room_for_the_copy_of_a_video_is_said_and_it_is_not_left_out(always, 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(on_demand.np, "memmap", full)
+    monkeypatch.setattr(on_disk.np, "memmap", full)
     with pytest.raises(DataError, match=r"no room to lay out .*a\.mp4 in .*disk is full.*XDG_CACHE_HOME"):
         open_catalogue(folder)
     assert list(always.iterdir()) == []

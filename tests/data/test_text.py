@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from blemish import DefectDetector, load, read
 from blemish.cli import main
 from blemish.core.errors import ConfigError, DataError, DataWarning
-from blemish.data.rows import to_rows
+from blemish.data.read import to_dataset
 from blemish.data.writing import write_table
 from blemish.modalities.text import FittedText, Text
 from blemish.out_of_core import score_table
@@ -63,7 +63,7 @@ def test_a_column_that_is_none(tmp_path):
     with pytest.raises(DataError, match="0 of the columns 'n' hold text"):
         read(tmp_path / "t.csv", modality="text", take_out=["body", "kind"])
     (tmp_path / "latin.csv").write_bytes("body\ncaf\xe9 au lait\n".encode("latin-1"))
-    with pytest.raises(DataError, match="column 'body' holds bytes that are no UTF-8; convert the file"):
+    with pytest.raises(DataError, match="column 'body' holds bytes that are not UTF-8; convert the file"):
         read(tmp_path / "latin.csv", modality="text")
 
 
@@ -84,8 +84,8 @@ def test_a_document_a_line(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"good\nna\xefve\n", r"byte 7 \(0xef\) is no UTF-8; convert the file"),
-        (b"\n \n", "holds no text"),
+        (b"good\nna\xefve\n", r"byte 7 \(0xef\) is not UTF-8; convert the file"),
+        (b"\n \n", "contains no text"),
         (b"", "no text"),
     ],
 )
@@ -104,13 +104,13 @@ def test_a_folder_of_text_files(tmp_path):
     assert samples.X == ["runs well", "oil\neverywhere"]
     assert read(tmp_path, modality="text", glob="*.md").X == ["notes"]
     (tmp_path / "fine/a.txt").write_bytes(b"\xff\xfe")
-    with pytest.warns(DataWarning, match=r"skipped .*a\.txt: byte 0 \(0xff\) is no UTF-8"):
+    with pytest.warns(DataWarning, match=r"skipped .*a\.txt: byte 0 \(0xff\) is not UTF-8"):
         assert read(tmp_path).skipped == ["fine/a.txt"]
     (tmp_path / "leak/b.txt").write_bytes(b"\xff")
     with pytest.warns(DataWarning), pytest.raises(DataError, match="none of the 2 text files in .* can be read"):
         read(tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"holds no \.txt file; name others with --glob"):
+    with pytest.raises(DataError, match=r"contains no \.txt file; name others with --glob"):
         read(tmp_path / "empty", modality="text")
 
 
@@ -124,9 +124,9 @@ def test_every_container_gives_the_same_scores(detector, text_split):
     ):  # fmt: skip
         np.testing.assert_array_equal(detector.outlier_score(other), expected)
     assert list(detector.outlier_score(frame).index) == list("abcde")
-    assert [to_rows(other).modality for other in (frame["body"], frame[["body"]], pl.Series(texts))] == ["text"] * 3
-    assert to_rows(frame).modality == "tabular"
-    assert to_rows(frame["n"].astype(float)).modality != "text"
+    assert [to_dataset(other).modality for other in (frame["body"], frame[["body"]], pl.Series(texts))] == ["text"] * 3
+    assert to_dataset(frame).modality == "tabular"
+    assert to_dataset(frame["n"].astype(float)).modality != "text"
 
 
 def test_missing_texts_of_a_column_are_empty(detector):
@@ -293,9 +293,9 @@ def test_bad_text_files_are_one_line_on_stderr(tmp_path, monkeypatch, capsys):
     (tmp_path / "n.csv").write_text("a,b\n1,2\n")
     (tmp_path / "none").mkdir()
     for name, message in (
-        ("t.txt", "is no UTF-8"),
+        ("t.txt", "is not UTF-8"),
         ("n.csv", "0 of the columns 'a', 'b' hold text"),
-        ("none", "holds no .txt"),
+        ("none", "contains no .txt"),
     ):
         status, _, err = blemish(
             monkeypatch, capsys, "fit", tmp_path / name, "--modality", "text", "-o", tmp_path / "m.blemish"

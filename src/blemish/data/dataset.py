@@ -1,0 +1,243 @@
+"""The one container of samples: what was read, what it is called, and a record of what was guessed or skipped."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import narwhals.stable.v1 as nw
+import numpy as np
+from jaxtyping import Bool
+
+from blemish.core.errors import DataError, DataWarning
+from blemish.data.columns import eager, is_frame
+
+PathLike = str | os.PathLike[str]
+
+SKIPPED, LEFT_OUT, TAKEN_OUT = "skipped", "left out", "taken out"
+BLANK: dict[str, Any] = {"f": np.nan, "U": "", "b": False}
+"""What stands in results for a sample that could not be read, by the kind of NumPy type."""
+
+
+# The record ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing about the reading of data that could surprise the person whose data they are.
+
+    Attributes:
+        what: 'skipped', 'left out', 'taken out', 'resized', or what was guessed: 'delimiter', 'decimal mark',
+            'encoding', 'header', 'modality', 'frames', 'labels'.
+        where: The file, folder or column that it is about.
+        how: What was done, and why.
+    """
+
+    what: str
+    where: str
+    how: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.what} {self.where}: {self.how}"
+
+
+@dataclass
+class Reading:
+    """What was read and what was not: every guess, every file skipped, every column taken out.
+
+    The readers add to it as they go, so one record covers all of a folder or file.
+
+    Example:
+        >>> reading = Reading()
+        >>> reading.note("delimiter", "parts.csv", "semicolon")
+        >>> print(*reading)
+        delimiter parts.csv: semicolon
+    """
+
+    notes: list[Note] = field(default_factory=list)
+
+    def note(self, what: str, where: object, how: str) -> None:
+        """Add a line."""
+        self.notes.append(Note(what, str(where), how))
+
+    def skip(self, where: str, why: object) -> None:
+        """Add a file or sample that was left out, and warn."""
+        self.note(SKIPPED, where, str(why))
+        warnings.warn(f"skipped {where}: {why}", DataWarning, stacklevel=3)
+
+    def take_out(self, columns: Iterable[str]) -> None:
+        """Add columns that are returned apart from the features."""
+        for name in columns:
+            self.note(TAKEN_OUT, name, "this column is not a feature")
+
+    def __iter__(self) -> Iterator[Note]:
+        """The notes in the order of reading."""
+        return iter(self.notes)
+
+    def about(self, what: str) -> list[Note]:
+        """The notes of one kind."""
+        return [note for note in self.notes if note.what == what]
+
+
+# The samples ---------------------------------------------------------------------------------------------------------
+
+
+class OnDemand(Sequence[Any]):
+    """Samples that are read from disk each time they are used.
+
+    Args:
+        keys: One name per sample.
+        read: Returns the sample at a position; DataError where it cannot be read.
+        nbytes: Approximate size of all of them.
+    """
+
+    def __init__(self, keys: Sequence[Any], read: Callable[[int], Any], nbytes: int) -> None:
+        self._keys, self._read, self.nbytes = keys, read, nbytes
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self._keys)
+
+    def __getitem__(self, at: Any) -> Any:
+        """The sample at that position."""
+        return self._read(range(len(self))[at])
+
+    def take(self, rows: Sequence[int], reading: Reading) -> tuple[list[Any], list[int]]:
+        """The samples of some rows that can be read, and the positions in `rows` of those that cannot."""
+        found, left_out = [], []
+        for at, row in enumerate(rows):
+            try:
+                found.append(self[row])
+            except DataError as error:
+                left_out.append(at)
+                reading.skip(str(self._keys[row]), error)
+        return found, left_out
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples, what belongs to each of them, and how they were read.
+
+    Attributes:
+        X: A table of any library, a mapping of columns, an array, a list of arrays or texts, or `OnDemand`.
+        keys: One name per sample: row number, index, value of the key column, or path (with '#' and the first frame).
+        modality: 'tabular', 'image', 'video', 'text', or the name of another modality.
+        columns: Columns that were taken out of X, by name.
+        files: Whether the samples are files of a folder; the keys are then paths.
+        left_out: Positions, among the samples that were given, of those that could not be read and are not in X.
+        index: The pandas index of the samples that were given, or None.
+        groups: None, or one value per sample; samples with the same value are not independent of each other.
+        regions: None, or one value per sample: where in it the defect is, or None.
+        reading: What was guessed, skipped and taken out.
+    """
+
+    X: Any
+    keys: Sequence[Any]
+    modality: str
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+    files: bool = False
+    left_out: Sequence[int] = ()
+    index: Any = None
+    groups: Sequence[Any] | None = None
+    regions: Sequence[Any] | None = None
+    reading: Reading = field(default_factory=Reading)
+
+    def __len__(self) -> int:
+        """Number of samples in X."""
+        return len(self.keys)
+
+    @property
+    def n_given(self) -> int:
+        """Number of samples that were given, including those that could not be read."""
+        return len(self.keys) + len(self.left_out)
+
+    @property
+    def kept(self) -> Bool[np.ndarray, " given"]:
+        """Which of the samples that were given are in X."""
+        kept = np.ones(self.n_given, dtype=bool)
+        kept[list(self.left_out)] = False
+        return kept
+
+    @property
+    def skipped(self) -> list[str]:
+        """Names of the files that could not be read."""
+        return [note.where for note in self.reading.about(SKIPPED)]
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the columns in X ('X' where it is not a table) and of those taken out."""
+        return [*(self.X.column_names if hasattr(self.X, "column_names") else ["X"]), *self.columns]
+
+    def take(self, rows: Sequence[int]) -> "Dataset":
+        """Some of the samples, with everything that belongs to them.
+
+        Args:
+            rows: Positions in X, in any order.
+
+        Returns:
+            A data set of which `left_out` are those of `rows` that could not be read (only of `OnDemand`).
+        """
+        reading, rows, left_out = Reading(list(self.reading)), list(rows), []
+        index = None if self.index is None else self.index[self.kept][rows]
+        if isinstance(self.X, OnDemand):
+            X, left_out = self.X.take(rows, reading)
+            gone = set(left_out)
+            rows = [row for at, row in enumerate(rows) if at not in gone]
+        else:
+            X = take(self.X, rows)
+        return replace(
+            self,
+            X=X,
+            keys=[self.keys[row] for row in rows],
+            columns={name: take(values, rows) for name, values in self.columns.items()},
+            left_out=left_out,
+            index=index,
+            groups=None if self.groups is None else take(self.groups, rows),
+            regions=None if self.regions is None else take(self.regions, rows),
+            reading=reading,
+        )
+
+    def spread(self, values: np.ndarray, name: str | list[str]) -> Any:
+        """Results in the shape of what was given: NaN, '' or False for samples not read; pandas for pandas.
+
+        Args:
+            values: Shape (sample,) or (sample, column).
+            name: Name of the series, or of the columns.
+        """
+        if self.left_out:
+            full = np.full((self.n_given, *values.shape[1:]), BLANK.get(values.dtype.kind, False), dtype=values.dtype)
+            full[self.kept] = values
+            values = full
+        if self.index is None:
+            return values
+        import pandas as pd
+
+        if isinstance(name, list):
+            return pd.DataFrame(values, index=self.index, columns=name)
+        return pd.Series(values, index=self.index, name=name)
+
+    def label(self, made: Any) -> Any:
+        """Samples made by a model, with the index of those that were given if they are a pandas frame."""
+        if self.index is None or not nw.dependencies.is_pandas_dataframe(made):
+            return made
+        return made.set_axis(self.index, axis=0)
+
+
+def take(X: Any, rows: list[int]) -> Any:
+    """Some samples of whatever a `Dataset` holds as X, in the same form.
+
+    Example:
+        >>> take(["a", "b", "c"], [2, 0])
+        ['c', 'a']
+    """
+    if nw.dependencies.is_pyarrow_table(X) and rows:
+        # A table may be a large mapped file: only what lies between the first and the last row is looked at.
+        low = min(rows)
+        return X.slice(low, max(rows) - low + 1).take([row - low for row in rows])
+    if is_frame(X):
+        return eager(X)[rows].to_native()
+    if isinstance(X, Mapping):
+        return {name: np.asarray(column)[rows] for name, column in X.items()}
+    return X[rows] if isinstance(X, np.ndarray) else [X[i] for i in rows]

@@ -1,0 +1,168 @@
+"""Images: files and arrays, their axes and channels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from blemish.core.errors import DataError
+from blemish.data.dataset import Reading
+
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+MIN_LONGER_SIDE = 1024
+"""Larger images are reduced by a whole factor while decoding, but not below this: an 80-megapixel scan takes 240 MB."""
+
+UNDECODABLE = (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError)
+"""What Pillow raises where a file is not an image that it can decode."""
+
+PICTURE_AXES = "batch, channel, height, width"
+CLIP_AXES = "batch, frame, channel, height, width"
+LUMINANCE = np.array([0.299, 0.587, 0.114])
+"""ITU-R BT.601: how much red, green and blue contribute to grey."""
+
+
+# Files ---------------------------------------------------------------------------------------------------------------
+
+
+def decode(path: Path) -> np.ndarray:
+    """An image file as (channel, height, width); larger ones are reduced until the longer side is below 2,048 pixels.
+
+    Raises:
+        DataError: If it cannot be decoded.
+    """
+    try:
+        with Pillow.open(path) as image:
+            image.load()
+            return channels_first(image)
+    except UNDECODABLE as error:
+        raise DataError(f"{path} cannot be decoded ({error})") from None
+
+
+def decode_all(paths: Sequence[Path], reading: Reading, root: Path | None = None) -> tuple[list[np.ndarray], list[int]]:
+    """Decode images; those that cannot be decoded are skipped with a warning.
+
+    Args:
+        paths: Files.
+        reading: Where skipped files are noted.
+        root: Folder that the keys are relative to; None: keys are whole paths.
+
+    Returns:
+        The images, and the positions in `paths` of the files that are left out.
+    """
+    images, left_out = [], []
+    for at, path in enumerate(paths):
+        try:
+            images.append(decode(path))
+        except DataError as error:
+            left_out.append(at)
+            reading.skip(str(path) if root is None else path.relative_to(root).as_posix(), error)
+    return images, left_out
+
+
+def channels_first(image: Pillow.Image) -> np.ndarray:
+    """A Pillow image as (channel, height, width): grey or RGB; see `decode` for the size."""
+    if image.mode in ("1", "L", "LA"):
+        image = image.convert("L")
+    elif image.mode not in ("I", "F") and not image.mode.startswith("I;"):
+        image = image.convert("RGB")
+    factor = max(image.size) // MIN_LONGER_SIDE
+    array = np.asarray(image.reduce(factor) if factor > 1 else image)
+    if array.dtype == np.int32:
+        # Pillow opens 16-bit files with 32 bits; the type of the file is what scaling goes by.
+        array = array.astype(np.uint16) if array.min() >= 0 and array.max() < 2**16 else array.astype(np.float32)
+    return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
+
+
+def thumbnail(path: Path) -> np.ndarray | None:
+    """A 32 by 32 grey copy to compare images by; None where the file cannot be decoded."""
+    try:
+        with Pillow.open(path) as image:
+            return np.asarray(image.convert("L").resize((32, 32)), dtype=np.float64)
+    except (OSError, ValueError, SyntaxError):
+        return None
+
+
+# Arrays --------------------------------------------------------------------------------------------------------------
+
+
+def match_channels(picture: np.ndarray, channels: int) -> np.ndarray:
+    """Grey to colour or back where needed; transparency is dropped.
+
+    Args:
+        picture: Shape (..., channel, height, width).
+        channels: Wanted, 1 or 3.
+
+    Raises:
+        DataError: If the channels cannot be matched.
+    """
+    found = picture.shape[-3]
+    if found == channels:
+        return picture
+    if found == 1:
+        return np.repeat(picture, channels, axis=-3)
+    if found == 4:
+        return match_channels(picture[..., :3, :, :], channels)
+    if found == 3 and channels == 1:
+        return np.einsum("c,...chw->...hw", LUMINANCE, picture)[..., None, :, :].astype(np.float32)
+    raise DataError(f"an image has {found} channels, but the model was fitted on {channels}")
+
+
+def check_pictures(X: Any, n_axes: int, kind: str, axes: str) -> Sequence[np.ndarray]:
+    """One array per sample, channels first.
+
+    Args:
+        X: An array, or a sequence of arrays.
+        n_axes: Axes of one sample.
+        kind: 'image' or 'video', for the message.
+        axes: Their names, for the message.
+
+    Raises:
+        DataError: If there are too few or too many axes, channels come last, there are no pixels, or values are not
+            finite numbers.
+    """
+    if not isinstance(X, np.ndarray) and not isinstance(X, Sequence):
+        X = np.asarray(X)
+    if isinstance(X, np.ndarray):
+        X = _with_channels(X, n_axes, kind, axes)
+    if not len(X):
+        raise DataError(f"there is no {kind}; expected ({axes})")
+    return [_checked(np.asarray(sample), n_axes, f"{kind} {row}", axes) for row, sample in enumerate(X)]
+
+
+def _with_channels(X: np.ndarray, n_axes: int, kind: str, axes: str) -> np.ndarray:
+    """An array of samples; grey ones without a channel axis get it."""
+    if len(X) and X.ndim == n_axes + 1:
+        return X
+    if len(X) and X.ndim == n_axes:
+        return np.expand_dims(X, -3)
+    raise DataError(f"{kind} data have shape {X.shape}; expected ({axes}), with at least one sample")
+
+
+def _checked(sample: np.ndarray, n_axes: int, name: str, axes: str) -> np.ndarray:
+    if sample.ndim == n_axes - 1:
+        sample = np.expand_dims(sample, -3)
+    if sample.ndim != n_axes or sample.dtype.kind not in "uifb":
+        raise DataError(f"{name} has shape {sample.shape} and type {sample.dtype}; expected ({axes})")
+    if not sample.size:
+        raise DataError(f"{name} has shape {sample.shape} and contains no pixels")
+    if sample.dtype.kind == "f" and not np.isfinite(sample).all():
+        raise DataError(f"{name} contains NaN or infinity; replace those pixels")
+    if sample.shape[-1] in (1, 3, 4) and sample.shape[-3] not in (1, 3, 4):
+        raise DataError(
+            f"{name} has shape {sample.shape}: channels seem to come last. Put them before height and width, for "
+            "example with np.moveaxis(X, -1, -3)"
+        )
+    return sample
+
+
+def check_lengths(clips: Sequence[np.ndarray], n_frames: int) -> None:
+    """Refuse clips that do not all have the same number of frames.
+
+    Raises:
+        DataError: If one has another number.
+    """
+    for row, clip in enumerate(clips):
+        if len(clip) != n_frames:
+            raise DataError(f"clip {row} has {len(clip)} frames, but the model was fitted on {n_frames}; cut it")

@@ -1,0 +1,398 @@
+"""Whatever a user points at, as a `Dataset`: the one place that guesses what was meant, and records each guess."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import narwhals.stable.v1 as nw
+import numpy as np
+import pyarrow as pa
+from PIL import Image as Pillow
+from scipy.sparse import issparse
+
+from blemish.core.errors import DataError
+from blemish.data.columns import eager, is_frame
+from blemish.data.dataset import LEFT_OUT, Dataset, PathLike, Reading
+from blemish.data.images import IMAGES, channels_first, decode_all, thumbnail
+from blemish.data.tables import known_suffix, looks_like_a_table, read_npz, read_table, table_suffix
+from blemish.data.text import as_series, is_series, is_text, read_documents, read_lines, texts_of
+from blemish.data.video import VIDEOS, read_clips
+
+BUILT_IN = ("tabular", "image", "video", "text")
+"""Modalities that are guessed and checked here. Data for any other are handed to it as they are."""
+
+MIN_FRAMES = 4  # fewer numbered pictures in a folder are not taken for a recording
+NEAR = 0.25
+"""Neighbouring frames differ by less than this fraction of the difference between frames of different folders."""
+MIN_SPAN = 4.0
+"""Grey levels by which folders count as different at least: recordings of one still scene differ by noise only."""
+
+
+# Files and folders ---------------------------------------------------------------------------------------------------
+
+
+def read(
+    data: PathLike,
+    *,
+    modality: str = "auto",
+    glob: str = "*",
+    names: Sequence[str] | None = None,
+    take_out: Sequence[str] = (),
+    frames: int | None = None,
+    column: str | None = None,
+) -> Dataset:
+    """Read a data set; what was guessed, skipped and taken out is recorded in its `reading`.
+
+    Args:
+        data: A CSV (also compressed), Parquet, Arrow or NPZ file; a text file with one text per line; a folder of
+            images, of videos, of frame folders or of text files.
+        modality: 'auto', 'tabular', 'image', 'video', 'text', or the name of another modality. With 'auto', a folder of
+            folders of consecutively numbered, similar pictures is read as video, one of .txt files without pictures as
+            text; so is a table that has only one column, of texts, and a .txt file whose lines are not rows of a table.
+        glob: Which file names in a folder count.
+        names: Column names of a CSV file without a header.
+        take_out: Columns that are not features (labels, keys); they are returned separately. Absent ones are ignored.
+        frames: Frames of a clip; None: see `Video.frames`.
+        column: The column of a table that holds the texts; None: see `Text.column`.
+
+    Raises:
+        DataError: If nothing is there, the file is empty or of an unknown kind, or nothing in it can be decoded.
+    """
+    path, reading = existing(data), Reading()
+    if path.is_dir():
+        return _read_folder(path, modality, glob, frames, reading)
+    if known_suffix(path) == ".npz":
+        X, columns = read_npz(path, take_out, reading)
+        return Dataset(X, list(range(len(X))), _kind_of(X, modality, path, reading), columns, reading=reading)
+    if is_lines(path, modality, names, reading):
+        texts = read_lines(path)
+        return Dataset(texts, list(range(len(texts))), "text", reading=reading)
+    return from_table(read_table(path, names, reading), take_out, modality, column, reading)
+
+
+def existing(data: PathLike) -> Path:
+    """A path to something that is there; DataError where there is nothing."""
+    path = Path(data)
+    if not path.exists():
+        raise DataError(f"there is no file or folder {str(path)!r}")
+    return path
+
+
+def from_table(
+    table: pa.Table, take_out: Sequence[str], modality: str, column: str | None, reading: Reading, start: int = 0
+) -> Dataset:
+    """A table as samples, the first of which is number `start`; see `read`."""
+    apart = {name: table[name].to_pylist() for name in take_out if name in table.column_names}
+    reading.take_out(apart)
+    features = table.drop_columns(list(apart))
+    if not features.num_columns:
+        raise DataError(f"no feature is left of the columns {', '.join(table.column_names)}; take out fewer")
+    keys = list(range(start, start + table.num_rows))
+    if modality == "text" or (modality == "auto" and holds_only_texts(features, reading)):
+        return Dataset(texts_of(features, column), keys, "text", apart, reading=reading)
+    return Dataset(features, keys, "tabular" if modality in ("auto", *BUILT_IN) else modality, apart, reading=reading)
+
+
+def _read_folder(folder: Path, modality: str, glob: str, frames: int | None, reading: Reading) -> Dataset:
+    there = look_into(folder, modality, glob, reading)
+    if there.modality == "text":
+        X, keys = read_documents(folder, there.documents, reading)
+    elif there.modality == "video":
+        X, keys = read_clips(folder, there.videos, there.pictures, frames, reading)
+    else:
+        X, left_out = _decode(there.pictures, reading, folder)
+        gone = set(left_out)
+        keys = [p.relative_to(folder).as_posix() for at, p in enumerate(there.pictures) if at not in gone]
+    return Dataset(X, keys, "image" if modality == "tabular" else there.modality, files=True, reading=reading)
+
+
+def _decode(
+    pictures: Sequence[Path], reading: Reading, folder: Path | None = None
+) -> tuple[list[np.ndarray], list[int]]:
+    images, left_out = decode_all(pictures, reading, folder)
+    if not images:
+        raise DataError(f"none of the {len(pictures)} images can be decoded, the first is {[*pictures, ''][0]}")
+    return images, left_out
+
+
+# Objects -------------------------------------------------------------------------------------------------------------
+
+
+def to_dataset(X: Any, modality: str = "auto", frames: int | None = None, column: str | None = None) -> Dataset:
+    """Samples in whatever form a user has them.
+
+    Args:
+        X: A table of any library, an array, a list of arrays, a list of paths of images or of texts, a series of texts,
+            a file or folder, or what `read` returned. A table that has only one column, of texts, is read as texts.
+        modality: The model's, or 'auto'. Data for one that is not built in are taken as they are; it checks them.
+        frames: Frames of a clip when recordings are cut.
+        column: The column of a table that holds the texts.
+
+    Raises:
+        DataError: If nothing can be read, or the data are of another modality than the model.
+    """
+    if isinstance(X, Dataset):
+        found = X
+    elif isinstance(X, (str, os.PathLike)):
+        found = read(X, modality=modality, frames=frames, column=column)
+    else:
+        _refuse(X)
+        found = _guessed(X, modality, column) if modality in ("auto", *BUILT_IN) else _as_given(X, modality)
+    if found.n_given and modality not in ("auto", found.modality):
+        raise DataError(f"the data are {found.modality}, the model is for {modality}")
+    return found
+
+
+def _refuse(X: Any) -> None:
+    if issparse(X):
+        raise DataError("sparse data was passed, but dense data is required; use X.toarray()")
+    if nw.dependencies.is_polars_lazyframe(X):
+        raise DataError("a LazyFrame has no rows yet; give X.collect()")
+    if is_frame(X):
+        eager(X)
+
+
+def _as_given(X: Any, modality: str) -> Dataset:
+    if is_frame(X):
+        return _frame(X, modality)
+    return _columns(X, modality) if isinstance(X, Mapping) else Dataset(X, range(_n_rows(X)), modality)
+
+
+def _guessed(X: Any, modality: str, column: str | None) -> Dataset:
+    reading = Reading()
+    if modality == "text" or (modality == "auto" and holds_only_texts(X, reading)):
+        return _texts(X, reading, column)
+    if is_frame(X):
+        return _frame(X, "tabular")
+    if isinstance(X, Mapping):
+        return _columns(X, "tabular")
+    if isinstance(X, np.ndarray):
+        return _array(X, reading)
+    return _list(X, modality, reading) if isinstance(X, Sequence) and len(X) else _other(X, reading)
+
+
+def _frame(X: Any, modality: str) -> Dataset:
+    index = X.index if nw.dependencies.is_pandas_dataframe(X) else None
+    return Dataset(X, range(len(eager(X))) if index is None else list(index), modality, index=index)
+
+
+def _columns(X: Mapping[Any, Any], modality: str) -> Dataset:
+    lengths = {str(name): np.asarray(column).shape[:1] for name, column in X.items()}
+    if len(set(lengths.values())) != 1 or () in lengths.values():
+        raise DataError(f"the columns of a dictionary must be equally long, got {lengths or 'none'}")
+    return Dataset(X, range(next(iter(lengths.values()))[0]), modality)
+
+
+def _texts(X: Any, reading: Reading, column: str | None = None) -> Dataset:
+    """Strings in a sequence, an array of one axis, a series, or a column of a table; missing ones are empty there."""
+    index = X.index if nw.dependencies.is_pandas_dataframe(X) or nw.dependencies.is_pandas_series(X) else None
+    texts = texts_of(X, column) if is_frame(X) or is_series(X) else list(X) if hasattr(X, "__iter__") else [X]
+    return Dataset(texts, list(range(len(texts)) if index is None else index), "text", index=index, reading=reading)
+
+
+def _array(X: np.ndarray, reading: Reading) -> Dataset:
+    if X.ndim == 1 and _all_are(X, str):
+        return _texts(X, reading)
+    if X.dtype == object and X.ndim == 1 and _all_are(X, np.ndarray):
+        return _pictures(list(X), reading)
+    kind = _kind_of(X, "auto", "X", reading) if X.dtype != object or X.ndim == 2 else "image"
+    return Dataset(X, range(len(X)), kind, reading=reading)
+
+
+def _all_are(X: Any, *types: type) -> bool:
+    return len(X) > 0 and all(isinstance(item, types) for item in X)
+
+
+def _list(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
+    if _all_are(X, str, os.PathLike):
+        return _strings(X, modality, reading)
+    if _all_are(X, np.ndarray) and all(item.ndim > 1 for item in X):
+        return _pictures(X, reading)
+    if _all_are(X, Pillow.Image):
+        return _pictures([channels_first(item) for item in X], reading)
+    return _other(X, reading)
+
+
+def _strings(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
+    """Texts, or images by their paths: one path among the strings is enough."""
+    if modality == "auto" and not any(map(_is_path, X)):
+        reading.note("modality", "X", "text, because none of the strings ends like an image file")
+        return _texts(X, reading)
+    images, left_out = _decode([Path(item) for item in X], reading)
+    gone = set(left_out)
+    keys = [str(Path(item)) for at, item in enumerate(X) if at not in gone]
+    return Dataset(images, keys, "image", left_out=left_out, reading=reading)
+
+
+def _other(X: Any, reading: Reading) -> Dataset:
+    """Anything else with rows: a list of lists, a tensor."""
+    n = _n_rows(X)
+    shape = getattr(X, "shape", None)
+    return _array(np.asarray(X), reading) if shape and len(shape) > 2 else Dataset(X, list(range(n)), "tabular")
+
+
+def _n_rows(X: Any) -> int:
+    if not hasattr(X, "__len__"):
+        raise DataError(f"X is a {type(X).__name__}, which is not supported; see DefectDetector.fit for accepted types")
+    return X.shape[0] if getattr(X, "shape", None) else len(X)
+
+
+def _pictures(X: Sequence[np.ndarray], reading: Reading) -> Dataset:
+    kind = "video" if X[0].ndim == 4 else "image"
+    reading.note("modality", "X", f"{kind}, because the arrays have {X[0].ndim} axes each")
+    return Dataset(X, list(range(len(X))), kind, reading=reading)
+
+
+# Guesses -------------------------------------------------------------------------------------------------------------
+
+
+def _kind_of(X: np.ndarray, modality: str, where: object, reading: Reading) -> str:
+    """What an array holds: what was asked for if that is not built in, else by the number of axes."""
+    if modality not in ("auto", *BUILT_IN):
+        return modality
+    kinds = {2: "tabular", 3: "image", 4: "image", 5: "video"}
+    if X.ndim not in kinds:
+        raise DataError(
+            f"an array of shape {X.shape} is not a data set: expected (row, column), (batch, channel, height, width) "
+            "or (batch, frame, channel, height, width). Reshape your data, a single sample with X[None]"
+        )
+    reading.note("modality", where, f"{kinds[X.ndim]}, because the array has {X.ndim} axes")
+    return kinds[X.ndim]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The files in a folder, and as which modality they are read.
+
+    Attributes:
+        modality: 'image', 'video' or 'text', or what was asked for.
+        documents: Text files.
+        videos: Video files.
+        pictures: Image files, frames among them.
+    """
+
+    modality: str
+    documents: list[Path]
+    videos: list[Path]
+    pictures: list[Path]
+
+
+def look_into(folder: Path, modality: str, glob: str, reading: Reading) -> Folder:
+    """The files of a folder by kind; see `read`.
+
+    Raises:
+        DataError: If there are none.
+    """
+    files = sorted(path for path in folder.rglob(glob) if path.is_file())
+    documents = files if modality == "text" and glob != "*" else _ending(files, (".txt",))
+    there = Folder(modality, documents, _ending(files, VIDEOS), _ending(files, IMAGES))
+    if modality == "text":
+        if not documents:
+            raise DataError(f"{folder} contains no .txt file; name others with --glob")
+    elif not (there.videos or there.pictures or (modality == "auto" and documents)):
+        raise _nothing_in(folder, glob, files)
+    if modality == "auto":
+        there = replace(there, modality=_kind_of_folder(folder, there, reading))
+    _note_unused(folder, files, there, reading)
+    return there
+
+
+def _note_unused(folder: Path, files: Sequence[Path], there: Folder, reading: Reading) -> None:
+    pictures = [*there.videos, *there.pictures] if there.modality == "video" else there.pictures
+    used = set(there.documents if there.modality == "text" else pictures)
+    if len(used) < len(files):
+        example = next(file for file in files if file not in used).relative_to(folder).as_posix()
+        reading.note(LEFT_OUT, folder, f"{len(files) - len(used)} file(s) of another kind, for example {example}")
+
+
+def _ending(files: Sequence[Path], endings: Sequence[str]) -> list[Path]:
+    return [path for path in files if path.suffix.lower() in endings]
+
+
+def _nothing_in(folder: Path, glob: str, files: Sequence[Path]) -> DataError:
+    tables = [path.name for path in files if table_suffix(path)]
+    hint = (
+        f"it contains tables: give one of them, such as {tables[0]}"
+        if tables
+        else f"known are {', '.join((*IMAGES, *VIDEOS, '.txt'))}"
+    )
+    return DataError(f"{folder} contains no image, video or text named {glob!r}; {hint}")
+
+
+def _kind_of_folder(folder: Path, there: Folder, reading: Reading) -> str:
+    if there.videos:
+        kind, why = "video", f"it contains {len(there.videos)} video file(s)"
+    elif not there.pictures:
+        kind, why = "text", "it contains text files and no pictures"
+    elif looks_like_frames(there.pictures):
+        kind, why = "video", "its pictures are numbered consecutively in each folder and neighbours are much alike"
+    else:
+        kind, why = "image", "its pictures are not numbered and alike as frames are"
+    reading.note("modality", folder, f"{kind}, because {why}")
+    return kind
+
+
+def looks_like_frames(pictures: Sequence[Path]) -> bool:
+    """Whether image files are frames: numbered consecutively in each folder, and neighbours much alike.
+
+    Two folders of numbered pictures of one thing look the same from the outside, so neighbours have to differ by much
+    less than pictures of different folders do.
+    """
+    folders: dict[Path, list[Path]] = {}
+    for picture in pictures:
+        folders.setdefault(picture.parent, []).append(picture)
+    gaps, firsts = [], []
+    for files in folders.values():
+        if not _are_numbered(files):
+            return False
+        first, second, last = (thumbnail(files[i]) for i in (0, 1, -1))
+        if first is None or second is None or last is None:
+            return False
+        gaps.append(np.abs(first - second).mean())
+        firsts.append(first)
+    far = [np.abs(a - b).mean() for a, b in pairwise(firsts)]
+    return bool(far) and float(np.mean(gaps)) < NEAR * max(float(np.mean(far)), MIN_SPAN)
+
+
+def _are_numbered(files: Sequence[Path]) -> bool:
+    numbers = sorted(int(match[1]) for match in (re.search(r"(\d+)$", file.stem) for file in files) if match)
+    enough = MIN_FRAMES <= len(numbers) == len(files)
+    return enough and numbers == list(range(numbers[0], numbers[-1] + 1))
+
+
+def _is_path(item: Any) -> bool:
+    """Whether an item of a list means a file: it is a path object, or ends like an image file."""
+    return isinstance(item, os.PathLike) or Path(item[-300:]).suffix.lower() in IMAGES  # file names are not longer
+
+
+def holds_only_texts(X: Any, reading: Reading) -> bool:
+    """Whether X is a series of strings, or a table with one column only, most of which are different and of 3 words."""
+    if is_series(X):
+        return len(X) > 0 and is_text(as_series(X))
+    if not is_frame(X):
+        return False
+    frame = nw.from_native(X, eager_only=True)
+    if len(frame.columns) != 1 or not is_text(next(frame.iter_columns())):
+        return False
+    texts = texts_of(X)
+    several = sum(len(text.split()) >= 3 for text in texts)
+    found = several > len(texts) / 2 and len(set(texts)) > len(texts) / 2
+    if found:
+        reading.note("modality", frame.columns[0], "text, because the only column holds texts of several words")
+    return found
+
+
+def is_lines(path: Path, modality: str, names: Sequence[str] | None, reading: Reading) -> bool:
+    """Whether each line of a file is a text; see `read`."""
+    if path.suffix.lower() != ".txt" or names is not None or modality not in ("auto", "text"):
+        return False
+    if modality == "auto" and looks_like_a_table(path):
+        reading.note("modality", path, "tabular, because its lines have equally many cells")
+        return False
+    if modality == "auto":
+        reading.note("modality", path, "text, one per line, because its lines are not rows of a table")
+    return True

@@ -1,0 +1,132 @@
+"""Texts: of a column, of the lines of a file, of a folder of files."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import narwhals.stable.v1 as nw
+import pyarrow as pa
+
+from blemish.core.errors import DataError
+from blemish.data.dataset import Reading
+
+ICONV = "iconv -f latin1 -t utf-8"
+
+
+# Columns -------------------------------------------------------------------------------------------------------------
+
+
+def texts_of(X: Any, column: str | None = None) -> list[str]:
+    """The texts of a series, or of one column of a frame or Arrow table; missing ones are empty.
+
+    Args:
+        X: What holds them.
+        column: Which column; None: the only one that holds text.
+
+    Raises:
+        DataError: If there is no such column, none or several hold text, or it holds something else.
+    """
+    if is_series(X):
+        series = as_series(X)
+    else:
+        frame = nw.from_native(X, eager_only=True)
+        columns = dict(zip(map(str, frame.columns), frame.iter_columns(), strict=True))
+        series = columns[_text_column(columns, column)]
+    if not is_text(series):
+        raise DataError(f"column {series.name!r} holds {series.dtype}, not text; name a column of texts")
+    return ["" if value is None or value != value else str(value) for value in series.to_list()]
+
+
+def is_series(X: Any) -> bool:
+    """Whether X is a single column of pandas, polars or Arrow."""
+    return nw.dependencies.is_into_series(X) or isinstance(X, pa.Array)
+
+
+def as_series(X: Any) -> nw.Series[Any]:
+    """A column of any library behind one interface."""
+    return nw.from_native(pa.chunked_array([X]) if isinstance(X, pa.Array) else X, series_only=True)
+
+
+def is_text(series: nw.Series[Any]) -> bool:
+    """Whether all values of a column are strings or missing."""
+    if series.dtype == nw.Object:
+        return all(value is None or value != value or isinstance(value, str) for value in series.to_list())
+    return series.dtype in (nw.String, nw.Categorical)
+
+
+def _text_column(columns: dict[str, nw.Series[Any]], column: str | None) -> str:
+    if column is not None and column not in columns:
+        raise DataError(f"there is no column {column!r}; there are {', '.join(map(repr, columns))}")
+    candidates = columns if column is None else {column: columns[column]}
+    for name, series in candidates.items():
+        if series.dtype == nw.Binary:  # PyArrow's type for text that it cannot decode
+            raise DataError(
+                f"column {name!r} holds bytes that are not UTF-8; convert the file, for example with {ICONV}"
+            )
+    if column is not None:
+        return column
+    found = [name for name, series in columns.items() if is_text(series)]
+    if len(found) != 1:
+        raise DataError(
+            f"{len(found)} of the columns {', '.join(map(repr, found or columns))} hold text; name the one that "
+            "counts: modality {name: text, column: …}, or drop the others"
+        )
+    return found[0]
+
+
+# Files ---------------------------------------------------------------------------------------------------------------
+
+
+def decoded(path: Path) -> str:
+    """The whole of a text file.
+
+    Raises:
+        DataError: If it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: byte {error.start} (0x{error.object[error.start]:02x}) is not UTF-8; convert the file, for "
+            f"example with {ICONV}"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def read_lines(path: Path) -> list[str]:
+    """One text per line; empty lines are texts without words, except those at the end.
+
+    Raises:
+        DataError: If the file cannot be read, or holds no text.
+    """
+    # splitlines would also cut at form feeds and other separators inside a text
+    texts = re.split(r"\r\n|\n|\r", decoded(path).rstrip("\r\n"))
+    if not any(text.strip() for text in texts):
+        raise no_text(path)
+    return texts
+
+
+def no_text(path: Path) -> DataError:
+    """The error for a file of blank lines."""
+    return DataError(f"{path} contains no text; expected one text per line")
+
+
+def read_documents(folder: Path, paths: Sequence[Path], reading: Reading) -> tuple[list[str], list[str]]:
+    """One text per file of a folder, and the names of those that can be read.
+
+    Raises:
+        DataError: If none can be read.
+    """
+    texts, keys = [], []
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        try:
+            texts.append(decoded(path))
+            keys.append(name)
+        except DataError as error:
+            reading.skip(name, error)
+    if not texts:
+        raise DataError(f"none of the {len(paths)} text files in {folder} can be read")
+    return texts, keys

@@ -1,0 +1,111 @@
+"""Table files: formats, dialects, headers, and what is refused."""
+
+import gzip
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import csv, feather, parquet
+
+from blemish import read
+from blemish.core.errors import DataError
+from blemish.data.dataset import Reading
+from blemish.data.streams import settled
+from blemish.data.tables import clean_names, dialect, read_table
+
+
+@pytest.fixture
+def table():
+    return pa.table({"a": [1.5, None, 3.0], "b": ["x", "y", None], "label": ["defect", None, None]})
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".tsv", ".parquet", ".arrow"])
+def test_tables_of_every_kind(suffix, table, tmp_path):
+    path = tmp_path / f"t{suffix}"
+    if suffix == ".parquet":
+        parquet.write_table(table, path)
+    elif suffix == ".arrow":
+        feather.write_feather(table, path)
+    else:
+        sink = pa.BufferOutputStream()
+        csv.write_csv(table, sink, csv.WriteOptions(delimiter="\t" if suffix == ".tsv" else ","))
+        content = sink.getvalue().to_pybytes()
+        path.write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+    samples = read(path, take_out=["label", "absent"])
+    assert samples.modality == "tabular"
+    assert samples.X.column_names == ["a", "b"]
+    assert samples.X["a"].to_pylist() == [1.5, None, 3.0]
+    assert samples.columns == {"label": ["defect", None, None]} or samples.columns == {"label": ["defect", "", ""]}
+    assert samples.keys == [0, 1, 2]
+
+
+def test_a_table_without_header(tmp_path):
+    (tmp_path / "t.txt").write_text("1,tcp\n2,udp\n")
+    assert read(tmp_path / "t.txt", names=["n", "protocol"]).X.to_pydict() == {"n": [1, 2], "protocol": ["tcp", "udp"]}
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    (tmp_path / "t.csv").write_bytes("\ufeffa,b\n1,2\n".encode())
+    assert read(tmp_path / "t.csv").X.column_names == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.csv", "", "cannot be read as a table: Empty CSV file"),
+        ("header.csv", "a,b\n", "has no rows"),
+        ("ragged.csv", "a,b\n1\n2,3,4\n", "cannot be read as a table: CSV parse error"),
+        ("twice.csv", "a,a\n1,2\n", "has two columns named 'a'"),
+        ("no.parquet", "not parquet", "cannot be read as a table"),
+        ("x.docx", "?", "is of an unknown kind; expected a folder or one of .csv"),
+        ("only.csv", "label\ndefect\n", "no feature is left of the columns label"),
+    ],
+)
+def test_tables_that_cannot_be_read(name, content, message, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / name, take_out=["label"])
+
+
+def test_npz_arrays(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.zeros((3, 1, 8, 8)), y=np.array([0, 1, 0]), extra=np.zeros(7))
+    samples = read(tmp_path / "a.npz")
+    assert samples.modality == "image"
+    assert samples.columns == {"y": [0, 1, 0]}
+    np.savez(tmp_path / "b.npz", y=np.zeros(3))
+    with pytest.raises(DataError, match="has no array 'X'"):
+        read(tmp_path / "b.npz")
+    np.savez(tmp_path / "c.npz", X=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(DataError, match="cannot be read without running code in it"):
+        read(tmp_path / "c.npz")
+    (tmp_path / "d.npz").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DataError, match="cannot be read"):
+        read(tmp_path / "d.npz")
+
+
+def test_labels_of_another_length_than_the_samples_are_named(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.zeros((30, 4)), y=np.zeros(42), scale=np.zeros(4))
+    assert len(read(tmp_path / "a.npz")) == 30
+    with pytest.raises(DataError, match=r"array 'y' has shape \(42,\), but there are 30 samples"):
+        read(tmp_path / "a.npz", take_out=["y"])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("a;b;c\n1,5;x;2\n-2,25;y, z;3\n", {"a": [1.5, -2.25], "b": ["x", "y, z"], "c": [2, 3]}),
+        ("a;b\n1.5;x\n2;y\n", {"a": [1.5, 2], "b": ["x", "y"]}),
+        ("a;b\n1.5;1,2\n2;3,4\n", {"a": [1.5, 2], "b": ["1,2", "3,4"]}),  # points and commas: no one's numbers
+        ("a\tb\n1.5\tx\n2\ty\n", {"a": [1.5, 2], "b": ["x", "y"]}),
+        ("a,b;c\n1,2\n", {"a": [1], "b;c": [2]}),
+        ("text\none; two\nthree\n", {"text": ["one; two", "three"]}),
+        ("why;how\none, two;three\nsix, two;four\n", {"why": ["one, two", "six, two"], "how": ["three", "four"]}),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_spreadsheets_write(content, expected, encoding, tmp_path):
+    (tmp_path / "t.csv").write_bytes(content.encode(encoding))
+    assert read_table(tmp_path / "t.csv", None, Reading()).to_pydict() == expected
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(content.encode(encoding)))
+    n_rows, schema = settled(tmp_path / "t.csv.gz", None, dialect(tmp_path / "t.csv.gz", None, Reading()))
+    assert (n_rows, clean_names("t", schema.names)) == (len(content.splitlines()) - 1, list(expected))
