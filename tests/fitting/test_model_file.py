@@ -73,8 +73,12 @@ def test_a_pickle_comes_back_whole_and_one_of_a_version_that_kept_less_is_refuse
     again = pickle.loads(pickle.dumps(table_detector))
     assert np.array_equal(again.p_values(table_split.X_test), table_detector.p_values(table_split.X_test))
     older = object.__new__(type(table_detector.fitted_))
-    vars(older).update({name: value for name, value in vars(table_detector.fitted_).items() if name != "out_of_fold_state"})
-    with pytest.raises(ArtifactError, match="another version of Blemish .it lacks out_of_fold_state.*fit again, and keep"):
+    vars(older).update(
+        {name: value for name, value in vars(table_detector.fitted_).items() if name != "out_of_fold_state"}
+    )
+    with pytest.raises(
+        ArtifactError, match="another version of Blemish .it lacks out_of_fold_state.*fit again, and keep"
+    ):
         pickle.loads(pickle.dumps(older))
 
 
