@@ -121,5 +121,5 @@ def test_a_damaged_manifest_is_refused(change, table_detector, tmp_path):
 
 
 def test_a_scorer_with_a_single_width_of_kernel_is_refused(table_detector, tmp_path):
-    with pytest.raises(ArtifactError, match="scorer 'ensemble' of that version scored otherwise; fit again"):
+    with pytest.raises(ArtifactError, match="whose scorer 'ensemble' gave different scores; fit again"):
         load(damaged(table_detector, tmp_path, lambda a, m: a.update({"scorer.bandwidth": np.array(0.5)})))

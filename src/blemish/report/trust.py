@@ -15,6 +15,7 @@ from blemish.report import Point, Table, histograms, intervals, table_html
 def promise_body(det: DefectDetector) -> str:
     """What the threshold means for unseen rows."""
     calibration = det.fitted_.calibration
+    name = "defect" if det.fitted_.n_defects else "outlier"
     ordinary, known = calibration.ordinary, calibration.out_of_fold
     source = "held out from training" if len(det.fitted_.held_out) else "used in training: too few to hold any out"
     rows = [("threshold", f"{det.threshold_:.4g}", det.promise_.text),
