@@ -49,13 +49,14 @@ def test_a_mapping_with_a_name_only_is_the_same(kind):
 @pytest.mark.parametrize("kind", REGISTRIES)
 def test_a_mapping_an_instance_and_a_spec_give_the_same_part(kind):
     parts = REGISTRIES[kind]
-    for name, factory in parts.items():
+    for name in parts:
+        factory, make = parts[name], parts[name]
         for option in fields(factory) if is_dataclass(factory) else ():
-            default = getattr(factory(), option.name)
+            default = getattr(make(), option.name)
             value = 2 * default if isinstance(default, (int, float)) else default
             by_mapping = choose(kind, parts, {"name": name, option.name: value})
-            by_instance = choose(kind, parts, factory(**{option.name: value}))
-            assert by_mapping.make() == by_instance.make() == factory(**{option.name: value})
+            by_instance = choose(kind, parts, make(**{option.name: value}))
+            assert by_mapping.make() == by_instance.make() == make(**{option.name: value})
             assert choose(kind, parts, by_instance.spec()).make() == by_instance.make()
             assert choose(kind, parts, json.loads(json.dumps(by_mapping.spec()))) == by_mapping
 

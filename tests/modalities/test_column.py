@@ -1,5 +1,7 @@
 """One column of a table as features."""
 
+from typing import Any
+
 import numpy as np
 import onnxruntime
 
@@ -7,7 +9,7 @@ from blemish.core.graph import Graph
 from blemish.modalities.column import Column, arcsinh_graph, scaled_numbers
 
 
-def run(graph, feeds):
+def run(graph, feeds) -> Any:
     return onnxruntime.InferenceSession(graph.model({}).SerializeToString()).run(None, feeds)
 
 

@@ -1,5 +1,7 @@
 """What images and clips share."""
 
+from typing import Any
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -12,7 +14,7 @@ from blemish.modalities.pictures import Pixels, fill_pictures, fit_pixels, mask_
 from blemish.modalities.video import Video
 
 
-def run(graph, feeds):
+def run(graph, feeds) -> Any:
     return onnxruntime.InferenceSession(graph.model({}).SerializeToString()).run(None, feeds)
 
 

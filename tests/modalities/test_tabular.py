@@ -1,5 +1,7 @@
 """Tables as tensors and back."""
 
+from typing import Any
+
 import numpy as np
 import onnxruntime
 import pandas as pd
@@ -13,7 +15,7 @@ from blemish.core.graph import Graph
 from blemish.modalities.tabular import UNSEEN, Tabular
 
 
-def run(graph, feeds):
+def run(graph, feeds) -> Any:
     return onnxruntime.InferenceSession(graph.model({}).SerializeToString()).run(None, feeds)
 
 
@@ -70,7 +72,7 @@ def test_what_an_explanation_shows(mixed_frame):
     place = fitted.elements.index("kind")
     shown = fitted.describe(fitted.to_tensor(new))
     assert [row[place] for row in shown] == [UNSEEN, "a"]
-    likeliest = fitted.likeliest(fitted.to_tensor(new))
+    likeliest: Any = fitted.likeliest(fitted.to_tensor(new))
     assert next(iter(likeliest[1][place].items())) == ("a", 1.0)
     assert likeliest[1][0] is None
 

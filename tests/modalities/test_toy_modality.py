@@ -1,6 +1,7 @@
 """A new kind of data is one file and one line: everything works with the signals of `toy_modality`."""
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,8 +76,9 @@ def blemish(monkeypatch, capsys):
 class Graphless(FittedModality):
     """The scaling of signals without a graph."""
 
-    __init__, to_tensor, to_raw = FittedSignal.__init__, FittedSignal.to_tensor, FittedSignal.to_raw
-    state, from_state = FittedSignal.state, FittedSignal.from_state
+    __init__: Any = FittedSignal.__init__
+    from_state: Any = FittedSignal.from_state
+    to_tensor, to_raw, state = FittedSignal.to_tensor, FittedSignal.to_raw, FittedSignal.state
 
 
 # Python --------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """An expert is one class and one line in `EXPERTS`; an ONNX graph is optional."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -39,9 +39,8 @@ def test_a_toy_expert_fits_scores_and_is_kept_in_a_model_file(table_split, tmp_p
     new = table_split.X_test
     np.testing.assert_allclose(det.predict_proba(new).sum(axis=1), 1)
     assert det.label_report().n_defects == 8
-    found = det.fitted_.scorer.expert_scores(
-        det.fitted_.scorer_state, det.fitted_.model.evidence(det.fitted_.model.to_tensor(new))
-    )
+    scorer: Any = det.fitted_.scorer
+    found = scorer.expert_scores(det.fitted_.scorer_state, det.fitted_.model.evidence(det.fitted_.model.to_tensor(new)))
     assert list(found) == ["0 toy of plain", "1 linear of plain"]
     det.save(tmp_path / "m.blemish")
     again = load(tmp_path / "m.blemish")
