@@ -56,7 +56,7 @@ def test_failed_work_is_status_1_and_one_line(folder, model, blemish):
         (("fit", data, "-o", folder / "no" / "x.blemish"), "its folder does not exist; make it first"),
         (("fit", data, "--names", "absent.txt", "-o", out), "there is no file 'absent.txt' of column names"),
         (("fit", folder / "images", "--glob", "*.gif", "-o", out), "contains no image, video or text named '*.gif'"),
-        (("fit", folder, "--glob", "*.csv", "-o", out), "it holds tables: give one of them, such as "),
+        (("fit", folder, "--glob", "*.csv", "-o", out), "it contains tables: give one of them, such as "),
         (("fit", folder / "images", "--modality", "tabular", "-o", out), "the data are image, not tabular"),
         (("fit", folder / "images", "--labels", "absent.csv", "-o", out), "there is no table of labels 'absent.csv'"),
         (("score", folder / "absent.blemish", data, "-o", folder / "s.csv"), "there is no model file"),
