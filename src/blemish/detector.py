@@ -41,7 +41,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
     Args:
         modality: The kind of data, 'auto' or one of `blemish.modalities.MODALITIES`.
         backbone: The network family, 'auto' or one of `blemish.autoencoder.backbones.BACKBONES`.
-        bottleneck: What makes the code, one of `blemish.autoencoder.bottlenecks.BOTTLENECKS`.
+        bottleneck: What makes the code, one of `blemish.autoencoder.autoencoder.BOTTLENECKS`.
         losses: 'auto', or a list of terms of `blemish.losses.LOSSES`, also as instances; 'reconstruction' stands for
             the data's default.
         corruption: Input noise for denoising, None or one of `blemish.training.CORRUPTIONS`.

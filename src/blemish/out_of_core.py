@@ -35,7 +35,7 @@ from blemish.fitting.model import new_model
 from blemish.fitting.preparation import CHECKPOINT, ROWS, Prepared, prepare, read_prepared
 from blemish.fitting.stream_sample import EvenSample
 from blemish.training.loop import EpochRecord, Training
-from blemish.training.shards import ShardedRows
+from blemish.training.rows import ShardedRows
 
 MAX_JUDGED = 10_000
 """How many ordinary rows, and labelled rows of each other group, the scorer learns from at most."""

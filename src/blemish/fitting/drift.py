@@ -10,7 +10,7 @@ from blemish.calibration.drift import Drift, code_columns, compare
 from blemish.calibration.held_out import MIN_ORDINARY
 from blemish.core.errors import DataError
 from blemish.fitting.fitted import Fitted
-from blemish.training.sparse import TensorRows
+from blemish.training.rows import TensorRows
 
 MAX_COMPARED = 1000  # new rows
 

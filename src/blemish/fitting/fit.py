@@ -20,10 +20,8 @@ from blemish.fitting.fitted import Fitted, learn_groups
 from blemish.fitting.model import Model, new_model
 from blemish.training import AUGMENTATIONS, SYNTHETIC
 from blemish.training.batches import Plan, TrainingData
-from blemish.training.loop import EpochRecord, Training, stops_early
-from blemish.training.objective import Objective
-from blemish.training.shards import ShardedRows
-from blemish.training.sparse import TensorRows
+from blemish.training.loop import EpochRecord, Objective, Training, stops_early
+from blemish.training.rows import ShardedRows, TensorRows
 
 REFIT_FRACTION = 0.25  # of the epochs of a first fit: the weights are near their goal, the labels are what is new
 VALIDATION_FRACTION = 0.1  # of the rows to learn from, with early stopping

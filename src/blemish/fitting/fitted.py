@@ -31,7 +31,7 @@ from blemish.fitting.model import Model, build
 from blemish.scoring.evidence import Evidence, under
 from blemish.scoring.mixture import PRIOR
 from blemish.scoring.scorer import Scorer, Scores
-from blemish.training.sparse import TensorRows
+from blemish.training.rows import TensorRows
 
 MAX_NORMALS = 256  # normals whose codes are kept for explanations and samples
 MAX_REFITTED = 200  # held-out rows that the scorer is refitted on: where there are more, it does not need them

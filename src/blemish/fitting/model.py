@@ -21,7 +21,7 @@ from blemish.losses.loss import Loss, ReconstructionLoss
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality
 from blemish.scoring.evidence import Evidence
-from blemish.training.sparse import SparseRows, TensorRows
+from blemish.training.rows import SparseRows, TensorRows
 
 # Evidence takes 1,000 bytes per row of a table and far more per picture: this bounds the memory that scoring takes.
 JUDGED_ROWS = 16_384

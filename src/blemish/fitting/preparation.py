@@ -22,7 +22,7 @@ from blemish.data.streams import Stream, placed
 from blemish.fitting.choices import choose_modality, seed_of
 from blemish.fitting.stream_sample import RandomSample
 from blemish.modalities.modality import FittedModality
-from blemish.training.shards import ShardedRows
+from blemish.training.rows import ShardedRows
 
 SAMPLED_ROWS, SAMPLED_IMAGES = 100_000, 2000
 """What the scaling is learnt from; all rows where there are no more. A quantile of 100,000 rows is off by 0.5 % of the

@@ -15,7 +15,7 @@ from blemish.data.read import to_dataset
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Arrays
 from blemish.scoring.evidence import Evidence
-from blemish.training.sparse import TensorRows
+from blemish.training.rows import TensorRows
 
 
 class ReadsSamples(ABC):

@@ -11,10 +11,9 @@ from torch import Tensor
 from blemish.core.errors import DataError
 from blemish.core.labels import OTHER, is_defect, is_ordinary, is_other
 from blemish.core.output import Batch, Block
-from blemish.training.schedules import OneCycle, Schedule
-from blemish.training.shards import ShardedRows
-from blemish.training.sparse import SparseRows
-from blemish.training.synthetic import Synthetic
+from blemish.training.augmentation import Synthetic
+from blemish.training.optimizer import OneCycle, Schedule
+from blemish.training.rows import ShardedRows, SparseRows
 
 GATHERED_ROWS = 32_768  # per gather: larger ones are no faster, and would be a second copy of the data
 

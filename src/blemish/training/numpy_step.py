@@ -18,8 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from blemish.autoencoder.autoencoder import Autoencoder
-from blemish.autoencoder.bottlenecks import Plain
+from blemish.autoencoder.autoencoder import Autoencoder, Plain
 from blemish.autoencoder.layers import CategoryEmbedding, Unfold
 from blemish.core.output import Batch, Block
 from blemish.losses.loss import Loss
