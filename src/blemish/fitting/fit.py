@@ -1,7 +1,7 @@
 """One fit: begin, train, end."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from blemish.core.labels import counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
 from blemish.data.dataset import Dataset
-from blemish.fitting.choices import batch_size_for, choose_modality, epochs_for, plain
+from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
 from blemish.fitting.fitted import Fitted, learn_groups
 from blemish.fitting.model import Model, new_model
 from blemish.training import AUGMENTATIONS, SYNTHETIC
@@ -62,7 +62,7 @@ class Fit:
     @classmethod
     def begin(
         cls,
-        arguments: Mapping[str, Any],
+        arguments: Arguments,
         rows: Dataset,
         group: Int[np.ndarray, " row"],
         seed: int,
@@ -71,7 +71,7 @@ class Fit:
         """Choose the parts, learn the scaling, build the network, and hold some rows out.
 
         Args:
-            arguments: `DefectDetector`'s, by name.
+            arguments: For the parts and the training.
             rows: The training data.
             group: Their groups.
             seed: Of the weights and of all that is drawn; PyTorch's global generator is as before afterwards.
@@ -96,7 +96,7 @@ class Fit:
     @classmethod
     def of(
         cls,
-        arguments: Mapping[str, Any],
+        arguments: Arguments,
         model: Model,
         x: TensorRows | ShardedRows,
         group: Int[np.ndarray, " row"],
@@ -108,15 +108,7 @@ class Fit:
     ) -> "Fit":
         """`begin` from where there are a model and tensors; the rows are named by their numbers.
 
-        Args:
-            arguments: `DefectDetector`'s, by name.
-            model: A new one, or a trained one for a warm start.
-            x: All samples, shape (row, *sample).
-            group: Their groups.
-            held_out: Rows for calibration.
-            rng: Source of all randomness.
-            seed: Of `rng` and the weights.
-            warm_start: Train for a quarter of the epochs only.
+        The arguments are the attributes of the class; `warm_start` trains for a quarter of the epochs only.
         """
         choices = model.choices
         modality = choices.modality.factory
@@ -190,11 +182,7 @@ class Fit:
         return learn_groups(self.model, self.x, self.group, self.held_out, names, seed, out_of_fold=out_of_fold)
 
     def provenance(self, n_epochs: int) -> dict[str, Any]:
-        """Where the fitted model comes from, as JSON values.
-
-        Args:
-            n_epochs: Epochs that were trained.
-        """
+        """Where the fitted model comes from, after this many epochs, as JSON values."""
         return {
             "rows": counts(self.group),
             "held_out": len(self.held_out),

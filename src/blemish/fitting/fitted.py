@@ -11,6 +11,8 @@ from jaxtyping import Float, Int
 
 from blemish.calibration.calibration import Calibration, KnownSamples, LabelStatistics, Reference
 from blemish.calibration.conflicts import conflicts
+from blemish.calibration.drift import Drift, code_columns, compare
+from blemish.calibration.held_out import MIN_ORDINARY
 from blemish.calibration.label_report import LabelReport, label_report
 from blemish.calibration.learning_curve import CurveRows, learning_curve, sample_of
 from blemish.calibration.prior import reweighted
@@ -36,6 +38,7 @@ from blemish.training.rows import TensorRows
 MAX_NORMALS = 256  # normals whose codes are kept for explanations and samples
 MAX_REFITTED = 200  # held-out rows that the scorer is refitted on: where there are more, it does not need them
 MAX_REFERENCE = 500  # held-out rows kept to compare new data with
+MAX_COMPARED = 1000  # new rows that are compared with them
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Fitted:
         return replace(self, scorer_state=self.out_of_fold_state) if self.out_of_fold_state else self
 
     def probabilities(self, evidence: Evidence, prior: Mapping[str, float] = PRIOR) -> Float[np.ndarray, "row 3"]:
-        """Of normal, other and defect; see `scores`."""
+        """Probabilities of normal, other and defect; see `scores`."""
         return self.scores(evidence, prior).probabilities
 
     def scores(self, evidence: Evidence, prior: Mapping[str, float] = PRIOR) -> Scores:
@@ -192,6 +195,28 @@ class Fitted:
         names = [*self.defects.names[: self.n_defects], *self.negative_names]
         return label_report(self.calibration, self.labels, names, prior, whole_number("budget", budget))
 
+    def drift(self, x: TensorRows) -> Drift:
+        """Compare new rows with the held-out ones: outlier score, code and, of tables, every column.
+
+        A detector on a moving line fails silently: nothing else would show it.
+
+        Args:
+            x: New rows, shape (row, *sample); an even sample of them is compared.
+
+        Raises:
+            DataError: If too few rows were fitted to hold some out.
+        """
+        if not len(self.held_out):
+            raise DataError(f"drift needs held-out rows; fit on at least {MIN_ORDINARY} unlabelled rows")
+        x = x[torch.arange(0, len(x), max(1, -(-len(x) // MAX_COMPARED)))]
+        evidence, reference = self.model.evidence(x), self.reference
+        seen = {"outlier score": self.out_of_fold.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
+        expected = {"outlier score": self.calibration.outlier.tolist(), **code_columns(reference.z)}
+        if reference.x is not None:
+            seen |= self.model.columns(x.to_dense().cpu().numpy())
+            expected |= self.model.columns(reference.x)
+        return compare(expected, seen, len(reference.z), len(x))
+
     def promise(self, target: str, value: float | int) -> Promise:
         """The cut on the decision score that reaches a target, and what it promises; see `blemish.calibration.promise`.
 
@@ -208,12 +233,11 @@ class Fitted:
             threshold = for_recall(calibration.out_of_fold, value)
         elif target == "precision":
             threshold = for_precision(calibration.out_of_fold, calibration.labelled_negatives, value)
-        elif target == "false_positive_rate":
-            threshold = for_false_positive_rate(calibration.ordinary, value)
-        elif target == "contamination":
-            threshold = for_contamination(calibration.ordinary, value)
-        else:
+        elif target == "budget":
             threshold = for_budget(calibration.ordinary, whole_number("budget", value))
+        else:
+            cut = for_false_positive_rate if target == "false_positive_rate" else for_contamination
+            threshold = cut(calibration.ordinary, value)
         return promise(target, float(value), threshold, calibration, held_out=len(self.held_out) > 0)
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """A fitted network with the modality that feeds it: raw samples in, codes and errors out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -16,11 +16,11 @@ from blemish.core.errors import ArtifactError, ConfigError, DataError
 from blemish.core.output import Output
 from blemish.core.parts import Part
 from blemish.core.threads import fitting_threads, has_convolutions, in_order
-from blemish.fitting.choices import Choices, choose_parts, whole_number
+from blemish.fitting.choices import Arguments, Choices, choose_parts, whole_number
 from blemish.losses.loss import Loss, ReconstructionLoss
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality
-from blemish.scoring.evidence import Evidence
+from blemish.scoring.evidence import Evidence, under
 from blemish.training.rows import SparseRows, TensorRows
 
 # Evidence takes 1,000 bytes per row of a table and far more per picture: this bounds the memory that scoring takes.
@@ -143,6 +143,11 @@ class Model:
             x_hat = self.network.decode(torch.as_tensor(z, dtype=torch.float32, device=self.device))
             return self.reconstruction.activate(x_hat, self.modality.blocks)
 
+    def columns(self, x: Float[np.ndarray, "row feature"]) -> dict[str, list[Any]]:
+        """The values of every column of a table, as a person reads them."""
+        modality: Any = self.modality
+        return dict(zip(modality.elements, map(list, zip(*modality.describe(x), strict=True)), strict=True))
+
     def arrays(self) -> dict[str, np.ndarray]:
         """The network's weights by name."""
         return {f"network.{name}": weight.cpu().numpy() for name, weight in self.network.state_dict().items()}
@@ -153,11 +158,7 @@ class Model:
         Raises:
             ArtifactError: If they do not fit this network.
         """
-        weights = {
-            name.removeprefix("network."): torch.from_numpy(array.copy())
-            for name, array in arrays.items()
-            if name.startswith("network.")
-        }
+        weights = {name: torch.from_numpy(array.copy()) for name, array in under(arrays, "network.").items()}
         try:
             self.network.load_state_dict(weights, assign=True)
         except RuntimeError as error:
@@ -192,14 +193,10 @@ def filled(parts: Iterator[dict[str, Tensor]], n: int) -> dict[str, np.ndarray]:
     return found
 
 
-def new_model(arguments: Mapping[str, Any], part: Part, modality: FittedModality, seed: int) -> Model:
-    """The model that a detector's arguments ask for, with weights drawn from the seed.
+def new_model(arguments: Arguments, part: Part, modality: FittedModality, seed: int) -> Model:
+    """The model for a detector's arguments and a kind of data, with weights drawn from the seed.
 
-    Args:
-        arguments: `DefectDetector`'s, by name.
-        part: The kind of data.
-        modality: What was learnt of it.
-        seed: For the weights; PyTorch's global generator is as before afterwards.
+    PyTorch's global generator is as before afterwards.
 
     Raises:
         ConfigError: If parts are unknown or do not fit.
