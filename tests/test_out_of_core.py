@@ -184,7 +184,7 @@ from blemish.training import rows
 from blemish.core.run_config import RunConfig
 from blemish.out_of_core import iter_fit_stream
 from blemish.data.inputs import stream_to_fit
-streams.CHUNK_ROWS, rows.SHARD_BYTES, shards.BUFFER_SHARDS = 250, 4_000, 3
+streams.CHUNK_ROWS, rows.SHARD_BYTES, rows.BUFFER_SHARDS = 250, 4_000, 3
 run = RunConfig(data=sys.argv[1], labels="label", drop=["id"])
 det = DefectDetector(epochs=4, random_state=3, **{options})
 out = Path(sys.argv[2])

@@ -207,8 +207,8 @@ class DefectDetector(Verbs, BaseEstimator):
         rows. Labelled defects are not a random sample, so the fractions of the groups are assumed: `prior_`, see
         `set_prior`.
         """
-        rows, (chances,) = self._of_evidence(X, lambda evidence: (self.fitted_.probabilities(evidence, self.prior_),))
-        return rows.spread(chances, list(CLASSES))
+        rows, (_, _, probabilities) = self._of_evidence(X, self._together)
+        return rows.spread(probabilities, list(CLASSES))
 
     def assess(self, X: Any, *, views: bool = False) -> Scores:
         """All scores, probabilities and codes in one pass over the rows, as plain arrays.
@@ -224,12 +224,12 @@ class DefectDetector(Verbs, BaseEstimator):
             names.update(dict.fromkeys(features))
             return (*self._together(evidence), evidence.z, *features.values())
 
-        rows, (outlier, defect, chances, codes, *seen) = self._of_evidence(X, ask)
+        rows, (outlier, defect, probabilities, codes, *seen) = self._of_evidence(X, ask)
         spread = replace(rows, index=None).spread
         return Scores(
             outlier=spread(outlier, "outlier"),
             defect=spread(defect, "defect") if self.fitted_.n_defects else None,
-            probabilities=spread(chances, "probabilities"),
+            probabilities=spread(probabilities, "probabilities"),
             codes=spread(codes, "codes"),
             feature_sets={name: spread(view, name) for name, view in zip(names, seen, strict=True)},
         )
@@ -241,9 +241,9 @@ class DefectDetector(Verbs, BaseEstimator):
             'outlier_score', 'defect_score' (NaN without labelled defects), 'p_normal', 'p_other', 'p_defect' and
             'label', each of shape (row,).
         """
-        rows, (outlier, defect, chances) = self._of_evidence(X, self._together)
+        rows, (outlier, defect, probabilities) = self._of_evidence(X, self._together)
         found = {"outlier_score": outlier, "defect_score": defect}
-        found |= {f"p_{word}": column for word, column in zip(CLASSES, chances.T, strict=True)}
+        found |= {f"p_{word}": column for word, column in zip(CLASSES, probabilities.T, strict=True)}
         found["label"] = self._words(outlier, defect)
         return {name: replace(rows, index=None).spread(values, name) for name, values in found.items()}
 

@@ -9,7 +9,7 @@ from blemish.calibration.conformal import conformal_p_values
 from blemish.calibration.drift import LEVEL, compare
 from blemish.core.errors import ConfigError, DataError, LabelError, NoDefectsError
 from blemish.core.labels import to_groups
-from blemish.fitting.fitted import MAX_REFITTED
+from blemish.fitting.fit import MAX_REFITTED
 
 QUICK = {"name": "ensemble", "experts": {"plain": ["linear"], "error": ["value"]}}
 

@@ -32,16 +32,7 @@ Detector = TypeVar("Detector", bound="Verbs")  # not `Self`: the run-time type c
 class Verbs(ABC):
     """The verbs of a fitted detector; `DefectDetector` adds the constructor, the fit and the files.
 
-    Attributes:
-        modality: The constructor's argument.
-        fitted_: What a fit learnt.
-        threshold_: Cut on the score of `decision_function`.
-        outlier_threshold_: Cut on the outlier score.
-        promise_: What the former promises.
-        prior_: Assumed fractions of the groups.
-        folds_: Fits without a fold each, of `cross_fit`.
-        seed_: Of the fit.
-        training_: Provenance.
+    Its attributes are those of `DefectDetector`, and `outlier_threshold_`, the cut on the outlier score.
     """
 
     modality: Any

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isfinite
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -92,7 +92,7 @@ class Objective:
     def stages(self) -> list[Stage]:
         """The sum of terms that moves the whole network, then a stage for each term with a step of its own."""
         summed = [term for term in self.terms if not isinstance(term, SeparateStep)]
-        schedule = self.plan.schedule
+        schedule: Any = self.plan.schedule  # a dataclass, which its abstract base is not
         alone = [
             Stage([term], term.trains, replace(schedule, lr=term.lr_factor * schedule.lr))
             for term in self.terms
