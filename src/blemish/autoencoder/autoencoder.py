@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from blemish.autoencoder.layers import CategoryEmbedding
-from blemish.core.output import Backbone, Output
+from blemish.core.output import Backbone, Codes, Output, Samples
 
 MAX_LOGVAR = 10.0  # either way: e^10 is far beyond any useful variance, and its exponential cannot overflow
 
@@ -38,11 +38,11 @@ class Plain(nn.Module):
 
 
 def reparameterise(
-    mu: Float[Tensor, "batch latent"],
-    logvar: Float[Tensor, "batch latent"],
+    mu: Codes,
+    logvar: Codes,
     generator: torch.Generator,
     stdev: float = 1.0,
-) -> Float[Tensor, "batch latent"]:
+) -> Codes:
     r"""Draw a code so that gradients reach its moments.
 
     .. math:: z = \mu + s\, e^{\log\sigma^2 / 2}\, \varepsilon, \quad \varepsilon \sim N(0, 1)
@@ -158,9 +158,7 @@ class Autoencoder(nn.Module):
         # in a tuple, so that PyTorch does not count the module twice
         self._embeddings = tuple(m for m in self.encoder.children() if isinstance(m, CategoryEmbedding) and m.blocks)
 
-    def forward(
-        self, x: Float[Tensor, "batch *sample"], generator: torch.Generator | None = None, n_decoded: int | None = None
-    ) -> Output:
+    def forward(self, x: Samples, generator: torch.Generator | None = None, n_decoded: int | None = None) -> Output:
         """Reconstruct.
 
         Args:
@@ -182,10 +180,10 @@ class Autoencoder(nn.Module):
         """The learnt vectors of each categorical column, (category, width); None without such columns."""
         return tuple(self._embeddings[0].weights) if self._embeddings else None
 
-    def encode(self, x: Float[Tensor, "batch *sample"]) -> Float[Tensor, "batch latent"]:
+    def encode(self, x: Samples) -> Codes:
         """Code of each sample without noise, shape (batch, latent)."""
         return self.bottleneck(self.encoder(x))["z"]
 
-    def decode(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch *sample"]:
+    def decode(self, z: Codes) -> Samples:
         """What the decoder makes of codes, shape (batch, *sample)."""
         return self.decoder(z)

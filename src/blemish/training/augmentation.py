@@ -20,14 +20,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from blemish.core.errors import ConfigError
-from blemish.core.output import Block
+from blemish.core.output import Blocks, PerRow, Samples
 
 
 def column_mask(
-    x: Float[Tensor, "batch *sample"],
+    x: Samples,
     fraction: float | Float[Tensor, "batch 1"],
     generator: torch.Generator,
-    blocks: tuple[Block, ...] = (),
+    blocks: Blocks = (),
 ) -> Bool[Tensor, "batch *sample"]:
     """True for a random fraction of each row's columns; the features of one column go together.
 
@@ -63,9 +63,7 @@ class Gaussian:
         if not 0 <= self.stdev < float("inf"):
             raise ConfigError(f"stdev={self.stdev!r} must be a number of at least 0")
 
-    def __call__(
-        self, x: Float[Tensor, "batch *sample"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *sample"]:
+    def __call__(self, x: Samples, generator: torch.Generator, blocks: Blocks = ()) -> Samples:
         """Noisy copy of x, same shape."""
         noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype) * self.stdev
         for b in blocks:
@@ -90,14 +88,10 @@ class ColumnNoise(ABC):
             raise ConfigError(f"share={self.share!r} must lie between 0 and 1")
 
     @abstractmethod
-    def replacements(
-        self, x: Float[Tensor, "batch *sample"], generator: torch.Generator
-    ) -> Float[Tensor, "batch *sample"]:
+    def replacements(self, x: Samples, generator: torch.Generator) -> Samples:
         """What stands where something is replaced."""
 
-    def __call__(
-        self, x: Float[Tensor, "batch *sample"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *sample"]:
+    def __call__(self, x: Samples, generator: torch.Generator, blocks: Blocks = ()) -> Samples:
         """Noisy copy of x, same shape."""
         replacements = self.replacements(x, generator)
         return torch.where(column_mask(x, self.share, generator, blocks), replacements, x)
@@ -111,9 +105,7 @@ class Mask(ColumnNoise):
         Vincent et al., 2010, section 3.2 (masking noise).
     """
 
-    def replacements(
-        self, x: Float[Tensor, "batch *sample"], generator: torch.Generator
-    ) -> Float[Tensor, "batch *sample"]:
+    def replacements(self, x: Samples, generator: torch.Generator) -> Samples:
         """Zeros."""
         return torch.zeros_like(x)
 
@@ -128,15 +120,13 @@ class Swap(ColumnNoise):
 
     share: float = 0.15
 
-    def replacements(
-        self, x: Float[Tensor, "batch *sample"], generator: torch.Generator
-    ) -> Float[Tensor, "batch *sample"]:
+    def replacements(self, x: Samples, generator: torch.Generator) -> Samples:
         """Another row for each."""
         return x[torch.randperm(x.shape[0], generator=generator, device=x.device)]
 
 
 def hide_boxes(
-    x: Float[Tensor, "batch *leading height width"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+    x: Float[Tensor, "batch *leading height width"], generator: torch.Generator, blocks: Blocks = ()
 ) -> Float[Tensor, "batch *leading height width"]:
     """Change the light, add noise, and hide two boxes, all the same in every frame and channel.
 
@@ -175,7 +165,7 @@ def _inside(side: int, fraction: Tensor, centre: Tensor) -> Tensor:
 
 
 def hide_columns(
-    x: Float[Tensor, "batch *feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+    x: Float[Tensor, "batch *feature"], generator: torch.Generator, blocks: Blocks = ()
 ) -> Float[Tensor, "batch *feature"]:
     """Take a tenth of each row's columns from another row; without a table, of each sample's elements."""
     partner = torch.randperm(x.shape[0], generator=generator, device=generator.device).to(x.device)
@@ -185,13 +175,11 @@ def hide_columns(
 class Synthetic(NamedTuple):
     """Outliers made of normals: samples (batch, *sample), and their pace as in `Batch`."""
 
-    x: Float[Tensor, "batch *sample"]
-    pace: Float[Tensor, " batch"] | None = None
+    x: Samples
+    pace: PerRow | None = None
 
 
-def swap_columns(
-    x: Float[Tensor, "batch *feature"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
-) -> Synthetic:
+def swap_columns(x: Float[Tensor, "batch *feature"], generator: torch.Generator, blocks: Blocks = ()) -> Synthetic:
     """Give each row a random fraction (10 to 60 %) of another row's columns: usual values in an unusual combination.
 
     Without a table, the elements of a sample are its columns; the generator is on the CPU.
@@ -202,7 +190,7 @@ def swap_columns(
 
 
 def cut_paste(
-    x: Float[Tensor, "batch channel height width"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+    x: Float[Tensor, "batch channel height width"], generator: torch.Generator, blocks: Blocks = ()
 ) -> Synthetic:
     """Paste a random patch (2 to 30 % of the area) of another image somewhere else; the generator is on the CPU.
 
@@ -225,7 +213,7 @@ def cut_paste(
 
 
 def time_warp(
-    x: Float[Tensor, "batch frame channel height width"], generator: torch.Generator, blocks: tuple[Block, ...] = ()
+    x: Float[Tensor, "batch frame channel height width"], generator: torch.Generator, blocks: Blocks = ()
 ) -> Synthetic:
     """Replay each clip along a random path through its own time, forwards or back, blending neighbouring frames.
 

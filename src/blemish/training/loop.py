@@ -8,13 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from blemish.autoencoder.autoencoder import Autoencoder
 from blemish.core.errors import ConfigError, TrainingError
 from blemish.core.labels import is_defect, is_ordinary
-from blemish.core.output import Batch, Output
+from blemish.core.output import Batch, Output, Samples, Scalar
 from blemish.core.threads import fitting_threads, numpy_on_one_thread
 from blemish.losses.loss import Loss, SeparateStep
 from blemish.training.batches import Batches, Plan, TrainingData
@@ -100,13 +98,13 @@ class Objective:
         ]
         return [Stage(summed, ("encoder", "decoder", "bottleneck"), schedule), *alone]
 
-    def seen(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "batch *sample"]:
+    def seen(self, batch: Batch, generator: torch.Generator) -> Samples:
         """The rows as the network sees them: with noise, or augmented."""
         return batch.x if self._noise is None else self._noise(batch.x, generator, batch.blocks)
 
     def losses(
-        self, stage: Stage, batch: Batch, seen: Float[Tensor, "batch *sample"], generator: torch.Generator
-    ) -> tuple[Float[Tensor, ""], list[Float[Tensor, ""]]]:
+        self, stage: Stage, batch: Batch, seen: Samples, generator: torch.Generator
+    ) -> tuple[Scalar, list[Scalar]]:
         """The weighted sum of a stage's terms, and every term before its weight."""
         n = int(is_ordinary(batch.group).sum()) if batch.n_ordinary is None else batch.n_ordinary  # these come first
         out: Output = self.model(seen, generator, n if stage.decodes else 0)
@@ -242,7 +240,7 @@ class Training:
         finally:
             self.weights.release()
 
-    def step(self, batch: Batch) -> list[Float[Tensor, ""]] | list[float]:
+    def step(self, batch: Batch) -> list[Scalar] | list[float]:
         """One step of every stage on a batch; every term before its weight."""
         seen, found = self.objective.seen(batch, self.noise), []
         if self._numpy_step is not None:  # decisions.md 51

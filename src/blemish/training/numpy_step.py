@@ -20,7 +20,7 @@ from torch import nn
 
 from blemish.autoencoder.autoencoder import Autoencoder, Plain
 from blemish.autoencoder.layers import CategoryEmbedding, Unfold
-from blemish.core.output import Batch, Block
+from blemish.core.output import Batch, Blocks
 from blemish.losses.loss import Loss
 from blemish.losses.reconstruction.huber import Huber
 from blemish.losses.reconstruction.mse import Mse
@@ -101,14 +101,14 @@ def typed_gradient(
     return error + float((np.logaddexp(0, logits) - logits * truth).sum()) / into.size
 
 
-def _typed(blocks: tuple[Block, ...]) -> MeanError | None:
+def _typed(blocks: Blocks) -> MeanError | None:
     if any(block.kind == "categorical" for block in blocks):
         return None
     binary = [block.start for block in blocks if block.kind == "binary"]
     return partial(typed_gradient, binary=binary) if binary else huber_gradient
 
 
-GRADIENTS: dict[type[Loss], Callable[[Any, tuple[Block, ...]], MeanError | None]] = {
+GRADIENTS: dict[type[Loss], Callable[[Any, Blocks], MeanError | None]] = {
     Mse: lambda _term, _blocks: squared_gradient,
     Huber: lambda term, _blocks: partial(huber_gradient, delta=term.delta),
     Typed: lambda _term, blocks: _typed(blocks),
@@ -192,7 +192,7 @@ class NumpyStep:
         return error
 
 
-def numpy_step(network: Autoencoder, terms: Sequence[Loss], blocks: tuple[Block, ...]) -> NumpyStep | None:
+def numpy_step(network: Autoencoder, terms: Sequence[Loss], blocks: Blocks) -> NumpyStep | None:
     """The NumPy step of a network and an objective, or None: leave them to PyTorch.
 
     Args:

@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from blemish.core.output import Groups, Samples
+
 
 class SparseRows:
     """A stand-in for a tensor (row, feature) from which training and scoring take whole rows.
@@ -129,7 +131,7 @@ class ShardedRows:
 
     def shuffled(
         self, wanted: Bool[np.ndarray, " row"], sizes: Sequence[int], generator: torch.Generator
-    ) -> Iterator[tuple[Float[Tensor, "batch *sample"], Int[Tensor, " batch"]]]:
+    ) -> Iterator[tuple[Samples, Groups]]:
         """The wanted rows once, in random order, in batches of the given sizes, with their numbers.
 
         Args:

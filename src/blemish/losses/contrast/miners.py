@@ -86,12 +86,7 @@ def _only(chosen: Tensor, near: Tensor) -> Tensor:
     return torch.zeros_like(near).scatter_(1, chosen.unsqueeze(1), 1.0)
 
 
-MINERS = {
-    "uniform": uniform,
-    "hard": hard,
-    "semi_hard": semi_hard,
-    "distance_weighted": distance_weighted,
-}
+MINERS = {"uniform": uniform, "hard": hard, "semi_hard": semi_hard, "distance_weighted": distance_weighted}
 
 
 def mine(
