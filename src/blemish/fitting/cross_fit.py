@@ -81,7 +81,7 @@ def p_values_of(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarra
         )
 
     def scores(one: Fitted) -> Float[np.ndarray, " row"]:
-        return one.model.asked(X, lambda evidence: (one.out_of_fold.decision_score(evidence),))[0]
+        return one.model.of_evidence(X, lambda evidence: (one.out_of_fold.decision_score(evidence),))[0]
 
     if folds:
         ordinary = [fold.calibration.ordinary for fold in folds]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ from blemish.training.rows import SparseRows, TensorRows
 JUDGED_ROWS = 16_384
 SCORING_ROWS = 1024  # at a time: fits the cache, see docs/log.md
 
-Answer = TypeVar("Answer")
 Arrays = tuple[np.ndarray, ...]
 
 
@@ -94,29 +93,29 @@ class Model:
             return self.modality.features(chunk)
         return cache.features(self.modality, self.modality.features, chunk)
 
-    def judged(self, rows: TensorRows | np.ndarray, ask: Callable[[Evidence], Answer]) -> list[Answer]:
-        """What `ask` makes of the evidence of some rows at a time, in order; by as many threads as PyTorch may use.
+    def of_evidence(self, raw: Any, work: Callable[[Evidence], Arrays]) -> Arrays:
+        """Arrays (row, …) made of the evidence of raw samples, some rows at a time.
+
+        By as many threads as PyTorch may use.
 
         Args:
-            rows: Tensors, or raw samples that the modality may prepare in parts.
-            ask: Depends on each row alone.
+            raw: Samples; the modality may prepare them in parts, so that no tensor of all is ever made.
+            work: Depends on each row alone.
         """
-
-        def judge(start: int) -> Answer:
-            stop = min(start + JUDGED_ROWS, len(rows))
-            if isinstance(rows, np.ndarray):
-                return ask(self.evidence(self.to_tensor(rows[start:stop])))
-            return ask(self.evidence(rows[start:stop] if isinstance(rows, Tensor) else rows[torch.arange(start, stop)]))
-
-        starts = range(0, len(rows), JUDGED_ROWS)
-        alone = self.device.type != "cpu" or has_convolutions(self.network)
-        return list(in_order(judge, starts, 1 if alone else torch.get_num_threads()))
-
-    def asked(self, raw: Any, ask: Callable[[Evidence], Arrays]) -> Arrays:
-        """Arrays (row, …) that `ask` makes of the evidence of raw samples, all together; see `judged`."""
         in_parts = self.modality.in_parts(raw)
+        rows = raw if in_parts else self.to_tensor(raw)
+
+        def of_some(start: int) -> Arrays:
+            stop = min(start + JUDGED_ROWS, len(rows))
+            if in_parts:
+                return work(self.evidence(self.to_tensor(rows[start:stop])))
+            some = rows[start:stop] if isinstance(rows, Tensor) else rows[torch.arange(start, stop)]
+            return work(self.evidence(some))
+
+        alone = self.device.type != "cpu" or has_convolutions(self.network)
+        starts = range(0, len(rows), JUDGED_ROWS)
         try:
-            found = self.judged(raw if in_parts else self.to_tensor(raw), ask)
+            found = list(in_order(of_some, starts, 1 if alone else torch.get_num_threads()))
         except DataError:
             if in_parts:
                 self.to_tensor(raw)  # names the row by its place among all

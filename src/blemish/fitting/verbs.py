@@ -78,7 +78,7 @@ class Verbs(ABC):
 
     def _of_evidence(self, X: Any, work: Callable[[Evidence], Arrays]) -> tuple[Dataset, Arrays]:
         rows = self._rows(X)
-        return rows, self.fitted_.model.asked(rows.X, work)
+        return rows, self.fitted_.model.of_evidence(rows.X, work)
 
     def _check_defects(self, what: str) -> None:
         check_is_fitted(self, "threshold_")

@@ -10,10 +10,15 @@ from torch.autograd.function import once_differentiable
 from blemish.core.labels import is_ordinary
 from blemish.core.output import Codes, Groups, Scalar
 
+First = Float[Tensor, "first latent"]
+Second = Float[Tensor, "second latent"]
+Pairs = Float[Tensor, "first second"]
+Mask = Bool[Tensor, " batch"]
+
 PAIRED_ROWS = 128  # whose distances from all later rows stay in the cache
 
 
-def centre_of(z: Codes, mask: Bool[Tensor, " batch"]) -> Float[Tensor, " latent"]:
+def centre_of(z: Codes, mask: Mask) -> Float[Tensor, " latent"]:
     """Mean code of the masked rows, without gradient; the origin where the mask is empty.
 
     Distances are taken from here: closed forms of squared distances lose their digits far from the origin.
@@ -22,9 +27,7 @@ def centre_of(z: Codes, mask: Bool[Tensor, " batch"]) -> Float[Tensor, " latent"
     return (weight @ z.detach()) / weight.sum().clamp_min(1)
 
 
-def squared_distances(
-    a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]
-) -> Float[Tensor, "first second"]:
+def squared_distances(a: First, b: Second) -> Pairs:
     """Squared Euclidean distance of every pair, shape (first, second), >= 0.
 
     By differences, not by the Gram matrix: exact near zero. Use it where one side is small.
@@ -36,14 +39,12 @@ def squared_distances(
     return (a.unsqueeze(1) - b.unsqueeze(0)).square().sum(-1)
 
 
-def distances(a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]) -> Float[Tensor, "first second"]:
+def distances(a: First, b: Second) -> Pairs:
     """Euclidean distance of every pair, shape (first, second); its gradient at distance 0 is 0."""
     return squared_distances(a, b).clamp_min(1e-12).sqrt()
 
 
-def distances_to_many(
-    a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]
-) -> Float[Tensor, "first second"]:
+def distances_to_many(a: First, b: Second) -> Pairs:
     r"""`distances` by one matrix product, for when one side has many rows; shape (first, second).
 
     .. math:: \lVert a_i - b_j \rVert^2 = \lVert a_i \rVert^2 + \lVert b_j \rVert^2 - 2 a_i \cdot b_j
@@ -129,12 +130,12 @@ class _DistanceSum(torch.autograd.Function):
         return gradient * of_sum
 
 
-def rows_where(z: Codes, mask: Bool[Tensor, " batch"]) -> Float[Tensor, "some latent"]:
+def rows_where(z: Codes, mask: Mask) -> Float[Tensor, "some latent"]:
     """The masked rows; as `z[mask]`, whose gradient takes ten times as long."""
     return z.index_select(0, mask.nonzero().squeeze(1))
 
 
-def columns_where(pairs: Float[Tensor, "defect batch"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, "defect some"]:
+def columns_where(pairs: Float[Tensor, "defect batch"], mask: Mask) -> Float[Tensor, "defect some"]:
     """The masked columns. To choose among pairs moves less memory than to choose among codes and pair those."""
     return pairs.index_select(1, mask.nonzero().squeeze(1))
 
@@ -162,7 +163,7 @@ def directions(z: Codes, group: Groups) -> Codes:
     return f / (f.square().sum(1, keepdim=True) + 1e-12).sqrt()
 
 
-def within_sum(z: Codes, mask: Bool[Tensor, " batch"]) -> Scalar:
+def within_sum(z: Codes, mask: Mask) -> Scalar:
     r"""Sum of squared distances over all unordered pairs of masked rows, in time linear in their number.
 
     .. math:: \sum_{i<j} \lVert z_i - z_j \rVert^2 = n \sum_i \lVert u_i \rVert^2 - \lVert \sum_i u_i \rVert^2
@@ -174,9 +175,7 @@ def within_sum(z: Codes, mask: Bool[Tensor, " batch"]) -> Scalar:
     return weight.sum() * centred.square().sum() - centred.sum(0).square().sum()
 
 
-def mean_squared_distance_to(
-    z: Codes, mask: Bool[Tensor, " batch"], points: Float[Tensor, "points latent"]
-) -> Float[Tensor, " points"]:
+def mean_squared_distance_to(z: Codes, mask: Mask, points: Float[Tensor, "points latent"]) -> Float[Tensor, " points"]:
     r"""Mean squared distance of each point from the masked rows, linear in both numbers; shape (points,).
 
     .. math:: s_d = \lVert v_d - \bar u \rVert^2 + \frac1n \sum_i \lVert u_i - \bar u \rVert^2

@@ -10,10 +10,11 @@ from torch import Tensor
 from blemish.core.output import Batch, Output, PerRow, Scalar
 from blemish.losses.loss import Loss, SeparateStep, ordinary_mean
 
+Basis = Float[Tensor, "latent hidden"]
+Hidden = Float[Tensor, "batch hidden"]
 
-def subspace_distance(
-    h: Float[Tensor, "batch hidden"], basis: Float[Tensor, "latent hidden"], q: float = 1.0
-) -> PerRow:
+
+def subspace_distance(h: Hidden, basis: Basis, q: float = 1.0) -> PerRow:
     r"""Distance of each hidden vector from the subspace, to the power q, shape (batch,), >= 0.
 
     .. math:: d_i = \lVert h_i - A^\top A h_i \rVert_2^q
@@ -28,7 +29,7 @@ def subspace_distance(
     return (h - h @ basis.T @ basis).square().sum(1).clamp_min(1e-12) ** (q / 2)
 
 
-def orthogonality_error(basis: Float[Tensor, "latent hidden"]) -> Scalar:
+def orthogonality_error(basis: Basis) -> Scalar:
     r"""How far the rows of the basis are from orthonormal, >= 0.
 
     .. math:: \lVert A A^\top - I \rVert_F^2
