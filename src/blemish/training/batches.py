@@ -15,7 +15,7 @@ from blemish.training.augmentation import Synthetic
 from blemish.training.optimizer import OneCycle, Schedule
 from blemish.training.rows import ShardedRows, SparseRows
 
-GATHERED_ROWS = 32_768  # per gather: larger ones are no faster, and would be a second copy of the data
+GATHERED_ROWS = 32_768  # per gather: larger ones are not faster, and would be a second copy of the data
 
 Noise = Callable[[Tensor, torch.Generator, Blocks], Tensor]
 Synthesis = Callable[[Tensor, torch.Generator, Blocks], Synthetic]
