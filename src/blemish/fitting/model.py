@@ -103,7 +103,7 @@ class Model:
             work: Depends on each row alone.
         """
         in_parts = self.modality.in_parts(raw)
-        rows = raw if in_parts else self.to_tensor(raw)
+        rows: Any = raw if in_parts else self.to_tensor(raw)
 
         def of_some(start: int) -> Arrays:
             stop = min(start + JUDGED_ROWS, len(rows))
