@@ -14,8 +14,8 @@ class Parts(UserDict[str, Any]):
     """The parts of one kind by name, each imported when it is first asked for.
 
     It holds each part, or where it is: 'package.module:name'. PyTorch takes seconds to import: the names alone (for
-    `--help`, for a misspelt option) must not cost that. Adding a part is one line; a test or a notebook may also add the
-    class itself.
+    `--help`, for a misspelt option) must not cost that. Adding a part is one line; a test may also add the class
+    itself.
 
     Example:
         >>> parts = Parts({"mse": "blemish.losses.reconstruction.mse:Mse"})
