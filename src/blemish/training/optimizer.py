@@ -77,7 +77,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up to a peak and down again over the whole run; see `one_cycle_rates`.
+    """Up to a peak and down again over the whole run.
 
     Attributes:
         warm_up: Fraction of the steps that go up, in (0, 1).
