@@ -167,7 +167,10 @@ def _inside(side: int, fraction: Tensor, centre: Tensor) -> Tensor:
 def hide_columns(
     x: Float[Tensor, "batch *feature"], generator: torch.Generator, blocks: Blocks = ()
 ) -> Float[Tensor, "batch *feature"]:
-    """Take a tenth of each row's columns from another row; without a table, of each sample's elements."""
+    """Take a tenth of each row's columns from another row.
+
+    Without a table, the elements of a sample are its columns.
+    """
     partner = torch.randperm(x.shape[0], generator=generator, device=generator.device).to(x.device)
     return torch.where(column_mask(x, 0.1, generator, blocks), x[partner], x)
 
@@ -192,7 +195,9 @@ def swap_columns(x: Float[Tensor, "batch *feature"], generator: torch.Generator,
 def cut_paste(
     x: Float[Tensor, "batch channel height width"], generator: torch.Generator, blocks: Blocks = ()
 ) -> Synthetic:
-    """Paste a random patch (2 to 30 % of the area) of another image somewhere else; the generator is on the CPU.
+    """Paste a random patch (2 to 30 % of the area) of another image somewhere else.
+
+    The generator is on the CPU.
 
     Reference:
         Li et al., "CutPaste", CVPR 2021, arXiv:2104.04015. The patch comes from another image.
