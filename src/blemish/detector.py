@@ -24,9 +24,8 @@ from blemish.fitting.model import Arrays
 from blemish.fitting.transforms import Transforms
 from blemish.onnx.export import Parity, write_onnx
 from blemish.presets import of_preset
-from blemish.scoring.evidence import Evidence
 from blemish.scoring.mixture import PRIOR
-from blemish.scoring.scorer import Scores
+from blemish.scoring.scorer import Evidence, Scores
 from blemish.training.loop import EpochRecord
 
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05

@@ -4,7 +4,7 @@ import numpy as np
 
 from blemish.calibration.conflicts import conflicts
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.scoring.evidence import Evidence
+from blemish.scoring.scorer import Evidence
 
 
 def test_conflicts_equal_the_loops():

@@ -5,8 +5,8 @@ import pytest
 
 from blemish.calibration.learning_curve import learning_curve, sample_of, sizes_of
 from blemish.core.labels import DEFECT, UNLABELLED
-from blemish.scoring.evidence import Evidence
 from blemish.scoring.reconstruction import ReconstructionOnly
+from blemish.scoring.scorer import Evidence
 
 
 def test_the_curve_never_learns_from_what_it_looks_for():

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from blemish.core.labels import UNLABELLED, is_ordinary
-from blemish.scoring.evidence import Evidence
+from blemish.scoring.scorer import Evidence
 
 NEAR = 0.1
 """Near-duplicates are closer than this fraction of the median distance of an ordinary row to its nearest neighbour."""

@@ -8,8 +8,7 @@ from jaxtyping import Float, Int
 
 from blemish.calibration.conformal import conformal_p_values
 from blemish.core.labels import DEFECT, NORMAL, UNLABELLED, is_ordinary
-from blemish.scoring.evidence import Evidence
-from blemish.scoring.scorer import Scorer
+from blemish.scoring.scorer import Evidence, Scorer
 
 MAX_LEARNT, MAX_RANKED = 400, 1000
 """Ordinary rows that the curve is fitted on, and that it ranks the defects among: more cost time and change little."""

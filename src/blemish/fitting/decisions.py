@@ -18,7 +18,7 @@ from blemish.fitting.drift import MAX_COMPARED, drift_of
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Arrays
 from blemish.fitting.reading import ReadsSamples
-from blemish.scoring.evidence import Evidence
+from blemish.scoring.scorer import Evidence
 
 Detector = TypeVar("Detector", bound="Decisions")  # not `Self`: the run-time type checker of the tests cannot read it
 

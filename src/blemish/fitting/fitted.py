@@ -28,9 +28,8 @@ from blemish.core.errors import ArtifactError, DataError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, is_ordinary
 from blemish.fitting.choices import Choices, whole_number
 from blemish.fitting.model import Model, build
-from blemish.scoring.evidence import Evidence, under
 from blemish.scoring.mixture import PRIOR
-from blemish.scoring.scorer import Scorer, Scores
+from blemish.scoring.scorer import Evidence, Scorer, Scores, under
 from blemish.training.sparse import TensorRows
 
 MAX_NORMALS = 256  # normals whose codes are kept for explanations and samples

@@ -20,7 +20,7 @@ from blemish.fitting.choices import Choices, choose_parts, whole_number
 from blemish.losses.loss import Loss, ReconstructionLoss
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality
-from blemish.scoring.evidence import Evidence
+from blemish.scoring.scorer import Evidence
 from blemish.training.sparse import SparseRows, TensorRows
 
 # Evidence takes 1,000 bytes per row of a table and far more per picture: this bounds the memory that scoring takes.

@@ -14,7 +14,7 @@ from blemish.data.dataset import Dataset
 from blemish.data.read import to_dataset
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Arrays
-from blemish.scoring.evidence import Evidence
+from blemish.scoring.scorer import Evidence
 from blemish.training.sparse import TensorRows
 
 

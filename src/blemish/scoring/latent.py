@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from blemish.core.labels import DEFECT, is_ordinary
-from blemish.scoring.evidence import Evidence, EvidenceNodes, State, under
 from blemish.scoring.mixture import (
     BREADTH,
     PRIOR,
@@ -18,7 +17,16 @@ from blemish.scoring.mixture import (
     posterior,
     posterior_graph,
 )
-from blemish.scoring.scorer import ExportableScorer, ScoreNodes
+from blemish.scoring.scorer import (
+    Evidence,
+    EvidenceNodes,
+    ExportableScorer,
+    ScoreNodes,
+    Scores,
+    State,
+    Values,
+    under,
+)
 
 MIN_CONTRASTED = 8
 """Labelled defects without which the default objective for clips has no contrast."""
@@ -66,25 +74,19 @@ class Latent(ExportableScorer):
         others = [{**mixture, "defects": np.delete(mixture["defects"], i, axis=0)} for i in range(len(rows))]
         return np.concatenate([_log_odds(one, features[i : i + 1]) for i, one in enumerate(others)])
 
-    def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """Minus the log-probability of a normal row rather than another outlier, >= 0.
+    def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
+        """Outlier score, log-odds of the defect, and the posterior of the groups, by code and error; see `Scorer`.
 
-        A row that is reconstructed better than the median scores a little lower still, so that rows keep an order.
+        The outlier score is minus the log-probability of a normal row rather than another outlier, >= 0.
         """
         joint = _log_joint(state, evidence)
+        # A row that is reconstructed better than the median scores a little lower still, so that rows keep an order.
         below = np.minimum(_above(state, evidence.feature_set("error")[:, 0]), 0.0)
-        return np.logaddexp(0.0, joint[:, 1] - joint[:, 0] + below)
-
-    def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """Log-odds of the defect."""
-        return _log_odds(*_defect_mixture(state, evidence))
-
-    def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
-        """Posterior of the three groups, by code and error, under the assumed prior."""
-        return posterior(_log_joint(state, evidence))
+        outlier = np.logaddexp(0.0, joint[:, 1] - joint[:, 0] + below)
+        return Scores(outlier, _log_odds(*_defect_mixture(state, evidence)) if labelled else None, posterior(joint))
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
-        """All scores as part of an ONNX graph; see `ExportableScorer`."""
+        """See `ExportableScorer`."""
         score = None
         if labelled:
             joint = mixture_log_joint_graph(*_defect_mixture(state, evidence))
@@ -119,8 +121,8 @@ def _usual_errors(ordinary: Evidence) -> Float[np.ndarray, " 2"]:
     return np.array([np.median(errors), max(spread, 1e-6) if len(errors) > 1 else 1.0])
 
 
-def _above(state: State, log_error: Any) -> Any:
-    """How far log errors, an array or a node, lie above their usual median, in units of their usual spread."""
+def _above(state: State, log_error: Values) -> Values:
+    """How far log errors lie above their usual median, in units of their usual spread."""
     median, spread = state["errors"]
     return (log_error - median) / spread
 

@@ -9,7 +9,7 @@ from sklearn.covariance import ledoit_wolf
 
 from blemish.core.graph import Node
 from blemish.core.labels import DEFECT, OTHER, is_ordinary
-from blemish.scoring.evidence import State
+from blemish.scoring.scorer import State, Values
 
 PRIOR = {"normal": 0.90, "other": 0.07, "defect": 0.03}
 """Assumed fractions of the groups: labelled defects are not a random sample, so they cannot tell (decisions.md 33)."""
@@ -45,8 +45,8 @@ def fit_whitening(features: Float[np.ndarray, "row feature"]) -> State:
     return {"centre": centre, "whiten": vectors / np.sqrt(np.maximum(values, 1e-6)) / unit[:, None]}
 
 
-def whitened(state: State, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row feature"]:
-    """Features in units of the normals' spread."""
+def whitened(state: State, features: Values) -> Values:
+    """Features, shape (row, feature), in units of the normals' spread."""
     return (features - state["centre"]) @ state["whiten"]
 
 
@@ -135,12 +135,7 @@ def mixture_log_joint(state: State, features: Float[np.ndarray, "row feature"]) 
 
 def mixture_log_joint_graph(state: State, features: Node) -> list[Node]:
     """`mixture_log_joint` as part of an ONNX graph, in the parts of `log_joint_graph`."""
-    return log_joint_graph(whitened_graph(state, features), state["defects"], state["others"])
-
-
-def whitened_graph(state: State, features: Node) -> Node:
-    """`whitened` as part of an ONNX graph."""
-    return (features - state["centre"]) @ state["whiten"]
+    return log_joint_graph(whitened(state, features), state["defects"], state["others"])
 
 
 def log_joint_graph(

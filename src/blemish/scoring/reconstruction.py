@@ -7,9 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from blemish.core.labels import DEFECT
-from blemish.scoring.evidence import Evidence, EvidenceNodes, State
 from blemish.scoring.mixture import fit_mixture, mixture_log_joint, mixture_log_joint_graph, posterior, posterior_graph
-from blemish.scoring.scorer import ExportableScorer, ScoreNodes
+from blemish.scoring.scorer import Evidence, EvidenceNodes, ExportableScorer, ScoreNodes, Scores, State
 
 
 @dataclass(frozen=True)
@@ -32,19 +31,12 @@ class ReconstructionOnly(ExportableScorer):
         errors = evidence.error[group == DEFECT]
         return errors if len(errors) > 1 else np.empty(0)
 
-    def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """The reconstruction error."""
-        return evidence.error
-
-    def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """The reconstruction error."""
-        return evidence.error
-
-    def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
-        """Posterior of the three groups under the assumed prior."""
-        return posterior(mixture_log_joint(state, evidence.feature_set("error")))
+    def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
+        """The error twice, and the posterior of the three groups under the assumed prior."""
+        joint = mixture_log_joint(state, evidence.feature_set("error"))
+        return Scores(evidence.error, evidence.error if labelled else None, posterior(joint))
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
-        """All scores as part of an ONNX graph; see `ExportableScorer`."""
+        """See `ExportableScorer`."""
         joint = mixture_log_joint_graph(state, evidence.feature_set("error"))
         return ScoreNodes(evidence.error, evidence.error if labelled else None, posterior_graph(joint))

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from blemish.core.graph import Node
-from blemish.scoring.evidence import State
+from blemish.scoring.scorer import State
 
 TAIL, MIN_TAIL_ROWS, MAX_TAIL = 0.02, 10, 0.5
 """Fraction of the ordinary rows that the exponential tail is fitted to; its fewest rows; the largest such fraction.

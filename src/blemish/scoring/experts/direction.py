@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from blemish.core.graph import Node
-from blemish.scoring.evidence import State
 from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
+from blemish.scoring.scorer import State
 
 MAX_ROUNDS = 20  # concentration steps; a handful is usual
 

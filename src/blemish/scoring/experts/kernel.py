@@ -7,9 +7,8 @@ from jaxtyping import Float
 from sklearn.svm import SVC
 
 from blemish.core.graph import Node
-from blemish.scoring.evidence import State
-from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
-from blemish.scoring.experts.scaling import fit_scaling, scaled, scaled_graph
+from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers, fit_scaling, scaled, scaled_graph
+from blemish.scoring.scorer import State
 
 CHUNK = 2048  # rows at a time
 

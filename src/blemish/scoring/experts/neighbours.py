@@ -7,9 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from blemish.core.graph import Node
-from blemish.scoring.evidence import State
-from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
-from blemish.scoring.experts.scaling import fit_scaling, scaled, scaled_graph
+from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers, fit_scaling, scaled, scaled_graph
+from blemish.scoring.scorer import State
 
 CHUNK = 256  # rows at a time: their distances from 1,000 points stay in the cache
 CANCELLED = 1e-12  # a squared distance below this fraction of the squared lengths is nothing but rounding

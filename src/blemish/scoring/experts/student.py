@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.ensemble import ExtraTreesClassifier
 
-from blemish.scoring.evidence import State
 from blemish.scoring.experts.expert import Features, Flags, Numbers
 from blemish.scoring.experts.neighbours import Neighbours
 from blemish.scoring.experts.trees import TreeExpert, as_arrays
+from blemish.scoring.scorer import State
 
 MIN_SEEN = 10  # rows per tree, where there are as many
 

@@ -5,7 +5,7 @@ from sklearn.metrics import roc_auc_score
 
 import reference
 from blemish.scoring.experts import EXPERTS
-from blemish.scoring.experts.discriminant import discriminant
+from blemish.scoring.experts.linear import discriminant
 
 
 def test_the_discriminant_is_fishers_with_ledoit_and_wolfs_covariance():
