@@ -57,7 +57,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         classes_: 'normal', 'other', 'defect': the columns of `predict_proba`.
         threshold_: Cut on `decision_function`'s score, see `set_threshold`.
         prior_: Assumed fractions of the groups, see `set_prior`.
-        promise_: What that cut promises, see `blemish.calibration.promise.Promise`.
+        promise_: What that cut promises, see `blemish.calibration.thresholds.Promise`.
         fitted_: The model, its scorer and the calibration rows, see `blemish.fitting.fitted.Fitted`.
         folds_: The same for each fold of `cross_fit`; empty without it.
         history_: An `EpochRecord` per epoch.

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from blemish import DefectDetector, load
-from blemish.calibration.calibration import Calibration, LabelStatistics
+from blemish.calibration.calibration import Calibration
 from blemish.calibration.label_report import far_below, label_report
+from blemish.calibration.label_statistics import LabelStatistics
 from blemish.core.errors import ConfigError, DataError, NoDefectsError
 from blemish.scoring import SCORERS
 

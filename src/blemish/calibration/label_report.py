@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import binomtest
 
-from blemish.calibration.calibration import Calibration, LabelStatistics
+from blemish.calibration.calibration import Calibration
 from blemish.calibration.conformal import conformal_p_values
-from blemish.calibration.outlook import Outlook, outlook
+from blemish.calibration.label_statistics import LabelStatistics
+from blemish.calibration.thresholds import Outlook, outlook
 from blemish.core.errors import ConfigError
 from blemish.data.columns import frame_html, frame_of
 

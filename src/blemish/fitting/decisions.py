@@ -9,8 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 from blemish.calibration.conformal import discoveries
 from blemish.calibration.drift import Drift
 from blemish.calibration.label_report import LabelReport
-from blemish.calibration.prior import prior_of
-from blemish.calibration.promise import Promise
+from blemish.calibration.probabilities import prior_of
+from blemish.calibration.thresholds import Promise
 from blemish.core.errors import ConfigError, DataError
 from blemish.core.labels import CLASSES, counts
 from blemish.fitting.cross_fit import cross_fits, p_values_of

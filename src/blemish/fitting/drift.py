@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from blemish.calibration.calibration import MIN_ORDINARY
 from blemish.calibration.drift import Drift, code_columns, compare
-from blemish.calibration.held_out import MIN_ORDINARY
 from blemish.core.errors import DataError
 from blemish.fitting.fitted import Fitted
 from blemish.training.sparse import TensorRows

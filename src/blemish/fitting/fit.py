@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from blemish.calibration.held_out import hold_out, still_held_out
+from blemish.calibration.calibration import hold_out, still_held_out
 from blemish.core.labels import counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame

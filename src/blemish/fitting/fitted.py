@@ -9,20 +9,18 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from blemish.calibration.calibration import Calibration, KnownSamples, LabelStatistics, Reference
-from blemish.calibration.conflicts import conflicts
+from blemish.calibration.calibration import Calibration, KnownSamples, Reference, warn_of_quality
 from blemish.calibration.label_report import LabelReport, label_report
-from blemish.calibration.learning_curve import CurveRows, learning_curve, sample_of
-from blemish.calibration.prior import reweighted
-from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, log_ratio, probability_at
-from blemish.calibration.promise import Promise, promise
-from blemish.calibration.quality import warn_of_quality
+from blemish.calibration.label_statistics import CurveRows, LabelStatistics, conflicts, learning_curve, sample_of
+from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, log_ratio, probability_at, reweighted
 from blemish.calibration.thresholds import (
+    Promise,
     for_budget,
     for_contamination,
     for_false_positive_rate,
     for_precision,
     for_recall,
+    promise,
 )
 from blemish.core.errors import ArtifactError, DataError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, is_ordinary
@@ -192,7 +190,7 @@ class Fitted:
         return label_report(self.calibration, self.labels, names, prior, whole_number("budget", budget))
 
     def promise(self, target: str, value: float | int) -> Promise:
-        """The cut on the decision score that reaches a target, and what it promises; see `blemish.calibration.promise`.
+        """The cut on the decision score that reaches a target, and what it promises; see `calibration.thresholds`.
 
         Args:
             target: 'recall', 'precision', 'false_positive_rate', 'budget' or 'contamination'.

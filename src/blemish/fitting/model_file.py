@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from blemish.calibration.promise import Promise
+from blemish.calibration.thresholds import Promise
 from blemish.core import store
 from blemish.core.errors import ArtifactError
 from blemish.core.labels import CLASSES

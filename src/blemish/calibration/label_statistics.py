@@ -1,6 +1,6 @@
-"""What another label is worth: fit on some of the labelled defects, and rank those that were left out."""
+"""What a fit measures of its labels, for the report on them: contradictions, and what another label is worth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,83 @@ from blemish.calibration.conformal import conformal_p_values
 from blemish.core.labels import DEFECT, NORMAL, UNLABELLED, is_ordinary
 from blemish.scoring.scorer import Evidence, Scorer
 
+NEAR = 0.1
+"""Near-duplicates are closer than this fraction of the median distance of an ordinary row to its nearest neighbour."""
+SAME = 1e-5
+"""Two rows closer than this fraction of the spread of all rows are the same, whatever their neighbours."""
+MAX_MEASURED = 500  # ordinary rows that the median distance is measured on
+MAX_COMPARED = 2000  # labelled rows; of more, the defects first and the normals last
 MAX_LEARNT, MAX_RANKED = 400, 1000
 """Ordinary rows that the curve is fitted on, and that it ranks the defects among: more cost time and change little."""
 DRAWS = 2
 """Draws of each number of labels up to half of them; of three quarters, four, so that every defect is left out once."""
 FOLDS = 4
 MAX_SIZES = 6
+
+
+@dataclass(frozen=True)
+class LabelStatistics:
+    """What the label report reads in addition to the calibration.
+
+    Attributes:
+        outlier: Outlier score of each labelled defect, shape (defect,).
+        negative_is_normal: 1 where a labelled negative is labelled 'normal', 0 for 'other', shape (negative,).
+        conflicts: Pairs of near-duplicates with different labels, as positions among the labelled rows: first the
+            defects, then the negatives.
+        curve: From `learning_curve`; None where it was not computed.
+    """
+
+    outlier: Float[np.ndarray, " defect"]
+    negative_is_normal: Float[np.ndarray, " negative"]
+    conflicts: Int[np.ndarray, "pair 2"]
+    curve: Float[np.ndarray, "unseen 3"] | None = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """By the names that model files use."""
+        named = {"outlier": self.outlier, "rejected_normal": self.negative_is_normal, "conflicts": self.conflicts}
+        return named if self.curve is None else {**named, "curve": self.curve}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "LabelStatistics | None":
+        """The inverse of `arrays`; None for a file without labels, or from before there were label reports."""
+        if "conflicts" not in arrays:
+            return None
+        return cls(arrays["outlier"], arrays["rejected_normal"], arrays["conflicts"], arrays.get("curve"))
+
+
+def conflicts(evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> Int[np.ndarray, "pair 2"]:
+    """Pairs of near-duplicates with different labels.
+
+    Args:
+        evidence: Rows to compare, by all feature sets of their modality (by their codes, if there are none).
+        group: Their groups; unlabelled rows only measure how far apart rows usually are.
+        seed: Which ordinary rows are drawn for that.
+
+    Returns:
+        Numbers of the rows, the smaller first.
+    """
+    labelled = np.flatnonzero(group != UNLABELLED)
+    labelled = np.sort(labelled[np.argsort(-group[labelled], kind="stable")][:MAX_COMPARED])
+    if len(labelled) < 2 or len(np.unique(group[labelled])) < 2:
+        return np.zeros((0, 2), dtype=np.int64)
+    usual = np.flatnonzero(is_ordinary(group))
+    usual = np.random.default_rng(seed).permutation(usual)[:MAX_MEASURED]
+    x = np.hstack([evidence.feature_set(name) for name in evidence.features] or [evidence.z]).astype(np.float64)
+    x -= x[usual].mean(axis=0)
+    spread = np.where(x[usual].std(axis=0) > 0, x[usual].std(axis=0), x.std(axis=0))
+    x /= np.where(spread > 0, spread, 1.0)
+    between = distances(x[usual])
+    np.fill_diagonal(between, np.inf)
+    apart = float(np.median(between.min(axis=1))) if len(usual) > 1 else 0.0
+    least = max(NEAR * apart, SAME * np.sqrt(x.shape[1]))
+    near = np.triu(distances(x[labelled]) <= least, k=1) & (group[labelled][:, None] != group[labelled][None])
+    return labelled[np.argwhere(near)]
+
+
+def distances(x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row row"]:
+    """Euclidean distance of every row to every other."""
+    squared = np.square(x).sum(axis=1)
+    return np.sqrt(np.maximum(squared[:, None] + squared[None] - 2 * x @ x.T, 0))
 
 
 @dataclass(frozen=True)
