@@ -5,7 +5,7 @@ import pytest
 
 from blemish.calibration.label_statistics import conflicts, learning_curve, sample_of, sizes_of
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.scoring.reconstruction import ReconstructionOnly
+from blemish.scoring.latent import ReconstructionOnly
 from blemish.scoring.scorer import Evidence
 
 

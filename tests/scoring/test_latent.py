@@ -1,4 +1,4 @@
-"""Scores in latent space against Bayes' rule."""
+"""Scores in latent space against Bayes' rule, and by the reconstruction error alone."""
 
 from dataclasses import replace
 
@@ -103,3 +103,13 @@ def test_of_fewer_labelled_defects_the_error_counts():
     state = scorer.fit(evidence, group)
     badly = replace(one, error=1e3 * one.error)
     assert (scorer.defect_score(state, badly) < scorer.defect_score(state, one)).all()
+
+
+def test_the_error_of_a_labelled_defect_is_out_of_fold_as_it_is():
+    evidence, group = example(n_defect=3)
+    scorer = SCORERS["reconstruction"]()
+    known = scorer.out_of_fold_scores(scorer.fit(evidence, group), evidence, group)
+    for row, score in zip(np.flatnonzero(group == DEFECT), known, strict=True):
+        rest = np.arange(len(group)) != row
+        without = scorer.fit(evidence[rest], group[rest])
+        assert score == scorer.defect_score(without, evidence[np.array([row])])[0]

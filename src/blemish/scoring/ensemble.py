@@ -34,13 +34,7 @@ SLOPES = (0.1, 3.0)  # least and greatest slope of the log-odds in the defect sc
 
 
 class Member(NamedTuple):
-    """An expert of the ensemble.
-
-    Attributes:
-        name: Its key in `EXPERTS`.
-        expert: It.
-        source: The feature set that it reads.
-    """
+    """An expert by its key in `EXPERTS`, and the feature set that it reads."""
 
     name: str
     expert: Expert
@@ -156,11 +150,6 @@ class Ensemble(ExportableScorer):
 
         No row counts as more like the defects than the labelled defects do: what lies beyond them is unknown (the far
         side of a linear expert's plane), and other outliers lie there, too.
-
-        Args:
-            state: What `fit` learnt.
-            evidence: The rows.
-            labelled: Include the supervised experts.
         """
         found = self._expert_scores(state, evidence, labelled=labelled)
         return {
@@ -169,11 +158,7 @@ class Ensemble(ExportableScorer):
         }
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
-        """All scores as part of an ONNX graph; see `ExportableScorer`.
-
-        Raises:
-            ExportError: If an expert has no graph.
-        """
+        """See `ExportableScorer`; an `ExportError` names the expert that has no graph."""
         unsupervised: list[Node] = []
         weighted: list[Node] = []
         for i, (name, expert, source) in enumerate(self._experts(labelled=labelled)):
@@ -255,11 +240,7 @@ def out_of_fold(
 def mean_surprisal(
     scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"], fold: Int[np.ndarray, " row"]
 ) -> float:
-    """Mean surprisal of unseen defects, each among the other rows of its fold.
-
-    Returns:
-        Mean over the defects of minus the log of the fraction of those rows that score as high, in nats, >= 0.
-    """
+    """Mean surprisal of the unseen defects, each among the other rows of its fold, in nats, >= 0."""
     found = []
     for k in range(fold.max() + 1):
         rest = np.sort(scores[(fold == k) & ~is_defect])

@@ -1,4 +1,4 @@
-"""Scores by where a row lies in latent space and by its reconstruction error."""
+"""Scores by a mixture of three groups: over the code and the reconstruction error, or over the error alone."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,16 +17,7 @@ from blemish.scoring.mixture import (
     posterior,
     posterior_graph,
 )
-from blemish.scoring.scorer import (
-    Evidence,
-    EvidenceNodes,
-    ExportableScorer,
-    ScoreNodes,
-    Scores,
-    State,
-    Values,
-    under,
-)
+from blemish.scoring.scorer import Evidence, EvidenceNodes, ExportableScorer, ScoreNodes, Scores, State, Values, under
 
 MIN_CONTRASTED = 8
 """Labelled defects without which the default objective for clips has no contrast."""
@@ -99,6 +90,37 @@ class Latent(ExportableScorer):
         odds = groups[1] - groups[0] + above.op("Min", 0.0)
         outlier = odds.op("Max", 0.0) + ((-odds.op("Abs")).op("Exp") + 1.0).op("Log")  # no Softplus of doubles there
         return ScoreNodes(outlier.reduce("Sum", 1), score, posterior_graph(groups))
+
+
+@dataclass(frozen=True)
+class ReconstructionOnly(ExportableScorer):
+    """Both scores are the reconstruction error; probabilities come from a mixture of three groups over its logarithm.
+
+    The field's baseline, kept for comparison: use it to reproduce the original prototype. It cannot tell one kind of outlier from another of the same error.
+    """
+
+    contrast: ClassVar[tuple[str, ...]] = ("margin",)
+
+    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
+        """Fit the mixture; see `Scorer`."""
+        return fit_mixture(evidence.feature_set("error"), group)
+
+    def out_of_fold_scores(
+        self, state: State, evidence: Evidence, group: Int[np.ndarray, " row"]
+    ) -> Float[np.ndarray, " defect"]:
+        """Their errors: no error depends on the labels."""
+        errors = evidence.error[group == DEFECT]
+        return errors if len(errors) > 1 else np.empty(0)
+
+    def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
+        """The error twice, and the posterior of the three groups under the assumed prior."""
+        joint = mixture_log_joint(state, evidence.feature_set("error"))
+        return Scores(evidence.error, evidence.error if labelled else None, posterior(joint))
+
+    def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
+        """See `ExportableScorer`."""
+        joint = mixture_log_joint_graph(state, evidence.feature_set("error"))
+        return ScoreNodes(evidence.error, evidence.error if labelled else None, posterior_graph(joint))
 
 
 def _log_joint(state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:

@@ -25,10 +25,7 @@ so each counts equally (decisions.md 59). Narrower ones would amplify the last d
 def fit_whitening(features: Float[np.ndarray, "row feature"]) -> State:
     """Centre and matrix that make the rows' covariance the identity.
 
-    The covariance is shrunk towards a multiple of the identity, by less the more rows there are.
-
-    Args:
-        features: Shape (row, feature), at least one row.
+    The covariance is shrunk towards a multiple of the identity, by less the more rows there are; there is at least one.
 
     Returns:
         'centre' (feature,) and 'whiten' (feature, feature).
@@ -107,22 +104,12 @@ def log_joint(
     if len(others):
         broad = np.logaddexp(broad, log_kernels(u, others)) - np.log(2)
     like_defect = log_kernels(u, defects) if len(defects) else np.full(len(u), -np.inf)
-    return np.stack(
-        [
-            log_normal(u) + np.log(PRIOR["normal"]),
-            broad + np.log(PRIOR["other"]),
-            like_defect + np.log(PRIOR["defect"]),
-        ]
-    ).T
+    densities = (log_normal(u), broad, like_defect)
+    return np.stack([one + np.log(prior) for one, prior in zip(densities, PRIOR.values(), strict=True)]).T
 
 
 def fit_mixture(features: Float[np.ndarray, "row feature"], group: Int[np.ndarray, " row"]) -> State:
-    """Whiten by the ordinary rows, and keep where the labelled ones lie: what `mixture_log_joint` reads.
-
-    Args:
-        features: At least one ordinary row.
-        group: The rows' groups.
-    """
+    """Whiten by the ordinary rows, at least one, and keep where the labelled ones lie: for `mixture_log_joint`."""
     state = fit_whitening(features[is_ordinary(group)])
     u = whitened(state, features)
     return {**state, "defects": u[group == DEFECT], "others": u[group == OTHER]}

@@ -1,8 +1,9 @@
-"""Trees as arrays against scikit-learn's own; the isolation forest, and its equation 1."""
+"""Trees as arrays against scikit-learn's own; the isolation forest, its equation 1, and the student."""
 
 import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier, IsolationForest
+from sklearn.metrics import roc_auc_score
 
 import reference
 from blemish.scoring.experts import EXPERTS
@@ -73,3 +74,16 @@ def test_path_left_is_equation_1():
     assert path_left(np.array([1.0, 2.0])).tolist() == [0, 1]
     for n in (10, 64, 256):  # the harmonic number against its logarithm
         assert path_left(np.array([float(n)]))[0] == pytest.approx(reference.path_left(n), abs=1.1 / n)
+
+
+def test_the_student_surpasses_its_teacher_where_few_features_matter():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 40))
+    unusual = np.arange(600) >= 400
+    x[unusual, :4] += 2.5
+    weight, nobody = np.ones(600), np.full(600, False)
+    found = {}
+    for name in ("neighbours", "student"):
+        score = EXPERTS[name]().score(EXPERTS[name]().fit(x, nobody, weight, 0), x)
+        found[name] = roc_auc_score(unusual, score)
+    assert found["student"] > found["neighbours"] + 0.02
