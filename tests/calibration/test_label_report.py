@@ -36,7 +36,9 @@ def det():
 def test_it_answers_five_questions(det):
     found = det.label_report()
     assert det.fitted_.curve_rows is None
-    assert (found.n_defects, found.n_rejected, found.batch) == (8, 0, 80)
+    assert (found.n_defects, found.n_negatives, found.batch) == (8, 0, 80)
+    assert (found.n_rejected, found.curve[0].far_out) == (0, found.curve[0].surprisal)  # their former names
+    assert not hasattr(found, "n_labelled")
     assert found.budget == max(1, int((det.fitted_.calibration.defect > det.threshold_).sum()))
     assert list(found.says) == [
         "What to expect",

@@ -57,10 +57,8 @@ class LabelStatistics:
 def conflicts(evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> Int[np.ndarray, "pair 2"]:
     """Pairs of near-duplicates with different labels.
 
-    Args:
-        evidence: Rows to compare, by all feature sets of their modality (by their codes, if there are none).
-        group: Their groups; unlabelled rows only measure how far apart rows usually are.
-        seed: Which ordinary rows are drawn for that.
+    Rows are compared by all feature sets of their modality (by their codes, if there are none). Unlabelled and normal
+    rows, drawn by the seed, only measure how far apart rows usually are.
 
     Returns:
         Numbers of the rows, the smaller first.
@@ -107,14 +105,7 @@ class CurveRows:
 def sample_of(
     evidence: Evidence, group: Int[np.ndarray, " row"], held_out: Int[np.ndarray, " held_out"], seed: int
 ) -> CurveRows:
-    """What to keep of the training rows for `learning_curve`.
-
-    Args:
-        evidence: Of all training rows.
-        group: Their groups.
-        held_out: Ordinary rows that did not train the model.
-        seed: Which ordinary rows are drawn.
-    """
+    """What to keep of the training rows, of which `held_out` did not train the model, for `learning_curve`."""
     rng = np.random.default_rng(seed)
     labelled = np.flatnonzero((group != UNLABELLED) & (group != NORMAL))
     ordinary = np.setdiff1d(np.flatnonzero(is_ordinary(group)), held_out)
@@ -127,11 +118,7 @@ def sample_of(
 def learning_curve(scorer: Scorer, rows: CurveRows, seed: int) -> Float[np.ndarray, "unseen 3"]:
     """Fit on 1, 2, 4, … and on three quarters of the labelled defects; rank the others.
 
-    Args:
-        scorer: A frozen dataclass of choices.
-        rows: From `sample_of`, with at least two defects. Where no rows were held out, half of the ordinary ones are
-            left out of the fits.
-        seed: Which labels are drawn.
+    There are at least two defects. Where no rows were held out, half of the ordinary ones are left out of the fits.
 
     Returns:
         One line per labelled defect and draw that left it out: number of labelled defects fitted on, number of the

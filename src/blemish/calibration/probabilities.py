@@ -168,10 +168,7 @@ def reweighted(
 
     .. math:: p'_k \propto p_k \, \pi'_k / \pi_k
 
-    Args:
-        probabilities: Of normal, other and defect; rows sum to 1.
-        before: The fractions of the groups that they assume.
-        after: The fractions to assume.
+    The fractions of the groups `before` are those that the probabilities assume, `after` those to assume.
 
     Reference:
         Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities",

@@ -107,10 +107,7 @@ def for_precision(
 ) -> float:
     """The lowest score above which a fraction `precision`, in (0, 1), of the labelled rows are defects.
 
-    Args:
-        out_of_fold: Of labelled defects.
-        negatives: Scores of rows labelled 'normal' or 'other'.
-        precision: The target.
+    The negatives are scores of rows labelled 'normal' or 'other'.
 
     Raises:
         DataError: If nothing was labelled 'normal' or 'other', or no threshold reaches the target.
@@ -198,12 +195,8 @@ def promise(target: str, value: float, threshold: float, calibration: Calibratio
     :math:`\mathrm{Beta}(a, n - a + 1)` if it lies just below one, as that for a recall does. The number in a batch of
     n is then beta-binomial. A precision has the interval of Clopper and Pearson.
 
-    Args:
-        target: See `Promise`.
-        value: What was asked for.
-        threshold: What was chosen.
-        calibration: Scores of held-out and of labelled rows.
-        held_out: Whether the ordinary rows did not train the model.
+    Target, value and threshold are those of the `Promise`; `held_out` tells whether the ordinary rows of the
+    calibration did not train the model.
 
     Reference:
         David and Nagaraja, "Order statistics", 2003, section 2.3 (the uniform order statistic is a Beta).

@@ -96,7 +96,8 @@ class Latent(ExportableScorer):
 class ReconstructionOnly(ExportableScorer):
     """Both scores are the reconstruction error; probabilities come from a mixture of three groups over its logarithm.
 
-    The field's baseline, kept for comparison: use it to reproduce the original prototype. It cannot tell one kind of outlier from another of the same error.
+    The field's baseline, kept for comparison: use it to reproduce the original prototype. It cannot tell one kind of
+    outlier from another of the same error.
     """
 
     contrast: ClassVar[tuple[str, ...]] = ("margin",)
