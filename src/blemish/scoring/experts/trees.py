@@ -1,6 +1,6 @@
 """Ensembles of decision trees, kept as plain arrays: extremely randomised trees, random forests, isolation forests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
@@ -9,7 +9,6 @@ from weakref import finalize
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.ensemble import ExtraTreesClassifier, IsolationForest, RandomForestClassifier
-from sklearn.ensemble._forest import ForestClassifier
 from sklearn.tree._tree import NODE_DTYPE, Tree  # pyright: ignore[reportMissingModuleSource]
 
 from blemish.core.graph import ML, Node, onnx_package
@@ -156,13 +155,14 @@ def _compiled(n_features: int, tree: Nodes) -> Any:
     return compiled
 
 
-def as_arrays(trees: Sequence[Any], values: Sequence[np.ndarray]) -> State:
-    """Trees of scikit-learn end to end: 'roots', the number of each tree's first node, and the fields of `Nodes`.
+def as_arrays(model: Any, values: Callable[[Any], np.ndarray]) -> State:
+    """The trees of a scikit-learn model, end to end: 'roots', the numbers of first nodes, and the fields of `Nodes`.
 
     Args:
-        trees: Their `tree_`.
-        values: Value of each node of each tree.
+        model: The model.
+        values: From one of its trees to the value of each node.
     """
+    trees = [tree.tree_ for tree in model.estimators_]
     starts = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
     children = [
         np.stack([tree.children_left, tree.children_right], axis=1) + start
@@ -173,14 +173,13 @@ def as_arrays(trees: Sequence[Any], values: Sequence[np.ndarray]) -> State:
         "feature": np.concatenate([np.maximum(tree.feature, -1) for tree in trees]).astype(np.int32),
         "threshold": np.concatenate([tree.threshold for tree in trees]),
         "children": np.maximum(np.concatenate(children), 0).astype(np.int32),
-        "value": np.concatenate(values),
+        "value": np.concatenate([values(tree) for tree in trees]),
     }
 
 
-def fraction_trees(model: ForestClassifier) -> State:
-    """Fitted trees as arrays; the value of a node is its fraction of the second class, by weight."""
-    trees = [tree.tree_ for tree in model.estimators_]
-    return as_arrays(trees, [tree.value[:, 0, 1] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300) for tree in trees])
+def fraction(tree: Any) -> Float[np.ndarray, " node"]:
+    """Fraction of the second class in each node of a tree, by weight."""
+    return tree.value[:, 0, 1] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300)
 
 
 class TreeExpert(ExportableExpert):
@@ -216,8 +215,7 @@ class Trees(TreeExpert):
     def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Grow the trees; see `Expert`."""
         model = ExtraTreesClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
-        model.fit(x, is_defect, sample_weight=weight)
-        return fraction_trees(model)
+        return as_arrays(model.fit(x, is_defect, sample_weight=weight), fraction)
 
 
 @dataclass(frozen=True)
@@ -241,7 +239,7 @@ class Forest(TreeExpert):
     def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Grow the trees; see `Expert`."""
         model = RandomForestClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
-        return fraction_trees(model.fit(x, is_defect, sample_weight=weight))
+        return as_arrays(model.fit(x, is_defect, sample_weight=weight), fraction)
 
 
 def path_left(n_rows: Float[np.ndarray, " node"]) -> Float[np.ndarray, " node"]:
@@ -276,9 +274,7 @@ class Isolation(ExportableExpert):
     def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Cut at random; see `Expert`."""
         model = IsolationForest(n_estimators=self.n_trees, random_state=seed).fit(x[~is_defect])
-        trees = [tree.tree_ for tree in model.estimators_]
-        lengths = [_depths(tree) + path_left(tree.n_node_samples.astype(np.float64)) for tree in trees]
-        return as_arrays(trees, lengths)
+        return as_arrays(model, lambda tree: _depths(tree) + path_left(tree.n_node_samples.astype(np.float64)))
 
     def score(self, state: State, x: Features) -> Numbers:
         """Minus the mean number of cuts."""
@@ -289,9 +285,9 @@ class Isolation(ExportableExpert):
         return -trees_graph(state, x)
 
 
-def _depths(tree: object) -> Float[np.ndarray, " node"]:
+def _depths(tree: Any) -> Float[np.ndarray, " node"]:
     """Number of cuts above each node; a child always comes after its parent."""
-    left, right = tree.children_left, tree.children_right  # pyright: ignore[reportAttributeAccessIssue]
+    left, right = tree.children_left, tree.children_right
     depth = np.zeros(len(left))
     for node in np.flatnonzero(left >= 0):
         depth[left[node]] = depth[right[node]] = depth[node] + 1
@@ -351,5 +347,4 @@ class Student(TreeExpert):
             class_weight="balanced",
             random_state=seed,
         ).fit(x[rows], is_unusual)
-        trees = [tree.tree_ for tree in model.estimators_]
-        return as_arrays(trees, [smoothed_fraction(tree) for tree in trees])
+        return as_arrays(model, smoothed_fraction)
