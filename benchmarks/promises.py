@@ -16,8 +16,8 @@ import numpy as np
 
 from blemish import DefectDetector
 from blemish.calibration.conformal import conformal_p_values
-from blemish.calibration.outlook import outlook
 from blemish.calibration.probabilities import brier, defect_probability
+from blemish.calibration.thresholds import outlook
 from quality import parser_of, tasks_of
 
 REPORTED = 0.03

@@ -3,7 +3,7 @@
 import numpy as np
 
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
-from blemish.scoring.evidence import Evidence
+from blemish.scoring.scorer import Evidence
 
 
 def island(n=300, n_defects=8, n_features=4, seed=0):
@@ -45,3 +45,8 @@ def strangers():
     rng = np.random.default_rng(1)
     z = np.concatenate([rng.normal(size=(20, 3)) * spread for spread in (1, 10, 1e3, 1e6)])
     return Evidence(z, np.concatenate([[0.0, 1e-30, 1e6, 1e12], np.exp(rng.normal(size=76))]))
+
+
+def probabilities(scorer, state, evidence, labelled=True):
+    """Of normal, other and defect."""
+    return scorer.scores(state, evidence, labelled=labelled).probabilities

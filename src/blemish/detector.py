@@ -23,9 +23,8 @@ from blemish.fitting.model import Arrays
 from blemish.fitting.verbs import Verbs
 from blemish.onnx.export import Parity, write_onnx
 from blemish.presets import of_preset
-from blemish.scoring.evidence import Evidence
 from blemish.scoring.mixture import PRIOR
-from blemish.scoring.scorer import Scores
+from blemish.scoring.scorer import Evidence, Scores
 from blemish.training.loop import EpochRecord
 
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
@@ -57,7 +56,7 @@ class DefectDetector(Verbs, BaseEstimator):
         classes_: 'normal', 'other', 'defect': the columns of `predict_proba`.
         threshold_: Cut on `decision_function`'s score, see `set_threshold`.
         prior_: Assumed fractions of the groups, see `set_prior`.
-        promise_: What that cut promises, see `blemish.calibration.promise.Promise`.
+        promise_: What that cut promises, see `blemish.calibration.thresholds.Promise`.
         fitted_: The model, its scorer and the calibration rows, see `blemish.fitting.fitted.Fitted`.
         folds_: The same for each fold of `cross_fit`; empty without it.
         history_: An `EpochRecord` per epoch.

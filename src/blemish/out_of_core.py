@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blemish.calibration.calibration import hold_out
 from blemish.calibration.drift import Drift
-from blemish.calibration.held_out import hold_out
 from blemish.core import store
 from blemish.core.errors import ConfigError
 from blemish.core.labels import DEFECT, OTHER, counts, is_ordinary

@@ -1,9 +1,23 @@
 """What a fit keeps to decide with, and the names that model files use for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from blemish.calibration.calibration import Calibration, LabelStatistics, Reference
+from blemish import DefectDetector
+from blemish.calibration.calibration import (
+    MAX_HELD_OUT,
+    MIN_ORDINARY,
+    Calibration,
+    Reference,
+    hold_out,
+    still_held_out,
+    warn_of_quality,
+)
+from blemish.calibration.label_statistics import LabelStatistics
+from blemish.core.errors import QualityWarning
+from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 
 
 def same(first, second):
@@ -48,3 +62,50 @@ def test_a_file_from_before_there_were_label_reports_has_no_statistics():
 def test_rows_of_tables_belong_to_a_reference():
     assert list(Reference(np.zeros((2, 3))).arrays()) == ["z"]
     assert list(Reference(np.zeros((2, 3)), np.zeros((2, 5))).arrays()) == ["z", "x"]
+
+
+def held_out(n):
+    return hold_out(np.full(n, UNLABELLED), np.random.default_rng(0))
+
+
+def test_a_fifth_is_held_out_where_that_is_enough():
+    assert len(held_out(MIN_ORDINARY - 1)) == 0
+    assert len(held_out(MIN_ORDINARY)) == MIN_ORDINARY // 5
+    assert len(held_out(503)) == 100
+    assert len(held_out(10 * MAX_HELD_OUT)) == MAX_HELD_OUT
+
+
+def test_only_unlabelled_and_normal_rows_are_held_out():
+    group = np.tile([UNLABELLED, NORMAL, DEFECT, OTHER], 100)
+    found = hold_out(group, np.random.default_rng(0))
+    assert len(found) == 40
+    assert (np.diff(found) > 0).all()
+    assert set(group[found]) == {UNLABELLED, NORMAL}
+
+
+def test_a_refit_keeps_the_rows_that_are_still_ordinary():
+    group = np.array([UNLABELLED, DEFECT, NORMAL, OTHER])
+    assert still_held_out(np.array([0, 1, 2, 3, 7]), group).tolist() == [0, 2]
+
+
+def test_labels_that_do_not_improve_the_ranking_are_noticed():
+    ordinary = np.linspace(0, 1, 101)
+    useless = Calibration(ordinary, ordinary, np.full(5, 0.5))
+    with pytest.warns(QualityWarning, match=r"5 labelled defects, .* above 50% .* above 8.%: .*; label more defects"):
+        warn_of_quality(useless, np.full(5, 0.9), 1.0)
+    with pytest.warns(QualityWarning, match="all codes are equal"):
+        warn_of_quality(Calibration(ordinary), np.empty(0), 0.0)
+    warn_of_quality(replace(useless, out_of_fold=np.full(5, 0.9)), np.full(5, 0.9), 1.0)
+    warn_of_quality(replace(useless, out_of_fold=np.full(3, 0.5)), np.full(3, 0.9), 1.0)
+
+
+def test_random_labels_are_noticed_by_a_detector():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3))
+    far = np.arange(6)
+    x[far] = 9 * np.repeat(np.eye(3), 2, axis=0) * np.tile([1, -1], 3)[:, None]  # alike in nothing but being unusual
+    y = np.full(400, None, dtype=object)
+    y[far] = "defect"
+    scorer = {"name": "ensemble", "experts": {"plain": ["linear", "isolation"]}, "free_share": 1e-9}
+    with pytest.warns(QualityWarning, match="the labels do not improve the ranking yet"):
+        DefectDetector(epochs=1, random_state=0, scorer=scorer).fit(x, y)

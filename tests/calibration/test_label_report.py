@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from blemish import DefectDetector, load
-from blemish.calibration.calibration import Calibration, LabelStatistics
+from blemish.calibration.calibration import Calibration
 from blemish.calibration.label_report import far_below, label_report
+from blemish.calibration.label_statistics import LabelStatistics
 from blemish.core.errors import ConfigError, DataError, NoDefectsError
 from blemish.scoring import SCORERS
 
@@ -35,7 +36,9 @@ def det():
 def test_it_answers_five_questions(det):
     found = det.label_report()
     assert det.fitted_.curve_rows is None
-    assert (found.n_defects, found.n_rejected, found.batch) == (8, 0, 80)
+    assert (found.n_defects, found.n_negatives, found.batch) == (8, 0, 80)
+    assert (found.n_rejected, found.curve[0].far_out) == (0, found.curve[0].surprisal)  # their former names
+    assert not hasattr(found, "n_labelled")
     assert found.budget == max(1, int((det.fitted_.calibration.defect > det.threshold_).sum()))
     assert list(found.says) == [
         "What to expect",

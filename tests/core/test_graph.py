@@ -9,8 +9,8 @@ import pytest
 from blemish.core.graph import Exportable, Graph
 from blemish.core.labels import DEFECT, OTHER
 from blemish.scoring import SCORERS
-from blemish.scoring.evidence import Evidence, EvidenceNodes
 from blemish.scoring.experts import EXPERTS
+from blemish.scoring.scorer import Evidence, EvidenceNodes
 from blemish.scoring.surprisal import fit_tail, surprisal, surprisal_graph
 
 
@@ -98,11 +98,12 @@ def test_a_scorer_as_a_graph_scores_as_the_scorer_does(name, labels):
     made = scorer.graph(state, nodes, labelled=labelled)
     graph.output("outlier", made.outlier, np.float64, ["row"])
     graph.output("probabilities", made.probabilities, np.float64, ["row", 3])
-    expected = [scorer.outlier_score(state, evidence), scorer.probabilities(state, evidence)]
+    scores = scorer.scores(state, evidence, labelled=labelled)
+    expected = [scores.outlier, scores.probabilities]
     assert (made.defect is not None) == labelled
     if made.defect is not None:
         graph.output("defect", made.defect, np.float64, ["row"])
-        expected.append(scorer.defect_score(state, evidence))
+        expected.append(scores.defect)
     found = run(graph, {"z": evidence.z, "error": evidence.error})
     for mine, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-9)

@@ -9,9 +9,9 @@ from blemish import DefectDetector
 from blemish.core.errors import ConfigError
 from blemish.core.labels import DEFECT, OTHER, UNLABELLED
 from blemish.scoring.ensemble import ASSUMED_SURPRISAL, Ensemble, deal, mean_surprisal, out_of_fold
-from blemish.scoring.evidence import Evidence
 from blemish.scoring.experts import EXPERTS
-from scoring_examples import example, island
+from blemish.scoring.scorer import Evidence
+from scoring_examples import example, island, probabilities
 
 
 def test_folds_deal_defects_evenly_and_spare_a_single_one():
@@ -114,10 +114,10 @@ def test_a_row_that_is_reconstructed_better_than_most_is_no_outlier():
     scorer = Ensemble()
     state = scorer.fit(evidence, group)
     order = np.argsort(evidence.error)
-    chances = scorer.probabilities(state, replace(evidence, z=np.zeros_like(evidence.z)))[order]
+    chances = probabilities(scorer, state, replace(evidence, z=np.zeros_like(evidence.z)))[order]
     other = chances[:, 1] / chances[:, :2].sum(axis=1)
     assert (np.diff(other) >= -1e-12).all()
-    better = scorer.probabilities(state, Evidence(np.zeros((1, 3)), np.zeros(1)))[0]
+    better = probabilities(scorer, state, Evidence(np.zeros((1, 3)), np.zeros(1)))[0]
     assert better[1] / better[:2].sum() == pytest.approx(other[0])
 
 

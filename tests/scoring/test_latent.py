@@ -1,4 +1,4 @@
-"""Scores in latent space against Bayes' rule."""
+"""Scores in latent space against Bayes' rule, and by the reconstruction error alone."""
 
 from dataclasses import replace
 
@@ -7,7 +7,6 @@ import pytest
 
 from blemish.core.labels import DEFECT, OTHER
 from blemish.scoring import SCORERS
-from blemish.scoring.evidence import Evidence
 from blemish.scoring.latent import Latent
 from blemish.scoring.mixture import (
     BREADTH,
@@ -17,7 +16,8 @@ from blemish.scoring.mixture import (
     mixture_log_joint,
     whitened,
 )
-from scoring_examples import example
+from blemish.scoring.scorer import Evidence
+from scoring_examples import example, probabilities
 
 
 def test_an_unseen_region_scores_below_the_defects():
@@ -45,7 +45,7 @@ def test_latent_probabilities_are_those_of_bayes_rule_over_code_and_error():
     errors = np.log(evidence.error[group < OTHER] + 1e-12)
     middle = np.median(errors)
     spread = 1.4826 * np.median(errors[errors > middle] - middle)
-    p = Latent().probabilities(state, evidence)
+    p = probabilities(Latent(), state, evidence)
     for row in range(0, len(group), 7):
         above = max(0.0, (np.log(evidence.error[row] + 1e-12) - middle) / spread)
         usual, unusual = np.exp(-(above**2) / 2), np.exp(-(above**2) / 2 / BREADTH**2) / BREADTH
@@ -64,7 +64,7 @@ def test_an_error_alone_makes_another_outlier_though_outliers_hide_among_the_row
     usual[:20] *= 7  # hidden outliers, which would widen a standard deviation twentyfold
     state = Latent().fit(replace(evidence, error=usual), group)
     rows = Evidence(np.zeros((3, 32)), np.array([1.0, 7.0, 0.1]))
-    p, score = Latent().probabilities(state, rows), Latent().outlier_score(state, rows)
+    p, score = probabilities(Latent(), state, rows), Latent().outlier_score(state, rows)
     assert p[:, 1] == pytest.approx([0, 1, 0], abs=0.05)
     assert score[1] > 1 > score[0] > score[2] > 0
 
@@ -73,7 +73,7 @@ def test_an_odd_code_makes_another_outlier_however_well_it_is_reconstructed():
     evidence, group = example(n_defect=0, n_other=0, latent=32)
     state = Latent().fit(evidence, group)
     odd = Evidence(np.full((1, 32), 9.0), np.array([1e-3]))
-    assert Latent().probabilities(state, odd)[0, 1] > 0.99
+    assert probabilities(Latent(), state, odd)[0, 1] > 0.99
     assert Latent().outlier_score(state, odd) > Latent().outlier_score(state, evidence).max()
 
 
@@ -103,3 +103,13 @@ def test_of_fewer_labelled_defects_the_error_counts():
     state = scorer.fit(evidence, group)
     badly = replace(one, error=1e3 * one.error)
     assert (scorer.defect_score(state, badly) < scorer.defect_score(state, one)).all()
+
+
+def test_the_error_of_a_labelled_defect_is_out_of_fold_as_it_is():
+    evidence, group = example(n_defect=3)
+    scorer = SCORERS["reconstruction"]()
+    known = scorer.out_of_fold_scores(scorer.fit(evidence, group), evidence, group)
+    for row, score in zip(np.flatnonzero(group == DEFECT), known, strict=True):
+        rest = np.arange(len(group)) != row
+        without = scorer.fit(evidence[rest], group[rest])
+        assert score == scorer.defect_score(without, evidence[np.array([row])])[0]

@@ -9,7 +9,7 @@ from blemish import DefectDetector, load
 from blemish.core.errors import ConfigError, ExportError
 from blemish.core.labels import DEFECT
 from blemish.scoring import SCORERS
-from blemish.scoring.scorer import Scorer
+from blemish.scoring.scorer import Scorer, Scores
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,11 @@ class Toy(Scorer):
         means = [np.delete(codes, i, axis=0).mean(axis=0) for i in range(len(codes)) if len(codes) > 1]
         return np.array([-np.linalg.norm(code - mean) for code, mean in zip(codes, means, strict=False)])
 
-    def outlier_score(self, state, evidence):
-        return np.linalg.norm(evidence.z, axis=1)
-
-    def defect_score(self, state, evidence):
-        return -np.linalg.norm(evidence.z - state["mean"], axis=1)
-
-    def probabilities(self, state, evidence):
-        p = np.exp(self.steepness * self.defect_score(state, evidence))
-        return np.column_stack([0.9 * (1 - p), 0.1 * (1 - p), p])
+    def scores(self, state, evidence, *, labelled):
+        defect = -np.linalg.norm(evidence.z - state["mean"], axis=1)
+        p = np.exp(self.steepness * defect)
+        probabilities = np.column_stack([0.9 * (1 - p), 0.1 * (1 - p), p])
+        return Scores(np.linalg.norm(evidence.z, axis=1), defect if labelled else None, probabilities)
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,34 @@
 """What every threshold, p-value and probability is read from: scores of rows that the scorer was not fitted on."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+
+from blemish.core.errors import QualityWarning
+from blemish.core.labels import is_ordinary
+from blemish.core.metrics import fraction_below
+
+# Calibration on training rows promises too much: their scores are lower than those of new rows (decisions.md 5).
+HELD_OUT, MIN_HELD_OUT, MAX_HELD_OUT = 0.2, 20, 1000
+MIN_ORDINARY = round(MIN_HELD_OUT / HELD_OUT)  # ordinary rows, before some are held out
+MIN_JUDGED, MIN_GAP = 4, 0.05  # labelled defects, and fraction of ordinary rows, before labels are called useless
+
+
+def hold_out(group: Int[np.ndarray, " row"], rng: np.random.Generator) -> Int[np.ndarray, " held_out"]:
+    """Unlabelled and normal rows for calibration: a fifth of them, none where that would be fewer than 20."""
+    rows = np.flatnonzero(is_ordinary(group))
+    n = min(MAX_HELD_OUT, int(HELD_OUT * len(rows)))
+    return np.sort(rng.permutation(rows)[:n]) if n >= MIN_HELD_OUT else rows[:0]
+
+
+def still_held_out(before: Int[np.ndarray, " held_out"], group: Int[np.ndarray, " row"]) -> Int[np.ndarray, " still"]:
+    """Rows held out before that are still there and unlabelled or normal: no row that was trained on joins them."""
+    there = before[before < len(group)]
+    return there[is_ordinary(group[there])]
 
 
 def _none() -> np.ndarray:
@@ -32,7 +55,7 @@ class Calibration:
 
     @property
     def ordinary(self) -> Float[np.ndarray, " ordinary"]:
-        """Of the ordinary rows, the score that is cut: the defect score where defects are labelled."""
+        """The score that is cut, for the ordinary rows: the defect score where defects are labelled."""
         return self.outlier if self.defect is None else self.defect
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -52,36 +75,6 @@ class Calibration:
         return cls(
             arrays["outlier"], arrays.get("defect"), arrays.get("known", _none()), arrays.get("rejected", _none())
         )
-
-
-@dataclass(frozen=True)
-class LabelStatistics:
-    """What the label report reads in addition to the calibration.
-
-    Attributes:
-        outlier: Outlier score of each labelled defect, shape (defect,).
-        negative_is_normal: 1 where a labelled negative is labelled 'normal', 0 for 'other', shape (negative,).
-        conflicts: Pairs of near-duplicates with different labels, as positions among the labelled rows: first the
-            defects, then the negatives.
-        curve: From `learning_curve`; None where it was not computed.
-    """
-
-    outlier: Float[np.ndarray, " defect"]
-    negative_is_normal: Float[np.ndarray, " negative"]
-    conflicts: Int[np.ndarray, "pair 2"]
-    curve: Float[np.ndarray, "unseen 3"] | None = None
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """By the names that model files use."""
-        named = {"outlier": self.outlier, "rejected_normal": self.negative_is_normal, "conflicts": self.conflicts}
-        return named if self.curve is None else {**named, "curve": self.curve}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "LabelStatistics | None":
-        """The inverse of `arrays`; None for a file without labels, or from before there were label reports."""
-        if "conflicts" not in arrays:
-            return None
-        return cls(arrays["outlier"], arrays["rejected_normal"], arrays["conflicts"], arrays.get("curve"))
 
 
 @dataclass(frozen=True)
@@ -112,3 +105,41 @@ class Reference:
     def arrays(self) -> dict[str, np.ndarray]:
         """By the names that model files use."""
         return {"z": self.z} if self.x is None else {"z": self.z, "x": self.x}
+
+
+def warn_of_quality(calibration: Calibration, outlier_of_defects: Float[np.ndarray, " defect"], spread: float) -> None:
+    """Warn where the scores cannot be reliable, and say what to do.
+
+    Args:
+        calibration: Of the fit.
+        outlier_of_defects: Outlier score of each labelled defect.
+        spread: Standard deviation of the normals' codes.
+    """
+    ordinary = calibration.outlier
+    # From two rows on everything can be computed, but a cut at the highest 5 % needs twenty (decisions.md 53).
+    if len(ordinary) < MIN_HELD_OUT:
+        _warn(
+            f"only {len(ordinary)} unlabelled or normal sample(s): scores are unreliable; use at least {MIN_HELD_OUT}, "
+            f"and at least {MIN_ORDINARY} for promises about new data"
+        )
+    if len(ordinary) > 1 and np.unique(ordinary).size == 1:
+        _warn(
+            "all outlier scores are equal: the rows are all equal, or the model collapsed; then raise latent_dim or "
+            "lower lr"
+        )
+    elif len(ordinary) > 1 and spread < 1e-6:
+        _warn("all codes are equal: the latent space collapsed; lower lr, or the weight of losses that shrink the code")
+    if calibration.defect is None or len(calibration.out_of_fold) < MIN_JUDGED:
+        return
+    labelled = fraction_below(calibration.defect, calibration.out_of_fold)
+    unlabelled = fraction_below(ordinary, outlier_of_defects)
+    if labelled < unlabelled - MIN_GAP:
+        _warn(
+            f"by cross-validation over {len(calibration.out_of_fold)} labelled defects, defect_score puts them above "
+            f"{labelled:.0%} of the ordinary rows and outlier_score above {unlabelled:.0%}: the labels do not improve "
+            "the ranking yet; label more defects, or check the labels"
+        )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, QualityWarning, stacklevel=6)

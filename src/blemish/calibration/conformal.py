@@ -20,11 +20,8 @@ def conformal_p_values(
     calibration rows only make it larger.
 
     Args:
-        calibration: Scores of rows that did not train the model, shape (held_out,).
-        scores: Shape (row,).
-
-    Returns:
-        Shape (row,), in (0, 1].
+        calibration: Scores of rows that did not train the model.
+        scores: Of the new rows.
 
     Raises:
         DataError: If a score is NaN.
@@ -60,9 +57,6 @@ def cross_conformal_p_values(
         folds: For each fit the scores of the rows that it has not seen.
         scores: Scores of the new rows by each fit.
 
-    Returns:
-        Shape (row,), in (0, 1].
-
     Raises:
         DataError: If a score is NaN.
 
@@ -81,11 +75,7 @@ def cross_conformal_p_values(
 
 
 def discoveries(p_values: Float[np.ndarray, " row"], fdr: float) -> Bool[np.ndarray, " row"]:
-    """Rows to report so that at most a fraction `fdr` of them is expected to be ordinary.
-
-    Args:
-        p_values: Shape (row,), in (0, 1].
-        fdr: In (0, 1).
+    """Rows to report so that at most a fraction `fdr`, in (0, 1), of them is expected to be ordinary.
 
     Reference:
         Benjamini and Hochberg, "Controlling the false discovery rate", JRSS B 57, 1995.

@@ -71,13 +71,7 @@ class Drift:
 def compare(
     reference: Mapping[str, Sequence[Any]], new: Mapping[str, Sequence[Any]], n_reference: int, n: int
 ) -> Drift:
-    """Compare column by column.
-
-    Args:
-        reference: Name → values of rows that were held out from training.
-        new: The same names → values of new rows.
-        n_reference: Rows of the former.
-        n: Rows of the latter.
+    """Compare column by column: name → values of the held-out rows, and of the new ones; and how many rows these are.
 
     Reference:
         Rabanser, Günnemann and Lipton, "Failing loudly", 2019: univariate two-sample tests with Bonferroni's

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import binomtest
 
-from blemish.calibration.calibration import Calibration, LabelStatistics
+from blemish.calibration.calibration import Calibration
 from blemish.calibration.conformal import conformal_p_values
-from blemish.calibration.outlook import Outlook, outlook
+from blemish.calibration.label_statistics import LabelStatistics
+from blemish.calibration.thresholds import Outlook, outlook
 from blemish.core.errors import ConfigError
 from blemish.data.columns import frame_html, frame_of
 
@@ -20,6 +21,13 @@ MIN_COMPARED = 4  # labelled defects, before one of them can lie apart from the 
 # it is doubted only if that fraction is four times that of the worst quarter of the other defects (decisions.md 34).
 ORDINARY, FAR = 0.2, 4.0
 SIGNIFICANT = 0.05  # p-value of a sign test
+FORMER = {"far_out": "surprisal", "n_rejected": "n_negatives"}  # attributes of reports before 0.1.0, which still work
+
+
+def _former(report: object, name: str) -> Any:
+    if name not in FORMER:
+        raise AttributeError(f"{type(report).__name__!r} object has no attribute {name!r}")
+    return getattr(report, FORMER[name])
 
 
 @dataclass(frozen=True)
@@ -55,15 +63,16 @@ class Step:
         n_labels: Labelled defects that the scorer was fitted on.
         above: Mean fraction of ordinary rows that lie below a labelled defect that was left out.
         outlook: What to expect at the budget.
-        far_out: Mean surprisal of the left-out defects, in nats.
+        surprisal: Mean surprisal of the left-out defects, in nats.
         error: Standard error of that mean, in nats.
     """
 
     n_labels: int
     above: float
     outlook: Outlook
-    far_out: float
+    surprisal: float
     error: float
+    __getattr__ = _former
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class LabelReport:
 
     Attributes:
         n_defects: Labelled defects.
-        n_rejected: Rows labelled 'other' or 'normal'.
+        n_negatives: Rows labelled 'other' or 'normal'.
         budget: Rows to look at in a batch.
         batch: Rows of that batch: as many as were held out.
         share: Assumed fraction of defects, see `DefectDetector.set_prior`.
@@ -87,7 +96,7 @@ class LabelReport:
     """
 
     n_defects: int
-    n_rejected: int
+    n_negatives: int
     budget: int
     batch: int
     share: float
@@ -99,6 +108,7 @@ class LabelReport:
     curve: tuple[Step, ...]
     conflicts: tuple[Conflict, ...]
     doubts: tuple[Doubt, ...]
+    __getattr__ = _former
 
     @property
     def p_value(self) -> float:
@@ -117,7 +127,7 @@ class LabelReport:
         if len(self.curve) < 2:
             return None
         before, last = self.curve[-2:]
-        return last.far_out - before.far_out > float(np.hypot(before.error, last.error))
+        return last.surprisal - before.surprisal > float(np.hypot(before.error, last.error))
 
     @property
     def says(self) -> dict[str, str]:
@@ -204,7 +214,7 @@ class LabelReport:
 
     def __str__(self) -> str:
         """All answers, one paragraph each."""
-        head = f"{self.n_defects} labelled defects, {self.n_rejected} rows labelled 'other' or 'normal'"
+        head = f"{self.n_defects} labelled defects, {self.n_negatives} rows labelled 'other' or 'normal'"
         return "\n".join([head, *(f"{question}: {answer}" for question, answer in self.says.items())])
 
     def _repr_html_(self) -> str:
@@ -246,7 +256,7 @@ def label_report(
         at_budget = outlook(p_labelled, prior, reported)
     return LabelReport(
         n_defects=n_defects,
-        n_rejected=len(words) - n_defects,
+        n_negatives=len(words) - n_defects,
         budget=budget,
         batch=len(ordinary),
         share=prior,

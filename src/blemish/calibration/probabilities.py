@@ -1,5 +1,6 @@
-"""From a score to a probability by out-of-fold scores, and whether such probabilities are calibrated."""
+"""From a score to the probability of a defect, under any prior, and whether such probabilities are calibrated."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +9,13 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from blemish.calibration.thresholds import clopper_pearson
+from blemish.core.errors import ConfigError
+from blemish.core.labels import CLASSES
+from blemish.scoring.mixture import PRIOR
 
 MIN_OUT_OF_FOLD = 2  # scores of labelled defects, before there is a slope to fit
 EDGES = (0.0, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
 """Edges of the bins of a reliability figure, finer at both ends, where most rows lie."""
-CONFIDENCE = 0.9
 
 
 def defect_probability(
@@ -34,9 +37,6 @@ def defect_probability(
         ordinary: Scores of ordinary rows that did not train the model, at least one.
         scores: To turn into probabilities.
         prior: Assumed fraction of defects among these rows, in (0, 1).
-
-    Returns:
-        Shape (row,), in [0, 1].
 
     Reference:
         Platt, "Probabilistic outputs for support vector machines", 1999; the prior as in King and Zeng, "Logistic
@@ -111,7 +111,7 @@ def reliability(
         if not n:
             continue
         weight = np.where(defect[here], odds, 1.0)
-        low, high = (_weighted(bound, odds) for bound in clopper_pearson(n_defects, n, CONFIDENCE))
+        low, high = (_weighted(bound, odds) for bound in clopper_pearson(n_defects, n))
         found.append(
             Bin(float(np.average(p[here], weights=weight)), _weighted(n_defects / n, odds), low, high, n, n_defects)
         )
@@ -134,3 +134,49 @@ def brier(p: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"]) -> flo
         Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78, 1950.
     """
     return round(float(np.mean(np.square(p - defect))), 12)
+
+
+def prior_of(defect: float, other: float | None = None) -> dict[str, float]:
+    """Fractions of the three groups, checked.
+
+    Args:
+        defect: Expected fraction of defects among the rows to score, in (0, 1).
+        other: Expected fraction of other outliers, in [0, 1); None: the usual fraction of what is not a defect.
+
+    Raises:
+        ConfigError: If a fraction lies outside, or nothing is left for the normal rows.
+
+    Example:
+        >>> prior_of(0.01, 0.05)
+        {'normal': 0.94, 'other': 0.05, 'defect': 0.01}
+    """
+    if not 0 < defect < 1:
+        raise ConfigError(f"defect={defect!r} must lie strictly between 0 and 1: it is a fraction of the rows")
+    if other is None:
+        other = (1 - defect) * PRIOR["other"] / (PRIOR["normal"] + PRIOR["other"])
+    if not 0 <= other < 1:
+        raise ConfigError(f"other={other!r} must lie between 0 and 1: it is a fraction of the rows")
+    if defect + other >= 1:
+        raise ConfigError(f"defect={defect:g} and other={other:g} leave nothing for normal rows; give less")
+    return {"normal": round(1 - defect - other, 12), "other": float(other), "defect": float(defect)}
+
+
+def reweighted(
+    probabilities: Float[np.ndarray, "row 3"], before: Mapping[str, float], after: Mapping[str, float]
+) -> Float[np.ndarray, "row 3"]:
+    r"""Probabilities under another prior.
+
+    .. math:: p'_k \propto p_k \, \pi'_k / \pi_k
+
+    The fractions of the groups `before` are those that the probabilities assume, `after` those to assume.
+
+    Reference:
+        Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities",
+        Neural Computation 14, 2002, eq. (2.4).
+    """
+    ratio = np.array([after[name] / before[name] for name in CLASSES])
+    if (ratio == 1).all():
+        return probabilities
+    weighted = probabilities * ratio
+    total = weighted.sum(axis=1, keepdims=True)
+    return np.where(total > 0, weighted / np.where(total > 0, total, 1.0), probabilities)

@@ -1,22 +1,33 @@
-"""Where to cut a score so that a target is met."""
+"""Where to cut a score so that a target is met, and what such a cut promises.
 
+In every function `calibration` are scores of ordinary rows that did not train the model, shape (held_out,);
+`out_of_fold` are those of labelled defects, each by a scorer that was fitted without it, shape (defect,).
+"""
+
+from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import beta
+from scipy.stats import beta, betabinom
 
+from blemish.calibration.calibration import Calibration
 from blemish.core.errors import ConfigError, DataError
+
+CONFIDENCE = 0.9
+UNITS = {
+    "recall": "of new defects are found",
+    "precision": "of what is reported are defects",
+    "false_positive_rate": "of ordinary rows are reported",
+    "contamination": "of ordinary rows are reported",
+    "budget": "rows of a batch of {n} ordinary ones are reported",
+}
 
 
 def for_false_positive_rate(calibration: Float[np.ndarray, " held_out"], rate: float) -> float:
-    """The score that an ordinary new row exceeds with a probability of at most `rate`.
+    """The score that an ordinary new row exceeds with a probability of at most `rate`, in (0, 1).
 
     The (n + 1)(1 - rate)-th smallest of the n calibration scores, rounded up.
-
-    Args:
-        calibration: Scores of ordinary rows that did not train the model, shape (held_out,).
-        rate: In (0, 1).
 
     Raises:
         DataError: If there are too few calibration rows for a rate this low.
@@ -57,12 +68,7 @@ def for_fraction(calibration: Float[np.ndarray, " row"], fraction: float) -> flo
 
 
 def for_contamination(calibration: Float[np.ndarray, " held_out"], fraction: float) -> float:
-    """The score that this fraction of rows like the training rows, including their outliers, exceeds.
-
-    Args:
-        calibration: Scores of held-out rows.
-        fraction: In (0, 1).
-    """
+    """The score that a fraction, in (0, 1), of rows like the training rows, including their outliers, exceeds."""
     _check_fraction("contamination", fraction)
     return for_fraction(calibration, fraction)
 
@@ -79,11 +85,7 @@ def for_budget(calibration: Float[np.ndarray, " held_out"], budget: int) -> floa
 
 
 def for_recall(out_of_fold: Float[np.ndarray, " defect"], recall: float) -> float:
-    """The highest score that leaves this fraction of new defects above.
-
-    Args:
-        out_of_fold: Scores of labelled defects, each by a scorer fitted without it, shape (defect,).
-        recall: In (0, 1).
+    """The highest score that leaves a fraction `recall`, in (0, 1), of new defects above.
 
     Raises:
         DataError: If there are too few labelled defects to lower the threshold far enough.
@@ -103,12 +105,9 @@ def for_recall(out_of_fold: Float[np.ndarray, " defect"], recall: float) -> floa
 def for_precision(
     out_of_fold: Float[np.ndarray, " defect"], negatives: Float[np.ndarray, " negative"], precision: float
 ) -> float:
-    """The lowest score above which this fraction of the labelled rows are defects.
+    """The lowest score above which a fraction `precision`, in (0, 1), of the labelled rows are defects.
 
-    Args:
-        out_of_fold: Scores of labelled defects, each by a scorer fitted without it.
-        negatives: Scores of rows labelled 'normal' or 'other'.
-        precision: In (0, 1).
+    The negatives are scores of rows labelled 'normal' or 'other'.
 
     Raises:
         DataError: If nothing was labelled 'normal' or 'other', or no threshold reaches the target.
@@ -126,7 +125,7 @@ def for_precision(
     raise DataError(f"no threshold has precision {precision:g} on the {n} labelled rows; ask for less or label more")
 
 
-def clopper_pearson(successes: int, n: int, confidence: float = 0.9) -> tuple[float, float]:
+def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Exact interval of a fraction from `successes` out of `n`.
 
     Example:
@@ -140,6 +139,136 @@ def clopper_pearson(successes: int, n: int, confidence: float = 0.9) -> tuple[fl
     low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, n - successes + 1))
     high = 1.0 if successes == n else float(beta.ppf(1 - tail, successes + 1, n - successes))
     return low, high
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A target, and what to expect on new rows.
+
+    Attributes:
+        target: 'recall', 'precision', 'false_positive_rate', 'budget' or 'contamination'.
+        value: What was asked for.
+        threshold: The cut that was chosen for it.
+        estimate: What to expect of new rows: a fraction, or for a budget a number of rows.
+        low: Lower end of the exact 90 % interval of it.
+        high: Upper end.
+        n: Rows that the estimate is based on: labelled defects, reported labelled rows, or held-out rows.
+        supported: Whether the target is kept on average over data like these; for a precision, whether the whole
+            interval lies above the target, because rows are marked among the top hits and not at random.
+    """
+
+    target: str
+    value: float
+    threshold: float
+    estimate: float
+    low: float
+    high: float
+    n: int
+    supported: bool
+
+    @property
+    def text(self) -> str:
+        """One sentence, and a second where the target is not supported."""
+        whole = self.target == "budget"
+        figures = [f"{x:.0f}" if whole else f"{x:.1%}" for x in (self.estimate, self.low, self.high)]
+        rows = {"recall": "labelled defects", "precision": "labelled rows above the cut"}.get(
+            self.target, "held-out rows" if self.supported else "training rows"
+        )
+        sentence = (
+            f"{self.target}={self.value:g}: about {figures[0]} {UNITS[self.target].format(n=self.n)}, "
+            f"{figures[1]} to {figures[2]} with {CONFIDENCE:.0%} confidence ({self.n} {rows})"
+        )
+        if self.supported:
+            return f"{sentence}."
+        why = {
+            "precision": "there are too few labels for this target: label more of the top hits",
+            "recall": "there are too few labels for this target: label more defects",
+        }.get(self.target, "no rows were held out, so this is judged on rows that trained the model: fit on more rows")
+        return f"{sentence}. Not promised: {why}."
+
+
+def promise(target: str, value: float, threshold: float, calibration: Calibration, held_out: bool) -> Promise:
+    r"""What to expect above a threshold, with its exact interval.
+
+    The probability that a new row exceeds a threshold which :math:`a` of :math:`n` rows exceed is distributed as
+    :math:`\mathrm{Beta}(a + 1, n - a)` if the threshold is one of these rows, and as
+    :math:`\mathrm{Beta}(a, n - a + 1)` if it lies just below one, as that for a recall does. The number in a batch of
+    n is then beta-binomial. A precision has the interval of Clopper and Pearson.
+
+    Target, value and threshold are those of the `Promise`; `held_out` tells whether the ordinary rows of the
+    calibration did not train the model.
+
+    Reference:
+        David and Nagaraja, "Order statistics", 2003, section 2.3 (the uniform order statistic is a Beta).
+    """
+    if target == "precision":
+        defects = int((calibration.out_of_fold > threshold).sum())
+        n = defects + int((calibration.labelled_negatives > threshold).sum())
+        low, high = clopper_pearson(defects, n)
+        return Promise(target, value, threshold, defects / n, low, high, n, supported=low >= value)
+    scores = calibration.out_of_fold if target == "recall" else calibration.ordinary
+    # A recall is cut just below one of the labelled defects, everything else at one of the rows.
+    n, above = len(scores), int((scores > threshold).sum())
+    a, b = (above, n - above + 1) if target == "recall" else (above + 1, n - above)
+    law = betabinom(n, a, b) if target == "budget" else beta(a, b)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = (float(law.ppf(q)) for q in (tail, 1 - tail))
+    supported = target == "recall" or held_out
+    return Promise(target, value, threshold, float(law.mean()), low, high, n, supported=supported)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Fraction of defects to expect among the highest rows of a batch.
+
+    Attributes:
+        precision: That fraction, in [0, 1].
+        low: Lower end of the exact 90 % interval that the number of labelled defects leaves.
+        high: Upper end.
+        recall: Fraction of unseen labelled defects that lie above the cut.
+        n: Labelled defects that the estimate is based on.
+    """
+
+    precision: float
+    low: float
+    high: float
+    recall: float
+    n: int
+
+
+def outlook(p_values: Float[np.ndarray, " defect"], prior: float, reported: float) -> Outlook:
+    r"""What to expect if the highest rows are reported.
+
+    A cut that a fraction :math:`f` of the ordinary rows and a fraction :math:`r(f)` of the defects exceed reports
+    :math:`\pi r + (1 - \pi) f` of all rows. It is lowered until that is `reported`; then the precision is
+    :math:`\pi r / (\pi r + (1 - \pi) f)`. Between two labelled defects r is a straight line. Defects that hide among
+    the ordinary rows count as false alarms: the true precision is at least as high (decisions.md 34).
+
+    Args:
+        p_values: Fraction of ordinary rows that score as high as each labelled defect, by a scorer fitted without it,
+            in (0, 1]; at least one.
+        prior: Fraction of defects among the rows to score, in (0, 1).
+        reported: Fraction of the rows to report, in (0, 1).
+
+    Raises:
+        ConfigError: If a fraction lies outside.
+
+    Example:
+        >>> found = outlook(np.array([0.001, 0.001, 0.5]), prior=0.1, reported=0.1)
+        >>> round(found.precision, 2), round(found.recall, 2)
+        (0.69, 0.69)
+    """
+    _check_fraction("prior", prior)
+    _check_fraction("reported", reported)
+    n = len(p_values)
+    alarms, last = np.unique(np.sort(p_values), return_index=True)
+    above = np.append(last[1:], n)  # defects at or above each cut
+    alarms, above = np.append(0.0, alarms), np.append(0.0, above / n)
+    of_all = prior * above + (1 - prior) * alarms
+    recall = float(np.interp(reported, np.append(of_all, 1.0), np.append(above, 1.0)))
+    low, high = clopper_pearson(floor(recall * n), n)[0], clopper_pearson(ceil(recall * n), n)[1]
+    precision, least, most = (min(1.0, prior * r / reported) for r in (recall, low, high))
+    return Outlook(precision, least, most, recall, n)
 
 
 def _check_fraction(name: str, value: float) -> None:

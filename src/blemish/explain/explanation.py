@@ -12,7 +12,7 @@ from blemish.data.columns import frame_html, frame_of
 from blemish.explain.occlusion import drivers, falls, named_together, tail, typical_row, without_columns
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
-from blemish.scoring.evidence import Evidence
+from blemish.scoring.scorer import Evidence
 from blemish.training.rows import TensorRows
 
 SAME_CODE = 1e-10

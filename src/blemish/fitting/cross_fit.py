@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from blemish.calibration.calibration import MIN_ORDINARY
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
-from blemish.calibration.held_out import MIN_ORDINARY
 from blemish.core.errors import ConfigError, DataError, DataWarning, QualityWarning
 from blemish.core.labels import is_ordinary
 from blemish.data.dataset import Dataset

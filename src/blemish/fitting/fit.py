@@ -10,11 +10,15 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from blemish.calibration.calibration import Calibration, KnownSamples, LabelStatistics, Reference
-from blemish.calibration.conflicts import conflicts
-from blemish.calibration.held_out import hold_out, still_held_out
-from blemish.calibration.learning_curve import sample_of
-from blemish.calibration.quality import warn_of_quality
+from blemish.calibration.calibration import (
+    Calibration,
+    KnownSamples,
+    Reference,
+    hold_out,
+    still_held_out,
+    warn_of_quality,
+)
+from blemish.calibration.label_statistics import LabelStatistics, conflicts, sample_of
 from blemish.core.labels import DEFECT, NORMAL, OTHER, counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
@@ -22,8 +26,7 @@ from blemish.data.dataset import Dataset
 from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model, new_model
-from blemish.scoring.evidence import Evidence
-from blemish.scoring.scorer import Scorer
+from blemish.scoring.scorer import Evidence, Scorer
 from blemish.training import AUGMENTATIONS, SYNTHETIC
 from blemish.training.batches import Plan, TrainingData
 from blemish.training.loop import EpochRecord, Objective, Training, stops_early

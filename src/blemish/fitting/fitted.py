@@ -9,28 +9,26 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from blemish.calibration.calibration import Calibration, KnownSamples, LabelStatistics, Reference
+from blemish.calibration.calibration import MIN_ORDINARY, Calibration, KnownSamples, Reference
 from blemish.calibration.drift import Drift, code_columns, compare
-from blemish.calibration.held_out import MIN_ORDINARY
 from blemish.calibration.label_report import LabelReport, label_report
-from blemish.calibration.learning_curve import CurveRows, learning_curve, sample_of
-from blemish.calibration.prior import reweighted
-from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, log_ratio, probability_at
-from blemish.calibration.promise import Promise, promise
+from blemish.calibration.label_statistics import CurveRows, LabelStatistics, learning_curve, sample_of
+from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, log_ratio, probability_at, reweighted
 from blemish.calibration.thresholds import (
+    Promise,
     for_budget,
     for_contamination,
     for_false_positive_rate,
     for_precision,
     for_recall,
+    promise,
 )
 from blemish.core.errors import ArtifactError, DataError
 from blemish.core.labels import DEFECT
 from blemish.fitting.choices import Choices, whole_number
 from blemish.fitting.model import Model, build
-from blemish.scoring.evidence import Evidence, under
 from blemish.scoring.mixture import PRIOR
-from blemish.scoring.scorer import Scorer, Scores
+from blemish.scoring.scorer import Evidence, Scorer, Scores, under
 from blemish.training.rows import TensorRows
 
 MAX_COMPARED = 1000  # new rows that are compared with held-out ones
@@ -202,7 +200,7 @@ class Fitted:
         return compare(expected, seen, len(reference.z), len(x))
 
     def promise(self, target: str, value: float | int) -> Promise:
-        """The cut on the decision score that reaches a target, and what it promises; see `blemish.calibration.promise`.
+        """The cut on the decision score that reaches a target, and what it promises; see `calibration.thresholds`.
 
         Args:
             target: 'recall', 'precision', 'false_positive_rate', 'budget' or 'contamination'.

@@ -20,7 +20,7 @@ from blemish.fitting.choices import Arguments, Choices, choose_parts, whole_numb
 from blemish.losses.loss import Loss, ReconstructionLoss
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality
-from blemish.scoring.evidence import Evidence, under
+from blemish.scoring.scorer import Evidence, under
 from blemish.training.rows import SparseRows, TensorRows
 
 # Evidence takes 1,000 bytes per row of a table and far more per picture: this bounds the memory that scoring takes.

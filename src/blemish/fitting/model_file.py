@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from blemish.calibration.promise import Promise
+from blemish.calibration.thresholds import Promise
 from blemish.core import store
 from blemish.core.errors import ArtifactError
 from blemish.core.labels import CLASSES
 from blemish.fitting.choices import EarlyStopping, choose_modality, choose_parts, plain
 from blemish.fitting.fitted import from_stored
 from blemish.fitting.model import device_for
-from blemish.scoring.evidence import under
+from blemish.scoring.scorer import under
 from blemish.training.loop import EpochRecord
 
 STORED_AS_THEY_ARE = ("threshold_", "outlier_threshold_", "training_", "notes_", "prior_")

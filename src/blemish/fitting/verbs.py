@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from blemish.calibration.conformal import discoveries
 from blemish.calibration.drift import Drift
 from blemish.calibration.label_report import LabelReport
-from blemish.calibration.prior import prior_of
-from blemish.calibration.promise import Promise
+from blemish.calibration.probabilities import prior_of
+from blemish.calibration.thresholds import Promise
 from blemish.core.errors import ConfigError, DataError, NoDefectsError
 from blemish.core.labels import CLASSES, MIN_ORDINARY, check_trainable, counts, to_groups
 from blemish.data.dataset import Dataset
@@ -23,7 +23,7 @@ from blemish.fitting.choices import seed_of, whole_number
 from blemish.fitting.cross_fit import cross_fits, p_values_of
 from blemish.fitting.fitted import MAX_COMPARED, Fitted
 from blemish.fitting.model import Arrays
-from blemish.scoring.evidence import Evidence
+from blemish.scoring.scorer import Evidence
 from blemish.training.rows import TensorRows
 
 Detector = TypeVar("Detector", bound="Verbs")  # not `Self`: the run-time type checker of the tests cannot read it

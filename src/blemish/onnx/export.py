@@ -24,9 +24,8 @@ from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
 from blemish.modalities.modality import ExportableModality
 from blemish.onnx.runtime import KEY, SCHEMA, Runtime
-from blemish.scoring.evidence import Evidence, EvidenceNodes
 from blemish.scoring.mixture import PRIOR
-from blemish.scoring.scorer import ExportableScorer, ScoreNodes
+from blemish.scoring.scorer import Evidence, EvidenceNodes, ExportableScorer, ScoreNodes
 
 TOLERANCE = 1e-5
 """Maximal drift of an export; see `Parity`."""

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from blemish.calibration.prior import reweighted
-from blemish.calibration.probabilities import brier, reliability
+from blemish.calibration.probabilities import brier, reliability, reweighted
 from blemish.core.labels import CLASSES, to_groups, to_words
 from blemish.data.columns import is_frame, to_columns
 from blemish.data.dataset import take

@@ -6,7 +6,7 @@ SCORERS = Parts(
     {
         "ensemble": "blemish.scoring.ensemble:Ensemble",
         "latent": "blemish.scoring.latent:Latent",
-        "reconstruction": "blemish.scoring.reconstruction:ReconstructionOnly",
+        "reconstruction": "blemish.scoring.latent:ReconstructionOnly",
     }
 )
 

@@ -11,9 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from blemish.core.errors import ConfigError
 from blemish.core.graph import Node, exportable
-from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.core.labels import DEFECT, OTHER, UNLABELLED, is_ordinary
 from blemish.core.parts import choose
-from blemish.scoring.evidence import Evidence, EvidenceNodes, State, under
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
 from blemish.scoring.mixture import (
@@ -24,9 +23,8 @@ from blemish.scoring.mixture import (
     posterior,
     posterior_graph,
     whitened,
-    whitened_graph,
 )
-from blemish.scoring.scorer import ExportableScorer, ScoreNodes, Scores
+from blemish.scoring.scorer import Evidence, EvidenceNodes, ExportableScorer, ScoreNodes, Scores, State, under
 from blemish.scoring.surprisal import fit_tail, surprisal, surprisal_graph
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
@@ -36,21 +34,11 @@ SLOPES = (0.1, 3.0)  # least and greatest slope of the log-odds in the defect sc
 
 
 class Member(NamedTuple):
-    """An expert of the ensemble.
-
-    Attributes:
-        name: Its key in `EXPERTS`.
-        expert: It.
-        source: The feature set that it reads.
-    """
+    """An expert by its key in `EXPERTS`, and the feature set that it reads."""
 
     name: str
     expert: Expert
     source: str
-
-
-ExpertScores = list[tuple[Member, Float[np.ndarray, " row"]]]
-"""The surprisal of every row by each expert."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +80,7 @@ class Ensemble(ExportableScorer):
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Fit and weight the experts; see `Scorer`."""
-        state = fit_whitening(evidence.feature_set("error")[(group == UNLABELLED) | (group == NORMAL)])
+        state = fit_whitening(evidence.feature_set("error")[is_ordinary(group)])
         rows = _fewer(group, seed)
         evidence, group = evidence[rows], group[rows]
         is_defect, weight = group == DEFECT, self._row_weights(group)
@@ -134,31 +122,26 @@ class Ensemble(ExportableScorer):
         """By cross-validation; see `Scorer`."""
         return state["unseen"] if len(state["unseen"]) > 1 else np.empty(0)
 
-    def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """Mean surprisal by the unsupervised experts, not capped; 0 where there are none."""
-        return _outlier_level(self._expert_scores(state, evidence, labelled=False), len(evidence))
-
-    def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """Weighted mean of all experts' surprisals: 5 is what one ordinary row in exp(5) = 150 reaches.
-
-        A row that is more unusual than every training row is not like the labelled defects: what exceeds the highest
-        outlier score of the training rows is subtracted.
-        """
-        return _combine(state, self._expert_scores(state, evidence, labelled=True))
-
-    def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
-        """The defect by logistic regression on out-of-fold scores; normal and other by how unusual the error is.
-
-        An error below the median counts as the median.
-        """
-        return _probabilities(state, evidence, self.defect_score(state, evidence) if "weights" in state else None)
-
     def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
-        """All of them, with each expert's score computed once; see `Scorer`."""
+        """Means of the experts' surprisals: 5 is what one ordinary row in exp(5) = 150 reaches; see `Scorer`.
+
+        The outlier score is that of the unsupervised experts, not capped, 0 where there are none. The probability of
+        the defect is by logistic regression on out-of-fold scores; those of normal and other are by how unusual the
+        error is, where an error below the median counts as the median.
+        """
         found = self._expert_scores(state, evidence, labelled=labelled)
-        outlier = _outlier_level(found, len(evidence))
-        defect = _combine(state, found) if labelled else None
-        return Scores(outlier, defect, _probabilities(state, evidence, defect))
+        unsupervised = [score for member, score in found if not member.expert.uses_labels]
+        outlier = np.mean(unsupervised, axis=0) if unsupervised else np.zeros(len(evidence))
+        u = whitened(state, np.maximum(evidence.feature_set("error"), state["centre"]))
+        rest = posterior(log_joint(u, u[:0], u[:0])[:, :2])
+        if not labelled:
+            return Scores(outlier, None, np.column_stack([rest, np.zeros(len(rest))]))
+        capped = np.minimum(np.stack([score for _, score in found]), state["most"][:, None])
+        # A row that is more unusual than every training row is not like the labelled defects: what exceeds the highest
+        # outlier score of the training rows is subtracted.
+        defect = state["weights"] @ capped - np.maximum(outlier - state["known_level"], 0)
+        p_defect = expit(state["slope"] * defect + state["intercept"])
+        return Scores(outlier, defect, np.column_stack([rest * (1 - p_defect[:, None]), p_defect]))
 
     def expert_scores(
         self, state: State, evidence: Evidence, *, labelled: bool = True
@@ -167,11 +150,6 @@ class Ensemble(ExportableScorer):
 
         No row counts as more like the defects than the labelled defects do: what lies beyond them is unknown (the far
         side of a linear expert's plane), and other outliers lie there, too.
-
-        Args:
-            state: What `fit` learnt.
-            evidence: The rows.
-            labelled: Include the supervised experts.
         """
         found = self._expert_scores(state, evidence, labelled=labelled)
         return {
@@ -180,11 +158,7 @@ class Ensemble(ExportableScorer):
         }
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
-        """All scores as part of an ONNX graph; see `ExportableScorer`.
-
-        Raises:
-            ExportError: If an expert has no graph.
-        """
+        """See `ExportableScorer`; an `ExportError` names the expert that has no graph."""
         unsupervised: list[Node] = []
         weighted: list[Node] = []
         for i, (name, expert, source) in enumerate(self._experts(labelled=labelled)):
@@ -195,7 +169,7 @@ class Ensemble(ExportableScorer):
             weighted += [score.op("Min", state["most"][i]) * state["weights"][i]] if labelled else []
         graph = evidence.error.graph
         level = graph.op("Sum", *unsupervised) / float(len(unsupervised)) if unsupervised else evidence.error * 0.0
-        u = whitened_graph(state, evidence.feature_set("error").op("Max", state["centre"]))
+        u = whitened(state, evidence.feature_set("error").op("Max", state["centre"]))
         rest = posterior_graph(log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1))))
         if not labelled:
             return ScoreNodes(level, None, rest)
@@ -212,8 +186,10 @@ class Ensemble(ExportableScorer):
         unsupervised = [member for member in members if not member.expert.uses_labels]
         return unsupervised + [member for member in members if member.expert.uses_labels and labelled]
 
-    def _expert_scores(self, state: State, evidence: Evidence, *, labelled: bool) -> ExpertScores:
-        """The surprisal by every expert, not capped; the unsupervised ones first."""
+    def _expert_scores(
+        self, state: State, evidence: Evidence, *, labelled: bool
+    ) -> list[tuple[Member, Float[np.ndarray, " row"]]]:
+        """The surprisal of every row by every expert, not capped; the unsupervised ones first."""
         found = []
         for i, member in enumerate(self._experts(labelled=labelled)):
             own = under(state, f"{i}.")
@@ -223,34 +199,10 @@ class Ensemble(ExportableScorer):
 
     def _row_weights(self, group: Int[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
         """Defects weigh as much as all ordinary rows together; rows labelled 'other' come on top of these."""
-        fractions = {DEFECT: 1.0, OTHER: self.other_share}
-        weight = np.full(len(group), 1.0 / max(1, int(((group == UNLABELLED) | (group == NORMAL)).sum())))
-        for code, fraction in fractions.items():
+        weight = np.full(len(group), 1.0 / max(1, int(is_ordinary(group).sum())))
+        for code, fraction in ((DEFECT, 1.0), (OTHER, self.other_share)):
             weight[group == code] = fraction / max(1, int((group == code).sum()))
         return weight * len(group) / 2
-
-
-def _combine(state: State, found: ExpertScores) -> Float[np.ndarray, " row"]:
-    """The defect score: see `Ensemble.defect_score`."""
-    capped = np.minimum(np.stack([score for _, score in found]), state["most"][:, None])
-    level = _outlier_level(found, capped.shape[1])
-    return state["weights"] @ capped - np.maximum(level - state["known_level"], 0)
-
-
-def _outlier_level(found: ExpertScores, n: int) -> Float[np.ndarray, " row"]:
-    unsupervised = [score for member, score in found if not member.expert.uses_labels]
-    return np.mean(unsupervised, axis=0) if unsupervised else np.zeros(n)
-
-
-def _probabilities(
-    state: State, evidence: Evidence, defect: Float[np.ndarray, " row"] | None
-) -> Float[np.ndarray, "row 3"]:
-    u = whitened(state, np.maximum(evidence.feature_set("error"), state["centre"]))
-    rest = posterior(log_joint(u, u[:0], u[:0])[:, :2])
-    if defect is None:
-        return np.column_stack([rest, np.zeros(len(rest))])
-    p_defect = expit(state["slope"] * defect + state["intercept"])
-    return np.column_stack([rest * (1 - p_defect[:, None]), p_defect])
 
 
 def deal(is_defect: Bool[np.ndarray, " row"], n_folds: int, seed: int) -> Int[np.ndarray, " row"]:
@@ -288,11 +240,7 @@ def out_of_fold(
 def mean_surprisal(
     scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"], fold: Int[np.ndarray, " row"]
 ) -> float:
-    """Mean surprisal of unseen defects, each among the other rows of its fold.
-
-    Returns:
-        Mean over the defects of minus the log of the fraction of those rows that score as high, in nats, >= 0.
-    """
+    """Mean surprisal of the unseen defects, each among the other rows of its fold, in nats, >= 0."""
     found = []
     for k in range(fold.max() + 1):
         rest = np.sort(scores[(fold == k) & ~is_defect])

@@ -1,4 +1,4 @@
-"""Scores by where a row lies in latent space and by its reconstruction error."""
+"""Scores by a mixture of three groups: over the code and the reconstruction error, or over the error alone."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from blemish.core.labels import DEFECT, is_ordinary
-from blemish.scoring.evidence import Evidence, EvidenceNodes, State, under
 from blemish.scoring.mixture import (
     BREADTH,
     PRIOR,
@@ -18,7 +17,7 @@ from blemish.scoring.mixture import (
     posterior,
     posterior_graph,
 )
-from blemish.scoring.scorer import ExportableScorer, ScoreNodes
+from blemish.scoring.scorer import Evidence, EvidenceNodes, ExportableScorer, ScoreNodes, Scores, State, Values, under
 
 MIN_CONTRASTED = 8
 """Labelled defects without which the default objective for clips has no contrast."""
@@ -66,25 +65,19 @@ class Latent(ExportableScorer):
         others = [{**mixture, "defects": np.delete(mixture["defects"], i, axis=0)} for i in range(len(rows))]
         return np.concatenate([_log_odds(one, features[i : i + 1]) for i, one in enumerate(others)])
 
-    def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """Minus the log-probability of a normal row rather than another outlier, >= 0.
+    def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
+        """Outlier score, log-odds of the defect, and the posterior of the groups, by code and error; see `Scorer`.
 
-        A row that is reconstructed better than the median scores a little lower still, so that rows keep an order.
+        The outlier score is minus the log-probability of a normal row rather than another outlier, >= 0.
         """
         joint = _log_joint(state, evidence)
+        # A row that is reconstructed better than the median scores a little lower still, so that rows keep an order.
         below = np.minimum(_above(state, evidence.feature_set("error")[:, 0]), 0.0)
-        return np.logaddexp(0.0, joint[:, 1] - joint[:, 0] + below)
-
-    def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """Log-odds of the defect."""
-        return _log_odds(*_defect_mixture(state, evidence))
-
-    def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
-        """Posterior of the three groups, by code and error, under the assumed prior."""
-        return posterior(_log_joint(state, evidence))
+        outlier = np.logaddexp(0.0, joint[:, 1] - joint[:, 0] + below)
+        return Scores(outlier, _log_odds(*_defect_mixture(state, evidence)) if labelled else None, posterior(joint))
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
-        """All scores as part of an ONNX graph; see `ExportableScorer`."""
+        """See `ExportableScorer`."""
         score = None
         if labelled:
             joint = mixture_log_joint_graph(*_defect_mixture(state, evidence))
@@ -97,6 +90,38 @@ class Latent(ExportableScorer):
         odds = groups[1] - groups[0] + above.op("Min", 0.0)
         outlier = odds.op("Max", 0.0) + ((-odds.op("Abs")).op("Exp") + 1.0).op("Log")  # no Softplus of doubles there
         return ScoreNodes(outlier.reduce("Sum", 1), score, posterior_graph(groups))
+
+
+@dataclass(frozen=True)
+class ReconstructionOnly(ExportableScorer):
+    """Both scores are the reconstruction error; probabilities come from a mixture of three groups over its logarithm.
+
+    The field's baseline, kept for comparison: use it to reproduce the original prototype. It cannot tell one kind of
+    outlier from another of the same error.
+    """
+
+    contrast: ClassVar[tuple[str, ...]] = ("margin",)
+
+    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
+        """Fit the mixture; see `Scorer`."""
+        return fit_mixture(evidence.feature_set("error"), group)
+
+    def out_of_fold_scores(
+        self, state: State, evidence: Evidence, group: Int[np.ndarray, " row"]
+    ) -> Float[np.ndarray, " defect"]:
+        """Their errors: no error depends on the labels."""
+        errors = evidence.error[group == DEFECT]
+        return errors if len(errors) > 1 else np.empty(0)
+
+    def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
+        """The error twice, and the posterior of the three groups under the assumed prior."""
+        joint = mixture_log_joint(state, evidence.feature_set("error"))
+        return Scores(evidence.error, evidence.error if labelled else None, posterior(joint))
+
+    def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
+        """See `ExportableScorer`."""
+        joint = mixture_log_joint_graph(state, evidence.feature_set("error"))
+        return ScoreNodes(evidence.error, evidence.error if labelled else None, posterior_graph(joint))
 
 
 def _log_joint(state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
@@ -119,8 +144,8 @@ def _usual_errors(ordinary: Evidence) -> Float[np.ndarray, " 2"]:
     return np.array([np.median(errors), max(spread, 1e-6) if len(errors) > 1 else 1.0])
 
 
-def _above(state: State, log_error: Any) -> Any:
-    """How far log errors, an array or a node, lie above their usual median, in units of their usual spread."""
+def _above(state: State, log_error: Values) -> Values:
+    """How far log errors lie above their usual median, in units of their usual spread."""
     median, spread = state["errors"]
     return (log_error - median) / spread
 

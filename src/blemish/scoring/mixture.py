@@ -9,7 +9,7 @@ from sklearn.covariance import ledoit_wolf
 
 from blemish.core.graph import Node
 from blemish.core.labels import DEFECT, OTHER, is_ordinary
-from blemish.scoring.evidence import State
+from blemish.scoring.scorer import State, Values
 
 PRIOR = {"normal": 0.90, "other": 0.07, "defect": 0.03}
 """Assumed fractions of the groups: labelled defects are not a random sample, so they cannot tell (decisions.md 33)."""
@@ -25,10 +25,7 @@ so each counts equally (decisions.md 59). Narrower ones would amplify the last d
 def fit_whitening(features: Float[np.ndarray, "row feature"]) -> State:
     """Centre and matrix that make the rows' covariance the identity.
 
-    The covariance is shrunk towards a multiple of the identity, by less the more rows there are.
-
-    Args:
-        features: Shape (row, feature), at least one row.
+    The covariance is shrunk towards a multiple of the identity, by less the more rows there are; there is at least one.
 
     Returns:
         'centre' (feature,) and 'whiten' (feature, feature).
@@ -45,8 +42,8 @@ def fit_whitening(features: Float[np.ndarray, "row feature"]) -> State:
     return {"centre": centre, "whiten": vectors / np.sqrt(np.maximum(values, 1e-6)) / unit[:, None]}
 
 
-def whitened(state: State, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row feature"]:
-    """Features in units of the normals' spread."""
+def whitened(state: State, features: Values) -> Values:
+    """Features, shape (row, feature), in units of the normals' spread."""
     return (features - state["centre"]) @ state["whiten"]
 
 
@@ -107,22 +104,12 @@ def log_joint(
     if len(others):
         broad = np.logaddexp(broad, log_kernels(u, others)) - np.log(2)
     like_defect = log_kernels(u, defects) if len(defects) else np.full(len(u), -np.inf)
-    return np.stack(
-        [
-            log_normal(u) + np.log(PRIOR["normal"]),
-            broad + np.log(PRIOR["other"]),
-            like_defect + np.log(PRIOR["defect"]),
-        ]
-    ).T
+    densities = (log_normal(u), broad, like_defect)
+    return np.stack([one + np.log(prior) for one, prior in zip(densities, PRIOR.values(), strict=True)]).T
 
 
 def fit_mixture(features: Float[np.ndarray, "row feature"], group: Int[np.ndarray, " row"]) -> State:
-    """Whiten by the ordinary rows, and keep where the labelled ones lie: what `mixture_log_joint` reads.
-
-    Args:
-        features: At least one ordinary row.
-        group: The rows' groups.
-    """
+    """Whiten by the ordinary rows, at least one, and keep where the labelled ones lie: for `mixture_log_joint`."""
     state = fit_whitening(features[is_ordinary(group)])
     u = whitened(state, features)
     return {**state, "defects": u[group == DEFECT], "others": u[group == OTHER]}
@@ -135,12 +122,7 @@ def mixture_log_joint(state: State, features: Float[np.ndarray, "row feature"]) 
 
 def mixture_log_joint_graph(state: State, features: Node) -> list[Node]:
     """`mixture_log_joint` as part of an ONNX graph, in the parts of `log_joint_graph`."""
-    return log_joint_graph(whitened_graph(state, features), state["defects"], state["others"])
-
-
-def whitened_graph(state: State, features: Node) -> Node:
-    """`whitened` as part of an ONNX graph."""
-    return (features - state["centre"]) @ state["whiten"]
+    return log_joint_graph(whitened(state, features), state["defects"], state["others"])
 
 
 def log_joint_graph(

@@ -1,15 +1,96 @@
-"""What a scorer is: pure functions from evidence to scores."""
+"""What a scorer is: pure functions from evidence, what is measured about each row, to scores."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from blemish.core.errors import ConfigError
 from blemish.core.graph import Exportable, Node
-from blemish.scoring.evidence import OF_THE_NETWORK, Evidence, EvidenceNodes, State
+
+OF_THE_NETWORK = frozenset({"code", "error"})  # feature sets that need no modality
+LOG_OFFSET = 1e-12  # added to an error before its logarithm: a perfect reconstruction has a log error, too
+State = dict[str, np.ndarray]
+"""Everything that a scorer or an expert learnt, as named arrays: what a model file stores."""
+Values = TypeVar("Values", np.ndarray, Node)
+"""Numbers, or the node of an ONNX graph that will hold them: some formulas are the same for both."""
+
+
+def under(state: Mapping[str, np.ndarray], prefix: str) -> State:
+    """The arrays whose names start with a prefix, by the rest of their names.
+
+    Example:
+        >>> under({"0.points": np.zeros(1), "weights": np.ones(2)}, "0.")
+        {'points': array([0.])}
+    """
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that scores are computed from.
+
+    Attributes:
+        z: Codes, shape (row, latent), float64.
+        error: Reconstruction error, shape (row,), float64, >= 0.
+        features: Feature sets of the modality by name, each (row, feature), float32.
+    """
+
+    z: Float[np.ndarray, "row latent"]
+    error: Float[np.ndarray, " row"]
+    features: Mapping[str, Float[np.ndarray, "row feature"]] = field(default_factory=dict)
+
+    def feature_set(self, name: str) -> Float[np.ndarray, "row feature"]:
+        """One feature set; 'code' is the code with the log error, 'error' the log error alone.
+
+        Args:
+            name: Several side by side are joined by '+', such as 'texture+pixels'.
+
+        Raises:
+            ConfigError: If the data have no such feature set.
+        """
+        if "+" in name:
+            return np.hstack([self.feature_set(one) for one in name.split("+")])
+        if name == "code":
+            return np.column_stack([self.z, np.log(self.error + LOG_OFFSET)])
+        if name == "error":
+            return np.log(self.error + LOG_OFFSET)[:, None]
+        if name not in self.features:
+            raise ConfigError(
+                f"feature set {name!r} is unknown; these data have {', '.join(['code', 'error', *self.features])}"
+            )
+        return self.features[name]
+
+    def __getitem__(self, rows: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]) -> "Evidence":
+        """Some of the rows."""
+        return Evidence(self.z[rows], self.error[rows], {name: x[rows] for name, x in self.features.items()})
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.error)
+
+
+@dataclass(frozen=True)
+class EvidenceNodes:
+    """`Evidence` as part of an ONNX graph, of the same shapes; everything is float64."""
+
+    z: Node
+    error: Node
+    features: Mapping[str, Node] = field(default_factory=dict)
+
+    def feature_set(self, name: str) -> Node:
+        """One feature set; see `Evidence.feature_set`."""
+        graph = self.z.graph
+        if "+" in name:
+            return graph.concat([self.feature_set(one) for one in name.split("+")], axis=1)
+        if name == "code":
+            return graph.concat([self.z, self.feature_set("error")], axis=1)
+        if name == "error":
+            return (self.error + LOG_OFFSET).op("Log").expand_dims(1)
+        return self.features[name]
 
 
 @dataclass(frozen=True)
@@ -39,13 +120,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class ScoreNodes:
-    """`Scores` as part of an ONNX graph.
-
-    Attributes:
-        outlier: Shape (row,), float64.
-        defect: Shape (row,), float64; None without labelled defects.
-        probabilities: Of normal, other and defect, shape (row, 3), float64.
-    """
+    """`Scores` as part of an ONNX graph, of the same shapes; everything is float64."""
 
     outlier: Node
     defect: Node | None
@@ -53,7 +128,7 @@ class ScoreNodes:
 
 
 class Scorer(ABC):
-    """Pure functions of evidence and of what `fit` learnt; subclasses are frozen dataclasses of choices.
+    """Pure functions of evidence and of what `fit` learnt, its state; subclasses are frozen dataclasses of choices.
 
     Attributes:
         contrast: Loss terms that the default objective gains, because the score reads the latent space.
@@ -88,27 +163,25 @@ class Scorer(ABC):
         """
 
     @abstractmethod
-    def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """How unusual, higher = more."""
-
-    @abstractmethod
-    def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
-        """How much like the labelled defects, higher = more."""
-
-    @abstractmethod
-    def probabilities(self, state: State, evidence: Evidence) -> Float[np.ndarray, "row 3"]:
-        """Of normal, other and defect; rows sum to 1."""
-
     def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
-        """All three; a scorer that can share work between them does so here.
+        """Both scores, higher = more, and probabilities of normal, other and defect, whose rows sum to 1.
 
         Args:
             state: What `fit` learnt.
             evidence: The rows.
-            labelled: Whether defects were labelled.
+            labelled: Whether defects were labelled; if not, there is no defect score. The outlier score does not depend
+                on it.
         """
-        defect = self.defect_score(state, evidence) if labelled else None
-        return Scores(self.outlier_score(state, evidence), defect, self.probabilities(state, evidence))
+
+    def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
+        """The outlier score alone."""
+        return self.scores(state, evidence, labelled=False).outlier
+
+    def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
+        """The defect score alone, of a state that was learnt from labelled defects."""
+        defect = self.scores(state, evidence, labelled=True).defect
+        assert defect is not None
+        return defect
 
 
 class ExportableScorer(Scorer, Exportable):
@@ -116,10 +189,4 @@ class ExportableScorer(Scorer, Exportable):
 
     @abstractmethod
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
-        """All three scores as part of an ONNX graph.
-
-        Args:
-            state: What `fit` learnt.
-            evidence: The rows.
-            labelled: Whether defects were labelled.
-        """
+        """`scores` as part of an ONNX graph."""

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from blemish.core.graph import Node
-from blemish.scoring.evidence import State
+from blemish.scoring.scorer import State
 
 TAIL, MIN_TAIL_ROWS, MAX_TAIL = 0.02, 10, 0.5
 """Fraction of the ordinary rows that the exponential tail is fitted to; its fewest rows; the largest such fraction.
@@ -47,14 +47,7 @@ def surprisal(state: State, scores: Float[np.ndarray, " row"]) -> Float[np.ndarr
     r"""Minus the logarithm of the fraction of ordinary rows that score at least as high.
 
     Above the last level :math:`q` the fraction is that of an exponential distribution, so that rows beyond all ordinary
-    ones keep their order: :math:`-\log \mathrm{tail} + (s - q) / \mathrm{excess}`.
-
-    Args:
-        state: What `fit_tail` learnt.
-        scores: Any.
-
-    Returns:
-        Shape (row,), in nats, >= 0.
+    ones keep their order: :math:`-\log \mathrm{tail} + (s - q) / \mathrm{excess}`, in nats, >= 0.
 
     Reference:
         Pickands, "Statistical inference using extreme order statistics", 1975 (the exponential is his limit's middle

@@ -1,11 +1,13 @@
-"""Trees as arrays against scikit-learn's own."""
+"""Trees as arrays against scikit-learn's own; the isolation forest, its equation 1, and the student."""
 
 import numpy as np
 import pytest
-from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import ExtraTreesClassifier, IsolationForest
+from sklearn.metrics import roc_auc_score
 
+import reference
 from blemish.scoring.experts import EXPERTS
-from blemish.scoring.experts.trees import as_arrays, trees_score
+from blemish.scoring.experts.trees import as_arrays, path_left, trees_score
 from scoring_examples import island
 
 
@@ -19,9 +21,8 @@ def test_trees_as_arrays_score_as_scikit_learns_do():
 
 def test_a_tree_of_one_leaf_is_its_value():
     model = ExtraTreesClassifier(1, random_state=0).fit(np.zeros((4, 1)), [0, 0, 0, 1])
-    trees = [tree.tree_ for tree in model.estimators_]
-    state = as_arrays(trees, [np.array([0.25])])
-    assert trees_score(np.ones((3, 1)), **state).tolist() == [0.25] * 3
+    state = as_arrays(model, lambda tree: np.array([0.25]))
+    assert trees_score(state, np.ones((3, 1))).tolist() == [0.25] * 3
 
 
 @pytest.mark.parametrize("name", ["trees", "forest", "isolation"])
@@ -58,3 +59,30 @@ def test_walks_are_kept_as_long_as_their_trees():
     assert (expert.score(other, x) == 0).all()
     del state["feature"], other
     assert place not in trees._COMPILED
+
+
+def test_isolation_ranks_as_scikit_learns_forest_does():
+    x, is_defect, weight = island()
+    expert = EXPERTS["isolation"](n_trees=30)
+    score = expert.score(expert.fit(x, is_defect, weight, 3), x)
+    theirs = -IsolationForest(n_estimators=30, random_state=3).fit(x[~is_defect]).score_samples(x)
+    assert np.corrcoef(np.log2(theirs), score)[0, 1] > 0.999999
+
+
+def test_path_left_is_equation_1():
+    assert path_left(np.array([1.0, 2.0])).tolist() == [0, 1]
+    for n in (10, 64, 256):  # the harmonic number against its logarithm
+        assert path_left(np.array([float(n)]))[0] == pytest.approx(reference.path_left(n), abs=1.1 / n)
+
+
+def test_the_student_surpasses_its_teacher_where_few_features_matter():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 40))
+    unusual = np.arange(600) >= 400
+    x[unusual, :4] += 2.5
+    weight, nobody = np.ones(600), np.full(600, False)
+    found = {}
+    for name in ("neighbours", "student"):
+        score = EXPERTS[name]().score(EXPERTS[name]().fit(x, nobody, weight, 0), x)
+        found[name] = roc_auc_score(unusual, score)
+    assert found["student"] > found["neighbours"] + 0.02

@@ -5,15 +5,15 @@ from blemish.core.parts import Parts
 EXPERTS = Parts(
     {
         "linear": "blemish.scoring.experts.linear:Linear",
-        "discriminant": "blemish.scoring.experts.discriminant:Discriminant",
-        "kernel": "blemish.scoring.experts.kernel:Kernel",
+        "discriminant": "blemish.scoring.experts.linear:Discriminant",
+        "kernel": "blemish.scoring.experts.distances:Kernel",
         "trees": "blemish.scoring.experts.trees:Trees",
         "forest": "blemish.scoring.experts.trees:Forest",
-        "isolation": "blemish.scoring.experts.isolation:Isolation",
-        "neighbours": "blemish.scoring.experts.neighbours:Neighbours",
-        "student": "blemish.scoring.experts.student:Student",
-        "direction": "blemish.scoring.experts.direction:Direction",
-        "value": "blemish.scoring.experts.value:Value",
+        "isolation": "blemish.scoring.experts.trees:Isolation",
+        "neighbours": "blemish.scoring.experts.distances:Neighbours",
+        "student": "blemish.scoring.experts.trees:Student",
+        "direction": "blemish.scoring.experts.linear:Direction",
+        "value": "blemish.scoring.experts.expert:Value",
     }
 )
 

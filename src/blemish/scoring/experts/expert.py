@@ -1,17 +1,20 @@
-"""What an expert is: a simple classifier, or outlier score, on one feature set."""
+"""What an expert is: a simple classifier, or outlier score, on one feature set, which it may standardise."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from blemish.core.graph import Exportable, Node
-from blemish.scoring.evidence import State
+from blemish.scoring.scorer import State
 
 Features = Float[np.ndarray, "row feature"]
 Flags = Bool[np.ndarray, " row"]
 Numbers = Float[np.ndarray, " row"]
+MAX_DEVIATION = 10.0
+"""Standard deviations at which a feature is cut: one extreme value must not outweigh all others."""
 
 
 class Expert(ABC):
@@ -47,12 +50,47 @@ class ExportableExpert(Expert, Exportable):
 
     @abstractmethod
     def graph(self, state: State, x: Node) -> Node:
-        """`score` as part of an ONNX graph.
+        """`score` as part of an ONNX graph, from and to float64."""
 
-        Args:
-            state: What `fit` learnt.
-            x: Shape (row, feature), float64.
 
-        Returns:
-            Shape (row,), float64.
-        """
+@dataclass(frozen=True)
+class Value(ExportableExpert):
+    """The mean of the features as they are; unsupervised.
+
+    For a feature set that is a score already, such as the reconstruction error.
+    """
+
+    uses_labels: ClassVar[bool] = False
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+        """Nothing to learn; see `Expert`."""
+        return {}
+
+    def score(self, state: State, x: Features) -> Numbers:
+        """The mean."""
+        return x.mean(axis=1, dtype=np.float64)
+
+    def graph(self, state: State, x: Node) -> Node:
+        """See `ExportableExpert`."""
+        return x.reduce("Mean", 1)
+
+
+def fit_scaling(x: Features) -> State:
+    """'centre' and 'scale' (feature,): mean and standard deviation, 1 where that is 0."""
+    scale = x.std(axis=0, dtype=np.float64)
+    centre = x.mean(axis=0, dtype=np.float64)
+    return {"centre": centre, "scale": np.where(scale > 1e-9 * np.maximum(1, np.abs(centre)), scale, 1.0)}
+
+
+def scaled(state: State, x: Features) -> Features:
+    """In units of each feature's own standard deviation, and cut; unchanged where the state has no scaling."""
+    if "centre" not in state:
+        return x
+    return np.clip((x - state["centre"]) / state["scale"], -MAX_DEVIATION, MAX_DEVIATION)
+
+
+def scaled_graph(state: State, x: Node) -> Node:
+    """`scaled` as part of an ONNX graph."""
+    if "centre" not in state:
+        return x
+    return ((x - state["centre"]) / state["scale"]).op("Clip", -MAX_DEVIATION, MAX_DEVIATION)

@@ -1,14 +1,18 @@
-"""A plane between the labelled defects and the rest: logistic regression."""
+"""Experts whose score is linear in the features: logistic regression, Fisher's discriminant, a common direction."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+from jaxtyping import Float
+from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LogisticRegression
 
 from blemish.core.graph import Node
-from blemish.scoring.evidence import State
-from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
-from blemish.scoring.experts.scaling import fit_scaling, scaled, scaled_graph
+from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers, fit_scaling, scaled, scaled_graph
+from blemish.scoring.scorer import State
+
+MAX_ROUNDS = 20  # concentration steps of `common_direction`; a handful is usual
 
 
 class LinearExpert(ExportableExpert):
@@ -54,3 +58,93 @@ class Linear(LinearExpert):
         model.fit(x, is_defect, sample_weight=weight)
         offset = np.array(float(np.ravel(model.intercept_)[0]))
         return {**scaling, "normal": model.coef_[0].astype(np.float64), "offset": offset}
+
+
+def discriminant(
+    defects: Float[np.ndarray, "defect feature"],
+    rest: Float[np.ndarray, "row feature"],
+    weight: Float[np.ndarray, " row"],
+) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " feature"]]:
+    r"""The direction that tells defects from the rest, and the mean of the rest.
+
+    .. math:: w = \Sigma^{-1} (\bar x_d - \bar x), \quad \Sigma = (1 - \rho) S + \rho \, \frac{\operatorname{tr} S}{p} I
+
+    The scatter S is that of the rest alone, by their weights > 0: a handful of defects shows where they are, not how
+    they vary.
+
+    Reference:
+        Fisher, "The use of multiple measurements in taxonomic problems", 1936; the shrinkage rho after Ledoit and Wolf,
+        "A well-conditioned estimator for large-dimensional covariance matrices", 2004.
+    """
+    relative = weight / weight.mean()
+    centre = np.average(rest, axis=0, weights=relative)
+    covariance, _ = ledoit_wolf((rest - centre) * np.sqrt(relative)[:, None], assume_centered=True)
+    return np.linalg.lstsq(covariance, defects.mean(axis=0) - centre, rcond=None)[0], centre
+
+
+@dataclass(frozen=True)
+class Discriminant(LinearExpert):
+    """Fisher's linear discriminant, its covariance shrunk.
+
+    The best expert where there are many correlated features and one label or a handful (decisions.md 47): it learns
+    from the unlabelled rows which differences are common. Not for a defect in a corner of few columns, where most rows
+    are far from the boundary (`Linear`), or one that is surrounded by normals (`Kernel`).
+    """
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+        """Fit the direction; see `Expert`."""
+        scaling = fit_scaling(x[~is_defect])
+        x = scaled(scaling, x).astype(np.float64)
+        normal, centre = discriminant(x[is_defect], x[~is_defect], weight[~is_defect])
+        return {**scaling, "normal": normal, "offset": np.array(-float(centre @ normal))}
+
+
+def common_direction(x: Float[np.ndarray, "row feature"], fraction: float) -> Float[np.ndarray, " feature"]:
+    r"""A unit vector along the mean of the fraction of the rows that lie furthest along it.
+
+    From the leading right singular vector, by concentration steps: :math:`K \leftarrow` the rows with the largest
+    :math:`x_i^\top m`, :math:`m \leftarrow \sum_{i \in K} x_i / \lVert \sum_{i \in K} x_i \rVert`. Each step raises
+    the mean of the kept :math:`x_i^\top m`, or leaves it as it is. The rows are not centred.
+
+    Reference:
+        Rousseeuw and Van Driessen, "A fast algorithm for the minimum covariance determinant estimator", 1999,
+        theorem 1 (concentration steps, there for a covariance).
+    """
+    direction = np.linalg.svd(x, full_matrices=False)[2][0]
+    direction = direction * (np.sign((x @ direction).sum()) or 1.0)
+    n_kept = max(1, round(fraction * len(x)))
+    kept = np.empty(0, dtype=int)
+    for _ in range(MAX_ROUNDS):
+        now = np.sort(np.argsort(-(x @ direction), kind="stable")[:n_kept])
+        if np.array_equal(now, kept):
+            break
+        kept, total = now, x[now].sum(axis=0)
+        direction = total / (np.linalg.norm(total) or 1.0)
+    return direction
+
+
+@dataclass(frozen=True)
+class Direction(ExportableExpert):
+    """How little a row has of what half of the rows have in common; unsupervised.
+
+    For texts and other rows whose length is bounded and whose zero means "nothing of it". Not for centred numbers,
+    where a direction and its opposite are alike.
+
+    Attributes:
+        share: Fraction of the rows that have it in common, in (0, 1].
+    """
+
+    share: float = 0.5
+    uses_labels: ClassVar[bool] = False
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+        """Find the direction; see `Expert`."""
+        return {"direction": common_direction(x[~is_defect].astype(np.float64), self.share)}
+
+    def score(self, state: State, x: Features) -> Numbers:
+        """Minus the length along the direction."""
+        return -(x @ state["direction"])
+
+    def graph(self, state: State, x: Node) -> Node:
+        """See `ExportableExpert`."""
+        return -(x @ state["direction"])

@@ -1,52 +1,59 @@
-"""Ensembles of decision trees, kept as plain arrays: extremely randomised trees and random forests."""
+"""Ensembles of decision trees, kept as plain arrays: extremely randomised trees, random forests, isolation forests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, ClassVar, NamedTuple
 from weakref import finalize
 
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
-from sklearn.ensemble._forest import ForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, IsolationForest, RandomForestClassifier
 from sklearn.tree._tree import NODE_DTYPE, Tree  # pyright: ignore[reportMissingModuleSource]
 
 from blemish.core.graph import ML, Node, onnx_package
-from blemish.scoring.evidence import State
+from blemish.scoring.experts.distances import Neighbours
 from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
+from blemish.scoring.scorer import State
+
+MIN_SEEN = 10  # rows per tree of a student, where there are as many
 
 
-def trees_score(
-    x: Float[np.ndarray, "row feature"],
-    roots: Int[np.ndarray, " tree"],
-    feature: Int[np.ndarray, " node"],
-    threshold: Float[np.ndarray, " node"],
-    children: Int[np.ndarray, "node 2"],
-    value: Float[np.ndarray, " node"],
-) -> Float[np.ndarray, " row"]:
+class Nodes(NamedTuple):
+    """The nodes of one tree.
+
+    Attributes:
+        feature: Which feature a node compares; -1 marks a leaf.
+        threshold: A row goes to child 0 where its feature is at most this.
+        children: Numbers of the two next nodes, shape (node, 2).
+        value: Value of each leaf.
+    """
+
+    feature: Int[np.ndarray, " node"]
+    threshold: Float[np.ndarray, " node"]
+    children: Int[np.ndarray, "node 2"]
+    value: Float[np.ndarray, " node"]
+
+
+def trees_score(state: State, x: Features) -> Numbers:
     """Mean over the trees of the value of the leaf that each row falls into.
 
     Scikit-learn's compiled walk where it takes our arrays, else `walk` in NumPy; both give the same bits.
 
     Args:
+        state: From `as_arrays`.
         x: Features; they are compared in float32.
-        roots: Number of each tree's first node.
-        feature: Which feature a node compares; -1 marks a leaf.
-        threshold: A row goes to child 0 where its feature is at most this.
-        children: Numbers of the two next nodes.
-        value: Value of each leaf.
     """
     x = np.ascontiguousarray(x, dtype=np.float32)
-    arrays = (roots, feature, threshold, children, value)
-    compiled = _kept(x.shape[1], arrays)
+    compiled = _kept(state, x.shape[1])
     total = np.zeros(len(x))
     if compiled is None:
-        for tree in _trees(*arrays):
-            total += walk(x, *tree)
+        for tree in _trees(state):
+            total += walk(x, tree)
     else:
         for tree in compiled:
             total += tree.predict(x)[:, 0]
-    return total / len(roots)
+    return total / len(state["roots"])
 
 
 _COMPILED: dict[tuple[int, ...], list[Any]] = {}
@@ -54,11 +61,12 @@ _COMPILED: dict[tuple[int, ...], list[Any]] = {}
 rows per tree."""
 
 
-def _kept(n_features: int, arrays: tuple[np.ndarray, ...]) -> list[Any] | None:
+def _kept(state: State, n_features: int) -> list[Any] | None:
     """Trees in scikit-learn's compiled form; None where it does not take them."""
+    arrays = [state[name] for name in ("roots", *Nodes._fields)]
     key = tuple(map(id, arrays))
     if key not in _COMPILED:
-        compiled = [_compiled(n_features, *tree) for tree in _trees(*arrays)]
+        compiled = [_compiled(n_features, tree) for tree in _trees(state)]
         if any(tree is None for tree in compiled):
             return None
         _COMPILED[key] = compiled
@@ -68,17 +76,11 @@ def _kept(n_features: int, arrays: tuple[np.ndarray, ...]) -> list[Any] | None:
     return _COMPILED[key]
 
 
-def _trees(
-    roots: Int[np.ndarray, " tree"],
-    feature: Int[np.ndarray, " node"],
-    threshold: Float[np.ndarray, " node"],
-    children: Int[np.ndarray, "node 2"],
-    value: Float[np.ndarray, " node"],
-) -> Iterator[tuple[np.ndarray, ...]]:
-    """The nodes of each tree: feature, threshold, children and value."""
-    for start, end in zip(roots.tolist(), [*roots[1:].tolist(), len(feature)], strict=True):
+def _trees(state: State) -> Iterator[Nodes]:
+    roots, (feature, threshold, children, value) = state["roots"].tolist(), (state[name] for name in Nodes._fields)
+    for start, end in pairwise([*roots, len(feature)]):
         here = slice(start, end)
-        yield feature[here], threshold[here], children[here] - start, value[here]
+        yield Nodes(feature[here], threshold[here], children[here] - start, value[here])
 
 
 def trees_graph(state: State, x: Node) -> Node:
@@ -120,22 +122,9 @@ def trees_graph(state: State, x: Node) -> Node:
     ) / float(len(roots))
 
 
-def walk(
-    x: Float[np.ndarray, "row feature"],
-    feature: Int[np.ndarray, " node"],
-    threshold: Float[np.ndarray, " node"],
-    children: Int[np.ndarray, "node 2"],
-    value: Float[np.ndarray, " node"],
-) -> Float[np.ndarray, " row"]:
-    """The value of the leaf of one tree that each row falls into: each node splits the rows that reach it.
-
-    Args:
-        x: Features, float32.
-        feature: See `trees_score`.
-        threshold: See `trees_score`.
-        children: See `trees_score`.
-        value: See `trees_score`.
-    """
+def walk(x: Float[np.ndarray, "row feature"], tree: Nodes) -> Float[np.ndarray, " row"]:
+    """The value of the leaf that each row, of float32, falls into: each node splits the rows that reach it."""
+    feature, threshold, children, value = tree
     found, waiting = np.empty(len(x)), [(0, np.arange(len(x)))]
     while waiting:
         node, here = waiting.pop()
@@ -149,31 +138,31 @@ def walk(
 
 # Scikit-learn's compiled trees are several times as fast as NumPy. Their internal form may change with any version:
 # `walk` gives the same bits without it (decisions.md 40).
-def _compiled(
-    n_features: int, feature: np.ndarray, threshold: np.ndarray, children: np.ndarray, value: np.ndarray
-) -> Any:
+def _compiled(n_features: int, tree: Nodes) -> Any:
     """One of scikit-learn's trees from our arrays; None where its internal form is not the one that we know."""
+    feature, threshold, children, value = tree
     nodes: Any = np.zeros(len(feature), dtype=NODE_DTYPE)
     leaf = feature < 0
     try:
         nodes["left_child"] = np.where(leaf, -1, children[:, 0])
         nodes["right_child"] = np.where(leaf, -1, children[:, 1])
         nodes["feature"], nodes["threshold"] = np.where(leaf, -2, feature), threshold
-        tree = Tree(n_features, np.ones(1, dtype=np.intp), 1)
+        compiled = Tree(n_features, np.ones(1, dtype=np.intp), 1)
         state = {"max_depth": 0, "node_count": len(nodes), "nodes": nodes, "values": value.reshape(-1, 1, 1).copy()}
-        tree.__setstate__(state)
+        compiled.__setstate__(state)
     except (ValueError, TypeError, KeyError):
         return None
-    return tree
+    return compiled
 
 
-def as_arrays(trees: Sequence[Any], values: Sequence[np.ndarray]) -> State:
-    """Trees of scikit-learn end to end, as `trees_score` wants them.
+def as_arrays(model: Any, values: Callable[[Any], np.ndarray]) -> State:
+    """The trees of a scikit-learn model, end to end: 'roots', the numbers of first nodes, and the fields of `Nodes`.
 
     Args:
-        trees: Their `tree_`.
-        values: Value of each node of each tree.
+        model: The model.
+        values: From one of its trees to the value of each node.
     """
+    trees = [tree.tree_ for tree in model.estimators_]
     starts = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
     children = [
         np.stack([tree.children_left, tree.children_right], axis=1) + start
@@ -184,14 +173,13 @@ def as_arrays(trees: Sequence[Any], values: Sequence[np.ndarray]) -> State:
         "feature": np.concatenate([np.maximum(tree.feature, -1) for tree in trees]).astype(np.int32),
         "threshold": np.concatenate([tree.threshold for tree in trees]),
         "children": np.maximum(np.concatenate(children), 0).astype(np.int32),
-        "value": np.concatenate(values),
+        "value": np.concatenate([values(tree) for tree in trees]),
     }
 
 
-def fraction_trees(model: ForestClassifier) -> State:
-    """Fitted trees as arrays; the value of a node is its fraction of the second class, by weight."""
-    trees = [tree.tree_ for tree in model.estimators_]
-    return as_arrays(trees, [tree.value[:, 0, 1] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300) for tree in trees])
+def fraction(tree: Any) -> Float[np.ndarray, " node"]:
+    """Fraction of the second class in each node of a tree, by weight."""
+    return tree.value[:, 0, 1] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300)
 
 
 class TreeExpert(ExportableExpert):
@@ -199,7 +187,7 @@ class TreeExpert(ExportableExpert):
 
     def score(self, state: State, x: Features) -> Numbers:
         """Mean value of the leaves."""
-        return trees_score(x, state["roots"], state["feature"], state["threshold"], state["children"], state["value"])
+        return trees_score(state, x)
 
     def graph(self, state: State, x: Node) -> Node:
         """See `ExportableExpert`."""
@@ -227,8 +215,7 @@ class Trees(TreeExpert):
     def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Grow the trees; see `Expert`."""
         model = ExtraTreesClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
-        model.fit(x, is_defect, sample_weight=weight)
-        return fraction_trees(model)
+        return as_arrays(model.fit(x, is_defect, sample_weight=weight), fraction)
 
 
 @dataclass(frozen=True)
@@ -252,4 +239,112 @@ class Forest(TreeExpert):
     def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
         """Grow the trees; see `Expert`."""
         model = RandomForestClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
-        return fraction_trees(model.fit(x, is_defect, sample_weight=weight))
+        return as_arrays(model.fit(x, is_defect, sample_weight=weight), fraction)
+
+
+def path_left(n_rows: Float[np.ndarray, " node"]) -> Float[np.ndarray, " node"]:
+    r"""Mean number of further random cuts that would single a row out of n.
+
+    .. math:: c(n) = 2 (\ln(n - 1) + \gamma) - 2 (n - 1) / n, \quad c(2) = 1, \quad c(1) = 0
+
+    Reference:
+        Liu, Ting and Zhou, "Isolation forest", 2008, equation 1.
+    """
+    n = np.maximum(n_rows, 3.0)
+    many = 2 * (np.log(n - 1) + np.euler_gamma) - 2 * (n - 1) / n
+    return np.where(n_rows <= 1, 0.0, np.where(n_rows <= 2, 1.0, many))
+
+
+@dataclass(frozen=True)
+class Isolation(ExportableExpert):
+    """Isolation forest; unsupervised.
+
+    Not for outliers that are unusual only in how features go together.
+
+    Attributes:
+        n_trees: How many, >= 1.
+
+    Reference:
+        Liu, Ting and Zhou, "Isolation forest", 2008.
+    """
+
+    n_trees: int = 100
+    uses_labels: ClassVar[bool] = False
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+        """Cut at random; see `Expert`."""
+        model = IsolationForest(n_estimators=self.n_trees, random_state=seed).fit(x[~is_defect])
+        return as_arrays(model, lambda tree: _depths(tree) + path_left(tree.n_node_samples.astype(np.float64)))
+
+    def score(self, state: State, x: Features) -> Numbers:
+        """Minus the mean number of cuts."""
+        return -trees_score(state, x)
+
+    def graph(self, state: State, x: Node) -> Node:
+        """See `ExportableExpert`."""
+        return -trees_graph(state, x)
+
+
+def _depths(tree: Any) -> Float[np.ndarray, " node"]:
+    """Number of cuts above each node; a child always comes after its parent."""
+    left, right = tree.children_left, tree.children_right
+    depth = np.zeros(len(left))
+    for node in np.flatnonzero(left >= 0):
+        depth[left[node]] = depth[right[node]] = depth[node] + 1
+    return depth
+
+
+def smoothed_fraction(tree: Any) -> Float[np.ndarray, " node"]:
+    """Fraction of the second class in each node of a tree, by weight, shrunk towards a half in small nodes.
+
+    Without it most rows share a few scores.
+
+    Reference:
+        Provost and Domingos, "Tree induction for probability-based ranking", 2003 (the Laplace correction).
+    """
+    weight, n = tree.value[:, 0], tree.n_node_samples
+    of_second = weight[:, 1] if weight.shape[1] > 1 else np.zeros(len(weight))
+    return (n * of_second / np.maximum(weight.sum(axis=1), 1e-300) + 1) / (n + 2)
+
+
+@dataclass(frozen=True)
+class Student(TreeExpert):
+    """Trees that tell the most usual half of the rows from the most unusual fifth, as `Neighbours` ranks them.
+
+    Where outliers are many and of all sorts: the teacher counts every feature equally, the student finds those that
+    tell the two sides apart. Each tree learns from a quarter of the rows, so that most rows are unseen by most trees.
+    Not for few features, or outliers among the most usual half.
+
+    Attributes:
+        usual: Fraction of the rows that count as usual, by the teacher, in (0, 1).
+        unusual: Fraction that counts as unusual, in (0, 1 - usual].
+        seen: Fraction of these rows that each tree learns from, in (0, 1].
+        n_trees: How many, >= 1.
+
+    Reference:
+        Yoon, Sohn, Li, Arik, Lee and Pfister, "Self-supervise, refine, repeat: improving unsupervised anomaly
+        detection", 2022; they refine by leaving the unusual rows out, we make them the other class.
+    """
+
+    usual: float = 0.5
+    unusual: float = 0.2
+    seen: float = 0.25
+    n_trees: int = 100
+    uses_labels: ClassVar[bool] = False
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+        """Rank the rows by the teacher, then grow the trees; see `Expert`."""
+        teacher, x, weight = Neighbours(), x[~is_defect], weight[~is_defect]
+        ranking = teacher.score(teacher.fit(x, np.full(len(x), False), weight, seed), x)
+        taught = np.argsort(ranking, kind="stable")
+        n_usual, n_unusual = max(1, round(self.usual * len(x))), max(1, round(self.unusual * len(x)))
+        rows = np.concatenate([taught[:n_usual], taught[-n_unusual:]])
+        is_unusual = np.arange(len(rows)) >= n_usual
+        model = ExtraTreesClassifier(
+            self.n_trees,
+            bootstrap=True,
+            max_samples=min(len(rows), max(MIN_SEEN, round(self.seen * len(rows)))),
+            class_weight="balanced",
+            random_state=seed,
+        ).fit(x[rows], is_unusual)
+        return as_arrays(model, smoothed_fraction)

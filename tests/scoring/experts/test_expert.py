@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from blemish.scoring.experts.scaling import MAX_DEVIATION, fit_scaling, scaled
+from blemish.scoring.experts.expert import MAX_DEVIATION, fit_scaling, scaled
 
 
 def test_scaling_has_unit_spread_and_a_limit():

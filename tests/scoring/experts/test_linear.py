@@ -1,11 +1,11 @@
-"""Fisher's discriminant against its double loop, and where it is better than regression."""
+"""Linear experts: the discriminant against its double loop, and where it is better than regression; a direction."""
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 import reference
 from blemish.scoring.experts import EXPERTS
-from blemish.scoring.experts.discriminant import discriminant
+from blemish.scoring.experts.linear import common_direction, discriminant
 
 
 def test_the_discriminant_is_fishers_with_ledoit_and_wolfs_covariance():
@@ -37,3 +37,17 @@ def test_a_discriminant_of_constant_features_is_silent():
     expert = EXPERTS["discriminant"]()
     x = np.ones((20, 3))
     assert (expert.score(expert.fit(x, np.arange(20) < 2, np.ones(20), 0), x) == 0).all()
+
+
+def test_the_common_direction_is_a_fixed_point_and_not_led_astray_by_a_minority():
+    rng = np.random.default_rng(0)
+    most, few = (
+        np.abs(rng.normal(size=(60, 5))) * [3, 2, 0, 0, 0.3],
+        np.abs(rng.normal(size=(40, 5))) * [0, 0, 2, 3, 0.3],
+    )
+    x = np.vstack([most, few])
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    direction = common_direction(x, 0.5)
+    np.testing.assert_allclose(direction, reference.concentration_step(x, direction, 0.5), atol=1e-12)
+    assert (x @ direction)[:60].mean() > 2 * (x @ direction)[60:].mean()
+    assert np.isfinite(common_direction(np.zeros((4, 2)), 0.5)).all()

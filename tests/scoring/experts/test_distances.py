@@ -1,11 +1,19 @@
-"""Mean distance to neighbours against its double loop."""
+"""The kernel machine and the mean distance to neighbours against their double loops."""
 
 import numpy as np
 
 import reference
 from blemish.scoring.experts import EXPERTS
-from blemish.scoring.experts.neighbours import neighbour_distance
+from blemish.scoring.experts.distances import kernel_score, neighbour_distance
 from scoring_examples import island
+
+
+def test_kernel_score_is_the_sum_of_its_bumps():
+    rng = np.random.default_rng(0)
+    x, points, weights = rng.normal(size=(7, 3)), rng.normal(size=(5, 3)), rng.normal(size=5)
+    np.testing.assert_allclose(
+        kernel_score(x, points, weights, 0.3, 0.7), reference.kernel_machine(x, points, weights, 0.3, 0.7), rtol=1e-9
+    )
 
 
 def test_neighbour_distance_is_its_definition_far_from_0_too():

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from blemish.calibration.learning_curve import learning_curve, sample_of, sizes_of
-from blemish.core.labels import DEFECT, UNLABELLED
-from blemish.scoring.evidence import Evidence
-from blemish.scoring.reconstruction import ReconstructionOnly
+from blemish.calibration.label_statistics import conflicts, learning_curve, sample_of, sizes_of
+from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.scoring.latent import ReconstructionOnly
+from blemish.scoring.scorer import Evidence
 
 
 def test_the_curve_never_learns_from_what_it_looks_for():
@@ -35,3 +35,14 @@ def test_the_sizes_double_and_leave_something_out(n):
     assert all(1 <= size < n for size in sizes)
     assert sizes == sorted(set(sizes))
     assert sizes[-1] == n - max(1, round(n / 4))
+
+
+def test_conflicts_equal_the_loops():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(60, 2))
+    z[1], z[3], z[5] = z[0], z[2] + 1e-3, z[4] + 0.5
+    group = np.array([DEFECT, NORMAL, DEFECT, OTHER, DEFECT, OTHER, *[UNLABELLED] * 54])
+    assert conflicts(Evidence(z, np.ones(60)), group).tolist() == [[0, 1], [2, 3]]
+    assert conflicts(Evidence(z, np.ones(60)), np.full(60, DEFECT)).shape == (0, 2)
+    flat = Evidence(np.zeros((60, 2)), np.ones(60))
+    assert len(conflicts(flat, group)) == 11  # all six are the same: every pair with two labels

@@ -1,0 +1,170 @@
+"""What a fit measures of its labels, for the report on them: contradictions, and what another label is worth."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from blemish.calibration.conformal import conformal_p_values
+from blemish.core.labels import DEFECT, NORMAL, UNLABELLED, is_ordinary
+from blemish.scoring.scorer import Evidence, Scorer
+
+NEAR = 0.1
+"""Near-duplicates are closer than this fraction of the median distance of an ordinary row to its nearest neighbour."""
+SAME = 1e-5
+"""Two rows closer than this fraction of the spread of all rows are the same, whatever their neighbours."""
+MAX_MEASURED = 500  # ordinary rows that the median distance is measured on
+MAX_COMPARED = 2000  # labelled rows; of more, the defects first and the normals last
+MAX_LEARNT, MAX_RANKED = 400, 1000
+"""Ordinary rows that the curve is fitted on, and that it ranks the defects among: more cost time and change little."""
+DRAWS = 2
+"""Draws of each number of labels up to half of them; of three quarters, four, so that every defect is left out once."""
+FOLDS = 4
+MAX_SIZES = 6
+
+
+@dataclass(frozen=True)
+class LabelStatistics:
+    """What the label report reads in addition to the calibration.
+
+    Attributes:
+        outlier: Outlier score of each labelled defect, shape (defect,).
+        negative_is_normal: 1 where a labelled negative is labelled 'normal', 0 for 'other', shape (negative,).
+        conflicts: Pairs of near-duplicates with different labels, as positions among the labelled rows: first the
+            defects, then the negatives.
+        curve: From `learning_curve`; None where it was not computed.
+    """
+
+    outlier: Float[np.ndarray, " defect"]
+    negative_is_normal: Float[np.ndarray, " negative"]
+    conflicts: Int[np.ndarray, "pair 2"]
+    curve: Float[np.ndarray, "unseen 3"] | None = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """By the names that model files use."""
+        named = {"outlier": self.outlier, "rejected_normal": self.negative_is_normal, "conflicts": self.conflicts}
+        return named if self.curve is None else {**named, "curve": self.curve}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "LabelStatistics | None":
+        """The inverse of `arrays`; None for a file without labels, or from before there were label reports."""
+        if "conflicts" not in arrays:
+            return None
+        return cls(arrays["outlier"], arrays["rejected_normal"], arrays["conflicts"], arrays.get("curve"))
+
+
+def conflicts(evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> Int[np.ndarray, "pair 2"]:
+    """Pairs of near-duplicates with different labels.
+
+    Rows are compared by all feature sets of their modality (by their codes, if there are none). Unlabelled and normal
+    rows, drawn by the seed, only measure how far apart rows usually are.
+
+    Returns:
+        Numbers of the rows, the smaller first.
+    """
+    labelled = np.flatnonzero(group != UNLABELLED)
+    labelled = np.sort(labelled[np.argsort(-group[labelled], kind="stable")][:MAX_COMPARED])
+    if len(labelled) < 2 or len(np.unique(group[labelled])) < 2:
+        return np.zeros((0, 2), dtype=np.int64)
+    usual = np.flatnonzero(is_ordinary(group))
+    usual = np.random.default_rng(seed).permutation(usual)[:MAX_MEASURED]
+    x = np.hstack([evidence.feature_set(name) for name in evidence.features] or [evidence.z]).astype(np.float64)
+    x -= x[usual].mean(axis=0)
+    spread = np.where(x[usual].std(axis=0) > 0, x[usual].std(axis=0), x.std(axis=0))
+    x /= np.where(spread > 0, spread, 1.0)
+    between = distances(x[usual])
+    np.fill_diagonal(between, np.inf)
+    apart = float(np.median(between.min(axis=1))) if len(usual) > 1 else 0.0
+    least = max(NEAR * apart, SAME * np.sqrt(x.shape[1]))
+    near = np.triu(distances(x[labelled]) <= least, k=1) & (group[labelled][:, None] != group[labelled][None])
+    return labelled[np.argwhere(near)]
+
+
+def distances(x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row row"]:
+    """Euclidean distance of every row to every other."""
+    squared = np.square(x).sum(axis=1)
+    return np.sqrt(np.maximum(squared[:, None] + squared[None] - 2 * x @ x.T, 0))
+
+
+@dataclass(frozen=True)
+class CurveRows:
+    """A sample of the training rows: all labelled ones, and as many others as the curve needs.
+
+    Attributes:
+        evidence: Of the rows.
+        group: Their groups.
+        held_out: Which of them did not train the model, as numbers.
+    """
+
+    evidence: Evidence
+    group: Int[np.ndarray, " row"]
+    held_out: Int[np.ndarray, " held_out"]
+
+
+def sample_of(
+    evidence: Evidence, group: Int[np.ndarray, " row"], held_out: Int[np.ndarray, " held_out"], seed: int
+) -> CurveRows:
+    """What to keep of the training rows, of which `held_out` did not train the model, for `learning_curve`."""
+    rng = np.random.default_rng(seed)
+    labelled = np.flatnonzero((group != UNLABELLED) & (group != NORMAL))
+    ordinary = np.setdiff1d(np.flatnonzero(is_ordinary(group)), held_out)
+    ordinary = rng.permutation(ordinary)[: MAX_LEARNT if len(held_out) else 2 * MAX_LEARNT]
+    ranked = rng.permutation(held_out)[:MAX_RANKED]
+    rows = np.sort(np.concatenate([labelled, ordinary, ranked]))
+    return CurveRows(evidence[rows], group[rows], np.flatnonzero(np.isin(rows, ranked)))
+
+
+def learning_curve(scorer: Scorer, rows: CurveRows, seed: int) -> Float[np.ndarray, "unseen 3"]:
+    """Fit on 1, 2, 4, … and on three quarters of the labelled defects; rank the others.
+
+    There are at least two defects. Where no rows were held out, half of the ordinary ones are left out of the fits.
+
+    Returns:
+        One line per labelled defect and draw that left it out: number of labelled defects fitted on, number of the
+        draw, and p-value among the ordinary rows (see `conformal_p_values`).
+    """
+    rng, group, evidence = np.random.default_rng(seed), rows.group, rows.evidence
+    ranked = rows.held_out
+    if not len(ranked):
+        ordinary = rng.permutation(np.flatnonzero(is_ordinary(group)))
+        ranked = ordinary[: len(ordinary) // 2]
+    others = np.setdiff1d(np.flatnonzero(group != DEFECT), ranked)
+    found = []
+    for draw, (chosen, unseen) in enumerate(_draws(np.flatnonzero(group == DEFECT), rng)):
+        fitted = np.sort(np.append(others, chosen))
+        state = scorer.fit(evidence[fitted], group[fitted], seed)
+        against = scorer.defect_score(state, evidence[ranked])
+        for p in conformal_p_values(against, scorer.defect_score(state, evidence[unseen])):
+            found.append((len(chosen), draw, p))
+    return np.array(found, dtype=np.float64)
+
+
+def sizes_of(n: int) -> list[int]:
+    """1, 2, 4, … up to half of n, then three quarters of n.
+
+    Example:
+        >>> sizes_of(8), sizes_of(2), sizes_of(3)
+        ([1, 2, 4, 6], [1], [1, 2])
+    """
+    doubled = [2**i for i in range(n.bit_length()) if 2**i <= n // 2]
+    return sorted({*doubled[-MAX_SIZES:], n - _fold_of(n)})
+
+
+def _fold_of(n: int) -> int:
+    return max(1, round(n / FOLDS))
+
+
+def _draws(
+    defects: Int[np.ndarray, " defect"], rng: np.random.Generator
+) -> Iterator[tuple[Int[np.ndarray, " chosen"], Int[np.ndarray, " unseen"]]]:
+    n = len(defects)
+    *small, most = sizes_of(n)
+    for size in small:
+        for _ in range(DRAWS):
+            order = rng.permutation(defects)
+            yield order[:size], order[size:]
+    order, fold = rng.permutation(defects), n - most
+    for start in range(0, n, fold):
+        unseen = order[start : start + fold]
+        yield np.setdiff1d(order, unseen)[:most], unseen
