@@ -20,6 +20,18 @@ BLANK: dict[str, Any] = {"f": np.nan, "U": "", "b": False}
 """What stands in results for a sample that could not be read, by the kind of NumPy type."""
 
 
+@dataclass(frozen=True)
+class HowToRead:
+    """The options of `blemish.read`, which says what they mean."""
+
+    modality: str = "auto"
+    glob: str = "*"
+    names: Sequence[str] | None = None
+    take_out: Sequence[str] = ()
+    frames: int | None = None
+    column: str | None = None
+
+
 # The record ----------------------------------------------------------------------------------------------------------
 
 
@@ -90,15 +102,15 @@ class OnDemand(Sequence[Any]):
     Args:
         keys: One name per sample.
         read: Returns the sample at a position; DataError where it cannot be read.
-        nbytes: Approximate size of all of them.
+        nbytes: Approximate size of all of them; 0: unknown.
     """
 
-    def __init__(self, keys: Sequence[Any], read: Callable[[int], Any], nbytes: int) -> None:
-        self._keys, self._read, self.nbytes = keys, read, nbytes
+    def __init__(self, keys: Sequence[Any], read: Callable[[int], Any], nbytes: int = 0) -> None:
+        self.keys, self._read, self.nbytes = keys, read, nbytes
 
     def __len__(self) -> int:
         """Number of samples."""
-        return len(self._keys)
+        return len(self.keys)
 
     def __getitem__(self, at: Any) -> Any:
         """The sample at that position."""
@@ -112,7 +124,7 @@ class OnDemand(Sequence[Any]):
                 found.append(self[row])
             except DataError as error:
                 left_out.append(at)
-                reading.skip(str(self._keys[row]), error)
+                reading.skip(str(self.keys[row]), error)
         return found, left_out
 
 
@@ -183,8 +195,7 @@ class Dataset:
         index = None if self.index is None else self.index[self.kept][rows]
         if isinstance(self.X, OnDemand):
             X, left_out = self.X.take(rows, reading)
-            gone = set(left_out)
-            rows = [row for at, row in enumerate(rows) if at not in gone]
+            rows = without(rows, left_out)
         else:
             X = take(self.X, rows)
         return replace(
@@ -223,6 +234,12 @@ class Dataset:
         if self.index is None or not nw.dependencies.is_pandas_dataframe(made):
             return made
         return made.set_axis(self.index, axis=0)
+
+
+def without(items: Sequence[Any], left_out: Iterable[int]) -> list[Any]:
+    """The items except those at some positions."""
+    gone = set(left_out)
+    return [item for at, item in enumerate(items) if at not in gone]
 
 
 def take(X: Any, rows: list[int]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from blemish.core.errors import DataError
-from blemish.data.dataset import Reading
+from blemish.data.dataset import OnDemand, Reading
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MIN_LONGER_SIDE = 1024
@@ -51,14 +51,8 @@ def decode_all(paths: Sequence[Path], reading: Reading, root: Path | None = None
     Returns:
         The images, and the positions in `paths` of the files that are left out.
     """
-    images, left_out = [], []
-    for at, path in enumerate(paths):
-        try:
-            images.append(decode(path))
-        except DataError as error:
-            left_out.append(at)
-            reading.skip(str(path) if root is None else path.relative_to(root).as_posix(), error)
-    return images, left_out
+    keys = [str(path) if root is None else path.relative_to(root).as_posix() for path in paths]
+    return OnDemand(keys, lambda at: decode(paths[at])).take(range(len(paths)), reading)
 
 
 def channels_first(image: Pillow.Image) -> np.ndarray:

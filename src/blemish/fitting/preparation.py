@@ -18,7 +18,7 @@ from blemish.core.run_config import RunConfig
 from blemish.data.columns import frame_columns, is_frame
 from blemish.data.dataset import Dataset
 from blemish.data.labels import labels_for
-from blemish.data.streams import Stream, placed
+from blemish.data.streams import Stream, naming_chunk
 from blemish.fitting.choices import choose_modality, seed_of
 from blemish.fitting.stream_sample import RandomSample
 from blemish.modalities.modality import FittedModality
@@ -87,7 +87,7 @@ def prepare(arguments: Mapping[str, Any], stream: Stream, run: RunConfig, state:
         n = 0
         for samples in stream.chunks():
             if len(samples):
-                with placed(n):
+                with naming_chunk(n):
                     ShardedRows.append(state / ROWS, modality.to_tensor(samples.X))
                 n += len(samples)
         store.write(state / PREPARED, {"group": group}, {"prepared": facts, "of": of})
