@@ -34,10 +34,7 @@ class Runtime:
     """
 
     def __init__(self, model: str | os.PathLike[str] | bytes) -> None:
-        """Load.
-
-        Args:
-            model: A file, or its content.
+        """Load a file, or its content.
 
         Raises:
             MissingExtraError: If ONNX Runtime is not installed.
@@ -96,22 +93,23 @@ def _parse(metadata: Mapping[str, str], name: str) -> dict[str, Any]:
 
 
 def _tables(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:
-    names = [column["name"] for column in facts["columns"]]
-    columns = matching_columns(X, names, facts["form"], facts["n_columns"])
+    kinds = {column["name"]: column["kind"] for column in facts["columns"]}
+    columns = matching_columns(X, list(kinds), facts["form"], facts["n_columns"])
     feeds: Feeds = {}
-    for column in facts["columns"]:
-        values, name = columns[column["name"]], column["name"]
-        if column["kind"] == "categorical":
-            feeds[input_name(name)] = np.array([MISSING if v is None else v for v in to_texts(values)], dtype=object)
+    for name, kind in kinds.items():
+        if kind == "categorical":
+            texts = [MISSING if v is None else v for v in to_texts(columns[name])]
+            feeds[input_name(name)] = np.array(texts, dtype=object)
         else:
-            feeds[input_name(name)] = to_numbers(values, name)
+            feeds[input_name(name)] = to_numbers(columns[name], name)
+    n = len(next(iter(feeds.values())))
     if needs == {"X"}:
-        array = np.zeros((len(next(iter(feeds.values()))), facts["n_columns"]))
+        array = np.zeros((n, facts["n_columns"]))
         for name, values in feeds.items():
             array[:, int(name.removeprefix("x"))] = values
         feeds = {"X": array}
-    for start in range(0, len(next(iter(feeds.values()))), rows):
-        yield {name: values[start : start + rows] for name, values in feeds.items()}
+    for some in _slices(n, rows):
+        yield {name: values[some] for name, values in feeds.items()}
 
 
 def _pictures(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
@@ -122,23 +120,27 @@ def _pictures(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> I
         check_lengths(pictures, n_frames)
     for _, alike in groupby(pictures, key=np.shape):  # pictures of one size go together
         many = list(alike)
-        for start in range(0, len(many), rows):
-            some = [match_channels(one, facts["channels"]) for one in many[start : start + rows]]
-            yield {"X": np.stack(some).astype(np.float32)}
+        for some in _slices(len(many), rows):
+            matched = [match_channels(one, facts["channels"]) for one in many[some]]
+            yield {"X": np.stack(matched).astype(np.float32)}
 
 
 def _texts(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
     from blemish.data.words import Words
 
     weights = Words(facts["terms"], np.array(facts["idf"]), facts["stop_words"]).features(X)
-    for start in range(0, weights.shape[0], rows):  # pyright: ignore[reportOptionalSubscript]
-        yield {"weights": weights[start : start + rows].toarray()}
+    for some in _slices(weights.shape[0], rows):  # pyright: ignore[reportOptionalSubscript]
+        yield {"weights": weights[some].toarray()}
 
 
 def _arrays(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
     array = np.asarray(X, dtype=np.float64)
-    for start in range(0, len(array), rows):
-        yield {"X": array[start : start + rows]}
+    for some in _slices(len(array), rows):
+        yield {"X": array[some]}
+
+
+def _slices(n: int, rows: int) -> Iterator[slice]:
+    return (slice(start, start + rows) for start in range(0, n, rows))
 
 
 FEEDS = {
