@@ -59,8 +59,6 @@ class Note:
 class Reading:
     """What was read and what was not: every guess, every file skipped, every column taken out.
 
-    The readers add to it as they go, so one record covers all of a folder or file.
-
     Example:
         >>> reading = Reading()
         >>> reading.note("delimiter", "parts.csv", "semicolon")
@@ -183,13 +181,9 @@ class Dataset:
         return [*(self.X.column_names if hasattr(self.X, "column_names") else ["X"]), *self.columns]
 
     def take(self, rows: Sequence[int]) -> "Dataset":
-        """Some of the samples, with everything that belongs to them.
+        """Some of the samples, in any order, with everything that belongs to them.
 
-        Args:
-            rows: Positions in X, in any order.
-
-        Returns:
-            A data set of which `left_out` are those of `rows` that could not be read (only of `OnDemand`).
+        Of the result `left_out` are those of `rows` that could not be read (only of `OnDemand`).
         """
         reading, rows, left_out = Reading(list(self.reading)), list(rows), []
         index = None if self.index is None else self.index[self.kept][rows]
@@ -213,9 +207,7 @@ class Dataset:
     def spread(self, values: np.ndarray, name: str | list[str]) -> Any:
         """Results in the shape of what was given: NaN, '' or False for samples not read; pandas for pandas.
 
-        Args:
-            values: Shape (sample,) or (sample, column).
-            name: Name of the series, or of the columns.
+        Values have shape (sample,) or (sample, column); `name` is that of the series, or those of the columns.
         """
         if self.left_out:
             full = np.full((self.n_given, *values.shape[1:]), BLANK.get(values.dtype.kind, False), dtype=values.dtype)

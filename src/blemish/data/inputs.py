@@ -73,11 +73,7 @@ def is_large(run: RunConfig) -> bool:
 
 
 def stream_to_fit(run: RunConfig) -> Stream:
-    """`samples_to_fit` a chunk at a time.
-
-    Raises:
-        DataError: If the data cannot be read, or not a chunk at a time.
-    """
+    """`samples_to_fit` a chunk at a time; raises DataError if the data cannot be read, or not a chunk at a time."""
     how = _how_to_read(run)
     found = open_stream(str(run.data), how)
     if found is None:
@@ -98,14 +94,9 @@ def samples_to_score(
     names: str | None = None,
     apart: tuple[str | None, ...] = (),
 ) -> Dataset:
-    """Read data as the model's training data were read: same glob, same header, same columns taken out.
+    """Read data as the model's training data were read: same glob and header unless given, same columns taken out.
 
-    Args:
-        det: A model.
-        data: File or folder.
-        glob: Which file names count; None: as in training.
-        names: File of column names; None: as in training.
-        apart: More columns to take out.
+    `apart` are more columns to take out.
     """
     _refuse_features(det, apart)
     return read_like(reading_options(det), data, glob, names, apart)
@@ -193,11 +184,7 @@ def name_known(det: Any, keys: Sequence[Any]) -> None:
 
 
 def column_names(names: str | list[str] | None) -> list[str] | None:
-    """Column names from a file with one per line.
-
-    Raises:
-        DataError: If there is no such file.
-    """
+    """Column names from a file with one per line; raises DataError if there is no such file."""
     if names is None or isinstance(names, list):
         return names
     path = Path(names)
@@ -207,10 +194,6 @@ def column_names(names: str | list[str] | None) -> list[str] | None:
 
 
 def need_column(samples: Dataset, name: str, data: str) -> None:
-    """Refuse data without a named column.
-
-    Raises:
-        DataError: If it is missing.
-    """
+    """Refuse data without a named column; raises DataError if it is missing."""
     if name not in samples.columns:
         raise DataError(f"{data} has no column {name!r}; it has {', '.join(samples.column_names)}")

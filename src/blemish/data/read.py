@@ -20,7 +20,7 @@ from blemish.data.dataset import LEFT_OUT, Dataset, HowToRead, OnDemand, PathLik
 from blemish.data.images import IMAGES, channels_first, decode, decode_all, thumbnail
 from blemish.data.tables import known_suffix, looks_like_a_table, read_npz, read_table, table_suffix
 from blemish.data.text import as_series, decoded, is_series, is_text, lines_of, texts_of
-from blemish.data.video import VIDEOS, read_clips
+from blemish.data.video import VIDEOS, by_folder, read_clips
 
 BUILT_IN = ("tabular", "image", "video", "text")
 """Modalities that are guessed and checked here. Data for any other are handed to it as they are."""
@@ -129,7 +129,7 @@ def to_dataset(X: Any, modality: str = "auto", frames: int | None = None, column
 
     Args:
         X: A table of any library, an array, a list of arrays, a list of paths of images or of texts, a series of texts,
-            a file or folder, or what `read` returned. A table that has only one column, of texts, is read as texts.
+            a file or folder, or what `read` returned.
         modality: The model's, or 'auto'. Data for one that is not built in are taken as they are; it checks them.
         frames: Frames of a clip when recordings are cut.
         column: The column of a table that holds the texts.
@@ -143,7 +143,7 @@ def to_dataset(X: Any, modality: str = "auto", frames: int | None = None, column
         found = read_as(X, HowToRead(modality, frames=frames, column=column))
     else:
         _refuse(X)
-        found = _guessed(X, modality, column) if modality in ("auto", *BUILT_IN) else _as_given(X, modality)
+        found = _of_object(X, modality, column)
     if found.n_given and modality not in ("auto", found.modality):
         raise DataError(f"the data are {found.modality}, the model is for {modality}")
     return found
@@ -158,20 +158,17 @@ def _refuse(X: Any) -> None:
         eager(X)
 
 
-def _as_given(X: Any, modality: str) -> Dataset:
-    if is_frame(X):
-        return _frame(X, modality)
-    return _columns(X, modality) if isinstance(X, Mapping) else Dataset(X, range(_n_rows(X)), modality)
-
-
-def _guessed(X: Any, modality: str, column: str | None) -> Dataset:
-    reading = Reading()
+def _of_object(X: Any, modality: str, column: str | None) -> Dataset:
+    reading, built_in = Reading(), modality in ("auto", *BUILT_IN)
     if modality == "text" or (modality == "auto" and holds_only_texts(X, reading)):
         return _texts(X, reading, column)
+    table = "tabular" if built_in else modality
     if is_frame(X):
-        return _frame(X, "tabular")
+        return _frame(X, table)
     if isinstance(X, Mapping):
-        return _columns(X, "tabular")
+        return _columns(X, table)
+    if not built_in:
+        return Dataset(X, range(_n_rows(X)), modality)
     if isinstance(X, np.ndarray):
         return _array(X, reading)
     return _list(X, modality, reading) if isinstance(X, Sequence) and len(X) else _other(X, reading)
@@ -190,7 +187,6 @@ def _columns(X: Mapping[Any, Any], modality: str) -> Dataset:
 
 
 def _texts(X: Any, reading: Reading, column: str | None = None) -> Dataset:
-    """Strings in a sequence, an array of one axis, a series, or a column of a table; missing ones are empty there."""
     index = X.index if nw.dependencies.is_pandas_dataframe(X) or nw.dependencies.is_pandas_series(X) else None
     texts = texts_of(X, column) if is_frame(X) or is_series(X) else list(X) if hasattr(X, "__iter__") else [X]
     return Dataset(texts, list(range(len(texts)) if index is None else index), "text", index=index, reading=reading)
@@ -269,14 +265,7 @@ def _kind_of(X: np.ndarray, modality: str, where: object, reading: Reading) -> s
 
 @dataclass(frozen=True)
 class Folder:
-    """The files in a folder, and as which modality they are read.
-
-    Attributes:
-        modality: 'image', 'video' or 'text', or what was asked for.
-        documents: Text files.
-        videos: Video files.
-        pictures: Image files, frames among them.
-    """
+    """The files in a folder, and as which modality they are read; frames are among the pictures."""
 
     modality: str
     documents: list[Path]
@@ -347,11 +336,8 @@ def looks_like_frames(pictures: Sequence[Path]) -> bool:
     Two folders of numbered pictures of one thing look the same from the outside, so neighbours have to differ by much
     less than pictures of different folders do.
     """
-    folders: dict[Path, list[Path]] = {}
-    for picture in pictures:
-        folders.setdefault(picture.parent, []).append(picture)
     gaps, firsts = [], []
-    for files in folders.values():
+    for files in by_folder(pictures).values():
         if not _are_numbered(files):
             return False
         first, second, last = (thumbnail(files[i]) for i in (0, 1, -1))

@@ -46,14 +46,10 @@ class Stream:
 
 
 def open_stream(data: PathLike, how: HowToRead) -> Stream | None:
-    """Data to be read a chunk at a time; None where they cannot be: texts, videos, NPZ files.
+    """Data to be read a chunk at a time: a CSV (also compressed), Parquet or Arrow file, or a folder of images.
 
-    The types of a CSV file's columns are settled by a pass over the whole file, so that each chunk has the same types
-    as the whole has when read at once.
-
-    Args:
-        data: A CSV (also compressed), Parquet or Arrow file, or a folder of images.
-        how: Options; frames and column are not used.
+    None where they cannot be: texts, videos, NPZ files. The types of a CSV file's columns are settled by a pass over
+    the whole file, so that each chunk has the same types as the whole has when read at once.
 
     Raises:
         DataError: If nothing is there, or it is empty or malformed.
@@ -144,8 +140,7 @@ def _arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
         file = ipc.open_file(source)
         for i in range(file.num_record_batches):
             batch = file.get_batch(i)
-            for start in range(0, batch.num_rows, CHUNK_ROWS):
-                yield batch.slice(start, CHUNK_ROWS)
+            yield from (batch.slice(start, CHUNK_ROWS) for start in range(0, batch.num_rows, CHUNK_ROWS))
 
 
 def settle_types(path: Path, names: Sequence[str] | None, written: Dialect) -> tuple[int, pa.Schema]:

@@ -78,11 +78,7 @@ def _text_column(columns: dict[str, nw.Series[Any]], column: str | None) -> str:
 
 
 def decoded(path: Path) -> str:
-    """The whole of a text file.
-
-    Raises:
-        DataError: If it cannot be read, or is not UTF-8.
-    """
+    """The whole of a text file; raises DataError if it cannot be read, or is not UTF-8."""
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -25,12 +25,17 @@ MAX_WHOLE = 32
 # Frames --------------------------------------------------------------------------------------------------------------
 
 
-def frame_folders(pictures: Sequence[Path]) -> list[tuple[Path, list[Path]]]:
-    """Each folder of frames, and its files in the order of their numbers."""
+def by_folder(pictures: Sequence[Path]) -> dict[Path, list[Path]]:
+    """The files of each folder, in the order given."""
     folders: dict[Path, list[Path]] = {}
     for picture in pictures:
         folders.setdefault(picture.parent, []).append(picture)
-    return [(parent, sorted(files, key=_by_number)) for parent, files in sorted(folders.items())]
+    return folders
+
+
+def frame_folders(pictures: Sequence[Path]) -> list[tuple[Path, list[Path]]]:
+    """Each folder of frames, and its files in the order of their numbers."""
+    return [(parent, sorted(files, key=_by_number)) for parent, files in sorted(by_folder(pictures).items())]
 
 
 def _by_number(path: Path) -> list[Any]:
@@ -39,15 +44,7 @@ def _by_number(path: Path) -> list[Any]:
 
 
 def read_frames(paths: Sequence[Path], name: str, reading: Reading) -> np.ndarray:
-    """Image files as the frames of one clip.
-
-    Args:
-        paths: At least one.
-        name: Of the clip, for a warning about sizes.
-        reading: Where resized frames are noted.
-
-    Returns:
-        Shape (frame, channel, height, width).
+    """Image files, at least one, as the frames of the clip `name`: (frame, channel, height, width).
 
     Raises:
         DataError: If one cannot be decoded.
@@ -202,11 +199,7 @@ def clips_of(folder: Path, recordings: Sequence[Recording], frames: int | None, 
 def read_clips(
     folder: Path, videos: Sequence[Path], pictures: Sequence[Path], frames: int | None, reading: Reading
 ) -> tuple[list[np.ndarray], Sequence[str]]:
-    """The clips of the videos and frame folders in a folder, and their names.
-
-    Raises:
-        DataError: If nothing can be decoded, or all recordings are too short.
-    """
+    """The clips of the videos and frame folders in a folder, and their names; see `clips_of`."""
     names = [video.relative_to(folder).as_posix() for video in videos]
     decoded, left_out = OnDemand(names, lambda at: read_video(videos[at])).take(range(len(videos)), reading)
     contents = list(zip(without(names, left_out), decoded, strict=True))

@@ -40,11 +40,7 @@ def vectorizer(stop_words: bool, **options: Any) -> TfidfVectorizer:
 
 
 def check_texts(raw: Any) -> list[str]:
-    """Strings as a list.
-
-    Raises:
-        DataError: If there is none, or an item is not a string.
-    """
+    """Strings as a list; raises DataError if there is none, or an item is not a string."""
     texts: list[Any] = list(raw) if not isinstance(raw, (str, bytes)) and hasattr(raw, "__iter__") else [raw]
     if not texts:
         raise DataError("there is no text")

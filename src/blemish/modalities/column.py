@@ -87,13 +87,8 @@ def scaled_numbers(
 
     in doubles, so that every implementation rounds to the same float32: a tree splits exactly at such a number.
 
-    Args:
-        numbers: Shape (row, column), NaN where missing.
-        centre: Of each column.
-        scale: Of each column, > 0.
-
     Returns:
-        Shape (row, column), float32, 0 where missing; and where that is.
+        Numbers as float32, 0 where they are missing (NaN); and where that is.
 
     Example:
         >>> scaled_numbers(np.array([[1.0], [np.nan]]), np.array([1.0]), np.array([2.0]))[0].tolist()
@@ -141,13 +136,7 @@ def schema_of(X: Any) -> pa.Schema:
 
 
 def from_columns(columns: Columns, form: str, schema: pa.Schema | None = None) -> Any:
-    """The inverse of `to_columns`.
-
-    Args:
-        columns: By name.
-        form: 'pandas', 'polars', 'pyarrow' or 'numpy'.
-        schema: The types that a frame's columns should have; whole numbers are rounded. An array has a single type.
-    """
+    """The inverse of `to_columns`, with the types of the schema; whole numbers are rounded. An array has one type."""
     if form == "numpy":
         arrays = list(columns.values())
         numeric = all(a.dtype.kind == "f" for a in arrays)
@@ -162,13 +151,9 @@ def from_columns(columns: Columns, form: str, schema: pa.Schema | None = None) -
 
 
 def with_columns(X: Any, columns: Columns, hidden: dict[str, np.ndarray], schema: pa.Schema) -> Any:
-    """A copy of a table with some of its columns replaced.
+    """A copy of a table with some of its columns replaced by new ones, of the schema's types.
 
-    Args:
-        X: What `to_columns` takes.
-        columns: The new columns.
-        hidden: Where they differ from the old ones; of an array, only these cells change.
-        schema: The types of the new columns.
+    `hidden` is where they differ from the old ones; of an array, only these cells change.
     """
     if is_frame(X):
         frame = eager(X)
@@ -204,11 +189,7 @@ def _whole(numbers: Float[np.ndarray, " row"], kind: np.dtype) -> np.ndarray:
 
 
 def mask_columns(mask: Any, columns: Columns) -> dict[str, Bool[np.ndarray, " row"]]:
-    """A mask over the cells of a table, by column.
-
-    Args:
-        mask: Shape (row, column) of the table, or a frame with some of its columns.
-        columns: The table.
+    """A mask over the cells of a table, by column; it has the table's shape, or is a frame with some of its columns.
 
     Raises:
         DataError: If it has another shape or an unknown column, or is not a mask.

@@ -104,15 +104,12 @@ def chunks(x: Tensor, rows: int) -> Sequence[Tensor]:
 
 
 def fit_pixels(pictures: Iterable[np.ndarray], size: tuple[int, int] | None) -> Pixels:
-    """Learn size, channels and range.
+    """Learn size, channels and range; raises DataError if there are no pictures, or a value is not finite.
 
     Args:
         pictures: Arrays (channel, height, width), or clips of them.
         size: Height and width in pixels; None: the pictures' own, divided by the smallest whole number that brings
             both sides to at most 64; 64 x 64 where the sizes differ.
-
-    Raises:
-        DataError: If there are no pictures, or a value is not finite.
     """
     sizes, channels, dtypes, low, high = set(), 0, set(), np.inf, -np.inf
     for picture in pictures:
@@ -219,7 +216,8 @@ def grid_regions(
 def _cells(height: int, width: int) -> list[tuple[slice, slice]]:
     """Rows and columns of each cell of the grid."""
     edges = (np.linspace(0, side, min(GRID, side) + 1).astype(int).tolist() for side in (height, width))
-    return list(product(*([slice(*pair) for pair in pairwise(one)] for one in edges)))
+    rows, columns = ([slice(*pair) for pair in pairwise(one)] for one in edges)
+    return list(product(rows, columns))
 
 
 def without_cells(

@@ -250,8 +250,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         logger.setLevel(level)
@@ -271,16 +270,7 @@ def kept_samples(fitted: Fitted) -> Any:
 def compare(
     runtime: Runtime, fitted: Fitted, prior: Mapping[str, float], samples: Any, source: str, nodes: EvidenceNodes
 ) -> Parity:
-    """Run both on raw samples.
-
-    Args:
-        runtime: The export, with its evidence among the outputs.
-        fitted: The original.
-        prior: Fractions of the groups that the probabilities assume.
-        samples: Raw samples.
-        source: Where they came from.
-        nodes: The evidence in the export.
-    """
+    """Run the export, which has the nodes of its evidence among its outputs, and the original on raw samples."""
     found = runtime.scores(samples)
     features = {name: found[node.name] for name, node in nodes.features.items()}
     seen = Evidence(found[nodes.z.name], found[nodes.error.name], features)
