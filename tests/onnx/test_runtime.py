@@ -12,8 +12,8 @@ from blemish.onnx.runtime import FEEDS, FORM_BY_FACT, KEY, Runtime
 pytestmark = pytest.mark.usefixtures("few_trees")
 
 
-def fed(form, X, facts, rows=2, needs=()):
-    return list(FEEDS[form][0](X, facts, rows, set(needs)))
+def fed(form, X, facts, rows=2):
+    return list(FEEDS[form][0](X, facts, rows))
 
 
 def test_columns_are_fed_by_name_or_as_one_array():
@@ -23,8 +23,10 @@ def test_columns_are_fed_by_name_or_as_one_array():
     assert [list(one["kind"]) for one in feeds] == [["a", "(missing)"], ["b"]]
     np.testing.assert_array_equal(np.concatenate([one["label (column)"] for one in feeds]), [1.0, 2.0, np.nan])
     facts = {"form": "numpy", "n_columns": 3, "columns": [{"name": f"x{i}", "kind": "numeric"} for i in (0, 2)]}
-    (only,) = fed("columns", np.arange(6.0).reshape(2, 3), facts, needs=["X"])
+    (only,) = fed("columns", np.arange(6.0).reshape(2, 3), facts)
     np.testing.assert_array_equal(only["X"], [[0, 0, 2], [3, 0, 5]])
+    facts = {"form": "pandas", "n_columns": 1, "columns": [{"name": "X", "kind": "numeric"}]}
+    assert [one["X"].tolist() for one in fed("columns", {"X": [1.0, 2.0]}, facts)] == [[1, 2]], "a column named X"
 
 
 def test_texts_are_fed_as_weights():
@@ -55,17 +57,15 @@ def test_pictures_of_several_sizes_and_channels_are_fed_in_order():
     rng = np.random.default_rng(0)
     shapes = [(1, 8, 8), (1, 8, 8), (3, 8, 8), (1, 4, 6), (1, 8, 8)]
     pictures = [rng.integers(0, 256, shape).astype(np.uint8) for shape in shapes]
-    fed = [feeds["X"] for feeds in FEEDS["pictures"][0](pictures, {"modality": "image", "channels": 1}, 32, {"X"})]
+    fed = [feeds["X"] for feeds in FEEDS["pictures"][0](pictures, {"modality": "image", "channels": 1}, 32)]
     assert [x.shape for x in fed] == [(2, 1, 8, 8), (1, 1, 8, 8), (1, 1, 4, 6), (1, 1, 8, 8)]
     assert {x.dtype for x in fed} == {np.dtype(np.float32)}
     np.testing.assert_array_equal(fed[3][0], pictures[4])
     np.testing.assert_allclose(fed[1][0, 0], np.einsum("c,chw->hw", [0.299, 0.587, 0.114], pictures[2]), rtol=1e-6)
     with pytest.raises(DataError, match="an image has 3 channels, but the model was fitted on 5"):
-        list(FEEDS["pictures"][0](pictures[2:3], {"modality": "image", "channels": 5}, 32, {"X"}))
+        list(FEEDS["pictures"][0](pictures[2:3], {"modality": "image", "channels": 5}, 32))
     with pytest.raises(DataError, match="clip 0 has 4 frames, but the model was fitted on 7; cut it"):
-        list(
-            FEEDS["clips"][0](np.zeros((1, 4, 1, 8, 8)), {"modality": "video", "channels": 1, "n_frames": 7}, 32, {"X"})
-        )
+        list(FEEDS["clips"][0](np.zeros((1, 4, 1, 8, 8)), {"modality": "video", "channels": 1, "n_frames": 7}, 32))
 
 
 def test_errors_of_a_runtime_say_what_to_do(table_detector, table_split, tmp_path):

@@ -57,7 +57,6 @@ class Runtime:
                 f"{name} is not an ONNX model, or it is truncated ({reason}); export it again"
             ) from None
         self.facts = _parse(self._session.get_modelmeta().custom_metadata_map, name)
-        self._needs = {one.name for one in self._session.get_inputs()}
 
     @property
     def outputs(self) -> list[str]:
@@ -79,7 +78,7 @@ class Runtime:
         """
         form = self.facts.get("inputs") or next(form for fact, form in FORM_BY_FACT.items() if fact in self.facts)
         make, rows = FEEDS[form]
-        found = [self._session.run(None, feeds) for feeds in make(X, self.facts, rows, self._needs)]
+        found = [self._session.run(None, feeds) for feeds in make(X, self.facts, rows)]
         return {name: np.concatenate(parts) for name, parts in zip(self.outputs, zip(*found, strict=True), strict=True)}
 
 
@@ -92,7 +91,7 @@ def _parse(metadata: Mapping[str, str], name: str) -> dict[str, Any]:
     return facts
 
 
-def _tables(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:
+def _tables(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
     kinds = {column["name"]: column["kind"] for column in facts["columns"]}
     columns = matching_columns(X, list(kinds), facts["form"], facts["n_columns"])
     feeds: Feeds = {}
@@ -103,7 +102,7 @@ def _tables(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Ite
         else:
             feeds[input_name(name)] = to_numbers(columns[name], name)
     n = len(next(iter(feeds.values())))
-    if needs == {"X"}:
+    if facts["form"] == "numpy" and "categorical" not in kinds.values():  # then the graph has one input
         array = np.zeros((n, facts["n_columns"]))
         for name, values in feeds.items():
             array[:, int(name.removeprefix("x"))] = values
@@ -112,7 +111,7 @@ def _tables(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Ite
         yield {name: values[some] for name, values in feeds.items()}
 
 
-def _pictures(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
+def _pictures(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
     n_frames = facts.get("n_frames")
     n_axes, axes = (3, PICTURE_AXES) if n_frames is None else (4, CLIP_AXES)
     pictures = check_pictures(X, n_axes, facts["modality"], axes)
@@ -125,7 +124,7 @@ def _pictures(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> I
             yield {"X": np.stack(matched).astype(np.float32)}
 
 
-def _texts(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
+def _texts(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
     from blemish.data.words import Words
 
     weights = Words(facts["terms"], np.array(facts["idf"]), facts["stop_words"]).features(X)
@@ -133,7 +132,7 @@ def _texts(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iter
         yield {"weights": weights[some].toarray()}
 
 
-def _arrays(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
+def _arrays(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:  # noqa: ARG001
     array = np.asarray(X, dtype=np.float64)
     for some in _slices(len(array), rows):
         yield {"X": array[some]}
