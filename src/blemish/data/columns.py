@@ -13,6 +13,9 @@ from blemish.core.errors import DataError
 
 WORDS = {"True": 1.0, "False": 0.0, "": np.nan, None: np.nan}
 
+MISSING = "(missing)"
+"""The category of a cell without a value."""
+
 OUTPUTS = ("", "outlier_score", "defect_score", "probabilities", "label")
 """Names of the outputs of an exported model, which its inputs must not have."""
 
@@ -196,3 +199,8 @@ def to_texts(column: np.ndarray) -> np.ndarray:
     if column.dtype.kind == "f":
         return np.array([None if np.isnan(v) else f"{v:.15g}" for v in column], dtype=object)
     return np.array([None if v is None else str(v) for v in column], dtype=object)
+
+
+def to_categories(column: np.ndarray) -> list[str]:
+    """A column as text, `MISSING` where missing."""
+    return [MISSING if v is None else v for v in to_texts(column)]

@@ -11,10 +11,9 @@ from jaxtyping import Bool, Float, Real
 
 from blemish.core.errors import DataError
 from blemish.core.graph import ML, Node
-from blemish.data.columns import Columns, eager, is_frame, to_columns, to_numbers, to_texts
+from blemish.data.columns import MISSING, Columns, eager, is_frame, to_categories, to_columns, to_numbers
 from blemish.modalities.modality import to_booleans
 
-MISSING = "(missing)"
 MAX_MICROSECONDS = 9.2e15  # from 1970, that every kind of date can hold
 
 
@@ -42,7 +41,7 @@ class Column:
         """Features of a column that is not numeric (else see `scaled_numbers`), shape (row, width of the column)."""
         if self.kind == "categorical":
             code_of = {category: i + 1 for i, category in enumerate(self.categories)}
-            codes = [code_of.get(MISSING if v is None else v, 0) for v in to_texts(column)]
+            codes = [code_of.get(category, 0) for category in to_categories(column)]
             return np.eye(len(self.categories) + 1)[codes]
         numbers = to_numbers(column, self.name)
         return np.where(np.isnan(numbers), 0.0, np.clip(numbers, 0, 1))[:, None]

@@ -17,9 +17,17 @@ from blemish.core.errors import DataError, DataWarning
 from blemish.core.graph import Graph, Node
 from blemish.core.output import Block
 from blemish.core.threads import in_order
-from blemish.data.columns import Columns, input_name, matching_columns, to_columns, to_numbers, to_texts
-from blemish.modalities.column import (
+from blemish.data.columns import (
     MISSING,
+    Columns,
+    input_name,
+    matching_columns,
+    to_categories,
+    to_columns,
+    to_numbers,
+    to_texts,
+)
+from blemish.modalities.column import (
     Column,
     arcsinh_graph,
     from_columns,
@@ -83,9 +91,8 @@ class Tabular(Modality):
         if column.dtype.kind == "b":
             return Column(name, "binary")
         if column.dtype.kind == "O":
-            texts = to_texts(column)
-            counts = Counter(MISSING if v is None else v for v in texts)
-            known = [v for v, count in counts.most_common(self.max_categories) if count > 1 or len(texts) <= 20]
+            found = Counter(to_categories(column)).most_common(self.max_categories)
+            known = [v for v, count in found if count > 1 or len(column) <= 20]
             return Column(name, "categorical", categories=tuple(sorted(known))) if set(known) - {MISSING} else None
         numbers = to_numbers(column, name)
         present = numbers[~np.isnan(numbers)]

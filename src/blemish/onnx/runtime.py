@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from blemish.core.errors import ArtifactError, missing_extra
-from blemish.data.columns import input_name, matching_columns, to_numbers, to_texts
+from blemish.data.columns import input_name, matching_columns, to_categories, to_numbers
 from blemish.data.images import CLIP_AXES, PICTURE_AXES, check_lengths, check_pictures, match_channels
 
 SCHEMA = 1
 KEY = "blemish"
 """Key of the metadata that describe a model."""
-MISSING = "(missing)"
 FORM_BY_FACT = {"terms": "weights", "columns": "columns", "n_frames": "clips", "channels": "pictures"}
 """Files of 0.1.0 do not name the form of their inputs, but have facts that only this form has."""
 
@@ -97,8 +96,7 @@ def _tables(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
     feeds: Feeds = {}
     for name, kind in kinds.items():
         if kind == "categorical":
-            texts = [MISSING if v is None else v for v in to_texts(columns[name])]
-            feeds[input_name(name)] = np.array(texts, dtype=object)
+            feeds[input_name(name)] = np.array(to_categories(columns[name]), dtype=object)
         else:
             feeds[input_name(name)] = to_numbers(columns[name], name)
     n = len(next(iter(feeds.values())))
