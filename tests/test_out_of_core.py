@@ -19,7 +19,7 @@ from blemish.cli import app
 from blemish.core.errors import ArtifactError, ConfigError, DataError, LabelError
 from blemish.data import streams
 from blemish.fitting import preparation
-from blemish.training import shards
+from blemish.training import rows
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::blemish.core.errors.DataWarning", "ignore::blemish.core.errors.QualityWarning"
@@ -53,8 +53,8 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(streams, "CHUNK_ROWS", 250)
     monkeypatch.setattr(streams, "CHUNK_IMAGES", 7)
     monkeypatch.setattr(streams, "CSV_BLOCK", 20_000)
-    monkeypatch.setattr(shards, "SHARD_BYTES", 4_000)
-    monkeypatch.setattr(shards, "BUFFER_SHARDS", 3)
+    monkeypatch.setattr(rows, "SHARD_BYTES", 4_000)
+    monkeypatch.setattr(rows, "BUFFER_SHARDS", 3)
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +138,11 @@ import os, signal, sys
 from pathlib import Path
 from blemish import DefectDetector
 from blemish.data import streams
-from blemish.training import shards
+from blemish.training import rows
 from blemish.core.run_config import RunConfig
 from blemish.out_of_core import iter_fit_stream
 from blemish.data.inputs import stream_to_fit
-streams.CHUNK_ROWS, shards.SHARD_BYTES, shards.BUFFER_SHARDS = 250, 4_000, 3
+streams.CHUNK_ROWS, rows.SHARD_BYTES, rows.BUFFER_SHARDS = 250, 4_000, 3
 run = RunConfig(data=sys.argv[1], labels="label", drop=["id"])
 det = DefectDetector(epochs=4, random_state=3, **{options})
 out = Path(sys.argv[2])

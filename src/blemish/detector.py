@@ -18,10 +18,9 @@ from blemish.explain.card import fitted_card
 from blemish.explain.explanation import Explanation, explain
 from blemish.fitting import model_file
 from blemish.fitting.choices import choose_modality, seed_of
-from blemish.fitting.decisions import Decisions
 from blemish.fitting.fit import Fit
 from blemish.fitting.model import Arrays
-from blemish.fitting.transforms import Transforms
+from blemish.fitting.verbs import Verbs
 from blemish.onnx.export import Parity, write_onnx
 from blemish.presets import of_preset
 from blemish.scoring.evidence import Evidence
@@ -32,7 +31,7 @@ from blemish.training.loop import EpochRecord
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
 
 
-class DefectDetector(Decisions, Transforms, BaseEstimator):
+class DefectDetector(Verbs, BaseEstimator):
     """Ranks the defect that you care about above all other outliers, and those above the normal.
 
     A part is chosen by name, `"mlp"`, or by name with options, `{"name": "mlp", "widths": [64]}`; docs/parts.md has all
@@ -41,7 +40,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
     Args:
         modality: The kind of data, 'auto' or one of `blemish.modalities.MODALITIES`.
         backbone: The network family, 'auto' or one of `blemish.autoencoder.backbones.BACKBONES`.
-        bottleneck: What makes the code, one of `blemish.autoencoder.bottlenecks.BOTTLENECKS`.
+        bottleneck: What makes the code, one of `blemish.autoencoder.autoencoder.BOTTLENECKS`.
         losses: 'auto', or a list of terms of `blemish.losses.LOSSES`, also as instances; 'reconstruction' stands for
             the data's default.
         corruption: Input noise for denoising, None or one of `blemish.training.CORRUPTIONS`.
@@ -90,19 +89,9 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         verbose: Any = 0,
         scorer: Any = "auto",
     ) -> None:
-        self.modality = modality
-        self.backbone = backbone
-        self.bottleneck = bottleneck
-        self.losses = losses
-        self.corruption = corruption
-        self.latent_dim = latent_dim
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
-        self.scorer = scorer
+        self.modality, self.backbone, self.bottleneck, self.losses = modality, backbone, bottleneck, losses
+        self.corruption, self.latent_dim, self.epochs, self.batch_size = corruption, latent_dim, epochs, batch_size
+        self.lr, self.device, self.random_state, self.verbose, self.scorer = lr, device, random_state, verbose, scorer
 
     @classmethod
     def from_preset(cls, name: str, **overrides: Any) -> "DefectDetector":
@@ -148,26 +137,17 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         out again, by position, so append new rows at the end.
 
         Args:
-            X: See `fit`; of the same kind, with the same columns.
+            X: Of the same kind as those of `fit`, with the same columns.
             y: See `fit`.
-
-        Returns:
-            Itself.
         """
         for _ in self.iter_fit(X, y, warm_start=True):
             pass
         return self
 
     def iter_fit(self, X: Any, y: Any = None, *, warm_start: bool = False) -> Iterator[EpochRecord]:
-        """`fit` as a generator, for progress bars; if it is left early, the former fit stays.
+        """`fit`, or with `warm_start` `refit`, as a generator of a record per epoch, for progress bars.
 
-        Args:
-            X: See `fit`.
-            y: See `fit`.
-            warm_start: Start from the fitted weights, as `refit` does.
-
-        Yields:
-            A record per epoch.
+        If it is left early, the former fit stays.
         """
         fit = self.begin_fit(X, y, warm_start=warm_start)
         history: list[EpochRecord] = []
@@ -179,11 +159,6 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
 
     def begin_fit(self, X: Any, y: Any = None, *, warm_start: bool = False) -> Fit:
         """All of a fit that comes before the training, for training loops other than ours; see `blemish.lightning`.
-
-        Args:
-            X: See `fit`.
-            y: See `fit`.
-            warm_start: Start from the fitted weights, as `refit` does.
 
         Returns:
             What `end_fit` takes, once its objective is trained.
@@ -203,9 +178,6 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         Args:
             fit: What `begin_fit` gave, trained.
             history: A record per epoch.
-
-        Returns:
-            Itself.
         """
         self.fitted_ = fit.end()
         self.seed_, self.history_, self.folds_ = fit.seed, list(history), []
@@ -215,8 +187,8 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
             self.feature_names_in_ = np.array(fit.columns, dtype=object)
         self.classes_, self.notes_, self.prior_ = np.array(CLASSES), {}, dict(PRIOR)
         self.outlier_threshold_ = for_fraction(self.fitted_.calibration.outlier, DEFAULT_CONTAMINATION)
-        share = DEFAULT_FALSE_POSITIVES if self.fitted_.n_defects else DEFAULT_CONTAMINATION
-        self.promise_ = self.fitted_.promise("contamination", share)
+        contamination = DEFAULT_FALSE_POSITIVES if self.fitted_.n_defects else DEFAULT_CONTAMINATION
+        self.promise_ = self.fitted_.promise("contamination", contamination)
         self.threshold_ = self.promise_.threshold
         self.training_ = fit.provenance(len(self.history_))
         return self
@@ -228,31 +200,6 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
 
     # Scores ------------------------------------------------------------------------------------------------------
 
-    def outlier_score(self, X: Any) -> Any:
-        """How unusual is each row?
-
-        Returns:
-            Shape (row,), float64, higher = more unusual: by the scorer 'ensemble' the mean surprisal of the
-            experts that use no label, by 'latent' minus the log-probability of a normal row rather than another
-            outlier, by 'reconstruction' the error in scaled units; all >= 0. A pandas frame gives a pandas Series with
-            its index; a path that cannot be decoded gives NaN.
-        """
-        rows, (scores,) = self._of_evidence(X, lambda evidence: (self.fitted_.outlier_score(evidence),))
-        return rows.spread(scores, "outlier_score")
-
-    def defect_score(self, X: Any) -> Any:
-        """Is it *my* defect?
-
-        Returns:
-            Shape (row,), float64, higher = more like the labelled defects; in the form of `outlier_score`.
-
-        Raises:
-            NoDefectsError: If the model was fitted without labelled defects.
-        """
-        self._check_defects("defect_score")
-        rows, (scores,) = self._of_evidence(X, lambda evidence: (self.fitted_.defect_score(evidence),))
-        return rows.spread(scores, "defect_score")
-
     def predict_proba(self, X: Any) -> Any:
         """Probabilities of normal, other and defect, shape (row, 3); rows sum to 1.
 
@@ -260,8 +207,8 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         rows. Labelled defects are not a random sample, so the fractions of the groups are assumed: `prior_`, see
         `set_prior`.
         """
-        rows, (chances,) = self._of_evidence(X, lambda evidence: (self.fitted_.probabilities(evidence, self.prior_),))
-        return rows.spread(chances, list(CLASSES))
+        rows, (_, _, probabilities) = self._of_evidence(X, self._together)
+        return rows.spread(probabilities, list(CLASSES))
 
     def assess(self, X: Any, *, views: bool = False) -> Scores:
         """All scores, probabilities and codes in one pass over the rows, as plain arrays.
@@ -277,12 +224,12 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
             names.update(dict.fromkeys(features))
             return (*self._together(evidence), evidence.z, *features.values())
 
-        rows, (outlier, defect, chances, codes, *seen) = self._of_evidence(X, ask)
+        rows, (outlier, defect, probabilities, codes, *seen) = self._of_evidence(X, ask)
         spread = replace(rows, index=None).spread
         return Scores(
             outlier=spread(outlier, "outlier"),
             defect=spread(defect, "defect") if self.fitted_.n_defects else None,
-            probabilities=spread(chances, "probabilities"),
+            probabilities=spread(probabilities, "probabilities"),
             codes=spread(codes, "codes"),
             feature_sets={name: spread(view, name) for name, view in zip(names, seen, strict=True)},
         )
@@ -294,13 +241,11 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
             'outlier_score', 'defect_score' (NaN without labelled defects), 'p_normal', 'p_other', 'p_defect' and
             'label', each of shape (row,).
         """
-        rows, (outlier, defect, chances) = self._of_evidence(X, self._together)
+        rows, (outlier, defect, probabilities) = self._of_evidence(X, self._together)
         found = {"outlier_score": outlier, "defect_score": defect}
-        found |= {f"p_{word}": column for word, column in zip(CLASSES, chances.T, strict=True)}
+        found |= {f"p_{word}": column for word, column in zip(CLASSES, probabilities.T, strict=True)}
         found["label"] = self._words(outlier, defect)
         return {name: replace(rows, index=None).spread(values, name) for name, values in found.items()}
-
-    # The autoencoder ---------------------------------------------------------------------------------------------
 
     def explain(self, X: Any, by: str = "score") -> Explanation:
         """What is wrong with each row, and which labelled samples it lies near; see `Explanation`.
@@ -308,7 +253,7 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
         Args:
             X: Samples.
             by: 'score': which elements make the score, found by replacing each by its normal value; a row costs as
-                many scorings as it has columns, words or regions (64 a picture or frame), so explain hits, not all
+                many scorings as it has columns, words or regions (64 per picture or frame), so explain hits, not all
                 data. 'error': only which elements reconstruct badly; fast.
 
         Raises:
@@ -357,8 +302,6 @@ class DefectDetector(Decisions, Transforms, BaseEstimator):
     def _html_repr(self) -> str:
         """Scikit-learn's diagram until it is fitted; then facts, threshold and what the labels support."""
         return fitted_card(self) if hasattr(self, "threshold_") else super()._html_repr()
-
-    # Inside ------------------------------------------------------------------------------------------------------
 
     def _arguments(self) -> dict[str, Any]:
         return self.get_params(deep=False)

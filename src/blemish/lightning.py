@@ -15,8 +15,8 @@ from torch import Tensor
 from blemish.core.errors import ConfigError, missing_extra
 from blemish.core.output import Batch
 from blemish.detector import DefectDetector
-from blemish.training.loop import EpochRecord, check_finite
-from blemish.training.objective import Objective, Stage
+from blemish.training.loop import EpochRecord, Objective, Stage, check_finite
+from blemish.training.optimizer import BETA2
 
 try:
     from lightning import LightningModule
@@ -69,7 +69,7 @@ class DefectModule(LightningModule):
         self.epochs = self._objective.plan.epochs
         self._generator: torch.Generator | None = None
         self._stages: list[Stage] = []
-        self._schedulers: list[Any] = []
+        self._done = self._steps = 0
         self._of_epoch: list[Tensor] = []
         self._history: list[EpochRecord] = []
         self._since = 0.0
@@ -83,7 +83,7 @@ class DefectModule(LightningModule):
         return Batches(self._objective)
 
     def configure_optimizers(self) -> Any:
-        """One optimiser per step, and their schedules over as many batches as the Trainer will make.
+        """One optimiser per step; their schedules run over as many batches as the Trainer will make.
 
         Raises:
             ConfigError: If the Trainer has several devices, or no end.
@@ -103,7 +103,7 @@ class DefectModule(LightningModule):
             optimisers.append(
                 torch.optim.AdamW(moved, lr=chosen.lr, weight_decay=chosen.weight_decay, eps=chosen.eps, fused=True)
             )
-        self._schedulers = [s.schedule.build(o, int(steps)) for s, o in zip(self._stages, optimisers, strict=True)]
+        self._done, self._steps = 0, int(steps)
         return optimisers
 
     def on_train_start(self) -> None:
@@ -123,14 +123,16 @@ class DefectModule(LightningModule):
         of_trainer: Any = self.optimizers()
         optimisers = of_trainer if isinstance(of_trainer, list) else [of_trainer]
         found = []
-        for stage, optimiser, scheduler in zip(self._stages, optimisers, self._schedulers, strict=True):
+        for stage, optimiser in zip(self._stages, optimisers, strict=True):
+            lr, beta1 = stage.schedule.rates(self._done, self._steps)
+            optimiser.param_groups[0].update(lr=lr, betas=(beta1, BETA2))
             total, of_stage = objective.losses(stage, rows, seen, self._generator)
             self.network.zero_grad(set_to_none=True)
             self.manual_backward(total)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), objective.plan.clip_norm)
             optimiser.step()
-            scheduler.step()
             found += [value.detach() for value in of_stage]
+        self._done += 1
         values = torch.stack(found)
         self._of_epoch.append(values)
         check_finite(values.tolist(), objective.terms, self.current_epoch + 1)
@@ -147,7 +149,7 @@ class DefectModule(LightningModule):
         means = torch.stack(self._of_epoch).mean(dim=0).tolist()
         terms = {type(term).__name__: mean for term, mean in zip(self._objective.terms, means, strict=True)}
         total = sum(term.weight * mean for term, mean in zip(self._objective.terms, means, strict=True))
-        lr = float(self._schedulers[0].get_last_lr()[0])
+        lr = self._stages[0].schedule.rates(self._done, self._steps)[0]
         seconds = time.perf_counter() - self._since
         self._history.append(EpochRecord(self.current_epoch + 1, total, terms, validation, lr, seconds, "autograd"))
 

@@ -29,18 +29,17 @@ from blemish.data.streams import Stream, naming_chunk
 from blemish.data.writing import table_of, table_writer
 from blemish.detector import DefectDetector, load
 from blemish.fitting.choices import choose_modality
-from blemish.fitting.drift import MAX_COMPARED
 from blemish.fitting.fit import Fit
+from blemish.fitting.fitted import MAX_COMPARED
 from blemish.fitting.model import new_model
-from blemish.fitting.preparation import CHECKPOINT, ROWS, Prepared, prepare, read_prepared
-from blemish.fitting.stream_sample import EvenSample
+from blemish.fitting.preparation import CHECKPOINT, ROWS, EvenSample, Prepared, prepare, read_prepared
 from blemish.training.loop import EpochRecord, Training
-from blemish.training.shards import ShardedRows
+from blemish.training.rows import ShardedRows
 
 MAX_JUDGED = 10_000
 """How many ordinary rows, and labelled rows of each other group, the scorer learns from at most."""
 CHECKPOINT_SECONDS = 20.0
-MIN_FOR_DRIFT = 20  # rows: fewer say nothing about a whole
+MIN_FOR_DRIFT = 20  # rows: fewer are not evidence about a whole
 
 # Fits ------------------------------------------------------------------------------------------------------------
 
@@ -192,7 +191,7 @@ def score_file(
     Args:
         model: A fitted detector, or a model file.
         data: What `blemish.read` takes.
-        output: CSV or Parquet file; it is written beside an old one, which it replaces once complete.
+        output: CSV or Parquet file; an old one stays until the new one is complete.
         key: Column that names the rows.
         glob: Which file names in a folder count.
 

@@ -14,7 +14,7 @@ from blemish.losses.contrast.margin import Margin
 from blemish.losses.reconstruction.mse import Mse
 from blemish.scoring import SCORERS
 from blemish.training import CORRUPTIONS, SCHEDULES
-from blemish.training.corruptions import Mask
+from blemish.training.augmentation import Mask
 
 REGISTRIES = {
     "backbone": BACKBONES,

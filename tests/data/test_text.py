@@ -21,7 +21,7 @@ from blemish.data.writing import write_table
 from blemish.modalities.text import FittedText, Text
 from blemish.out_of_core import score_table
 from blemish.report.results import top_explanations
-from blemish.training.sparse import SparseRows
+from blemish.training.rows import SparseRows
 
 TEXTS = ["the pump leaks oil", "the pump runs well today", "", "valve three leaks a lot of oil"]
 

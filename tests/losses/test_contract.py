@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
-from blemish.autoencoder.bottlenecks import MAX_LOGVAR
+from blemish.autoencoder.autoencoder import MAX_LOGVAR
 from blemish.core.errors import ConfigError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, is_defect, is_ordinary
 from blemish.core.output import Batch, Output

@@ -1,8 +1,7 @@
-"""Facts of each contrast, and of the miners."""
+"""Facts of each contrast."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,7 +11,6 @@ from blemish.losses import LOSSES
 from blemish.losses.contrast.cosine import cosine_contrast
 from blemish.losses.contrast.margin import margin_contrast
 from blemish.losses.contrast.mean_distance import mean_distance
-from blemish.losses.contrast.miners import MINERS, mine
 from blemish.losses.contrast.sum_of_squares import sum_of_squares
 from blemish.losses.contrast.triplet import triplet_contrast
 from loss_examples import GROUPS, example
@@ -87,41 +85,3 @@ def test_cosine_is_pytorchs_on_pairs_with_a_defect():
     )
     value = cosine_contrast(out.z, batch.group, margin=0.2, miner="uniform")
     torch.testing.assert_close(value, errors[0] + errors[1:].mean())
-
-
-def similarities(seed, defects=3, rest=6):
-    rng = np.random.default_rng(seed)
-    return torch.tensor(rng.normal(size=(defects, rest))), torch.tensor(rng.normal(size=(defects, defects)))
-
-
-@pytest.mark.parametrize("name", MINERS)
-def test_a_miners_weights_equal_the_reference_and_sum_to_one(name):
-    for seed in range(5):
-        negatives, positives = similarities(seed)
-        weights = mine(name, negatives, positives)
-        expected = [
-            reference.of_miner(name)(near, min(partners))
-            for near, partners in zip(negatives.tolist(), positives.tolist(), strict=True)
-        ]
-        np.testing.assert_allclose(weights, expected, rtol=1e-12)
-        assert (weights >= 0).all()
-        torch.testing.assert_close(weights.sum(1), torch.ones(3, dtype=torch.float64))
-
-
-@pytest.mark.parametrize("rest", [0, 1])
-@pytest.mark.parametrize("name", MINERS)
-def test_a_miner_of_few_negatives_takes_what_there_is(name, rest):
-    assert mine(name, *similarities(0, rest=rest)).tolist() == [[1.0] * rest] * 3
-
-
-@pytest.mark.parametrize("name", MINERS)
-def test_a_miners_weights_carry_no_gradient(name):
-    negatives, positives = similarities(0)
-    assert not mine(name, negatives.requires_grad_(), positives.requires_grad_()).requires_grad
-
-
-def test_miners_differ_in_how_much_they_look_at_the_nearest():
-    negatives, positives = similarities(1)
-    nearest = negatives.argmax(1, keepdim=True)
-    share = {name: float(mine(name, negatives, positives).gather(1, nearest).mean()) for name in MINERS}
-    assert share["uniform"] < share["distance_weighted"] < share["hard"] == 1

@@ -6,9 +6,9 @@ import torch
 from blemish.core.errors import DataError
 from blemish.core.labels import DEFECT, OTHER, is_ordinary
 from blemish.losses import LOSSES
+from blemish.training.augmentation import Synthetic
 from blemish.training.batches import Plan, TrainingData
 from blemish.training.loop import train
-from blemish.training.synthetic import Synthetic
 from training_examples import CONTRASTS, MARGIN, MSE, batches_of, data, generator, network
 
 

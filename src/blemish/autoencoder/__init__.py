@@ -16,9 +16,9 @@ BACKBONES = Parts(
 )
 BOTTLENECKS = Parts(
     {
-        "plain": "blemish.autoencoder.bottlenecks:Plain",
-        "variational": "blemish.autoencoder.bottlenecks:Variational",
-        "rsr": "blemish.autoencoder.bottlenecks:Rsr",
+        "plain": "blemish.autoencoder.autoencoder:Plain",
+        "variational": "blemish.autoencoder.autoencoder:Variational",
+        "rsr": "blemish.autoencoder.autoencoder:Rsr",
     }
 )
 

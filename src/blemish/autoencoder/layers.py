@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from blemish.core.output import Block
+from blemish.core.output import Blocks, Samples
 
 
 def mlp(widths: tuple[int, ...]) -> nn.Sequential:
@@ -31,7 +31,7 @@ class CategoryEmbedding(nn.Module):
     for values never seen in training: its vector starts at zero and stays there.
     """
 
-    def __init__(self, n_features: int, blocks: tuple[Block, ...]) -> None:
+    def __init__(self, n_features: int, blocks: Blocks) -> None:
         """Plan the look-ups.
 
         Args:
@@ -88,7 +88,7 @@ class Unfold(nn.Module):
         super().__init__()
         self.sample_shape = sample_shape
 
-    def forward(self, x: Float[Tensor, "batch *folded"]) -> Float[Tensor, "batch *sample"]:
+    def forward(self, x: Float[Tensor, "batch *folded"]) -> Samples:
         """Give every row the shape of a sample."""
         return x.reshape(x.shape[0], *self.sample_shape)
 

@@ -1,7 +1,7 @@
 """Writing an ONNX graph: nodes that are added, multiplied and compared like arrays."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,11 @@ def exportable(kind: str, name: str, part: object, advice: str) -> Any:
     return part
 
 
+def _operator(kind: str) -> Callable[["Node", Any], "Node"]:
+    """A method of `Node` that adds an operator with two inputs."""
+    return lambda node, other: node.graph.op(kind, node, other)
+
+
 @dataclass(frozen=True)
 class Node:
     """A value in a graph. Operators take nodes, arrays and numbers; numbers become float64.
@@ -67,29 +72,8 @@ class Node:
     graph: "Graph"
     name: str
 
-    def __add__(self, other: Any) -> "Node":
-        return self.graph.op("Add", self, other)
-
-    def __sub__(self, other: Any) -> "Node":
-        return self.graph.op("Sub", self, other)
-
-    def __mul__(self, other: Any) -> "Node":
-        return self.graph.op("Mul", self, other)
-
-    def __truediv__(self, other: Any) -> "Node":
-        return self.graph.op("Div", self, other)
-
-    def __matmul__(self, other: Any) -> "Node":
-        return self.graph.op("MatMul", self, other)
-
-    def __gt__(self, other: Any) -> "Node":
-        return self.graph.op("Greater", self, other)
-
-    def __ge__(self, other: Any) -> "Node":
-        return self.graph.op("GreaterOrEqual", self, other)
-
-    def __lt__(self, other: Any) -> "Node":
-        return self.graph.op("Less", self, other)
+    __add__, __sub__, __mul__, __truediv__ = map(_operator, ("Add", "Sub", "Mul", "Div"))
+    __gt__, __ge__, __lt__, __matmul__ = map(_operator, ("Greater", "GreaterOrEqual", "Less", "MatMul"))
 
     def __neg__(self) -> "Node":
         return self.graph.op("Neg", self)
@@ -123,29 +107,22 @@ class Graph:
     def __init__(self) -> None:
         """Start empty."""
         self._helper, self._numpy = onnx_package().helper, onnx_package().numpy_helper
-        self._nodes: list[Any] = []
-        self._inputs: list[Any] = []
-        self._outputs: list[Any] = []
-        self._constants: list[Any] = []
+        self._nodes, self._inputs, self._outputs, self._constants = [], [], [], []
         self._count = 0
 
     def input(self, name: str, dtype: Any, shape: Sequence[str | int]) -> Node:
-        """Declare an input; an axis that is named may have any length.
-
-        Args:
-            name: What the user feeds it by.
-            dtype: Its type, `np.str_` for text.
-            shape: Length or name of each axis.
-        """
-        kind = self._helper.np_dtype_to_tensor_dtype(np.dtype(object if dtype is np.str_ else dtype))
-        self._inputs.append(self._helper.make_tensor_value_info(name, kind, list(shape)))
+        """Declare an input, `np.str_` for text; an axis that is named instead of counted may have any length."""
+        self._inputs.append(self._declared(name, dtype, shape))
         return Node(self, name)
 
     def output(self, name: str, node: Node, dtype: Any, shape: Sequence[str | int]) -> None:
         """Declare an output."""
         self._nodes.append(self._helper.make_node("Identity", [node.name], [name]))
+        self._outputs.append(self._declared(name, dtype, shape))
+
+    def _declared(self, name: str, dtype: Any, shape: Sequence[str | int]) -> Any:
         kind = self._helper.np_dtype_to_tensor_dtype(np.dtype(object if dtype is np.str_ else dtype))
-        self._outputs.append(self._helper.make_tensor_value_info(name, kind, list(shape)))
+        return self._helper.make_tensor_value_info(name, kind, list(shape))
 
     def constant(self, value: Any) -> Node:
         """An array that is part of the file; Python numbers become float64, lists of text strings."""
@@ -157,18 +134,19 @@ class Graph:
         return Node(self, name)
 
     def op(self, kind: str, *inputs: Any, domain: str = "", **attributes: Any) -> Node:
-        """One operator with one output.
-
-        Args:
-            kind: Its name in the standard.
-            inputs: Nodes, arrays or numbers.
-            domain: Of the operator.
-            attributes: As in the standard.
-        """
+        """One operator with one output; see `ops`."""
         return self.ops(kind, 1, *inputs, domain=domain, **attributes)[0]
 
     def ops(self, kind: str, n_outputs: int, *inputs: Any, domain: str = "", **attributes: Any) -> list[Node]:
-        """One operator with several outputs; see `op`."""
+        """One operator with several outputs.
+
+        Args:
+            kind: Its name in the standard.
+            n_outputs: How many it has.
+            inputs: Nodes, arrays or numbers.
+            domain: Where the operator is defined.
+            attributes: As in the standard.
+        """
         fed = [one.name if isinstance(one, Node) else self.constant(one).name for one in inputs]
         made = [self._name(kind) for _ in range(n_outputs)]
         self._nodes.append(self._helper.make_node(kind, fed, made, domain=domain, **attributes))

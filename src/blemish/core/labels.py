@@ -179,5 +179,5 @@ def to_words(groups: np.ndarray) -> np.ndarray:
         >>> to_words(np.array([3, 0])).tolist()
         ['defect', 'unlabelled']
     """
-    words = {UNLABELLED: "unlabelled", NORMAL: "normal", OTHER: "other", DEFECT: "defect"}
+    words = {code: word for word, code in CODES.items() if word}
     return np.array([words[int(code)] for code in groups], dtype=object)

@@ -15,6 +15,15 @@ class Block(NamedTuple):
     kind: Literal["numeric", "binary", "categorical"]
 
 
+Blocks = tuple[Block, ...]
+Samples = Float[Tensor, "batch *sample"]
+Elements = Float[Tensor, "batch *element"]
+Codes = Float[Tensor, "batch latent"]
+Groups = Int[Tensor, " batch"]
+PerRow = Float[Tensor, " batch"]
+Scalar = Float[Tensor, ""]
+
+
 @dataclass(frozen=True)
 class Batch:
     """What a loss term may know of its rows.

@@ -1,7 +1,8 @@
 """Choosing a part: by name, by name with options, or by giving an instance."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections import UserDict
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from importlib import import_module
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from blemish.core.errors import ConfigError, nearest
 
 
-class Parts(MutableMapping[str, Any]):
+class Parts(UserDict[str, Any]):
     """The parts of one kind by name, each imported when it is first asked for.
 
-    PyTorch takes seconds to import: the names alone (for `--help`, for a misspelt option) must not cost that. Adding a
-    part is one line here; a test or a notebook may also add the class itself.
+    It holds each part, or where it is: 'package.module:name'. PyTorch takes seconds to import: the names alone (for
+    `--help`, for a misspelt option) must not cost that. Adding a part is one line; a test may also add the class
+    itself.
 
     Example:
         >>> parts = Parts({"mse": "blemish.losses.reconstruction.mse:Mse"})
@@ -21,44 +23,16 @@ class Parts(MutableMapping[str, Any]):
         (['mse'], 'Mse')
     """
 
-    def __init__(self, places: Mapping[str, Any]) -> None:
-        """Store.
-
-        Args:
-            places: Name → the part, or where it is: 'package.module:name'.
-        """
-        self._places = dict(places)
-
     def __getitem__(self, name: str) -> Any:
         """The part, imported now if it has not been; KeyError if there is none of that name."""
-        part = self._places[name]
+        part = self.data[name]
         if isinstance(part, str):
             module, _, attribute = part.partition(":")
-            part = self._places[name] = getattr(import_module(module), attribute)
+            part = self.data[name] = getattr(import_module(module), attribute)
         return part
 
-    def __setitem__(self, name: str, part: Any) -> None:
-        """Add a part, or replace one."""
-        self._places[name] = part
-
-    def __delitem__(self, name: str) -> None:
-        """Remove a part."""
-        del self._places[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """The names; nothing is imported."""
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self._places)
-
-    def __contains__(self, name: object) -> bool:
-        """Whether there is a part of that name; nothing is imported."""
-        return name in self._places
-
     def __repr__(self) -> str:
-        """The names."""
+        """The names; nothing is imported."""
         return f"Parts({', '.join(self)})"
 
 

@@ -75,8 +75,9 @@ class RunConfig(BaseModel):
 
     def detector_arguments(self) -> dict[str, Any]:
         """`DefectDetector`'s arguments among what was set."""
-        data_keys = set(list(type(self).model_fields)[: list(type(self).model_fields).index("modality")])
-        return {key: value for key, value in self.given().items() if key not in data_keys}
+        keys = list(type(self).model_fields)
+        arguments = keys[keys.index("modality") :]
+        return {key: value for key, value in self.given().items() if key in arguments}
 
     def to_yaml(self) -> str:
         """The file that describes this run."""

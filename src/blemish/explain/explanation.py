@@ -13,7 +13,7 @@ from blemish.explain.occlusion import drivers, falls, named_together, tail, typi
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
 from blemish.scoring.evidence import Evidence
-from blemish.training.sparse import TensorRows
+from blemish.training.rows import TensorRows
 
 SAME_CODE = 1e-10
 """Squared distance, relative to a code's squared length, below which two codes differ by rounding: 1e-5 in length."""

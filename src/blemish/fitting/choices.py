@@ -17,6 +17,9 @@ from blemish.scoring import SCORERS
 from blemish.scoring.latent import MIN_CONTRASTED
 from blemish.training import CORRUPTIONS, SCHEDULES
 
+Arguments = Mapping[str, Any]
+"""`DefectDetector`'s, by name."""
+
 AUTO_STEPS, MIN_EPOCHS, MAX_EPOCHS = 600, 10, 200
 
 
@@ -47,23 +50,14 @@ class Choices:
 
     def spec(self) -> dict[str, Any]:
         """Names and options as JSON values; the arguments that give the same parts again."""
-        return {
-            "modality": self.modality.spec(),
-            "backbone": self.backbone.spec(),
-            "bottleneck": self.bottleneck.spec(),
-            "losses": [loss.spec() for loss in self.losses],
-            "corruption": None if self.corruption is None else self.corruption.spec(),
-            "scorer": self.scorer.spec(),
-            "lr": self.schedule.spec(),
-        }
+        single = {name: getattr(self, name).spec() for name in ("modality", "backbone", "bottleneck", "scorer")}
+        corruption = None if self.corruption is None else self.corruption.spec()
+        losses = [loss.spec() for loss in self.losses]
+        return {**single, "losses": losses, "corruption": corruption, "lr": self.schedule.spec()}
 
 
-def choose_parts(arguments: Mapping[str, Any], modality: Part) -> Choices:
-    """Fill in every 'auto' and check the names.
-
-    Args:
-        arguments: `DefectDetector`'s, by name.
-        modality: The kind of data, already found.
+def choose_parts(arguments: Arguments, modality: Part) -> Choices:
+    """Fill in every 'auto' for a kind of data that was found, and check the names.
 
     Raises:
         ConfigError: If a part or an option is unknown, no or several losses reconstruct, or a value makes no sense.
@@ -83,14 +77,13 @@ def choose_parts(arguments: Mapping[str, Any], modality: Part) -> Choices:
             f"'reconstruction' (the default for the data), {', '.join(losses_of_kind(ReconstructionLoss))}"
         )
     backbone = modality.factory.backbone if arguments["backbone"] == "auto" else arguments["backbone"]
+    corruption = arguments["corruption"]
     return Choices(
         modality=modality,
         backbone=choose("backbone", BACKBONES, backbone),
         bottleneck=bottleneck,
         losses=chosen,
-        corruption=None
-        if arguments["corruption"] is None
-        else choose("corruption", CORRUPTIONS, arguments["corruption"]),
+        corruption=None if corruption is None else choose("corruption", CORRUPTIONS, corruption),
         scorer=scorer,
         schedule=_schedule(arguments["lr"]),
     )
@@ -120,12 +113,8 @@ def _scorer(spec: Any, losses: Any, modality: Part) -> Part:
     """The data's default scorer, or the latent one where a loss shapes the latent space by the labelled defects."""
     if isinstance(spec, str) and spec == "auto":
         named = losses if isinstance(losses, (list, tuple)) else [losses]
-        contrasts = any(
-            choose("loss", LOSSES, loss).factory.needs_defects
-            for loss in named
-            if loss not in ("auto", "reconstruction")
-        )
-        spec = "latent" if contrasts else modality.factory.scorer
+        terms = [choose("loss", LOSSES, loss).factory for loss in named if loss not in ("auto", "reconstruction")]
+        spec = "latent" if any(term.needs_defects for term in terms) else modality.factory.scorer
     part = choose("scorer", SCORERS, spec)
     if part.name == "ensemble" and "experts" not in part.options:
         part = replace(part, options={"experts": modality.factory.experts, **part.options})

@@ -1,12 +1,11 @@
 """Fits that each leave out one fold of the ordinary rows, so that every one of them has an out-of-fold score."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
@@ -14,20 +13,14 @@ from blemish.calibration.held_out import MIN_ORDINARY
 from blemish.core.errors import ConfigError, DataError, DataWarning, QualityWarning
 from blemish.core.labels import is_ordinary
 from blemish.data.dataset import Dataset
-from blemish.fitting import fitted
-from blemish.fitting.choices import Choices, choose_modality, whole_number
+from blemish.fitting.choices import Arguments, choose_modality, whole_number
 from blemish.fitting.fit import Fit
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import new_model
 
 
 def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " _"]]:
-    """Unlabelled and normal rows, dealt evenly to folds at random.
-
-    Args:
-        group: Of each row.
-        n_folds: >= 2, at most the number of such rows.
-        seed: Of the deal.
+    """The unlabelled and normal ones of some rows, dealt evenly to folds at random.
 
     Raises:
         ConfigError: If there cannot be this many folds.
@@ -40,15 +33,15 @@ def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[In
 
 
 def cross_fits(
-    arguments: Mapping[str, Any], rows: Dataset, group: Int[np.ndarray, " row"], n_folds: Any, seed: int
+    arguments: Arguments, rows: Dataset, group: Int[np.ndarray, " row"], n_folds: Any, seed: int
 ) -> Iterator[Fitted]:
     """A whole fit for each fold, the scaling included, without that fold, which calibrates it.
 
     Args:
-        arguments: `DefectDetector`'s, by name, with a number for `latent_dim`.
+        arguments: With a number for `latent_dim`.
         rows: The training data.
         group: Their groups.
-        n_folds: See `deal_out`.
+        n_folds: >= 2, at most the number of unlabelled and normal rows.
         seed: Of the deal, the weights and the training.
 
     Raises:
@@ -74,7 +67,7 @@ def p_values_of(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarra
     """Conformal p-values of new rows: by the folds where there are any, else by the rows that the fit held out.
 
     Args:
-        fit: Of all rows.
+        fit: The fit of all rows.
         folds: What `cross_fits` gave, or nothing.
         X: Raw samples.
 
@@ -88,35 +81,9 @@ def p_values_of(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarra
         )
 
     def scores(one: Fitted) -> Float[np.ndarray, " row"]:
-        return one.model.asked(X, lambda evidence: (one.out_of_fold.decision_score(evidence),))[0]
+        return one.model.of_evidence(X, lambda evidence: (one.out_of_fold.decision_score(evidence),))[0]
 
     if folds:
         ordinary = [fold.calibration.ordinary for fold in folds]
         return cross_conformal_p_values(ordinary, np.stack([scores(fold) for fold in folds]))
     return conformal_p_values(fit.calibration.ordinary, scores(fit))
-
-
-def to_stored(folds: Sequence[Fitted]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
-    """Their arrays by name and their other facts, for a model file."""
-    arrays = {f"fold{k}.{name}": array for k, fold in enumerate(folds) for name, array in fold.arrays().items()}
-    return arrays, [fold.facts() for fold in folds]
-
-
-def from_stored(
-    choices: Choices,
-    latent_dim: int,
-    arrays: Mapping[str, np.ndarray],
-    facts: Sequence[dict[str, Any]],
-    device: torch.device,
-) -> list[Fitted]:
-    """The inverse of `to_stored`.
-
-    Raises:
-        ArtifactError: If weights do not fit the parts.
-        KeyError: If something is missing.
-    """
-    own = [
-        {name.removeprefix(f"fold{k}."): array for name, array in arrays.items() if name.startswith(f"fold{k}.")}
-        for k in range(len(facts))
-    ]
-    return [fitted.from_stored(choices, latent_dim, *stored, device) for stored in zip(own, facts, strict=True)]

@@ -1,7 +1,7 @@
 """One fit: begin, train, end."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,21 +10,28 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from blemish.calibration.calibration import Calibration, KnownSamples, LabelStatistics, Reference
+from blemish.calibration.conflicts import conflicts
 from blemish.calibration.held_out import hold_out, still_held_out
-from blemish.core.labels import counts, is_ordinary
+from blemish.calibration.learning_curve import sample_of
+from blemish.calibration.quality import warn_of_quality
+from blemish.core.labels import DEFECT, NORMAL, OTHER, counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
 from blemish.data.dataset import Dataset
-from blemish.fitting.choices import batch_size_for, choose_modality, epochs_for, plain
-from blemish.fitting.fitted import Fitted, learn_groups
+from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
+from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model, new_model
+from blemish.scoring.evidence import Evidence
+from blemish.scoring.scorer import Scorer
 from blemish.training import AUGMENTATIONS, SYNTHETIC
 from blemish.training.batches import Plan, TrainingData
-from blemish.training.loop import EpochRecord, Training, stops_early
-from blemish.training.objective import Objective
-from blemish.training.shards import ShardedRows
-from blemish.training.sparse import TensorRows
+from blemish.training.loop import EpochRecord, Objective, Training, stops_early
+from blemish.training.rows import ShardedRows, TensorRows
 
+MAX_NORMALS = 256  # normals whose codes are kept for explanations and samples
+MAX_REFITTED = 200  # held-out rows that the scorer is refitted on: where there are more, it does not need them
+MAX_REFERENCE = 500  # held-out rows kept to compare new data with
 REFIT_FRACTION = 0.25  # of the epochs of a first fit: the weights are near their goal, the labels are what is new
 VALIDATION_FRACTION = 0.1  # of the rows to learn from, with early stopping
 
@@ -64,7 +71,7 @@ class Fit:
     @classmethod
     def begin(
         cls,
-        arguments: Mapping[str, Any],
+        arguments: Arguments,
         rows: Dataset,
         group: Int[np.ndarray, " row"],
         seed: int,
@@ -73,7 +80,7 @@ class Fit:
         """Choose the parts, learn the scaling, build the network, and hold some rows out.
 
         Args:
-            arguments: `DefectDetector`'s, by name.
+            arguments: For the parts and the training.
             rows: The training data.
             group: Their groups.
             seed: Of the weights and of all that is drawn; PyTorch's global generator is as before afterwards.
@@ -98,7 +105,7 @@ class Fit:
     @classmethod
     def of(
         cls,
-        arguments: Mapping[str, Any],
+        arguments: Arguments,
         model: Model,
         x: TensorRows | ShardedRows,
         group: Int[np.ndarray, " row"],
@@ -110,15 +117,7 @@ class Fit:
     ) -> "Fit":
         """`begin` from where there are a model and tensors; the rows are named by their numbers.
 
-        Args:
-            arguments: `DefectDetector`'s, by name.
-            model: A new one, or a trained one for a warm start.
-            x: All samples, shape (row, *sample).
-            group: Their groups.
-            held_out: Rows for calibration.
-            rng: Source of all randomness.
-            seed: Of `rng` and the weights.
-            warm_start: Train for a quarter of the epochs only.
+        The arguments are the attributes of the class; `warm_start` trains for a quarter of the epochs only.
         """
         choices = model.choices
         modality = choices.modality.factory
@@ -166,9 +165,6 @@ class Fit:
         Args:
             state: A training of the objective to resume; None: a new one.
             history: The epochs that it has behind it.
-
-        Yields:
-            An `EpochRecord` per epoch.
         """
         seen = list(history)
         if self.patience is not None and stops_early(seen, self.patience):
@@ -180,23 +176,55 @@ class Fit:
                 break
 
     def end(self, *, out_of_fold: bool = False) -> Fitted:
-        """Fit the scorer on the trained network's codes, and score the held-out rows with it.
+        """Fit the scorer on the training rows and score the held-out ones; where these are few, refit it on all rows.
 
         Args:
             out_of_fold: Keep the scorer that has not seen the held-out rows, however few they are.
         """
         # Rows on disk are judged by some of them, see `judging`: a scorer holds all that it learns from.
         assert not isinstance(self.x, ShardedRows)
+        model, group, held_out, names = self.model, self.group, self.held_out, list(self.names)
         seed = self.seed if out_of_fold else int(self.rng.integers(2**31))
-        names = list(self.names)
-        return learn_groups(self.model, self.x, self.group, self.held_out, names, seed, out_of_fold=out_of_fold)
+        evidence = model.evidence(self.x)
+        seen = np.setdiff1d(np.arange(len(self.x)), held_out)
+        scorer: Scorer = model.choices.scorer.make()
+        state = scorer.fit(evidence[seen], group[seen], seed)
+        ordinary = held_out if len(held_out) else seen[is_ordinary(group[seen])]
+        defects, negatives = np.flatnonzero(group == DEFECT), np.flatnonzero((group == OTHER) | (group == NORMAL))
+        calibration = Calibration(np.sort(scorer.outlier_score(state, evidence[ordinary])))
+        labels = None
+        if len(defects):
+            calibration = Calibration(
+                outlier=calibration.outlier,
+                defect=np.sort(scorer.defect_score(state, evidence[ordinary])),
+                out_of_fold=scorer.out_of_fold_scores(state, evidence[seen], group[seen]),
+                labelled_negatives=scorer.defect_score(state, evidence[negatives]),
+            )
+            labels = _statistics(evidence, group, defects, negatives, scorer.outlier_score(state, evidence[defects]))
+        spread = float(evidence.z[ordinary].std(axis=0).max())
+        warn_of_quality(calibration, np.empty(0) if labels is None else labels.outlier, spread)
+        normals = np.flatnonzero(is_ordinary(group))
+        normals = normals[:: max(1, -(-len(normals) // MAX_NORMALS))]
+        # Of few rows, a fifth held out is missed by the scorer: it is refitted on all of them, and the former state is
+        # kept for p-values and drift, which compare new rows with held-out ones (decisions.md 57).
+        refit = 0 < len(held_out) <= MAX_REFITTED and not out_of_fold
+        return Fitted(
+            model=model,
+            scorer_state=scorer.fit(evidence, group, seed) if refit else state,
+            out_of_fold_state=state if refit else {},
+            calibration=calibration,
+            defects=KnownSamples(evidence.z[defects], [names[i] for i in defects]),
+            normals=KnownSamples(evidence.z[normals], [names[i] for i in normals]),
+            negative_names=[names[i] for i in negatives] if len(defects) else [],
+            n_defects=len(defects),
+            held_out=held_out,
+            reference=_reference(model, self.x, evidence.z, held_out),
+            labels=labels,
+            curve_rows=sample_of(evidence, group, held_out, seed) if len(defects) > 1 else None,
+        )
 
     def provenance(self, n_epochs: int) -> dict[str, Any]:
-        """Where the fitted model comes from, as JSON values.
-
-        Args:
-            n_epochs: Epochs that were trained.
-        """
+        """Where the fitted model comes from, after this many epochs, as JSON values."""
         return {
             "rows": counts(self.group),
             "held_out": len(self.held_out),
@@ -209,3 +237,21 @@ class Fit:
 
 def _some(x: TensorRows | ShardedRows, rows: Int[np.ndarray, " some"]) -> TensorRows | ShardedRows:
     return x.only(rows) if isinstance(x, ShardedRows) else x[torch.from_numpy(rows)]
+
+
+def _statistics(
+    evidence: Evidence, group: np.ndarray, defects: np.ndarray, negatives: np.ndarray, outlier: np.ndarray
+) -> LabelStatistics:
+    position = {int(row): at for at, row in enumerate([*defects, *negatives])}
+    pairs = [sorted((position[i], position[j])) for i, j in conflicts(evidence, group).tolist()]
+    return LabelStatistics(
+        outlier=outlier,
+        negative_is_normal=(group[negatives] == NORMAL).astype(np.float64),
+        conflicts=np.array(pairs, dtype=np.int64).reshape(-1, 2),
+    )
+
+
+def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray) -> Reference:
+    some = held_out[:: max(1, -(-len(held_out) // MAX_REFERENCE))]
+    rows = x[torch.from_numpy(some)].to_dense().cpu().numpy() if model.modality.reference_rows else None
+    return Reference(z[some].astype(np.float32), rows)

@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float, Int
 
 from blemish.calibration.calibration import Calibration, KnownSamples, LabelStatistics, Reference
-from blemish.calibration.conflicts import conflicts
+from blemish.calibration.drift import Drift, code_columns, compare
+from blemish.calibration.held_out import MIN_ORDINARY
 from blemish.calibration.label_report import LabelReport, label_report
 from blemish.calibration.learning_curve import CurveRows, learning_curve, sample_of
 from blemish.calibration.prior import reweighted
 from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, log_ratio, probability_at
 from blemish.calibration.promise import Promise, promise
-from blemish.calibration.quality import warn_of_quality
 from blemish.calibration.thresholds import (
     for_budget,
     for_contamination,
@@ -25,17 +25,17 @@ from blemish.calibration.thresholds import (
     for_recall,
 )
 from blemish.core.errors import ArtifactError, DataError
-from blemish.core.labels import DEFECT, NORMAL, OTHER, is_ordinary
+from blemish.core.labels import DEFECT
 from blemish.fitting.choices import Choices, whole_number
 from blemish.fitting.model import Model, build
 from blemish.scoring.evidence import Evidence, under
 from blemish.scoring.mixture import PRIOR
 from blemish.scoring.scorer import Scorer, Scores
-from blemish.training.sparse import TensorRows
+from blemish.training.rows import TensorRows
 
-MAX_NORMALS = 256  # normals whose codes are kept for explanations and samples
-MAX_REFITTED = 200  # held-out rows that the scorer is refitted on: where there are more, it does not need them
-MAX_REFERENCE = 500  # held-out rows kept to compare new data with
+MAX_COMPARED = 1000  # new rows that are compared with held-out ones
+# Groups of arrays in a model file; older names stay, so that old files load (decisions.md 64).
+STORED_GROUPS = ("scorer", "blind", "calibration", "known", "reference", "labels")
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,6 @@ class Fitted:
         """The same with a scorer that has not seen the held-out rows: new rows are then exchangeable with these."""
         return replace(self, scorer_state=self.out_of_fold_state) if self.out_of_fold_state else self
 
-    def probabilities(self, evidence: Evidence, prior: Mapping[str, float] = PRIOR) -> Float[np.ndarray, "row 3"]:
-        """Of normal, other and defect; see `scores`."""
-        return self.scores(evidence, prior).probabilities
-
     def scores(self, evidence: Evidence, prior: Mapping[str, float] = PRIOR) -> Scores:
         """Outlier score, defect score and probabilities in one pass.
 
@@ -133,11 +129,7 @@ class Fitted:
         return log_ratio(scores, self.calibration.ordinary) if len(scores) >= MIN_OUT_OF_FOLD else None
 
     def with_names(self, name: Callable[[Any], Any]) -> "Fitted":
-        """The same with other names for the samples that explanations point to.
-
-        Args:
-            name: From the present name to the new one.
-        """
+        """The same with new names, made of the present ones, for the samples that explanations point to."""
         defects, normals = (replace(one, names=list(map(name, one.names))) for one in (self.defects, self.normals))
         return replace(self, defects=defects, normals=normals, negative_names=list(map(name, self.negative_names)))
 
@@ -154,12 +146,7 @@ class Fitted:
         return replace(self, labels=replace(self.labels, curve=curve), curve_rows=None)
 
     def with_training_rows(self, x: TensorRows, group: Int[np.ndarray, " row"], seed: int) -> "Fitted":
-        """The same with training rows for the learning curve.
-
-        Args:
-            x: The rows of the fit.
-            group: Their groups.
-            seed: Which of them are drawn.
+        """The same with some rows of the fit, drawn by the seed, for the learning curve.
 
         Raises:
             DataError: If they are not the rows of the fit.
@@ -192,6 +179,28 @@ class Fitted:
         names = [*self.defects.names[: self.n_defects], *self.negative_names]
         return label_report(self.calibration, self.labels, names, prior, whole_number("budget", budget))
 
+    def drift(self, x: TensorRows) -> Drift:
+        """Compare new rows with the held-out ones: outlier score, code and, of tables, every column.
+
+        A detector on a moving line fails silently: nothing else would show it.
+
+        Args:
+            x: New rows, shape (row, *sample); an even sample of them is compared.
+
+        Raises:
+            DataError: If too few rows were fitted to hold some out.
+        """
+        if not len(self.held_out):
+            raise DataError(f"drift needs held-out rows; fit on at least {MIN_ORDINARY} unlabelled rows")
+        x = x[torch.arange(0, len(x), max(1, -(-len(x) // MAX_COMPARED)))]
+        evidence, reference = self.model.evidence(x), self.reference
+        seen = {"outlier score": self.out_of_fold.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
+        expected = {"outlier score": self.calibration.outlier.tolist(), **code_columns(reference.z)}
+        if reference.x is not None:
+            seen |= self.model.columns(x.to_dense().cpu().numpy())
+            expected |= self.model.columns(reference.x)
+        return compare(expected, seen, len(reference.z), len(x))
+
     def promise(self, target: str, value: float | int) -> Promise:
         """The cut on the decision score that reaches a target, and what it promises; see `blemish.calibration.promise`.
 
@@ -208,25 +217,25 @@ class Fitted:
             threshold = for_recall(calibration.out_of_fold, value)
         elif target == "precision":
             threshold = for_precision(calibration.out_of_fold, calibration.labelled_negatives, value)
-        elif target == "false_positive_rate":
-            threshold = for_false_positive_rate(calibration.ordinary, value)
-        elif target == "contamination":
-            threshold = for_contamination(calibration.ordinary, value)
-        else:
+        elif target == "budget":
             threshold = for_budget(calibration.ordinary, whole_number("budget", value))
+        else:
+            cut = for_false_positive_rate if target == "false_positive_rate" else for_contamination
+            threshold = cut(calibration.ordinary, value)
         return promise(target, float(value), threshold, calibration, held_out=len(self.held_out) > 0)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers, by the names that model files use."""
-        groups = {
-            "scorer": self.scorer_state,
-            "blind": self.out_of_fold_state,
-            "calibration": self.calibration.arrays(),
-            "known": {"defect": self.defects.codes, "normal": self.normals.codes},
-            "reference": self.reference.arrays(),
-            "labels": {} if self.labels is None else self.labels.arrays(),
-        }
-        named = {f"{group}.{name}": np.asarray(x) for group, arrays in groups.items() for name, x in arrays.items()}
+        groups = (
+            self.scorer_state,
+            self.out_of_fold_state,
+            self.calibration.arrays(),
+            {"defect": self.defects.codes, "normal": self.normals.codes},
+            self.reference.arrays(),
+            {} if self.labels is None else self.labels.arrays(),
+        )
+        pairs = zip(STORED_GROUPS, groups, strict=True)
+        named = {f"{group}.{name}": np.asarray(x) for group, arrays in pairs for name, x in arrays.items()}
         return {**self.model.arrays(), "held_out": self.held_out, **named}
 
     def facts(self) -> dict[str, Any]:
@@ -260,97 +269,18 @@ def from_stored(
         empty = build(choices, modality, latent_dim, torch.device("meta"))
     model = Model(choices, modality, empty.network, empty.losses, device)
     model.load_weights(arrays)
-
-    known, names = under(arrays, "known."), facts["known_names"]
-    reference = under(arrays, "reference.")
+    stored = {group: under(arrays, f"{group}.") for group in STORED_GROUPS}
+    known, reference, names = stored["known"], stored["reference"], facts["known_names"]
     return Fitted(
         model=model,
-        scorer_state=under(arrays, "scorer."),
-        out_of_fold_state=under(arrays, "blind."),
-        calibration=Calibration.from_arrays(under(arrays, "calibration.")),
+        scorer_state=stored["scorer"],
+        out_of_fold_state=stored["blind"],
+        calibration=Calibration.from_arrays(stored["calibration"]),
         defects=KnownSamples(known["defect"], names["defect"]),
         normals=KnownSamples(known["normal"], names["normal"]),
         negative_names=names.get("rejected", []),
         n_defects=int(facts["n_defects"]),
         held_out=arrays["held_out"],
         reference=Reference(reference["z"], reference.get("x")),
-        labels=LabelStatistics.from_arrays(under(arrays, "labels.")),
+        labels=LabelStatistics.from_arrays(stored["labels"]),
     )
-
-
-def learn_groups(
-    model: Model,
-    x: TensorRows,
-    group: Int[np.ndarray, " row"],
-    held_out: Int[np.ndarray, " held_out"],
-    names: list[Any],
-    seed: int = 0,
-    *,
-    out_of_fold: bool = False,
-) -> Fitted:
-    """Fit the scorer on the training rows and score the held-out ones; where these are few, refit it on all rows.
-
-    Args:
-        model: A trained model.
-        x: All samples, shape (row, *sample).
-        group: Their groups.
-        held_out: Rows that were not trained on.
-        names: A name for each row.
-        seed: For the scorer.
-        out_of_fold: Keep the scorer that has not seen the held-out rows.
-    """
-    evidence = model.evidence(x)
-    seen = np.setdiff1d(np.arange(len(x)), held_out)
-    scorer: Scorer = model.choices.scorer.make()
-    state = scorer.fit(evidence[seen], group[seen], seed)
-    ordinary = held_out if len(held_out) else seen[is_ordinary(group[seen])]
-    defects, negatives = np.flatnonzero(group == DEFECT), np.flatnonzero((group == OTHER) | (group == NORMAL))
-    calibration = Calibration(np.sort(scorer.outlier_score(state, evidence[ordinary])))
-    labels = None
-    if len(defects):
-        calibration = Calibration(
-            outlier=calibration.outlier,
-            defect=np.sort(scorer.defect_score(state, evidence[ordinary])),
-            out_of_fold=scorer.out_of_fold_scores(state, evidence[seen], group[seen]),
-            labelled_negatives=scorer.defect_score(state, evidence[negatives]),
-        )
-        labels = _statistics(evidence, group, defects, negatives, scorer.outlier_score(state, evidence[defects]))
-    spread = float(evidence.z[ordinary].std(axis=0).max())
-    warn_of_quality(calibration, np.empty(0) if labels is None else labels.outlier, spread)
-    normals = np.flatnonzero(is_ordinary(group))
-    normals = normals[:: max(1, -(-len(normals) // MAX_NORMALS))]
-    # Of few rows, a fifth held out is missed by the scorer: it is refitted on all of them, and the former state is kept
-    # for p-values and drift, which compare new rows with held-out ones (decisions.md 57).
-    refit = 0 < len(held_out) <= MAX_REFITTED and not out_of_fold
-    return Fitted(
-        model=model,
-        scorer_state=scorer.fit(evidence, group, seed) if refit else state,
-        out_of_fold_state=state if refit else {},
-        calibration=calibration,
-        defects=KnownSamples(evidence.z[defects], [names[i] for i in defects]),
-        normals=KnownSamples(evidence.z[normals], [names[i] for i in normals]),
-        negative_names=[names[i] for i in negatives] if len(defects) else [],
-        n_defects=len(defects),
-        held_out=held_out,
-        reference=_reference(model, x, evidence.z, held_out),
-        labels=labels,
-        curve_rows=sample_of(evidence, group, held_out, seed) if len(defects) > 1 else None,
-    )
-
-
-def _statistics(
-    evidence: Evidence, group: np.ndarray, defects: np.ndarray, negatives: np.ndarray, outlier: np.ndarray
-) -> LabelStatistics:
-    position = {int(row): at for at, row in enumerate([*defects, *negatives])}
-    pairs = [sorted((position[i], position[j])) for i, j in conflicts(evidence, group).tolist()]
-    return LabelStatistics(
-        outlier=outlier,
-        negative_is_normal=(group[negatives] == NORMAL).astype(np.float64),
-        conflicts=np.array(pairs, dtype=np.int64).reshape(-1, 2),
-    )
-
-
-def _reference(model: Model, x: TensorRows, z: np.ndarray, held_out: np.ndarray) -> Reference:
-    some = held_out[:: max(1, -(-len(held_out) // MAX_REFERENCE))]
-    rows = x[torch.from_numpy(some)].to_dense().cpu().numpy() if model.modality.reference_rows else None
-    return Reference(z[some].astype(np.float32), rows)

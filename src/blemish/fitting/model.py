@@ -1,9 +1,9 @@
 """A fitted network with the modality that feeds it: raw samples in, codes and errors out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,18 +16,17 @@ from blemish.core.errors import ArtifactError, ConfigError, DataError
 from blemish.core.output import Output
 from blemish.core.parts import Part
 from blemish.core.threads import fitting_threads, has_convolutions, in_order
-from blemish.fitting.choices import Choices, choose_parts, whole_number
+from blemish.fitting.choices import Arguments, Choices, choose_parts, whole_number
 from blemish.losses.loss import Loss, ReconstructionLoss
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality
-from blemish.scoring.evidence import Evidence
-from blemish.training.sparse import SparseRows, TensorRows
+from blemish.scoring.evidence import Evidence, under
+from blemish.training.rows import SparseRows, TensorRows
 
 # Evidence takes 1,000 bytes per row of a table and far more per picture: this bounds the memory that scoring takes.
 JUDGED_ROWS = 16_384
 SCORING_ROWS = 1024  # at a time: fits the cache, see docs/log.md
 
-Answer = TypeVar("Answer")
 Arrays = tuple[np.ndarray, ...]
 
 
@@ -94,29 +93,29 @@ class Model:
             return self.modality.features(chunk)
         return cache.features(self.modality, self.modality.features, chunk)
 
-    def judged(self, rows: TensorRows | np.ndarray, ask: Callable[[Evidence], Answer]) -> list[Answer]:
-        """What `ask` makes of the evidence of some rows at a time, in order; by as many threads as PyTorch may use.
+    def of_evidence(self, raw: Any, work: Callable[[Evidence], Arrays]) -> Arrays:
+        """Arrays (row, …) made of the evidence of raw samples, some rows at a time.
+
+        By as many threads as PyTorch may use.
 
         Args:
-            rows: Tensors, or raw samples that the modality may prepare in parts.
-            ask: Depends on each row alone.
+            raw: Samples; the modality may prepare them in parts, so that no tensor of all is ever made.
+            work: Depends on each row alone.
         """
-
-        def judge(start: int) -> Answer:
-            stop = min(start + JUDGED_ROWS, len(rows))
-            if isinstance(rows, np.ndarray):
-                return ask(self.evidence(self.to_tensor(rows[start:stop])))
-            return ask(self.evidence(rows[start:stop] if isinstance(rows, Tensor) else rows[torch.arange(start, stop)]))
-
-        starts = range(0, len(rows), JUDGED_ROWS)
-        alone = self.device.type != "cpu" or has_convolutions(self.network)
-        return list(in_order(judge, starts, 1 if alone else torch.get_num_threads()))
-
-    def asked(self, raw: Any, ask: Callable[[Evidence], Arrays]) -> Arrays:
-        """Arrays (row, …) that `ask` makes of the evidence of raw samples, all together; see `judged`."""
         in_parts = self.modality.in_parts(raw)
+        rows: Any = raw if in_parts else self.to_tensor(raw)
+
+        def of_some(start: int) -> Arrays:
+            stop = min(start + JUDGED_ROWS, len(rows))
+            if in_parts:
+                return work(self.evidence(self.to_tensor(rows[start:stop])))
+            some = rows[start:stop] if isinstance(rows, Tensor) else rows[torch.arange(start, stop)]
+            return work(self.evidence(some))
+
+        alone = self.device.type != "cpu" or has_convolutions(self.network)
+        starts = range(0, len(rows), JUDGED_ROWS)
         try:
-            found = self.judged(raw if in_parts else self.to_tensor(raw), ask)
+            found = list(in_order(of_some, starts, 1 if alone else torch.get_num_threads()))
         except DataError:
             if in_parts:
                 self.to_tensor(raw)  # names the row by its place among all
@@ -143,6 +142,11 @@ class Model:
             x_hat = self.network.decode(torch.as_tensor(z, dtype=torch.float32, device=self.device))
             return self.reconstruction.activate(x_hat, self.modality.blocks)
 
+    def columns(self, x: Float[np.ndarray, "row feature"]) -> dict[str, list[Any]]:
+        """The values of every column of a table, as a person reads them."""
+        modality: Any = self.modality
+        return dict(zip(modality.elements, map(list, zip(*modality.describe(x), strict=True)), strict=True))
+
     def arrays(self) -> dict[str, np.ndarray]:
         """The network's weights by name."""
         return {f"network.{name}": weight.cpu().numpy() for name, weight in self.network.state_dict().items()}
@@ -153,11 +157,7 @@ class Model:
         Raises:
             ArtifactError: If they do not fit this network.
         """
-        weights = {
-            name.removeprefix("network."): torch.from_numpy(array.copy())
-            for name, array in arrays.items()
-            if name.startswith("network.")
-        }
+        weights = {name: torch.from_numpy(array.copy()) for name, array in under(arrays, "network.").items()}
         try:
             self.network.load_state_dict(weights, assign=True)
         except RuntimeError as error:
@@ -192,14 +192,10 @@ def filled(parts: Iterator[dict[str, Tensor]], n: int) -> dict[str, np.ndarray]:
     return found
 
 
-def new_model(arguments: Mapping[str, Any], part: Part, modality: FittedModality, seed: int) -> Model:
-    """The model that a detector's arguments ask for, with weights drawn from the seed.
+def new_model(arguments: Arguments, part: Part, modality: FittedModality, seed: int) -> Model:
+    """The model for a detector's arguments and a kind of data, with weights drawn from the seed.
 
-    Args:
-        arguments: `DefectDetector`'s, by name.
-        part: The kind of data.
-        modality: What was learnt of it.
-        seed: For the weights; PyTorch's global generator is as before afterwards.
+    PyTorch's global generator is as before afterwards.
 
     Raises:
         ConfigError: If parts are unknown or do not fit.

@@ -12,10 +12,10 @@ from blemish.calibration.promise import Promise
 from blemish.core import store
 from blemish.core.errors import ArtifactError
 from blemish.core.labels import CLASSES
-from blemish.fitting import cross_fit as cross_fits
 from blemish.fitting.choices import EarlyStopping, choose_modality, choose_parts, plain
 from blemish.fitting.fitted import from_stored
 from blemish.fitting.model import device_for
+from blemish.scoring.evidence import under
 from blemish.training.loop import EpochRecord
 
 STORED_AS_THEY_ARE = ("threshold_", "outlier_threshold_", "training_", "notes_", "prior_")
@@ -47,9 +47,11 @@ def write(path: str | os.PathLike[str], det: Any) -> None:
         "n_features_in_": getattr(det, "n_features_in_", None),
         "feature_names_in_": [str(name) for name in getattr(det, "feature_names_in_", [])],
     }
-    arrays, folds = cross_fits.to_stored(det.folds_)
-    manifest = {**det.fitted_.facts(), "folds": folds, "detector": facts}
-    store.write(path, {**det.fitted_.arrays(), **arrays}, manifest)
+    arrays = det.fitted_.arrays()
+    for k, fold in enumerate(det.folds_):
+        arrays |= {f"fold{k}.{name}": array for name, array in fold.arrays().items()}
+    manifest = {**det.fitted_.facts(), "folds": [fold.facts() for fold in det.folds_], "detector": facts}
+    store.write(path, arrays, manifest)
 
 
 def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) -> Any:
@@ -70,7 +72,10 @@ def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) ->
         det = make(**facts["arguments"])
         choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, ""))
         det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, where)
-        det.folds_ = cross_fits.from_stored(choices, det.latent_dim, arrays, manifest.get("folds", []), where)
+        det.folds_ = [
+            from_stored(choices, det.latent_dim, under(arrays, f"fold{k}."), fold, where)
+            for k, fold in enumerate(manifest.get("folds", []))
+        ]
         for name in STORED_AS_THEY_ARE:
             setattr(det, name, facts[name])
         # The manifest is sorted by key; `predict_proba` and all that is printed have the order of CLASSES.

@@ -2,13 +2,15 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Int
 
 from blemish.core import store
@@ -16,18 +18,95 @@ from blemish.core.errors import ArtifactError, ConfigError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, check_trainable, to_groups
 from blemish.core.run_config import RunConfig
 from blemish.data.columns import frame_columns, is_frame
-from blemish.data.dataset import Dataset
+from blemish.data.dataset import Dataset, take
 from blemish.data.labels import labels_for
 from blemish.data.streams import Stream, naming_chunk
-from blemish.fitting.choices import choose_modality, seed_of
-from blemish.fitting.stream_sample import RandomSample
+from blemish.fitting.choices import Arguments, choose_modality, seed_of
 from blemish.modalities.modality import FittedModality
-from blemish.training.shards import ShardedRows
+from blemish.training.rows import ShardedRows
 
 SAMPLED_ROWS, SAMPLED_IMAGES = 100_000, 2000
 """What the scaling is learnt from; all rows where there are no more. A quantile of 100,000 rows is off by 0.5 % of the
 rows at most, with 99.9 % confidence (Dvoretzky, Kiefer and Wolfowitz, 1956)."""
 PREPARED, ROWS, CHECKPOINT = "prepared.safetensors", "rows.f32", "checkpoint.safetensors"
+
+
+class StreamSample(ABC):
+    """Rows of chunks that come one after the other: `add` each, then ask for what was `kept`."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self._parts: list[Any] = []
+
+    @abstractmethod
+    def _chosen(self, n: int) -> Int[np.ndarray, " some"]:
+        """Which of the next n rows are kept, ascending."""
+
+    def add(self, X: Any) -> None:
+        """The next chunk."""
+        places = self._chosen(len(X))
+        if len(places):
+            self._parts.append(take(X, places.tolist()))
+
+    def kept(self) -> Any:
+        """The sample, in the order and form of the chunks."""
+        return self._parts[0] if len(self._parts) == 1 else _joined(self._parts)
+
+
+class EvenSample(StreamSample):
+    """Every k-th row, at most `most` of `n_rows`: what slicing them all would give."""
+
+    def __init__(self, n_rows: int, most: int) -> None:
+        """Settle k."""
+        super().__init__()
+        self._step, self._seen = max(1, -(-n_rows // most)), 0
+
+    def _chosen(self, n: int) -> Int[np.ndarray, " some"]:
+        first = -self._seen % self._step
+        self._seen += n
+        return np.arange(first, n, self._step)
+
+
+class RandomSample(StreamSample):
+    """`most` rows drawn uniformly, not knowing how many will come: those with the smallest random numbers."""
+
+    def __init__(self, most: int, rng: np.random.Generator) -> None:
+        """Begin."""
+        super().__init__()
+        self._most, self._rng, self._cut = most, rng, 1.0
+        self._numbers: list[np.ndarray] = []
+
+    def _chosen(self, n: int) -> Int[np.ndarray, " some"]:
+        drawn = self._rng.random(n)
+        places = np.flatnonzero(drawn < self._cut)
+        if len(places):
+            self._numbers.append(drawn[places])
+        return places
+
+    def add(self, X: Any) -> None:
+        """The next chunk."""
+        super().add(X)
+        # Twice as many may pile up: thinning out at every chunk would copy the sample each time.
+        if sum(map(len, self._numbers)) > 2 * self._most:
+            self._thin_out()
+
+    def kept(self) -> Any:
+        """The sample, in the order and form of the chunks."""
+        if sum(map(len, self._numbers)) > self._most:
+            self._thin_out()
+        return super().kept()
+
+    def _thin_out(self) -> None:
+        numbers, rows = np.concatenate(self._numbers), _joined(self._parts)
+        self._cut = float(np.partition(numbers, self._most)[self._most])
+        places = np.flatnonzero(numbers < self._cut)
+        self._numbers, self._parts = [numbers[places]], [take(rows, places.tolist())]
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    if isinstance(parts[0], pa.Table):
+        return pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else [row for part in parts for row in part]
 
 
 @dataclass(frozen=True)
@@ -53,11 +132,11 @@ class Prepared:
     skipped: list[str]
 
 
-def prepare(arguments: Mapping[str, Any], stream: Stream, run: RunConfig, state: Path) -> Prepared:
+def prepare(arguments: Arguments, stream: Stream, run: RunConfig, state: Path) -> Prepared:
     """Two passes over the data: labels and a sample from which the scaling is learnt, then the rows as float32.
 
     Args:
-        arguments: `DefectDetector`'s, by name.
+        arguments: What has to be the same for the fit to be resumed.
         stream: The data.
         run: Where the labels are.
         state: Folder to write to; what an earlier fit left there is replaced once the first pass has succeeded.
@@ -94,14 +173,8 @@ def prepare(arguments: Mapping[str, Any], stream: Stream, run: RunConfig, state:
     return Prepared(modality, stream.modality, group, labels.keys, seed, columns, skipped)
 
 
-def read_prepared(arguments: Mapping[str, Any], modality: str, run: RunConfig, state: Path) -> Prepared:
-    """What `prepare` left in a folder.
-
-    Args:
-        arguments: `DefectDetector`'s, by name.
-        modality: The kind of data.
-        run: Where the data and labels are.
-        state: The folder.
+def read_prepared(arguments: Arguments, modality: str, run: RunConfig, state: Path) -> Prepared:
+    """What `prepare` left in a folder, for a kind of data.
 
     Raises:
         ConfigError: If there is none, or it is of other data, labels or arguments.
@@ -143,15 +216,12 @@ def _anew(state: Path) -> Iterator[None]:
         raise
 
 
-def _fingerprint(arguments: Mapping[str, Any], run: RunConfig) -> str:
+def _fingerprint(arguments: Arguments, run: RunConfig) -> str:
     """What must be the same for a fit to be resumed: data (by size and time), labels and arguments."""
     path = Path(str(run.data))
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    facts = [
-        [len(files)],
-        [sum(file.stat().st_size for file in files)],
-        [max(file.stat().st_mtime_ns for file in files)],
-    ]
+    stats = [file.stat() for file in files]
+    facts = [[len(files)], [sum(stat.st_size for stat in stats)], [max(stat.st_mtime_ns for stat in stats)]]
     given = {name: value for name, value in run.given().items() if name not in ("output", "device")}
     chosen = {name: repr(value) for name, value in arguments.items() if name != "verbose"}
     return json.dumps([facts, given, chosen], sort_keys=True)

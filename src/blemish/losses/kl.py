@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Float
-from torch import Tensor
-
-from blemish.core.output import Batch, Output
+from blemish.core.output import Batch, Codes, Output, PerRow, Scalar
 from blemish.losses.loss import Loss, ordinary_mean
 
 
-def kl_divergence(mu: Float[Tensor, "batch latent"], logvar: Float[Tensor, "batch latent"]) -> Float[Tensor, " batch"]:
+def kl_divergence(mu: Codes, logvar: Codes) -> PerRow:
     r"""KL of N(mu, sigma) from N(0, 1), in nats, shape (batch,), >= 0.
 
     .. math:: -\tfrac12 \sum_j (1 + \log\sigma_j^2 - \mu_j^2 - \sigma_j^2)
@@ -43,7 +40,7 @@ class Kl(Loss):
     weight: float = 0.01
     needs: ClassVar[tuple[str, ...]] = ("mu", "logvar")
 
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def __call__(self, batch: Batch, out: Output) -> Scalar:
         """Mean over the unlabelled and normal rows."""
         assert out.mu is not None
         assert out.logvar is not None

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 from torch import Tensor
 
 from blemish.core.labels import is_ordinary
-from blemish.core.output import Batch, Block, Output
+from blemish.core.output import Batch, Blocks, Codes, Elements, Groups, Output, PerRow, Samples, Scalar
 from blemish.core.parts import choose
 from blemish.losses import LOSSES
 from blemish.losses.contrast.miners import MINERS
 
 
-def mean_where(values: Float[Tensor, " batch"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
+def mean_where(values: PerRow, mask: Bool[Tensor, " batch"]) -> Scalar:
     """Mean of the masked values; 0 where the mask is empty.
 
     Example:
@@ -26,7 +26,7 @@ def mean_where(values: Float[Tensor, " batch"], mask: Bool[Tensor, " batch"]) ->
     return torch.where(mask, values, 0).sum() / mask.sum().clamp_min(1)
 
 
-def ordinary_mean(values: Float[Tensor, " batch"], batch: Batch) -> Float[Tensor, ""]:
+def ordinary_mean(values: PerRow, batch: Batch) -> Scalar:
     """Mean over the unlabelled and normal rows of a batch; 0 without any.
 
     Example:
@@ -38,7 +38,7 @@ def ordinary_mean(values: Float[Tensor, " batch"], batch: Batch) -> Float[Tensor
     return mean_where(values, is_ordinary(batch.group))
 
 
-def sample_mean(element: Float[Tensor, "batch *element"]) -> Float[Tensor, " batch"]:
+def sample_mean(element: Elements) -> PerRow:
     """Mean over all axes but the first, shape (batch,)."""
     return element.flatten(1).mean(1)
 
@@ -72,7 +72,7 @@ class Loss(ABC):
         return 0.0
 
     @abstractmethod
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def __call__(self, batch: Batch, out: Output) -> Scalar:
         """The term before its weight.
 
         Args:
@@ -89,25 +89,19 @@ class ReconstructionLoss(Loss):
     (`activate`), or a row's error is not the mean over its elements (`sample_error`).
     """
 
-    def activate(
-        self, x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *sample"]:
+    def activate(self, x_hat: Samples, blocks: Blocks = ()) -> Samples:
         """The decoder's output in the space of `x`: unchanged."""
         return x_hat
 
     @abstractmethod
-    def error_map(
-        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *element"]:
+    def error_map(self, x: Samples, x_hat: Samples, blocks: Blocks = ()) -> Elements:
         """Error of every element, shape of `x`, or one per column of a table, shape (batch, column); >= 0."""
 
-    def sample_error(
-        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, " batch"]:
+    def sample_error(self, x: Samples, x_hat: Samples, blocks: Blocks = ()) -> PerRow:
         """Error of every row, shape (batch,): the mean of its elements."""
         return sample_mean(self.error_map(x, x_hat, blocks))
 
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def __call__(self, batch: Batch, out: Output) -> Scalar:
         """Mean over the unlabelled and normal rows."""
         return ordinary_mean(self.sample_error(batch.x, out.x_hat, batch.blocks), batch)
 
@@ -119,10 +113,10 @@ class ContrastiveLoss(Loss):
     needs_defects: ClassVar[bool] = True
 
     @abstractmethod
-    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def contrast(self, z: Codes, group: Groups) -> Scalar:
         """The term of codes, shape (batch, latent), and their groups, shape (batch,)."""
 
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def __call__(self, batch: Batch, out: Output) -> Scalar:
         """See `contrast`."""
         return self.contrast(out.z, batch.group)
 

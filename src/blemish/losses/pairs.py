@@ -3,16 +3,22 @@
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from blemish.core.labels import is_ordinary
+from blemish.core.output import Codes, Groups, Scalar
+
+First = Float[Tensor, "first latent"]
+Second = Float[Tensor, "second latent"]
+Pairs = Float[Tensor, "first second"]
+Mask = Bool[Tensor, " batch"]
 
 PAIRED_ROWS = 128  # whose distances from all later rows stay in the cache
 
 
-def centre_of(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, " latent"]:
+def centre_of(z: Codes, mask: Mask) -> Float[Tensor, " latent"]:
     """Mean code of the masked rows, without gradient; the origin where the mask is empty.
 
     Distances are taken from here: closed forms of squared distances lose their digits far from the origin.
@@ -21,9 +27,7 @@ def centre_of(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) ->
     return (weight @ z.detach()) / weight.sum().clamp_min(1)
 
 
-def squared_distances(
-    a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]
-) -> Float[Tensor, "first second"]:
+def squared_distances(a: First, b: Second) -> Pairs:
     """Squared Euclidean distance of every pair, shape (first, second), >= 0.
 
     By differences, not by the Gram matrix: exact near zero. Use it where one side is small.
@@ -35,14 +39,12 @@ def squared_distances(
     return (a.unsqueeze(1) - b.unsqueeze(0)).square().sum(-1)
 
 
-def distances(a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]) -> Float[Tensor, "first second"]:
+def distances(a: First, b: Second) -> Pairs:
     """Euclidean distance of every pair, shape (first, second); its gradient at distance 0 is 0."""
     return squared_distances(a, b).clamp_min(1e-12).sqrt()
 
 
-def distances_to_many(
-    a: Float[Tensor, "first latent"], b: Float[Tensor, "second latent"]
-) -> Float[Tensor, "first second"]:
+def distances_to_many(a: First, b: Second) -> Pairs:
     r"""`distances` by one matrix product, for when one side has many rows; shape (first, second).
 
     .. math:: \lVert a_i - b_j \rVert^2 = \lVert a_i \rVert^2 + \lVert b_j \rVert^2 - 2 a_i \cdot b_j
@@ -84,7 +86,7 @@ class _DistancesToMany(torch.autograd.Function):
         return of_a, (b * pull.sum(0).unsqueeze(1)).addmm_(pull.T, a, alpha=-1)
 
 
-def distance_sum(z: Float[Tensor, "rows latent"]) -> Float[Tensor, ""]:
+def distance_sum(z: Float[Tensor, "rows latent"]) -> Scalar:
     r"""Sum of the Euclidean distances over all unordered pairs of rows, \(\sum_{i<j} \lVert z_i - z_j \rVert\).
 
     The distances come from matrix products, from the mean of all rows, and so does the gradient, from the same inverse
@@ -100,7 +102,7 @@ def distance_sum(z: Float[Tensor, "rows latent"]) -> Float[Tensor, ""]:
 
 class _DistanceSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, z: Float[Tensor, "rows latent"]) -> Float[Tensor, ""]:
+    def forward(ctx: Any, z: Float[Tensor, "rows latent"]) -> Scalar:
         if len(z) < 2:
             ctx.save_for_backward(torch.zeros_like(z))
             return z.new_zeros(())
@@ -123,45 +125,45 @@ class _DistanceSum(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Float[Tensor, ""]) -> Float[Tensor, "rows latent"]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, gradient: Scalar) -> Float[Tensor, "rows latent"]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (of_sum,) = ctx.saved_tensors
         return gradient * of_sum
 
 
-def rows_where(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, "some latent"]:
+def rows_where(z: Codes, mask: Mask) -> Float[Tensor, "some latent"]:
     """The masked rows; as `z[mask]`, whose gradient takes ten times as long."""
     return z.index_select(0, mask.nonzero().squeeze(1))
 
 
-def columns_where(pairs: Float[Tensor, "defect batch"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, "defect some"]:
+def columns_where(pairs: Float[Tensor, "defect batch"], mask: Mask) -> Float[Tensor, "defect some"]:
     """The masked columns. To choose among pairs moves less memory than to choose among codes and pair those."""
     return pairs.index_select(1, mask.nonzero().squeeze(1))
 
 
-def pair_mean(values: Float[Tensor, "rows rows"]) -> Float[Tensor, ""]:
+def pair_mean(values: Float[Tensor, "rows rows"]) -> Scalar:
     """Mean over the ordered pairs of different rows; 0 for a single row."""
     n = values.shape[0]
     return (values.sum() - values.diagonal().sum()) / max(n * (n - 1), 1)
 
 
-def partner_mean(values: Float[Tensor, "rows rows"]) -> Float[Tensor, ""]:
+def partner_mean(values: Float[Tensor, "rows rows"]) -> Scalar:
     """Mean over the ordered pairs of different rows; a single row is its own partner."""
     return values.sum() if len(values) == 1 else pair_mean(values)
 
 
-def from_normals(z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, "batch latent"]:
+def from_normals(z: Codes, group: Groups) -> Codes:
     """Codes as seen from the mean normal, so that angles and inner products do not depend on the origin."""
     weight = is_ordinary(group).to(z.dtype)
     return z - weight @ z / weight.sum().clamp_min(1)
 
 
-def directions(z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, "batch latent"]:
+def directions(z: Codes, group: Groups) -> Codes:
     """Unit vectors from the mean normal to each code; a code that lies there has none, and gives 0."""
     f = from_normals(z, group)
     return f / (f.square().sum(1, keepdim=True) + 1e-12).sqrt()
 
 
-def within_sum(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
+def within_sum(z: Codes, mask: Mask) -> Scalar:
     r"""Sum of squared distances over all unordered pairs of masked rows, in time linear in their number.
 
     .. math:: \sum_{i<j} \lVert z_i - z_j \rVert^2 = n \sum_i \lVert u_i \rVert^2 - \lVert \sum_i u_i \rVert^2
@@ -173,9 +175,7 @@ def within_sum(z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"]) -
     return weight.sum() * centred.square().sum() - centred.sum(0).square().sum()
 
 
-def mean_squared_distance_to(
-    z: Float[Tensor, "batch latent"], mask: Bool[Tensor, " batch"], points: Float[Tensor, "points latent"]
-) -> Float[Tensor, " points"]:
+def mean_squared_distance_to(z: Codes, mask: Mask, points: Float[Tensor, "points latent"]) -> Float[Tensor, " points"]:
     r"""Mean squared distance of each point from the masked rows, linear in both numbers; shape (points,).
 
     .. math:: s_d = \lVert v_d - \bar u \rVert^2 + \frac1n \sum_i \lVert u_i - \bar u \rVert^2

@@ -4,18 +4,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from blemish.core.output import Batch, Output
+from blemish.core.output import Batch, Codes, Output, PerRow, Scalar
 from blemish.losses.loss import Loss, mean_where
 
 SCALE = 5.0
 """Units of the code for a clip at twice its recorded speed: 10 % more or less is half a unit."""
 
 
-def pace_error(z: Float[Tensor, "batch latent"], pace: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+def pace_error(z: Codes, pace: PerRow) -> Scalar:
     r"""How far the first element of each code is from the playback speed (pace) of its clip.
 
     .. math:: \frac1n \sum_i h\bigl(z_{i1} - 5 \min(1, \max(-1, p_i - 1))\bigr), \quad
@@ -54,7 +52,7 @@ class PlaybackSpeed(Loss):
     needs_defects: ClassVar[bool] = True
     wants_outliers: ClassVar[bool] = True
 
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def __call__(self, batch: Batch, out: Output) -> Scalar:
         """See `pace_error`; 0 where the rows have no pace."""
         unknown = out.z.new_full((len(out.z),), torch.nan)
         return pace_error(out.z, unknown if batch.pace is None else batch.pace)

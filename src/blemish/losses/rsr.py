@@ -7,13 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.core.output import Batch, Output
+from blemish.core.output import Batch, Output, PerRow, Scalar
 from blemish.losses.loss import Loss, SeparateStep, ordinary_mean
 
+Basis = Float[Tensor, "latent hidden"]
+Hidden = Float[Tensor, "batch hidden"]
 
-def subspace_distance(
-    h: Float[Tensor, "batch hidden"], basis: Float[Tensor, "latent hidden"], q: float = 1.0
-) -> Float[Tensor, " batch"]:
+
+def subspace_distance(h: Hidden, basis: Basis, q: float = 1.0) -> PerRow:
     r"""Distance of each hidden vector from the subspace, to the power q, shape (batch,), >= 0.
 
     .. math:: d_i = \lVert h_i - A^\top A h_i \rVert_2^q
@@ -28,7 +29,7 @@ def subspace_distance(
     return (h - h @ basis.T @ basis).square().sum(1).clamp_min(1e-12) ** (q / 2)
 
 
-def orthogonality_error(basis: Float[Tensor, "latent hidden"]) -> Float[Tensor, ""]:
+def orthogonality_error(basis: Basis) -> Scalar:
     r"""How far the rows of the basis are from orthonormal, >= 0.
 
     .. math:: \lVert A A^\top - I \rVert_F^2
@@ -64,7 +65,7 @@ class RsrLoss(Loss):
     q: float = 1.0
     needs: ClassVar[tuple[str, ...]] = ("basis",)
 
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def __call__(self, batch: Batch, out: Output) -> Scalar:
         """Weighted sum of both, distances over the unlabelled and normal rows."""
         assert out.basis is not None
         distance = ordinary_mean(subspace_distance(out.h, out.basis, self.q), batch)
@@ -91,7 +92,7 @@ class Subspace(SeparateStep):
     trains: ClassVar[tuple[str, ...]] = ("encoder", "bottleneck")
     needs: ClassVar[tuple[str, ...]] = ("basis",)
 
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def __call__(self, batch: Batch, out: Output) -> Scalar:
         """Mean distance over the unlabelled and normal rows."""
         assert out.basis is not None
         return ordinary_mean(subspace_distance(out.h, out.basis, self.q), batch)
@@ -112,7 +113,7 @@ class Orthogonality(SeparateStep):
     trains: ClassVar[tuple[str, ...]] = ("bottleneck",)
     needs: ClassVar[tuple[str, ...]] = ("basis",)
 
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def __call__(self, batch: Batch, out: Output) -> Scalar:
         """Squared distance of the basis' Gram matrix from the identity."""
         assert out.basis is not None
         return orthogonality_error(out.basis)

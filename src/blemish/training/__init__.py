@@ -4,9 +4,9 @@ from blemish.core.parts import Parts
 
 CORRUPTIONS = Parts(
     {
-        "gaussian": "blemish.training.corruptions:Gaussian",
-        "mask": "blemish.training.corruptions:Mask",
-        "swap": "blemish.training.corruptions:Swap",
+        "gaussian": "blemish.training.augmentation:Gaussian",
+        "mask": "blemish.training.augmentation:Mask",
+        "swap": "blemish.training.augmentation:Swap",
     }
 )
 AUGMENTATIONS = Parts(
@@ -17,16 +17,16 @@ AUGMENTATIONS = Parts(
 )
 SYNTHETIC = Parts(
     {
-        "swap_columns": "blemish.training.synthetic:swap_columns",
-        "cut_paste": "blemish.training.synthetic:cut_paste",
-        "time_warp": "blemish.training.synthetic:time_warp",
+        "swap_columns": "blemish.training.augmentation:swap_columns",
+        "cut_paste": "blemish.training.augmentation:cut_paste",
+        "time_warp": "blemish.training.augmentation:time_warp",
     }
 )
 SCHEDULES = Parts(
     {
-        "constant": "blemish.training.schedules:Constant",
-        "one_cycle": "blemish.training.schedules:OneCycle",
-        "cosine_warm_restarts": "blemish.training.schedules:CosineWarmRestarts",
+        "constant": "blemish.training.optimizer:Constant",
+        "one_cycle": "blemish.training.optimizer:OneCycle",
+        "cosine_warm_restarts": "blemish.training.optimizer:CosineWarmRestarts",
     }
 )
 

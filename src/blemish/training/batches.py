@@ -10,16 +10,15 @@ from torch import Tensor
 
 from blemish.core.errors import DataError
 from blemish.core.labels import OTHER, is_defect, is_ordinary, is_other
-from blemish.core.output import Batch, Block
-from blemish.training.schedules import OneCycle, Schedule
-from blemish.training.shards import ShardedRows
-from blemish.training.sparse import SparseRows
-from blemish.training.synthetic import Synthetic
+from blemish.core.output import Batch, Blocks
+from blemish.training.augmentation import Synthetic
+from blemish.training.optimizer import OneCycle, Schedule
+from blemish.training.rows import ShardedRows, SparseRows
 
-GATHERED_ROWS = 32_768  # per gather: larger ones are no faster, and would be a second copy of the data
+GATHERED_ROWS = 32_768  # per gather: larger ones are not faster, and would be a second copy of the data
 
-Noise = Callable[[Tensor, torch.Generator, tuple[Block, ...]], Tensor]
-Synthesis = Callable[[Tensor, torch.Generator, tuple[Block, ...]], Synthetic]
+Noise = Callable[[Tensor, torch.Generator, Blocks], Tensor]
+Synthesis = Callable[[Tensor, torch.Generator, Blocks], Synthetic]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class TrainingData:
 
     x: Float[Tensor, "row *sample"] | SparseRows | ShardedRows
     group: Int[Tensor, " row"]
-    blocks: tuple[Block, ...] = ()
+    blocks: Blocks = ()
     held_out: Float[Tensor, "held_out *sample"] | SparseRows | ShardedRows | None = None
 
 

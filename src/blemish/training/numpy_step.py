@@ -18,10 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from blemish.autoencoder.autoencoder import Autoencoder
-from blemish.autoencoder.bottlenecks import Plain
+from blemish.autoencoder.autoencoder import Autoencoder, Plain
 from blemish.autoencoder.layers import CategoryEmbedding, Unfold
-from blemish.core.output import Batch, Block
+from blemish.core.output import Batch, Blocks
 from blemish.losses.loss import Loss
 from blemish.losses.reconstruction.huber import Huber
 from blemish.losses.reconstruction.mse import Mse
@@ -30,17 +29,12 @@ from blemish.losses.reconstruction.typed import Typed
 HALF, ONE = np.array(0.5, np.float32), np.array(1, np.float32)  # a Python number would be converted at each use
 
 Call = tuple[Callable[..., object], tuple[np.ndarray, ...]]
-MeanError = Callable[
-    [Float[np.ndarray, "batch feature"], Float[np.ndarray, "batch feature"], Float[np.ndarray, "batch feature"]], float
-]
+Rows = Float[np.ndarray, "batch feature"]
+MeanError = Callable[[Rows, Rows, Rows], float]
 """The mean error of x and x_hat over all elements; its gradient by x_hat is written into the third array."""
 
 
-def squared_gradient(
-    x: Float[np.ndarray, "batch feature"],
-    x_hat: Float[np.ndarray, "batch feature"],
-    into: Float[np.ndarray, "batch feature"],
-) -> float:
+def squared_gradient(x: Rows, x_hat: Rows, into: Rows) -> float:
     """The mean of `squared_error`; its gradient by `x_hat` is written into the third array.
 
     Example:
@@ -53,12 +47,7 @@ def squared_gradient(
     return error
 
 
-def huber_gradient(
-    x: Float[np.ndarray, "batch feature"],
-    x_hat: Float[np.ndarray, "batch feature"],
-    into: Float[np.ndarray, "batch feature"],
-    delta: float = 1.0,
-) -> float:
+def huber_gradient(x: Rows, x_hat: Rows, into: Rows, delta: float = 1.0) -> float:
     """The mean of `huber_error`; its gradient by `x_hat` is written into the third array.
 
     Example:
@@ -68,7 +57,7 @@ def huber_gradient(
     return huber_in_place(np.subtract(x_hat, x, out=into), delta)
 
 
-def huber_in_place(difference: Float[np.ndarray, "batch feature"], delta: float = 1.0) -> float:
+def huber_in_place(difference: Rows, delta: float = 1.0) -> float:
     """The mean of Huber's error of some differences, which its gradient replaces."""
     cut = np.clip(difference, -delta, delta)
     difference -= cut / 2
@@ -77,19 +66,10 @@ def huber_in_place(difference: Float[np.ndarray, "batch feature"], delta: float 
     return error
 
 
-def typed_gradient(
-    x: Float[np.ndarray, "batch feature"],
-    x_hat: Float[np.ndarray, "batch feature"],
-    into: Float[np.ndarray, "batch feature"],
-    binary: list[int],
-) -> float:
+def typed_gradient(x: Rows, x_hat: Rows, into: Rows, binary: list[int]) -> float:
     """The mean of `column_errors` without categories; its gradient by `x_hat` is written into the third array.
 
-    Args:
-        x: Scaled numbers, zeros and ones.
-        x_hat: Numbers, and logits where `x` holds zeros and ones.
-        into: What is written.
-        binary: The features that are zeros and ones.
+    The features `binary` are zeros and ones in `x`, and logits in `x_hat`; the others are scaled numbers.
 
     Example:
         >>> typed_gradient(np.array([[1.0, 1.0]]), np.array([[2.0, 0.0]]), into := np.empty((1, 2)), [1]), into
@@ -102,14 +82,14 @@ def typed_gradient(
     return error + float((np.logaddexp(0, logits) - logits * truth).sum()) / into.size
 
 
-def _typed(blocks: tuple[Block, ...]) -> MeanError | None:
+def _typed(blocks: Blocks) -> MeanError | None:
     if any(block.kind == "categorical" for block in blocks):
         return None
     binary = [block.start for block in blocks if block.kind == "binary"]
     return partial(typed_gradient, binary=binary) if binary else huber_gradient
 
 
-GRADIENTS: dict[type[Loss], Callable[[Any, tuple[Block, ...]], MeanError | None]] = {
+GRADIENTS: dict[type[Loss], Callable[[Any, Blocks], MeanError | None]] = {
     Mse: lambda _term, _blocks: squared_gradient,
     Huber: lambda term, _blocks: partial(huber_gradient, delta=term.delta),
     Typed: lambda _term, blocks: _typed(blocks),
@@ -193,7 +173,7 @@ class NumpyStep:
         return error
 
 
-def numpy_step(network: Autoencoder, terms: Sequence[Loss], blocks: tuple[Block, ...]) -> NumpyStep | None:
+def numpy_step(network: Autoencoder, terms: Sequence[Loss], blocks: Blocks) -> NumpyStep | None:
     """The NumPy step of a network and an objective, or None: leave them to PyTorch.
 
     Args:

@@ -1,16 +1,118 @@
-"""Adam on one vector: a step of a small network is dominated by its arithmetic, not by calls from Python."""
+"""Adam on one vector, and the learning rates over a run.
 
+A step of a small network is dominated by calls from Python, not by its arithmetic: hence one vector.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import cos, pi
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from blemish.training.schedules import Schedule
-
-BETA2 = 0.999
+BETA1, BETA2 = 0.9, 0.999
 ALIGNED = 16  # floats: every weight starts at a multiple of this, so that products read whole cache lines
+
+Rates = tuple[float, float]
+"""Learning rate and Adam's beta1."""
+
+
+def one_cycle_rates(step: int, total_steps: int, peak: float, warm_up: float) -> Rates:
+    """A cosine up to the peak and one down to almost nothing; beta1 goes the other way, 0.95 to 0.85 and back.
+
+    Reference:
+        Smith and Topin, "Super-convergence", 2017, arXiv:1708.07120; as in `torch.optim.lr_scheduler.OneCycleLR`.
+    """
+    turn, first, last = warm_up * (total_steps + 1) - 1, peak / 25, peak / 25e4
+    if step <= turn:
+        done = step / turn if turn else 1.0
+        return _between(first, peak, done), _between(0.95, 0.85, done)
+    done = (step - turn) / (total_steps - turn)
+    return _between(peak, last, done), _between(0.85, 0.95, done)
+
+
+def warm_restart_rates(step: int, total_steps: int, start: float, cycles: int) -> Rates:
+    """Down a cosine to 0, again in every cycle."""
+    length = max(1, -(-total_steps // cycles))
+    return _between(start, 0.0, (step % length) / length), BETA1
+
+
+def _between(start: float, end: float, done: float) -> float:
+    return end + (start - end) / 2 * (1 + cos(pi * done))
+
+
+class Schedule(ABC):
+    """Learning rates over a run, and the optimiser settings that belong to them.
+
+    Attributes:
+        lr: The highest learning rate, > 0.
+        weight_decay: AdamW's decoupled decay, >= 0; 0 makes it Adam.
+        eps: Adam's epsilon, > 0.
+    """
+
+    lr: float
+    weight_decay: float
+    eps: float
+
+    @abstractmethod
+    def rates(self, step: int, total_steps: int) -> Rates:
+        """Learning rate and beta1 after this many steps of a run."""
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The same rate throughout."""
+
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    eps: float = 1e-8
+
+    def rates(self, step: int, total_steps: int) -> Rates:
+        """See `Schedule.rates`."""
+        return self.lr, BETA1
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Up to a peak and down again over the whole run.
+
+    Attributes:
+        warm_up: Fraction of the steps that go up, in (0, 1).
+    """
+
+    lr: float = 3e-3
+    warm_up: float = 0.15
+    weight_decay: float = 1e-2
+    eps: float = 1e-8
+
+    def rates(self, step: int, total_steps: int) -> Rates:
+        """See `one_cycle_rates`."""
+        return one_cycle_rates(step, total_steps, self.lr, self.warm_up)
+
+
+@dataclass(frozen=True)
+class CosineWarmRestarts(Schedule):
+    """Down a cosine, then back to the start, again and again.
+
+    Attributes:
+        cycles: Number of cycles in the run, >= 1.
+        eps: Adam's epsilon, > 0; the original tabular prototype uses 1e-4.
+
+    Reference:
+        Loshchilov and Hutter, "SGDR", 2016, arXiv:1608.03983.
+    """
+
+    lr: float = 1e-3
+    cycles: int = 2
+    weight_decay: float = 1e-5
+    eps: float = 1e-4
+
+    def rates(self, step: int, total_steps: int) -> Rates:
+        """See `warm_restart_rates`."""
+        return warm_restart_rates(step, total_steps, self.lr, self.cycles)
 
 
 class FlatWeights:

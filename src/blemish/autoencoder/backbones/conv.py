@@ -8,14 +8,14 @@ from torch import nn
 
 from blemish.autoencoder.layers import Fold, Unfold, UpConv, normalise
 from blemish.core.errors import ConfigError
-from blemish.core.output import Backbone, Block
+from blemish.core.output import Backbone, Blocks
 
 
 def build(
     sample_shape: tuple[int, ...],
     hidden_dim: int,
     latent_dim: int,
-    blocks: tuple[Block, ...] = (),
+    blocks: Blocks = (),
     *,
     widths: tuple[int, ...] | None = None,
     upsampling: Literal["transposed", "nearest"] = "transposed",

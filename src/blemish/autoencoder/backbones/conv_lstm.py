@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from blemish.autoencoder.layers import ConvLstmCell, Unfold, UpConv, normalise
 from blemish.core.errors import ConfigError
-from blemish.core.output import Backbone, Block
+from blemish.core.output import Backbone, Blocks, Codes
 
 STANDING_GAIN = 10.0  # Adam moves a weight by at most the learning rate per step: too slow for a picture in few steps
 
@@ -19,7 +19,7 @@ def build(
     sample_shape: tuple[int, ...],
     hidden_dim: int,
     latent_dim: int,
-    blocks: tuple[Block, ...] = (),
+    blocks: Blocks = (),
     *,
     widths: tuple[int, ...] = (16, 32),
     recurrent_width: int = 32,
@@ -124,7 +124,7 @@ class RecurrentDecoder(nn.Module):
         self.frame = nn.Sequential(*layers, nn.Conv2d(widths[0], sample_shape[1], 3, padding=1))
         self.standing = nn.Parameter(torch.zeros(sample_shape[1:]))
 
-    def forward(self, z: Float[Tensor, "batch latent"]) -> Frames:
+    def forward(self, z: Codes) -> Frames:
         """Write all frames in order."""
         drive = self.to_map(z)
         state, states = self.cell.zero_state(drive), []

@@ -5,10 +5,10 @@ from math import prod
 from torch import nn
 
 from blemish.autoencoder.layers import CategoryEmbedding, Unfold
-from blemish.core.output import Backbone, Block
+from blemish.core.output import Backbone, Blocks
 
 
-def build(sample_shape: tuple[int, ...], hidden_dim: int, latent_dim: int, blocks: tuple[Block, ...] = ()) -> Backbone:
+def build(sample_shape: tuple[int, ...], hidden_dim: int, latent_dim: int, blocks: Blocks = ()) -> Backbone:
     """Build a linear encoder and decoder.
 
     Use when the normals lie near a plane, or as the yardstick for deeper networks; not when normals form several

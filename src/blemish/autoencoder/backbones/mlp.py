@@ -5,14 +5,14 @@ from math import prod
 from torch import nn
 
 from blemish.autoencoder.layers import CategoryEmbedding, Unfold, mlp
-from blemish.core.output import Backbone, Block
+from blemish.core.output import Backbone, Blocks
 
 
 def build(
     sample_shape: tuple[int, ...],
     hidden_dim: int,
     latent_dim: int,
-    blocks: tuple[Block, ...] = (),
+    blocks: Blocks = (),
     *,
     widths: tuple[int, ...] = (128, 64),
 ) -> Backbone:

@@ -2,33 +2,20 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int
-from torch import Tensor
-
 from blemish.core.labels import is_defect
+from blemish.core.output import Codes, Groups, Scalar
 from blemish.losses.contrast.miners import mine
 from blemish.losses.loss import MinedLoss
 from blemish.losses.pairs import columns_where, directions, pair_mean, rows_where
 
 
-def cosine_contrast(
-    z: Float[Tensor, "batch latent"],
-    group: Int[Tensor, " batch"],
-    margin: float = 0.0,
-    miner: str = "distance_weighted",
-) -> Float[Tensor, ""]:
+def cosine_contrast(z: Codes, group: Groups, margin: float = 0.0, miner: str = "distance_weighted") -> Scalar:
     r"""Defects lie in one direction, everything else in any other.
 
     .. math:: \frac{1}{m(m-1)} \sum_{d \ne e} (1 - c_{de}) + \frac1m \sum_d \sum_i w_{di} \max(0, c_{di} - margin)
 
     over the m defects d, e and the other rows i, with the miner's weights w and the cosine c of codes as seen from the
     mean normal.
-
-    Args:
-        z: Codes, shape (batch, latent).
-        group: Shape (batch,).
-        margin: Cosine below which a row is left alone, in [-1, 1).
-        miner: A name in `MINERS`.
 
     Returns:
         A number >= 0; 0 without defects.
@@ -56,13 +43,13 @@ class Cosine(MinedLoss):
     with two latent dimensions, which have too few directions.
 
     Attributes:
-        margin: See `cosine_contrast`.
-        miner: See `cosine_contrast`. With `uniform` the many rows that lie elsewhere anyway drown the few that do not.
+        margin: Cosine below which a row is left alone, in [-1, 1).
+        miner: With `uniform` the many rows that lie elsewhere anyway drown the few that do not.
     """
 
     margin: float = 0.0
     miner: str = "distance_weighted"
 
-    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def contrast(self, z: Codes, group: Groups) -> Scalar:
         """See `cosine_contrast`."""
         return cosine_contrast(z, group, self.margin, self.miner)

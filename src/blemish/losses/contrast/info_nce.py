@@ -2,19 +2,15 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int
-from torch import Tensor
-
 from blemish.core.labels import is_defect
+from blemish.core.output import Codes, Groups, Scalar
 from blemish.losses.contrast.miners import mine
 from blemish.losses.contrast.n_pair import softmax_contrast
 from blemish.losses.loss import MinedLoss
 from blemish.losses.pairs import columns_where, directions, rows_where
 
 
-def info_nce_contrast(
-    z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"], temperature: float = 0.1, miner: str = "uniform"
-) -> Float[Tensor, ""]:
+def info_nce_contrast(z: Codes, group: Groups, temperature: float = 0.1, miner: str = "uniform") -> Scalar:
     r"""The log-odds against each pair of defects, by cosines.
 
     .. math:: -\frac{1}{m(m-1)} \sum_{d \ne e} \log
@@ -22,12 +18,6 @@ def info_nce_contrast(
 
     over the m defects d, e and the n other rows i, with the miner's weights w (1/n each without a preference) and the
     cosine c of codes as seen from the mean normal. A lone defect is its own partner.
-
-    Args:
-        z: Codes, shape (batch, latent).
-        group: Shape (batch,).
-        temperature: Scale of the cosines, tau, > 0; the lower, the more the nearest negatives count.
-        miner: A name in `MINERS`.
 
     Returns:
         A number >= 0; 0 without defects or without other rows.
@@ -57,12 +47,12 @@ class InfoNce(MinedLoss):
 
     Attributes:
         weight: Factor in the total. A log-odds against some 300 rows starts near 6 and drowns the reconstruction at 1.
-        temperature: See `info_nce_contrast`.
+        temperature: Scale of the cosines, tau, > 0; the lower, the more the nearest negatives count.
     """
 
     weight: float = 0.2
     temperature: float = 0.1
 
-    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def contrast(self, z: Codes, group: Groups) -> Scalar:
         """See `info_nce_contrast`."""
         return info_nce_contrast(z, group, self.temperature, self.miner)

@@ -2,23 +2,16 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int
-from torch import Tensor
-
 from blemish.core.labels import is_defect
+from blemish.core.output import Codes, Groups, Scalar
 from blemish.losses.contrast.miners import mine
 from blemish.losses.loss import MinedLoss
 from blemish.losses.pairs import columns_where, distances_to_many, pair_mean, rows_where, squared_distances
 
 
 def margin_contrast(
-    z: Float[Tensor, "batch latent"],
-    group: Int[Tensor, " batch"],
-    margin: float = 1.0,
-    push: float = 4.0,
-    pull: float = 1.0,
-    miner: str = "uniform",
-) -> Float[Tensor, ""]:
+    z: Codes, group: Groups, margin: float = 1.0, push: float = 4.0, pull: float = 1.0, miner: str = "uniform"
+) -> Scalar:
     r"""Defects pull each other together; every other row closer than the margin is pushed away.
 
     .. math:: \frac{a}{m(m-1)} \sum_{d \ne e} \delta_{de}^2
@@ -28,14 +21,6 @@ def margin_contrast(
     (1/n each without a preference) and the root mean squared difference of codes as the distance, so that the margin
     does not depend on the width of the code (decisions.md 7). A row beyond the margin has no gradient, so that nothing
     runs away, unlike under the original prototype's repulsion. Normals are left where they are.
-
-    Args:
-        z: Codes, shape (batch, latent).
-        group: Shape (batch,).
-        margin: Distance, > 0, in units of one element of the code.
-        push: Weight b of the repulsion, >= 0.
-        pull: Weight a of the attraction, >= 0.
-        miner: A name in `MINERS`.
 
     Returns:
         A number >= 0.
@@ -67,9 +52,9 @@ class Margin(MinedLoss):
     better on tables.
 
     Attributes:
-        margin: See `margin_contrast`.
-        push: See `margin_contrast`.
-        pull: See `margin_contrast`.
+        margin: Distance, > 0, in units of one element of the code.
+        push: Weight b of the repulsion, >= 0.
+        pull: Weight a of the attraction, >= 0.
         least_defects: Labelled defects below which the term is left out, >= 1. The default objective for video needs
             eight: the network memorises fewer (decisions.md 26).
     """
@@ -84,6 +69,6 @@ class Margin(MinedLoss):
         """The option `least_defects`."""
         return self.least_defects
 
-    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def contrast(self, z: Codes, group: Groups) -> Scalar:
         """See `margin_contrast`."""
         return margin_contrast(z, group, self.margin, self.push, self.pull, self.miner)

@@ -3,17 +3,13 @@
 from dataclasses import dataclass
 from math import inf
 
-from jaxtyping import Float, Int
-from torch import Tensor
-
 from blemish.core.labels import is_defect, is_ordinary
+from blemish.core.output import Codes, Groups, Scalar
 from blemish.losses.loss import ContrastiveLoss
 from blemish.losses.pairs import distance_sum, distances_to_many, rows_where
 
 
-def mean_distance(
-    z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"], cap: float | None = None
-) -> Float[Tensor, ""]:
+def mean_distance(z: Codes, group: Groups, cap: float | None = None) -> Scalar:
     r"""Twice the mean distance of normals from each other, minus that of normals from defects.
 
     .. math:: \frac{2}{n(n-1)/2} \sum_{i<j} \lVert z_i - z_j \rVert
@@ -64,6 +60,6 @@ class MeanDistance(ContrastiveLoss):
         """Minus the cap."""
         return -inf if self.cap is None else -self.cap
 
-    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def contrast(self, z: Codes, group: Groups) -> Scalar:
         """See `mean_distance`."""
         return mean_distance(z, group, self.cap)

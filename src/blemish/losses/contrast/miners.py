@@ -10,10 +10,13 @@ from torch import Tensor
 
 from blemish.core.parts import choose
 
+Negatives = Float[Tensor, "defect negative"]
+"""Similarity of each defect and each row that is not one, higher = nearer; or the weights of these rows."""
+PerDefect = Float[Tensor, " defect"]
+"""Similarity of each defect and the defect farthest from it."""
 
-def uniform(
-    near: Float[Tensor, "defect negative"], partner: Float[Tensor, " defect"]
-) -> Float[Tensor, "defect negative"]:
+
+def uniform(near: Negatives, partner: PerDefect) -> Negatives:
     """The same weight for all negatives: plain negative sampling.
 
     Use it first; not where nearly all negatives are easy and drown the few that are not.
@@ -25,7 +28,7 @@ def uniform(
     return torch.full_like(near, 1 / near.shape[1])
 
 
-def hard(near: Float[Tensor, "defect negative"], partner: Float[Tensor, " defect"]) -> Float[Tensor, "defect negative"]:
+def hard(near: Negatives, partner: PerDefect) -> Negatives:
     """The nearest negative only.
 
     Not where defects hide among the unlabelled rows: the nearest negative is then often one of them.
@@ -40,9 +43,7 @@ def hard(near: Float[Tensor, "defect negative"], partner: Float[Tensor, " defect
     return _only(near.argmax(1), near)
 
 
-def semi_hard(
-    near: Float[Tensor, "defect negative"], partner: Float[Tensor, " defect"]
-) -> Float[Tensor, "defect negative"]:
+def semi_hard(near: Negatives, partner: PerDefect) -> Negatives:
     """The nearest of the negatives that are farther away than every positive; without one, the farthest negative.
 
     Use where `hard` collapses the codes or finds hidden defects; not to separate the last few rows.
@@ -59,9 +60,7 @@ def semi_hard(
     return _only(torch.where(farther.any(1), nearest, near.argmin(1)), near)
 
 
-def distance_weighted(
-    near: Float[Tensor, "defect negative"], partner: Float[Tensor, " defect"]
-) -> Float[Tensor, "defect negative"]:
+def distance_weighted(near: Negatives, partner: PerDefect) -> Negatives:
     r"""Near negatives weigh more: by a factor e for every standard deviation of the defect's similarities.
 
     .. math:: w_{di} \propto \exp(s_{di} / \mathrm{std}_j\, s_{dj})
@@ -86,26 +85,13 @@ def _only(chosen: Tensor, near: Tensor) -> Tensor:
     return torch.zeros_like(near).scatter_(1, chosen.unsqueeze(1), 1.0)
 
 
-MINERS = {
-    "uniform": uniform,
-    "hard": hard,
-    "semi_hard": semi_hard,
-    "distance_weighted": distance_weighted,
-}
+MINERS = {"uniform": uniform, "hard": hard, "semi_hard": semi_hard, "distance_weighted": distance_weighted}
 
 
-def mine(
-    miner: str, negatives: Float[Tensor, "defect negative"], positives: Float[Tensor, "defect defect"]
-) -> Float[Tensor, "defect negative"]:
-    """Weights of the negatives of each defect, without gradient.
+def mine(miner: str, negatives: Negatives, positives: Float[Tensor, "defect defect"]) -> Negatives:
+    """Weights of the negatives of each defect, without gradient; each row is >= 0 and sums to 1.
 
-    Args:
-        miner: A name in `MINERS`.
-        negatives: Similarity of each defect and each other row, higher = nearer.
-        positives: Similarity of each defect and each defect.
-
-    Returns:
-        Shape of `negatives`; each row is >= 0 and sums to 1.
+    `positives` is the similarity of each defect and each defect.
 
     Raises:
         ConfigError: If the name is unknown.

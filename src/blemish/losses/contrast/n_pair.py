@@ -3,19 +3,18 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from blemish.core.labels import is_defect
+from blemish.core.output import Codes, Groups, Scalar
 from blemish.losses.contrast.miners import mine
 from blemish.losses.loss import MinedLoss
 from blemish.losses.pairs import columns_where, from_normals, partner_mean, rows_where
 
 
-def n_pair_contrast(
-    z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"], miner: str = "uniform", l2: float = 0.002
-) -> Float[Tensor, ""]:
+def n_pair_contrast(z: Codes, group: Groups, miner: str = "uniform", l2: float = 0.002) -> Scalar:
     r"""The log-odds against each pair of defects, by inner products, and a penalty on long codes.
 
     .. math:: \frac{1}{m(m-1)} \sum_{d \ne e} \log\Bigl(1 + n \sum_i w_{di} \exp(f_d \cdot f_i - f_d \cdot f_e)\Bigr)
@@ -23,12 +22,6 @@ def n_pair_contrast(
 
     over the m defects d, e and the n other rows i, with the miner's weights w (1/n each without a preference) and codes
     f as seen from the mean normal. A lone defect is its own partner.
-
-    Args:
-        z: Codes, shape (batch, latent).
-        group: Shape (batch,).
-        miner: A name in `MINERS`.
-        l2: Penalty on a squared length, lambda, >= 0; without it longer codes always cost less.
 
     Returns:
         A number >= 0; 0 without defects.
@@ -52,7 +45,7 @@ def softmax_contrast(
     together: Float[Tensor, "defect defect"],
     apart: Float[Tensor, "defect negative"],
     weights: Float[Tensor, "defect negative"],
-) -> Float[Tensor, ""]:
+) -> Scalar:
     r"""Minus the log of the softmax probability of a partner among one partner and the weighted negatives.
 
     .. math:: \frac{1}{m(m-1)} \sum_{d \ne e} \log\Bigl(1 + n \sum_i w_{di} \exp(s_{di} - s_{de})\Bigr)
@@ -78,12 +71,12 @@ class NPair(MinedLoss):
 
     Attributes:
         weight: Factor in the total. A log-odds against some 300 rows starts near 6 and drowns the reconstruction at 1.
-        l2: See `n_pair_contrast`.
+        l2: Penalty on a squared length, lambda, >= 0; without it longer codes always cost less.
     """
 
     weight: float = 0.2
     l2: float = 0.002
 
-    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def contrast(self, z: Codes, group: Groups) -> Scalar:
         """See `n_pair_contrast`."""
         return n_pair_contrast(z, group, self.miner, self.l2)

@@ -4,17 +4,14 @@ from dataclasses import dataclass
 from math import inf
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 
 from blemish.core.labels import is_defect, is_ordinary
+from blemish.core.output import Codes, Groups, Scalar
 from blemish.losses.loss import ContrastiveLoss
 from blemish.losses.pairs import mean_squared_distance_to, within_sum
 
 
-def sum_of_squares(
-    z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"], cap: float | None = None
-) -> Float[Tensor, ""]:
+def sum_of_squares(z: Codes, group: Groups, cap: float | None = None) -> Scalar:
     r"""Normals pull each other together and push the defects away.
 
     .. math:: \sum_{i<j} \lVert z_i - z_j \rVert^2 - n \sum_d \min(s_d, cap), \quad
@@ -62,7 +59,7 @@ class SumOfSquares(ContrastiveLoss):
         """Minus the cap: no pair counts for less."""
         return -inf if self.cap is None else -self.cap
 
-    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def contrast(self, z: Codes, group: Groups) -> Scalar:
         """The sum divided by its number of pairs, so that the batch size does not set its weight."""
         n, m = is_ordinary(group).sum(), is_defect(group).sum()
         pairs = torch.clamp(n * (n - 1) // 2 + n * m, min=1)

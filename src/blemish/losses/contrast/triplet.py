@@ -2,33 +2,20 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int
-from torch import Tensor
-
 from blemish.core.labels import is_defect
+from blemish.core.output import Codes, Groups, Scalar
 from blemish.losses.contrast.miners import mine
 from blemish.losses.loss import MinedLoss
 from blemish.losses.pairs import columns_where, distances_to_many, rows_where
 
 
-def triplet_contrast(
-    z: Float[Tensor, "batch latent"],
-    group: Int[Tensor, " batch"],
-    margin: float = 1.0,
-    miner: str = "distance_weighted",
-) -> Float[Tensor, ""]:
+def triplet_contrast(z: Codes, group: Groups, margin: float = 1.0, miner: str = "distance_weighted") -> Scalar:
     r"""Each defect's farthest partner against the negatives that the miner finds.
 
     .. math:: \frac1m \sum_d \sum_i w_{di} \max(0, \max_e \delta_{de} - \delta_{di} + margin)
 
     over the m defects d, e and the other rows i, with the root mean squared difference of codes as the distance and
     the miner's weights w. A lone defect is its own partner, at distance 0.
-
-    Args:
-        z: Codes, shape (batch, latent).
-        group: Shape (batch,).
-        margin: Distance, > 0, in units of one element of the code.
-        miner: A name in `MINERS`.
 
     Returns:
         A number >= 0; 0 without defects or without other rows.
@@ -58,14 +45,14 @@ class Triplet(MinedLoss):
     Use where defects are alike; not where the defect has several forms: the farthest pair of them sets the goal.
 
     Attributes:
-        margin: See `triplet_contrast`.
-        miner: See `triplet_contrast`. With `uniform` the many far rows, whose hinge is 0, drown the few near ones; with
+        margin: Distance, > 0, in units of one element of the code.
+        miner: With `uniform` the many far rows, whose hinge is 0, drown the few near ones; with
             `hard` the codes may shrink to a point first, where the term equals its margin.
     """
 
     margin: float = 1.0
     miner: str = "distance_weighted"
 
-    def contrast(self, z: Float[Tensor, "batch latent"], group: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def contrast(self, z: Codes, group: Groups) -> Scalar:
         """See `triplet_contrast`."""
         return triplet_contrast(z, group, self.margin, self.miner)

@@ -3,17 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from blemish.core.output import Block
+from blemish.core.output import Blocks, Elements, Samples
 from blemish.losses.loss import ReconstructionLoss
 
 
-def binary_cross_entropy(
-    x: Float[Tensor, "batch *sample"], logits: Float[Tensor, "batch *sample"]
-) -> Float[Tensor, "batch *sample"]:
+def binary_cross_entropy(x: Samples, logits: Samples) -> Samples:
     r"""Cross-entropy of every element, in nats, >= 0 for x in [0, 1].
 
     .. math:: -x \log \sigma(\ell) - (1 - x) \log(1 - \sigma(\ell))
@@ -38,24 +34,18 @@ class Bce(ReconstructionLoss):
         Bishop, "Pattern recognition and machine learning", 2006, eq. (4.90).
     """
 
-    def activate(
-        self, x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *sample"]:
+    def activate(self, x_hat: Samples, blocks: Blocks = ()) -> Samples:
         """The decoder's output in the space of `x`: logits become probabilities, except for the numbers of a table."""
         return _where_number(x_hat, torch.sigmoid(x_hat), blocks)
 
-    def error_map(
-        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *element"]:
+    def error_map(self, x: Samples, x_hat: Samples, blocks: Blocks = ()) -> Elements:
         """Kullback-Leibler divergence of every element, in nats, shape of `x`."""
         target = _where_number(torch.sigmoid(x), x.clamp(0, 1), blocks)
         entropy = binary_cross_entropy(target, target.logit(eps=1e-6))
         return (binary_cross_entropy(target, x_hat) - entropy).clamp_min(0)
 
 
-def _where_number(
-    numbers: Float[Tensor, "batch *sample"], others: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...]
-) -> Float[Tensor, "batch *sample"]:
+def _where_number(numbers: Samples, others: Samples, blocks: Blocks) -> Samples:
     if not blocks:
         return others
     is_number = [b.kind == "numeric" for b in blocks for _ in range(b.start, b.stop)]

@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.core.output import Batch, Block, Output
+from blemish.core.output import Batch, Blocks, Elements, Output, Samples, Scalar
 from blemish.losses.loss import ReconstructionLoss, ordinary_mean, sample_mean
 from blemish.losses.reconstruction.huber import huber_error
 
 
 def embed(
-    x: Float[Tensor, "batch feature"], vectors: tuple[Float[Tensor, "_ _"], ...], blocks: tuple[Block, ...]
+    x: Float[Tensor, "batch feature"], vectors: tuple[Float[Tensor, "_ _"], ...], blocks: Blocks
 ) -> Float[Tensor, "batch embedded"]:
     """Numbers and yes/no features as they are, then the vector of every category, shape (batch, embedded).
 
@@ -40,13 +40,11 @@ class Embedded(ReconstructionLoss):
         Frachon, "Anomaly detection using a variational autoencoder", 2020 (the prototype's source): `loss_function`.
     """
 
-    def error_map(
-        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *element"]:
+    def error_map(self, x: Samples, x_hat: Samples, blocks: Blocks = ()) -> Elements:
         """Error of every feature, shape of `x`."""
         return huber_error(x, x_hat)
 
-    def __call__(self, batch: Batch, out: Output) -> Float[Tensor, ""]:
+    def __call__(self, batch: Batch, out: Output) -> Scalar:
         """Mean over the unlabelled and normal rows, of the error in the space of the vectors."""
         if out.vectors is None:
             errors = self.sample_error(batch.x, out.x_hat, batch.blocks)

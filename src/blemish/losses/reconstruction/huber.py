@@ -2,17 +2,13 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
 from torch.nn.functional import huber_loss
 
-from blemish.core.output import Block
+from blemish.core.output import Blocks, Elements, Samples
 from blemish.losses.loss import ReconstructionLoss
 
 
-def huber_error(
-    x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], delta: float = 1.0
-) -> Float[Tensor, "batch *sample"]:
+def huber_error(x: Samples, x_hat: Samples, delta: float = 1.0) -> Samples:
     r"""Quadratic near zero, linear beyond `delta`; >= 0.
 
     .. math:: \tfrac12 e^2 \ (|e| \le \delta), \quad \delta (|e| - \tfrac12 \delta) \ \text{otherwise}
@@ -40,8 +36,6 @@ class Huber(ReconstructionLoss):
 
     delta: float = 1.0
 
-    def error_map(
-        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *element"]:
+    def error_map(self, x: Samples, x_hat: Samples, blocks: Blocks = ()) -> Elements:
         """Error of every element, shape of `x`."""
         return huber_error(x, x_hat, self.delta)

@@ -2,19 +2,16 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
-
-from blemish.core.output import Block
+from blemish.core.output import Blocks, Elements, PerRow, Samples
 from blemish.losses.loss import ReconstructionLoss
 
 
 def l2p_error(
-    x: Float[Tensor, "batch *sample"],
-    x_hat: Float[Tensor, "batch *sample"],
+    x: Samples,
+    x_hat: Samples,
     p: float = 1.0,
     relative_to: float | None = None,
-) -> Float[Tensor, " batch"]:
+) -> PerRow:
     r"""Each row's Euclidean error to the power p, shape (batch,), >= 0.
 
     .. math:: e_i = \left( \lVert x_i - \hat x_i \rVert_2 / \lVert x_i - c \rVert_2 \right)^p
@@ -52,14 +49,10 @@ class L2p(ReconstructionLoss):
     p: float = 1.0
     relative_to: float | None = None
 
-    def error_map(
-        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *element"]:
+    def error_map(self, x: Samples, x_hat: Samples, blocks: Blocks = ()) -> Elements:
         """Squared error of every element, shape of `x`: what a row's norm is made of, before its length divides it."""
         return (x - x_hat).square()
 
-    def sample_error(
-        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, " batch"]:
+    def sample_error(self, x: Samples, x_hat: Samples, blocks: Blocks = ()) -> PerRow:
         """Error of every row, shape (batch,)."""
         return l2p_error(x, x_hat, self.p, self.relative_to)

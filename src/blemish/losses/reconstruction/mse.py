@@ -2,16 +2,11 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
-
-from blemish.core.output import Block
+from blemish.core.output import Blocks, Elements, Samples
 from blemish.losses.loss import ReconstructionLoss
 
 
-def squared_error(
-    x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"]
-) -> Float[Tensor, "batch *sample"]:
+def squared_error(x: Samples, x_hat: Samples) -> Samples:
     """Squared difference of every element, in squared units of `x`, >= 0.
 
     Example:
@@ -29,8 +24,6 @@ class Mse(ReconstructionLoss):
     Use for pictures and scaled numbers; not for numbers with heavy tails ('huber') or mixed tables ('typed').
     """
 
-    def error_map(
-        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *element"]:
+    def error_map(self, x: Samples, x_hat: Samples, blocks: Blocks = ()) -> Elements:
         """Error of every element, shape of `x`."""
         return squared_error(x, x_hat)

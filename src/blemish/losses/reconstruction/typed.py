@@ -7,21 +7,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from blemish.core.output import Block
+from blemish.core.output import Blocks, Elements, PerRow, Samples
 from blemish.losses.loss import ReconstructionLoss
 from blemish.losses.reconstruction.bce import binary_cross_entropy
 from blemish.losses.reconstruction.huber import huber_error
 
 
-def categorical_error(
-    x: Float[Tensor, "batch category"], logits: Float[Tensor, "batch category"]
-) -> Float[Tensor, " batch"]:
+def categorical_error(x: Float[Tensor, "batch category"], logits: Float[Tensor, "batch category"]) -> PerRow:
     """Cross-entropy of a one-hot target, in nats, shape (batch,), >= 0."""
     return -(x * torch.log_softmax(logits, dim=1)).sum(1)
 
 
 def column_errors(
-    x: Float[Tensor, "batch feature"], x_hat: Float[Tensor, "batch feature"], blocks: tuple[Block, ...]
+    x: Float[Tensor, "batch feature"], x_hat: Float[Tensor, "batch feature"], blocks: Blocks
 ) -> Float[Tensor, "batch column"]:
     """One error per column: cross-entropy for categories and yes/no columns, Huber's (delta = 1) for numbers.
 
@@ -49,9 +47,7 @@ def column_errors(
 _OF_KIND = {"numeric": huber_error, "binary": binary_cross_entropy}
 
 
-def activate_columns(
-    x_hat: Float[Tensor, "batch feature"], blocks: tuple[Block, ...]
-) -> Float[Tensor, "batch feature"]:
+def activate_columns(x_hat: Float[Tensor, "batch feature"], blocks: Blocks) -> Float[Tensor, "batch feature"]:
     """Probabilities where `x_hat` holds logits, shape of `x_hat`."""
     parts = {
         "numeric": lambda part: part,
@@ -70,14 +66,10 @@ class Typed(ReconstructionLoss):
     shrinking them.
     """
 
-    def activate(
-        self, x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *sample"]:
+    def activate(self, x_hat: Samples, blocks: Blocks = ()) -> Samples:
         """The decoder's output in the space of `x`: logits of categories and yes/no columns become probabilities."""
         return activate_columns(x_hat, blocks) if blocks else x_hat
 
-    def error_map(
-        self, x: Float[Tensor, "batch *sample"], x_hat: Float[Tensor, "batch *sample"], blocks: tuple[Block, ...] = ()
-    ) -> Float[Tensor, "batch *element"]:
+    def error_map(self, x: Samples, x_hat: Samples, blocks: Blocks = ()) -> Elements:
         """Error of every column, shape (batch, column)."""
         return column_errors(x, x_hat, blocks) if blocks else huber_error(x, x_hat)

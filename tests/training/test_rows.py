@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from blemish.training.shards import ShardedRows
+from blemish.training.rows import ShardedRows
 
 
 def test_rows_on_disk_come_once_each_in_random_order(tmp_path):

@@ -1,9 +1,13 @@
-"""What is decided by scores: where to cut, what that promises, which rows to report, whether to label or fit again."""
+"""What a fitted detector does besides fitting: reads samples, scores, encodes and draws them, and decides."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
+from jaxtyping import Int
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from blemish.calibration.conformal import discoveries
@@ -11,31 +15,28 @@ from blemish.calibration.drift import Drift
 from blemish.calibration.label_report import LabelReport
 from blemish.calibration.prior import prior_of
 from blemish.calibration.promise import Promise
-from blemish.core.errors import ConfigError, DataError
-from blemish.core.labels import CLASSES, counts
+from blemish.core.errors import ConfigError, DataError, NoDefectsError
+from blemish.core.labels import CLASSES, MIN_ORDINARY, check_trainable, counts, to_groups
+from blemish.data.dataset import Dataset
+from blemish.data.read import to_dataset
+from blemish.fitting.choices import seed_of, whole_number
 from blemish.fitting.cross_fit import cross_fits, p_values_of
-from blemish.fitting.drift import MAX_COMPARED, drift_of
-from blemish.fitting.fitted import Fitted
+from blemish.fitting.fitted import MAX_COMPARED, Fitted
 from blemish.fitting.model import Arrays
-from blemish.fitting.reading import ReadsSamples
 from blemish.scoring.evidence import Evidence
+from blemish.training.rows import TensorRows
 
-Detector = TypeVar("Detector", bound="Decisions")  # not `Self`: the run-time type checker of the tests cannot read it
+Detector = TypeVar("Detector", bound="Verbs")  # not `Self`: the run-time type checker of the tests cannot read it
 
 
-class Decisions(ReadsSamples):
-    """The part of a detector that decides by its scores.
+class Verbs(ABC):
+    """The verbs of a fitted detector; `DefectDetector` adds the constructor, the fit and the files.
 
-    Attributes:
-        threshold_: Cut on the score of `decision_function`.
-        outlier_threshold_: Cut on the outlier score.
-        promise_: What the former promises.
-        prior_: Assumed fractions of the groups.
-        folds_: Fits without a fold each, of `cross_fit`.
-        seed_: Of the fit.
-        training_: Provenance.
+    Its attributes are those of `DefectDetector`, and `outlier_threshold_`, the cut on the outlier score.
     """
 
+    modality: Any
+    fitted_: Fitted
     threshold_: float
     outlier_threshold_: float
     promise_: Promise
@@ -45,12 +46,150 @@ class Decisions(ReadsSamples):
     training_: dict[str, Any]
 
     @abstractmethod
-    def outlier_score(self, X: Any) -> Any:
-        """How unusual is each row?"""
+    def _arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, by name."""
 
-    @abstractmethod
+    def _rows(self, X: Any) -> Dataset:
+        check_is_fitted(self, "threshold_")
+        rows = self._read(X, self.fitted_.model.choices.modality.name, as_fitted=True)
+        if not rows.n_given:
+            raise DataError("X holds no sample, at least one is needed")
+        return rows
+
+    def _read(self, X: Any, modality: str, *, as_fitted: bool) -> Dataset:
+        model = self.fitted_.model if as_fitted else None
+        frames = self._modality_option("frames") if model is None else model.modality.n_frames
+        return to_dataset(X, modality, frames, self._modality_option("column"))
+
+    def _groups(self, y: Any, rows: Dataset) -> Int[np.ndarray, " row"]:
+        if not rows.n_given:
+            raise DataError(f"found 0 sample(s); a minimum of {MIN_ORDINARY} is required to fit")
+        group = to_groups(y, rows.n_given)[rows.kept]
+        check_trainable(group)
+        return group
+
+    def _modality_option(self, name: str) -> Any:
+        given = self.modality if isinstance(self.modality, dict) else getattr(self.modality, "__dict__", {})
+        return given.get(name)
+
+    def _tensor(self, X: Any) -> tuple[Dataset, TensorRows]:
+        rows = self._rows(X)
+        return rows, self.fitted_.model.to_tensor(rows.X)
+
+    def _of_evidence(self, X: Any, work: Callable[[Evidence], Arrays]) -> tuple[Dataset, Arrays]:
+        rows = self._rows(X)
+        return rows, self.fitted_.model.of_evidence(rows.X, work)
+
+    def _check_defects(self, what: str) -> None:
+        check_is_fitted(self, "threshold_")
+        if not self.fitted_.n_defects:
+            raise NoDefectsError(
+                f"{what} needs labelled defects, and the model was fitted without any; label some as 'defect' and fit "
+                "again, or use outlier_score"
+            )
+
+    # Codes and samples --------------------------------------------------------------------------------------------
+
+    def encode(self, X: Any) -> Any:
+        """Codes, shape (row, latent), float64."""
+        rows, (z,) = self._of_evidence(X, lambda evidence: (evidence.z,))
+        return rows.spread(z, [f"z{i}" for i in range(z.shape[1])])
+
+    def decode(self, Z: ArrayLike) -> Any:
+        """What codes (row, latent) decode to, in the units and form of the training data.
+
+        Raises:
+            DataError: If the codes have another width than the model's.
+        """
+        check_is_fitted(self, "threshold_")
+        z = np.asarray(Z, dtype=np.float64)
+        width = self.fitted_.model.network.latent_dim
+        if z.ndim != 2 or z.shape[1] != width:
+            raise DataError(f"codes have shape {z.shape}, the model's are (row, {width})")
+        return self.fitted_.model.modality.to_raw(self.fitted_.model.decode(z).cpu().numpy())
+
+    def reconstruct(self, X: Any) -> Any:
+        """What the autoencoder makes of each row, in the units and form of the training data."""
+        rows, x = self._tensor(X)
+        return rows.label(self.fitted_.model.modality.to_raw(self.fitted_.model.reconstruct(x).cpu().numpy()))
+
+    def denoise(self, X: Any) -> Any:
+        """Each row without what the model does not know: its reconstruction. Train with `corruption` for this."""
+        return self.reconstruct(X)
+
+    def inpaint(self, X: Any, mask: Any, n_rounds: int = 20) -> Any:
+        """Fill in what is masked, by reconstructing repeatedly with the known part held fixed.
+
+        Train with `corruption="mask"` for this: a network that has never seen gaps repeats what stands in them.
+
+        Args:
+            X: Samples; what stands under the mask does not matter, but must be readable (NaN in a table is fine).
+            mask: True where to fill in. Tables: (row, column) of X, or a frame with some of its columns. Images and
+                video: the shape of X, with or without the channel axis; one sample's mask serves for all.
+            n_rounds: Rounds, >= 1.
+
+        Returns:
+            X, in its own size and form, with what is masked replaced and everything else as it was.
+
+        Raises:
+            DataError: If the mask has another shape, is not a mask, or the data are text.
+        """
+        rows, x = self._tensor(X)
+        x = x.to_dense()
+        modality, model = self.fitted_.model.modality, self.fitted_.model
+        unknown = torch.from_numpy(modality.to_mask(rows.X, mask)).to(x.device)
+        typical = model.decode(self.fitted_.normals.codes).mean(dim=0)
+        filled = torch.where(unknown, typical, x)
+        for _ in range(whole_number("n_rounds", n_rounds)):
+            filled = torch.where(unknown, model.reconstruct(filled), x)
+        return modality.fill(rows.X, mask, filled.cpu().numpy())
+
+    def sample(self, n: int, random_state: Any = None) -> Any:
+        """Draw new samples that look like the normals.
+
+        Codes come from N(0, 1) for a variational bottleneck, else from a Gaussian fitted to the normals' codes.
+
+        Args:
+            n: How many, >= 1.
+            random_state: None, an integer, or a NumPy generator.
+        """
+        check_is_fitted(self, "threshold_")
+        rng = np.random.default_rng(seed_of(random_state))
+        codes = self.fitted_.normals.codes
+        shape = (whole_number("n", n), codes.shape[1])
+        if "mu" in self.fitted_.model.network.fills:
+            return self.decode(rng.standard_normal(shape))
+        spread = np.cov(codes, rowvar=False).reshape(shape[1], shape[1]) if len(codes) > 1 else np.eye(shape[1])
+        return self.decode(rng.multivariate_normal(codes.mean(axis=0), spread, size=shape[0], method="svd"))
+
+    # Scores and decisions ------------------------------------------------------------------------------------------
+
+    def outlier_score(self, X: Any) -> Any:
+        """How unusual is each row?
+
+        Returns:
+            Shape (row,), float64, higher = more unusual: by the scorer 'ensemble' the mean surprisal of the
+            experts that use no label, by 'latent' minus the log-probability of a normal row rather than another
+            outlier, by 'reconstruction' the error in scaled units; all >= 0. A pandas frame gives a pandas Series with
+            its index; a path that cannot be decoded gives NaN.
+        """
+        return self._score(X, "outlier_score")
+
     def defect_score(self, X: Any) -> Any:
-        """How much is each row like the labelled defects?"""
+        """Is it *my* defect?
+
+        Returns:
+            Shape (row,), float64, higher = more like the labelled defects; in the form of `outlier_score`.
+
+        Raises:
+            NoDefectsError: If the model was fitted without labelled defects.
+        """
+        self._check_defects("defect_score")
+        return self._score(X, "defect_score")
+
+    def _score(self, X: Any, name: str) -> Any:
+        rows, (scores,) = self._of_evidence(X, lambda evidence: (getattr(self.fitted_, name)(evidence),))
+        return rows.spread(scores, name)
 
     def decision_function(self, X: Any) -> Any:
         """The score that `predict` cuts, minus `threshold_`: positive = reported.
@@ -58,7 +197,7 @@ class Decisions(ReadsSamples):
         The score is `defect_score` where defects were labelled, else `outlier_score`.
         """
         check_is_fitted(self, "threshold_")
-        return (self.defect_score(X) if self.fitted_.n_defects else self.outlier_score(X)) - self.threshold_
+        return self._score(X, "defect_score" if self.fitted_.n_defects else "outlier_score") - self.threshold_
 
     def predict(self, X: Any) -> Any:
         """The label of each row: 'normal', 'other' or 'defect'.
@@ -212,7 +351,7 @@ class Decisions(ReadsSamples):
         return self.fitted_.label_report(self.prior_["defect"], budget, self.threshold_)
 
     def drift(self, X: Any) -> Drift:
-        """Do these rows look like the training data? See `blemish.fitting.drift`.
+        """Do these rows look like the training data? See `blemish.calibration.drift`.
 
         Compared are the outlier score, the latent space and, of tables, every column, on an even sample of 1,000 rows.
 
@@ -222,4 +361,4 @@ class Decisions(ReadsSamples):
         check_is_fitted(self, "threshold_")
         if isinstance(X, (list, np.ndarray)):
             X = X[:: max(1, -(-len(X) // MAX_COMPARED))]  # pictures need not be read to be left out
-        return drift_of(self.fitted_, self._tensor(X)[1])
+        return self.fitted_.drift(self._tensor(X)[1])

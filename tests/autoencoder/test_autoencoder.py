@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from blemish.autoencoder import BOTTLENECKS
-from blemish.autoencoder.bottlenecks import MAX_LOGVAR, Rsr, Variational, reparameterise
+from blemish.autoencoder.autoencoder import MAX_LOGVAR, Rsr, Variational, reparameterise
 from blemish.core.output import Output
 from blemish.core.parts import choose
 from blemish.losses import LOSSES

@@ -1,4 +1,4 @@
-"""Contracts of everything that changes samples at random: corruptions, synthetic outliers and augmentation."""
+"""Contracts of everything that changes samples at random: input noise, augmentation and synthetic outliers."""
 
 from dataclasses import fields, replace
 from functools import wraps
@@ -10,9 +10,17 @@ from scipy import ndimage
 
 from blemish.core.output import Block
 from blemish.training import AUGMENTATIONS, CORRUPTIONS, SYNTHETIC
-from blemish.training.augmentation import hide_boxes, hide_columns
-from blemish.training.corruptions import Gaussian, Mask, Swap
-from blemish.training.synthetic import cut_paste, swap_columns, time_warp
+from blemish.training.augmentation import (
+    Gaussian,
+    Mask,
+    Swap,
+    column_mask,
+    cut_paste,
+    hide_boxes,
+    hide_columns,
+    swap_columns,
+    time_warp,
+)
 
 BLOCKS = (
     Block(0, 1, "numeric"),
@@ -336,3 +344,42 @@ def test_a_wrong_dimensionality_is_refused(name):
         shape, blocks = EXAMPLES[example]
         with pytest.raises(Exception, match="Type-check error"):
             NOISES[name](samples(shape, blocks), generator(), blocks)
+
+
+FEW_BLOCKS = (Block(0, 1, "numeric"), Block(1, 5, "categorical"), Block(5, 6, "binary"), Block(6, 8, "categorical"))
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_features_of_one_column_are_masked_together():
+    mask = column_mask(torch.zeros(200, 8), 0.5, seeded(), FEW_BLOCKS)
+    for block in FEW_BLOCKS:
+        part = mask[:, block.start : block.stop]
+        assert (part.all(1) | ~part.any(1)).all()
+        assert part.any()
+        assert not part.all()
+
+
+@pytest.mark.parametrize("blocks", [(), FEW_BLOCKS])
+def test_a_fraction_of_columns_is_masked(blocks):
+    x = torch.zeros(500, 8)
+    assert not column_mask(x, 0.0, seeded(), blocks).any()
+    assert column_mask(x, 1.0, seeded(), blocks).all()
+    assert float(column_mask(x, 0.3, seeded(), blocks).float().mean()) == pytest.approx(0.3, abs=0.05)
+
+
+def test_each_row_may_have_its_own_fraction():
+    mask = column_mask(torch.zeros(2, 8), torch.tensor([[0.0], [1.0]]), seeded(), FEW_BLOCKS)
+    assert mask.tolist() == [[False] * 8, [True] * 8]
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (3, 1, 4, 5), (3, 2, 1, 4, 5)])
+def test_a_column_mask_has_the_shape_of_the_samples(shape):
+    assert column_mask(torch.zeros(shape), 0.5, seeded()).shape == shape
+
+
+def test_a_column_mask_of_no_rows_is_empty():
+    assert column_mask(torch.zeros(0, 8), 0.5, seeded(), FEW_BLOCKS).shape == (0, 8)
+    assert column_mask(torch.zeros(0, 8), 0.5, seeded()).shape == (0, 8)

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from blemish.fitting.stream_sample import EvenSample, RandomSample
+from blemish.fitting.preparation import EvenSample, RandomSample
 
 
 def test_a_sample_of_a_stream_is_uniform_and_complete_where_it_fits():
