@@ -14,13 +14,10 @@ from PIL import Image
 from pyarrow import csv, feather, parquet
 from typer.testing import CliRunner
 
-from blemish import DefectDetector, fit_file, load, read, score_file
+from blemish import DefectDetector, fit_file, load, score_file
 from blemish.cli import app
 from blemish.core.errors import ArtifactError, ConfigError, DataError, LabelError
 from blemish.data import streams
-from blemish.data.dataset import Reading
-from blemish.data.streams import open_stream, settled
-from blemish.data.tables import dialect
 from blemish.fitting import preparation
 from blemish.training import rows
 
@@ -72,19 +69,6 @@ def model(files, tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_chunks_hold_the_table(files, kind):
-    stream = open_stream(files / kind, take_out=["id"])
-    assert stream is not None
-    chunks = list(stream.chunks())
-    whole = read(files / kind, take_out=["id"])
-    assert len(chunks) > 3
-    assert stream.n_rows == sum(map(len, chunks)) == 1200
-    assert [key for chunk in chunks for key in chunk.keys] == whole.keys
-    assert pa.concat_tables(chunk.X for chunk in chunks).equals(whole.X)
-    assert [v for chunk in chunks for v in chunk.columns["id"]] == whole.columns["id"]
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_scores_are_those_of_the_whole(files, model, kind, tmp_path):
     det, rows = load(model), table().drop_columns(["label", "id"])
     done = score_file(det, files / kind, tmp_path / "out.parquet", key="id")
@@ -122,36 +106,10 @@ def test_all_scores_at_once_are_the_scores(model):
     assert found["label"].tolist() == det.predict(rows).tolist()
 
 
-@pytest.mark.parametrize(
-    ("early", "late", "kind"),
-    [
-        ("1", "2.5", "double"),
-        ("", "3", "int64"),
-        ("", "true", "bool"),
-        ("1", "word", "string"),
-        ("2020-01-01", "x", "string"),
-    ],
-)
-def test_columns_of_a_csv_suit_all_rows(tmp_path, early, late, kind):
-    path = tmp_path / "late.csv"
-    path.write_text("a,b\n" + f"1.5,{early}\n" * 6000 + f"2.5,{late}\n")
-    n_rows, schema = settled(path, None, dialect(path, None, Reading()))
-    assert n_rows == 6001
-    assert str(schema.field("b").type) == kind
-
-
-def test_a_csv_with_too_many_cells_is_refused(tmp_path):
-    path = tmp_path / "wide.csv"
-    path.write_text("a,b\n" + "1,2\n" * 9000 + "1,2,3\n")
-    with pytest.raises(DataError, match="cannot be read as a table: .*Expected 2 columns, got 3"):
-        open_stream(path)
-
-
 @pytest.mark.parametrize("name", ["lines.txt", "x.npz"])
-def test_what_cannot_be_read_in_chunks_is_not(tmp_path, name):
+def test_what_cannot_be_read_in_chunks_is_not_fitted_in_chunks(tmp_path, name):
     (tmp_path / "lines.txt").write_text("one text\nanother, with a comma\n")
     np.savez(tmp_path / "x.npz", X=np.zeros((3, 2)))
-    assert open_stream(tmp_path / name) is None
     with pytest.raises(DataError, match="cannot be read a chunk at a time; tables"):
         fit_file(DefectDetector(), tmp_path / name, tmp_path / "m.blemish")
 

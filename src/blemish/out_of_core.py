@@ -25,7 +25,7 @@ from blemish.core.errors import ConfigError
 from blemish.core.labels import DEFECT, OTHER, counts, is_ordinary
 from blemish.core.run_config import RunConfig
 from blemish.data.inputs import keys_of, stream_to_fit, stream_to_score
-from blemish.data.streams import Stream, placed
+from blemish.data.streams import Stream, naming_chunk
 from blemish.data.writing import table_of, table_writer
 from blemish.detector import DefectDetector, load
 from blemish.fitting.choices import choose_modality
@@ -228,7 +228,7 @@ def score_stream(
     with table_writer(output) as write:
         for samples in stream.chunks():
             if len(samples):
-                with placed(done.n):
+                with naming_chunk(done.n):
                     table = score_table(det, samples.X, *keys_of(samples, key), key_type)
                 write(table)
                 done.labels.update(table["label"].to_pylist())

@@ -58,15 +58,6 @@ def test_data_that_moved_are_scored_with_a_note(folder, model, blemish):
     assert "do not look like" not in blemish("score", model, folder / "few.csv", "-o", folder / "few.parquet")[2]
 
 
-def test_headings_of_a_csv_are_no_formulas(tmp_path):
-    import pyarrow as pa
-
-    from blemish.data.writing import write_table
-
-    write_table(pa.table({"=1+1": ["@x", "y"]}), tmp_path / "t.csv")
-    assert csv.read_csv(tmp_path / "t.csv").to_pydict() == {"'=1+1": ["'@x", "y"]}
-
-
 def test_a_column_cannot_name_the_rows_and_be_a_feature(folder, model, blemish):
     status, _, err = blemish("score", model, folder / "train.csv", "--key", "speed", "-o", folder / "s.csv")
     assert status == 1

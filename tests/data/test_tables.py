@@ -10,7 +10,7 @@ from pyarrow import csv, feather, parquet
 from blemish import read
 from blemish.core.errors import DataError
 from blemish.data.dataset import Reading
-from blemish.data.streams import settled
+from blemish.data.streams import settle_types
 from blemish.data.tables import clean_names, dialect, read_table
 
 
@@ -107,5 +107,5 @@ def test_what_spreadsheets_write(content, expected, encoding, tmp_path):
     (tmp_path / "t.csv").write_bytes(content.encode(encoding))
     assert read_table(tmp_path / "t.csv", None, Reading()).to_pydict() == expected
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(content.encode(encoding)))
-    n_rows, schema = settled(tmp_path / "t.csv.gz", None, dialect(tmp_path / "t.csv.gz", None, Reading()))
+    n_rows, schema = settle_types(tmp_path / "t.csv.gz", None, dialect(tmp_path / "t.csv.gz", None, Reading()))
     assert (n_rows, clean_names("t", schema.names)) == (len(content.splitlines()) - 1, list(expected))

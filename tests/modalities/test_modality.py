@@ -12,7 +12,7 @@ from blemish.core.parts import choose
 from blemish.losses import LOSSES
 from blemish.losses.loss import ReconstructionLoss
 from blemish.modalities import MODALITIES
-from blemish.modalities.modality import ExportableModality, FittedModality, Modality
+from blemish.modalities.modality import ExportableModality, FittedModality, Modality, to_booleans
 from blemish.onnx.runtime import FEEDS
 from blemish.scoring import SCORERS
 from blemish.scoring.experts import EXPERTS
@@ -127,3 +127,21 @@ def test_by_default_nothing_can_be_filled_in_and_nothing_is_prepared_in_parts():
     assert not fitted.in_parts(np.zeros((1, 2, 24)))
     assert fitted.features(torch.zeros(1, 2, 24)) == {}
     assert Signal().latent_dim((2, 24)) == 32
+
+
+@pytest.mark.parametrize("mask", [[[0, 255]], [[False, True]], [[0.0, 1.0]], np.array([[False, True]], dtype=object)])
+def test_numbers_and_objects_become_booleans(mask):
+    assert to_booleans(mask).tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        ([[0.5]], "the mask holds float64 values; give booleans"),
+        ([["yes"]], "the mask holds <U3 values"),
+        ([[True], [True, False]], "the mask is ragged"),
+    ],
+)
+def test_what_is_not_a_mask(mask, message):
+    with pytest.raises(DataError, match=message):
+        to_booleans(mask)

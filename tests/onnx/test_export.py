@@ -1,6 +1,5 @@
 """A model as one ONNX file, and its scores without PyTorch."""
 
-import json
 import subprocess
 import sys
 
@@ -11,13 +10,13 @@ from pyarrow import csv, parquet
 
 import onnx
 from blemish import DefectDetector, load
-from blemish.core.errors import ArtifactError, DataError, ExportError
+from blemish.core.errors import ExportError
 from blemish.datasets import ring
 from blemish.losses.loss import ReconstructionLoss, losses_of_kind
 from blemish.modalities import MODALITIES
 from blemish.modalities.features.pretrained import _network
 from blemish.onnx.export import MAX_BEYOND, TOLERANCE
-from blemish.onnx.runtime import FEEDS, KEY, Runtime
+from blemish.onnx.runtime import Runtime
 from blemish.presets import PRESETS
 from blemish.scoring.ensemble import Ensemble
 from conftest import modality_of
@@ -191,40 +190,3 @@ def test_the_command_line_scores_without_torch(tmp_path):
         done = blemish(*arguments)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert message in done.stderr
-
-
-def test_pictures_of_several_sizes_and_channels_are_fed_in_order():
-    rng = np.random.default_rng(0)
-    shapes = [(1, 8, 8), (1, 8, 8), (3, 8, 8), (1, 4, 6), (1, 8, 8)]
-    pictures = [rng.integers(0, 256, shape).astype(np.uint8) for shape in shapes]
-    fed = [feeds["X"] for feeds in FEEDS["pictures"][0](pictures, {"modality": "image", "channels": 1}, 32, {"X"})]
-    assert [x.shape for x in fed] == [(2, 1, 8, 8), (1, 1, 8, 8), (1, 1, 4, 6), (1, 1, 8, 8)]
-    assert {x.dtype for x in fed} == {np.dtype(np.float32)}
-    np.testing.assert_array_equal(fed[3][0], pictures[4])
-    np.testing.assert_allclose(fed[1][0, 0], np.einsum("c,chw->hw", [0.299, 0.587, 0.114], pictures[2]), rtol=1e-6)
-    with pytest.raises(DataError, match="an image has 3 channels, but the model was fitted on 5"):
-        list(FEEDS["pictures"][0](pictures[2:3], {"modality": "image", "channels": 5}, 32, {"X"}))
-    with pytest.raises(DataError, match="clip 0 has 4 frames, but the model was fitted on 7; cut it"):
-        list(
-            FEEDS["clips"][0](np.zeros((1, 4, 1, 8, 8)), {"modality": "video", "channels": 1, "n_frames": 7}, 32, {"X"})
-        )
-
-
-def test_errors_of_a_runtime_say_what_to_do(table_detector, table_split, tmp_path):
-    path = tmp_path / "m.onnx"
-    table_detector.export(path)
-    runtime = Runtime(path)
-    with pytest.raises(DataError, match="X has 3 features, but DefectDetector is expecting 8 features as input"):
-        runtime.scores(table_split.X_test[:, :3])
-    with pytest.raises(DataError, match="row 1, column 'x2' is infinity"):
-        runtime.scores(np.where(np.arange(16).reshape(2, 8) == 10, np.inf, table_split.X_test[:2]))
-    with pytest.raises(ArtifactError, match=r"there is no model file .*absent\.onnx; write one with 'blemish export"):
-        Runtime(tmp_path / "absent.onnx")
-    model = onnx.load(path)
-    facts = json.loads(next(one.value for one in model.metadata_props if one.key == KEY))
-    onnx.helper.set_model_props(model, {KEY: json.dumps({**facts, "schema": 99})})
-    with pytest.raises(ArtifactError, match="has schema 99, this Blemish reads up to 1; upgrade"):
-        Runtime(model.SerializeToString())
-    onnx.helper.set_model_props(model, {})
-    with pytest.raises(ArtifactError, match="is an ONNX model, but not one that Blemish exported"):
-        Runtime(model.SerializeToString())

@@ -13,6 +13,9 @@ from blemish.core.errors import DataError
 
 WORDS = {"True": 1.0, "False": 0.0, "": np.nan, None: np.nan}
 
+MISSING = "(missing)"
+"""The category of a cell without a value."""
+
 OUTPUTS = ("", "outlier_score", "defect_score", "probabilities", "label")
 """Names of the outputs of an exported model, which its inputs must not have."""
 
@@ -47,10 +50,7 @@ def eager(X: Any) -> Any:
 def frame_of(lines: list[dict[str, Any]], index: list[Any] | None = None, mixed: Sequence[str] = ()) -> Any:
     """A pandas frame with one row per line; without pandas an Arrow table, which has no index.
 
-    Args:
-        lines: Column → value, the same columns in each.
-        index: One name per row; None: its number.
-        mixed: Columns of several types, which become text in Arrow.
+    `mixed` are columns of several types, which become text in Arrow.
     """
     try:
         import pandas as pd
@@ -67,10 +67,7 @@ def frame_html(frame: Any) -> str:
 
 
 def to_columns(X: Any) -> tuple[Columns, str]:
-    """Split a table into columns.
-
-    Args:
-        X: A pandas or polars frame, an Arrow table, a mapping of columns, or a two-dimensional array.
+    """Split a pandas or polars frame, an Arrow table, a mapping of columns, or a two-dimensional array into columns.
 
     Returns:
         The columns, and what X was: 'pandas', 'polars', 'pyarrow' or 'numpy'. Columns of an array are named
@@ -142,32 +139,17 @@ def _plain(column: np.ndarray) -> np.ndarray:
         return column.astype(np.float64, copy=False)
     if column.dtype.kind == "b":
         return column
-    return _of_objects(column.tolist())
-
-
-def _of_objects(items: list[Any]) -> np.ndarray:
-    """Numbers if all are numbers or missing, else texts."""
-    values = [None if v is None or v != v else v for v in items]
-    if all(v is None or _is_number(v) for v in values):
+    values = [None if v is None or v != v else v for v in column.tolist()]
+    if all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values):
         return np.array([np.nan if v is None else float(v) for v in values])
     return np.array([None if v is None else str(v) for v in values], dtype=object)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def matching_columns(X: Any, names: Sequence[str], form: str, n_columns: int) -> Columns:
-    """The columns of a table, after checking that those a model needs are there.
+    """The columns of a table, after checking that those a model needs, by name, are there.
 
-    Args:
-        X: What `to_columns` takes.
-        names: The columns that must be there.
-        form: What the training table was, see `to_columns`.
-        n_columns: Columns of the training table.
-
-    Raises:
-        DataError: If some are missing, or an array has another width.
+    Form and number of columns are those of the training table; see `to_columns`. Raises DataError if some are missing,
+    or an array has another width.
     """
     columns, given = to_columns(X)
     if given == "numpy" == form and len(columns) != n_columns:
@@ -217,3 +199,8 @@ def to_texts(column: np.ndarray) -> np.ndarray:
     if column.dtype.kind == "f":
         return np.array([None if np.isnan(v) else f"{v:.15g}" for v in column], dtype=object)
     return np.array([None if v is None else str(v) for v in column], dtype=object)
+
+
+def to_categories(column: np.ndarray) -> list[str]:
+    """A column as text, `MISSING` where missing."""
+    return [MISSING if v is None else v for v in to_texts(column)]

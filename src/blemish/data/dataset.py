@@ -20,6 +20,18 @@ BLANK: dict[str, Any] = {"f": np.nan, "U": "", "b": False}
 """What stands in results for a sample that could not be read, by the kind of NumPy type."""
 
 
+@dataclass(frozen=True)
+class HowToRead:
+    """The options of `blemish.read`, which says what they mean."""
+
+    modality: str = "auto"
+    glob: str = "*"
+    names: Sequence[str] | None = None
+    take_out: Sequence[str] = ()
+    frames: int | None = None
+    column: str | None = None
+
+
 # The record ----------------------------------------------------------------------------------------------------------
 
 
@@ -46,8 +58,6 @@ class Note:
 @dataclass
 class Reading:
     """What was read and what was not: every guess, every file skipped, every column taken out.
-
-    The readers add to it as they go, so one record covers all of a folder or file.
 
     Example:
         >>> reading = Reading()
@@ -90,15 +100,15 @@ class OnDemand(Sequence[Any]):
     Args:
         keys: One name per sample.
         read: Returns the sample at a position; DataError where it cannot be read.
-        nbytes: Approximate size of all of them.
+        nbytes: Approximate size of all of them; 0: unknown.
     """
 
-    def __init__(self, keys: Sequence[Any], read: Callable[[int], Any], nbytes: int) -> None:
-        self._keys, self._read, self.nbytes = keys, read, nbytes
+    def __init__(self, keys: Sequence[Any], read: Callable[[int], Any], nbytes: int = 0) -> None:
+        self.keys, self._read, self.nbytes = keys, read, nbytes
 
     def __len__(self) -> int:
         """Number of samples."""
-        return len(self._keys)
+        return len(self.keys)
 
     def __getitem__(self, at: Any) -> Any:
         """The sample at that position."""
@@ -112,7 +122,7 @@ class OnDemand(Sequence[Any]):
                 found.append(self[row])
             except DataError as error:
                 left_out.append(at)
-                reading.skip(str(self._keys[row]), error)
+                reading.skip(str(self.keys[row]), error)
         return found, left_out
 
 
@@ -171,20 +181,15 @@ class Dataset:
         return [*(self.X.column_names if hasattr(self.X, "column_names") else ["X"]), *self.columns]
 
     def take(self, rows: Sequence[int]) -> "Dataset":
-        """Some of the samples, with everything that belongs to them.
+        """Some of the samples, in any order, with everything that belongs to them.
 
-        Args:
-            rows: Positions in X, in any order.
-
-        Returns:
-            A data set of which `left_out` are those of `rows` that could not be read (only of `OnDemand`).
+        Of the result `left_out` are those of `rows` that could not be read (only of `OnDemand`).
         """
         reading, rows, left_out = Reading(list(self.reading)), list(rows), []
         index = None if self.index is None else self.index[self.kept][rows]
         if isinstance(self.X, OnDemand):
             X, left_out = self.X.take(rows, reading)
-            gone = set(left_out)
-            rows = [row for at, row in enumerate(rows) if at not in gone]
+            rows = without(rows, left_out)
         else:
             X = take(self.X, rows)
         return replace(
@@ -202,9 +207,7 @@ class Dataset:
     def spread(self, values: np.ndarray, name: str | list[str]) -> Any:
         """Results in the shape of what was given: NaN, '' or False for samples not read; pandas for pandas.
 
-        Args:
-            values: Shape (sample,) or (sample, column).
-            name: Name of the series, or of the columns.
+        Values have shape (sample,) or (sample, column); `name` is that of the series, or those of the columns.
         """
         if self.left_out:
             full = np.full((self.n_given, *values.shape[1:]), BLANK.get(values.dtype.kind, False), dtype=values.dtype)
@@ -223,6 +226,12 @@ class Dataset:
         if self.index is None or not nw.dependencies.is_pandas_dataframe(made):
             return made
         return made.set_axis(self.index, axis=0)
+
+
+def without(items: Sequence[Any], left_out: Iterable[int]) -> list[Any]:
+    """The items except those at some positions."""
+    gone = set(left_out)
+    return [item for at, item in enumerate(items) if at not in gone]
 
 
 def take(X: Any, rows: list[int]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from blemish.core.errors import DataError
-from blemish.data.dataset import Reading
+from blemish.data.dataset import OnDemand, Reading
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MIN_LONGER_SIDE = 1024
@@ -41,24 +41,12 @@ def decode(path: Path) -> np.ndarray:
 
 
 def decode_all(paths: Sequence[Path], reading: Reading, root: Path | None = None) -> tuple[list[np.ndarray], list[int]]:
-    """Decode images; those that cannot be decoded are skipped with a warning.
+    """The images that can be decoded, and the positions in `paths` of the others, which are skipped with a warning.
 
-    Args:
-        paths: Files.
-        reading: Where skipped files are noted.
-        root: Folder that the keys are relative to; None: keys are whole paths.
-
-    Returns:
-        The images, and the positions in `paths` of the files that are left out.
+    `root` is the folder that names of skipped files are relative to; None: whole paths.
     """
-    images, left_out = [], []
-    for at, path in enumerate(paths):
-        try:
-            images.append(decode(path))
-        except DataError as error:
-            left_out.append(at)
-            reading.skip(str(path) if root is None else path.relative_to(root).as_posix(), error)
-    return images, left_out
+    keys = [str(path) if root is None else path.relative_to(root).as_posix() for path in paths]
+    return OnDemand(keys, lambda at: decode(paths[at])).take(range(len(paths)), reading)
 
 
 def channels_first(image: Pillow.Image) -> np.ndarray:
@@ -88,14 +76,11 @@ def thumbnail(path: Path) -> np.ndarray | None:
 
 
 def match_channels(picture: np.ndarray, channels: int) -> np.ndarray:
-    """Grey to colour or back where needed; transparency is dropped.
+    """Grey to colour or back where needed, without transparency; raises DataError if that does not match.
 
     Args:
         picture: Shape (..., channel, height, width).
         channels: Wanted, 1 or 3.
-
-    Raises:
-        DataError: If the channels cannot be matched.
     """
     found = picture.shape[-3]
     if found == channels:
@@ -125,19 +110,12 @@ def check_pictures(X: Any, n_axes: int, kind: str, axes: str) -> Sequence[np.nda
     if not isinstance(X, np.ndarray) and not isinstance(X, Sequence):
         X = np.asarray(X)
     if isinstance(X, np.ndarray):
-        X = _with_channels(X, n_axes, kind, axes)
+        if not len(X) or X.ndim not in (n_axes, n_axes + 1):
+            raise DataError(f"{kind} data have shape {X.shape}; expected ({axes}), with at least one sample")
+        X = X if X.ndim == n_axes + 1 else np.expand_dims(X, -3)  # grey ones may come without a channel axis
     if not len(X):
         raise DataError(f"there is no {kind}; expected ({axes})")
     return [_checked(np.asarray(sample), n_axes, f"{kind} {row}", axes) for row, sample in enumerate(X)]
-
-
-def _with_channels(X: np.ndarray, n_axes: int, kind: str, axes: str) -> np.ndarray:
-    """An array of samples; grey ones without a channel axis get it."""
-    if len(X) and X.ndim == n_axes + 1:
-        return X
-    if len(X) and X.ndim == n_axes:
-        return np.expand_dims(X, -3)
-    raise DataError(f"{kind} data have shape {X.shape}; expected ({axes}), with at least one sample")
 
 
 def _checked(sample: np.ndarray, n_axes: int, name: str, axes: str) -> np.ndarray:
@@ -158,11 +136,7 @@ def _checked(sample: np.ndarray, n_axes: int, name: str, axes: str) -> np.ndarra
 
 
 def check_lengths(clips: Sequence[np.ndarray], n_frames: int) -> None:
-    """Refuse clips that do not all have the same number of frames.
-
-    Raises:
-        DataError: If one has another number.
-    """
+    """Refuse clips that do not all have the same number of frames; raises DataError if one has another number."""
     for row, clip in enumerate(clips):
         if len(clip) != n_frames:
             raise DataError(f"clip {row} has {len(clip)} frames, but the model was fitted on {n_frames}; cut it")

@@ -6,9 +6,9 @@ from typing import Any
 
 from blemish.core.errors import DataError
 from blemish.core.run_config import RunConfig
-from blemish.data.dataset import Dataset
+from blemish.data.dataset import Dataset, HowToRead
 from blemish.data.labels import labels_for, limited
-from blemish.data.read import read
+from blemish.data.read import read_as
 from blemish.data.streams import Stream, one_chunk, open_stream
 
 MAX_IN_MEMORY = 2**28  # bytes on disk; in memory it may be ten times as much
@@ -21,10 +21,10 @@ def samples_to_fit(run: RunConfig) -> Dataset:
         DataError: If the data cannot be read, or a table lacks a named column.
     """
     assert run.data is not None
-    spec, reading = _spec(run.modality), _reading(run)
-    samples = read(run.data, **reading, frames=spec.get("frames"), column=spec.get("column"))
+    how = _how_to_read(run)
+    samples = read_as(run.data, how)
     if not samples.files:
-        for name in reading["take_out"]:
+        for name in how.take_out:
             need_column(samples, name, run.data)
     return samples
 
@@ -33,14 +33,16 @@ def _spec(modality: Any) -> dict[str, Any]:
     return modality if isinstance(modality, dict) else {"name": modality or "auto"}
 
 
-def _reading(run: RunConfig) -> dict[str, Any]:
-    """How a run's data are read, at once or a chunk at a time."""
-    return {
-        "modality": str(_spec(run.modality).get("name", "auto")),
-        "glob": run.glob or "*",
-        "names": column_names(run.names),
-        "take_out": [name for name in (run.labels, run.key, *(run.drop or [])) if name],
-    }
+def _how_to_read(run: RunConfig) -> HowToRead:
+    spec = _spec(run.modality)
+    return HowToRead(
+        str(spec.get("name", "auto")),
+        run.glob or "*",
+        column_names(run.names),
+        [name for name in (run.labels, run.key, *(run.drop or [])) if name],
+        spec.get("frames"),
+        spec.get("column"),
+    )
 
 
 def training_rows(det: Any) -> tuple[Any, list[Any]] | None:
@@ -71,18 +73,14 @@ def is_large(run: RunConfig) -> bool:
 
 
 def stream_to_fit(run: RunConfig) -> Stream:
-    """`samples_to_fit` a chunk at a time.
-
-    Raises:
-        DataError: If the data cannot be read, or not a chunk at a time.
-    """
-    reading = _reading(run)
-    found = open_stream(str(run.data), **reading)
+    """`samples_to_fit` a chunk at a time; raises DataError if the data cannot be read, or not a chunk at a time."""
+    how = _how_to_read(run)
+    found = open_stream(str(run.data), how)
     if found is None:
         raise DataError(
             f"{run.data} cannot be read a chunk at a time; tables (CSV, Parquet, Arrow) and folders of images can"
         )
-    absent = [name for name in reading["take_out"] if not found.files and name not in found.types]
+    absent = [name for name in how.take_out if not found.files and name not in found.types]
     if absent:
         raise DataError(f"{run.data} has no column {absent[0]!r}; it has {', '.join(found.types)}")
     return found
@@ -96,14 +94,9 @@ def samples_to_score(
     names: str | None = None,
     apart: tuple[str | None, ...] = (),
 ) -> Dataset:
-    """Read data as the model's training data were read: same glob, same header, same columns taken out.
+    """Read data as the model's training data were read: same glob and header unless given, same columns taken out.
 
-    Args:
-        det: A model.
-        data: File or folder.
-        glob: Which file names count; None: as in training.
-        names: File of column names; None: as in training.
-        apart: More columns to take out.
+    `apart` are more columns to take out.
     """
     _refuse_features(det, apart)
     return read_like(reading_options(det), data, glob, names, apart)
@@ -123,14 +116,19 @@ def read_like(
     training: Mapping[str, Any], data: str, glob: str | None, names: str | None, apart: tuple[str | None, ...]
 ) -> Dataset:
     """Read data as training data were read, which `reading_options` says."""
-    return read(
-        data,
-        modality=training["modality"],
-        glob=glob or training["glob"] or "*",
-        names=column_names(names or training["names"]),
-        take_out=[name for name in (*apart, *training["apart"]) if name],
-        frames=training["frames"],
-        column=training["column"],
+    return read_as(data, _as_in_training(training, glob, names, apart))
+
+
+def _as_in_training(
+    training: Mapping[str, Any], glob: str | None, names: str | None, apart: tuple[str | None, ...]
+) -> HowToRead:
+    return HowToRead(
+        training["modality"],
+        glob or training["glob"] or "*",
+        column_names(names or training["names"]),
+        [name for name in (*apart, *training["apart"]) if name],
+        training["frames"],
+        training["column"],
     )
 
 
@@ -140,24 +138,22 @@ def reading_options(det: Any) -> dict[str, Any]:
     Returns:
         modality, glob, names, frames and column as `read` has them, and 'apart': columns that are not features.
     """
-    n_frames = getattr(det.fitted_.model.modality, "n_frames", None)
-    column = _spec(det.modality).get("column")
-    return _training(det.fitted_.model.choices.modality.name, n_frames, {**det.notes_, "column": column})
+    model = det.fitted_.model
+    notes = {**det.notes_, "column": _spec(det.modality).get("column")}
+    n_frames = getattr(model.modality, "n_frames", None)
+    return reading_of_exported({"modality": model.choices.modality.name, "n_frames": n_frames, "notes": notes})
 
 
 def reading_of_exported(facts: Mapping[str, Any]) -> dict[str, Any]:
     """`reading_options` of an exported model, from what its file says."""
-    return _training(facts["modality"], facts.get("n_frames"), facts["notes"])
-
-
-def _training(modality: str, n_frames: int | None, notes: Mapping[str, Any]) -> dict[str, Any]:
+    notes = facts["notes"]
     run = notes.get("run", {})
     return {
-        "modality": modality,
+        "modality": facts["modality"],
         "glob": run.get("glob"),
         "names": run.get("names"),
         "apart": notes.get("taken_out", []),
-        "frames": n_frames,
+        "frames": facts.get("n_frames"),
         "column": notes.get("column"),
     }
 
@@ -167,14 +163,7 @@ def stream_to_score(
 ) -> Stream:
     """`samples_to_score` a chunk at a time, or in one chunk where the kind of data needs that."""
     _refuse_features(det, (key,))
-    training = reading_options(det)
-    found = open_stream(
-        data,
-        modality=training["modality"],
-        glob=glob or training["glob"] or "*",
-        names=column_names(names or training["names"]),
-        take_out=[*([key] if key else []), *training["apart"]],
-    )
+    found = open_stream(data, _as_in_training(reading_options(det), glob, names, (key,)))
     if found is None:
         return one_chunk(samples_to_score(det, data, glob=glob, names=names, apart=(key,)))
     if key and key not in found.types:
@@ -195,11 +184,7 @@ def name_known(det: Any, keys: Sequence[Any]) -> None:
 
 
 def column_names(names: str | list[str] | None) -> list[str] | None:
-    """Column names from a file with one per line.
-
-    Raises:
-        DataError: If there is no such file.
-    """
+    """Column names from a file with one per line; raises DataError if there is no such file."""
     if names is None or isinstance(names, list):
         return names
     path = Path(names)
@@ -209,10 +194,6 @@ def column_names(names: str | list[str] | None) -> list[str] | None:
 
 
 def need_column(samples: Dataset, name: str, data: str) -> None:
-    """Refuse data without a named column.
-
-    Raises:
-        DataError: If it is missing.
-    """
+    """Refuse data without a named column; raises DataError if it is missing."""
     if name not in samples.columns:
         raise DataError(f"{data} has no column {name!r}; it has {', '.join(samples.column_names)}")

@@ -121,19 +121,16 @@ def labels_from_table(keys: Sequence[str], path: PathLike, reading: Reading) -> 
 def _read_labels(table: pa.Table, path: PathLike, reading: Reading) -> dict[str, Any]:
     if table.num_columns < 2:
         raise LabelError(f"{path} has one column; a table of labels needs a column of names and one of labels")
-    name_column, label_column = _label_columns(table.column_names)
+    names = table.column_names
+    name_column = next((column for column in NAME_COLUMNS if column in names), names[0])
+    rest = [column for column in names if column != name_column]
+    label_column = "label" if "label" in rest else rest[0]
     reading.note("labels", path, f"names of files are in column {name_column!r}, labels in column {label_column!r}")
     label_of: dict[str, Any] = {}
     for name, label in zip(table[name_column].to_pylist(), table[label_column].to_pylist(), strict=True):
         if label_of.setdefault(str(name), label) != label:
             raise LabelError(f"{path} gives {name!r} two labels, {label_of[str(name)]!r} and {label!r}; keep one")
     return label_of
-
-
-def _label_columns(columns: Sequence[str]) -> tuple[str, str]:
-    name = next((column for column in NAME_COLUMNS if column in columns), columns[0])
-    rest = [column for column in columns if column != name]
-    return name, "label" if "label" in rest else rest[0]
 
 
 def _aliases(key: str) -> list[str]:
@@ -157,8 +154,8 @@ def labels_from_folders(
     Args:
         keys: Paths relative to the data folder.
         defect: Folder names whose files are defects; `'*'` in one of the three stands for every remaining folder.
-        other: Folder names whose files are other outliers.
-        normal: Folder names whose files are normal.
+        other: Likewise other outliers.
+        normal: Likewise normal.
 
     Raises:
         LabelError: If there is no sample in a folder.

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from scipy.sparse import issparse
 
 from blemish.core.errors import DataError
 from blemish.data.columns import eager, is_frame
-from blemish.data.dataset import LEFT_OUT, Dataset, PathLike, Reading
-from blemish.data.images import IMAGES, channels_first, decode_all, thumbnail
+from blemish.data.dataset import LEFT_OUT, Dataset, HowToRead, OnDemand, PathLike, Reading, without
+from blemish.data.images import IMAGES, channels_first, decode, decode_all, thumbnail
 from blemish.data.tables import known_suffix, looks_like_a_table, read_npz, read_table, table_suffix
-from blemish.data.text import as_series, is_series, is_text, read_documents, read_lines, texts_of
-from blemish.data.video import VIDEOS, read_clips
+from blemish.data.text import as_series, decoded, is_series, is_text, lines_of, texts_of
+from blemish.data.video import VIDEOS, by_folder, read_clips
 
 BUILT_IN = ("tabular", "image", "video", "text")
 """Modalities that are guessed and checked here. Data for any other are handed to it as they are."""
@@ -62,16 +62,21 @@ def read(
     Raises:
         DataError: If nothing is there, the file is empty or of an unknown kind, or nothing in it can be decoded.
     """
+    return read_as(data, HowToRead(modality, glob, names, take_out, frames, column))
+
+
+def read_as(data: PathLike, how: HowToRead) -> Dataset:
+    """`read`, with its options in one."""
     path, reading = existing(data), Reading()
     if path.is_dir():
-        return _read_folder(path, modality, glob, frames, reading)
+        return _read_folder(path, how, reading)
     if known_suffix(path) == ".npz":
-        X, columns = read_npz(path, take_out, reading)
-        return Dataset(X, list(range(len(X))), _kind_of(X, modality, path, reading), columns, reading=reading)
-    if is_lines(path, modality, names, reading):
-        texts = read_lines(path)
+        X, columns = read_npz(path, how.take_out, reading)
+        return Dataset(X, list(range(len(X))), _kind_of(X, how.modality, path, reading), columns, reading=reading)
+    if is_lines(path, how, reading):
+        texts = list(chain.from_iterable(lines_of(path)))
         return Dataset(texts, list(range(len(texts))), "text", reading=reading)
-    return from_table(read_table(path, names, reading), take_out, modality, column, reading)
+    return from_table(read_table(path, how.names, reading), how, reading)
 
 
 def existing(data: PathLike) -> Path:
@@ -82,41 +87,38 @@ def existing(data: PathLike) -> Path:
     return path
 
 
-def from_table(
-    table: pa.Table, take_out: Sequence[str], modality: str, column: str | None, reading: Reading, start: int = 0
-) -> Dataset:
-    """A table as samples, the first of which is number `start`; see `read`."""
-    apart = {name: table[name].to_pylist() for name in take_out if name in table.column_names}
+def from_table(table: pa.Table, how: HowToRead, reading: Reading, start: int = 0) -> Dataset:
+    """A table as samples, the first of which is number `start`."""
+    apart = {name: table[name].to_pylist() for name in how.take_out if name in table.column_names}
     reading.take_out(apart)
     features = table.drop_columns(list(apart))
     if not features.num_columns:
         raise DataError(f"no feature is left of the columns {', '.join(table.column_names)}; take out fewer")
     keys = list(range(start, start + table.num_rows))
-    if modality == "text" or (modality == "auto" and holds_only_texts(features, reading)):
-        return Dataset(texts_of(features, column), keys, "text", apart, reading=reading)
-    return Dataset(features, keys, "tabular" if modality in ("auto", *BUILT_IN) else modality, apart, reading=reading)
+    if how.modality == "text" or (how.modality == "auto" and holds_only_texts(features, reading)):
+        return Dataset(texts_of(features, how.column), keys, "text", apart, reading=reading)
+    modality = "tabular" if how.modality in ("auto", *BUILT_IN) else how.modality
+    return Dataset(features, keys, modality, apart, reading=reading)
 
 
-def _read_folder(folder: Path, modality: str, glob: str, frames: int | None, reading: Reading) -> Dataset:
-    there = look_into(folder, modality, glob, reading)
-    if there.modality == "text":
-        X, keys = read_documents(folder, there.documents, reading)
-    elif there.modality == "video":
-        X, keys = read_clips(folder, there.videos, there.pictures, frames, reading)
+def _read_folder(folder: Path, how: HowToRead, reading: Reading) -> Dataset:
+    there = look_into(folder, how, reading)
+    if there.modality == "video":
+        X, keys = read_clips(folder, there.videos, there.pictures, how.frames, reading)
     else:
-        X, left_out = _decode(there.pictures, reading, folder)
-        gone = set(left_out)
-        keys = [p.relative_to(folder).as_posix() for at, p in enumerate(there.pictures) if at not in gone]
-    return Dataset(X, keys, "image" if modality == "tabular" else there.modality, files=True, reading=reading)
+        files = there.on_demand(folder)
+        X, left_out = files.take(range(len(files)), reading)
+        keys = without(files.keys, left_out)
+        if not X and there.modality == "text":
+            raise DataError(f"none of the {len(files)} text files in {folder} can be read")
+        if not X:
+            raise none_decoded(there.pictures)
+    return Dataset(X, keys, "image" if how.modality == "tabular" else there.modality, files=True, reading=reading)
 
 
-def _decode(
-    pictures: Sequence[Path], reading: Reading, folder: Path | None = None
-) -> tuple[list[np.ndarray], list[int]]:
-    images, left_out = decode_all(pictures, reading, folder)
-    if not images:
-        raise DataError(f"none of the {len(pictures)} images can be decoded, the first is {[*pictures, ''][0]}")
-    return images, left_out
+def none_decoded(pictures: Sequence[Path]) -> DataError:
+    """The error for images of which none can be decoded."""
+    return DataError(f"none of the {len(pictures)} images can be decoded, the first is {[*pictures, ''][0]}")
 
 
 # Objects -------------------------------------------------------------------------------------------------------------
@@ -127,7 +129,7 @@ def to_dataset(X: Any, modality: str = "auto", frames: int | None = None, column
 
     Args:
         X: A table of any library, an array, a list of arrays, a list of paths of images or of texts, a series of texts,
-            a file or folder, or what `read` returned. A table that has only one column, of texts, is read as texts.
+            a file or folder, or what `read` returned.
         modality: The model's, or 'auto'. Data for one that is not built in are taken as they are; it checks them.
         frames: Frames of a clip when recordings are cut.
         column: The column of a table that holds the texts.
@@ -138,10 +140,10 @@ def to_dataset(X: Any, modality: str = "auto", frames: int | None = None, column
     if isinstance(X, Dataset):
         found = X
     elif isinstance(X, (str, os.PathLike)):
-        found = read(X, modality=modality, frames=frames, column=column)
+        found = read_as(X, HowToRead(modality, frames=frames, column=column))
     else:
         _refuse(X)
-        found = _guessed(X, modality, column) if modality in ("auto", *BUILT_IN) else _as_given(X, modality)
+        found = _of_object(X, modality, column)
     if found.n_given and modality not in ("auto", found.modality):
         raise DataError(f"the data are {found.modality}, the model is for {modality}")
     return found
@@ -156,20 +158,17 @@ def _refuse(X: Any) -> None:
         eager(X)
 
 
-def _as_given(X: Any, modality: str) -> Dataset:
-    if is_frame(X):
-        return _frame(X, modality)
-    return _columns(X, modality) if isinstance(X, Mapping) else Dataset(X, range(_n_rows(X)), modality)
-
-
-def _guessed(X: Any, modality: str, column: str | None) -> Dataset:
-    reading = Reading()
+def _of_object(X: Any, modality: str, column: str | None) -> Dataset:
+    reading, built_in = Reading(), modality in ("auto", *BUILT_IN)
     if modality == "text" or (modality == "auto" and holds_only_texts(X, reading)):
         return _texts(X, reading, column)
+    table = "tabular" if built_in else modality
     if is_frame(X):
-        return _frame(X, "tabular")
+        return _frame(X, table)
     if isinstance(X, Mapping):
-        return _columns(X, "tabular")
+        return _columns(X, table)
+    if not built_in:
+        return Dataset(X, range(_n_rows(X)), modality)
     if isinstance(X, np.ndarray):
         return _array(X, reading)
     return _list(X, modality, reading) if isinstance(X, Sequence) and len(X) else _other(X, reading)
@@ -188,7 +187,6 @@ def _columns(X: Mapping[Any, Any], modality: str) -> Dataset:
 
 
 def _texts(X: Any, reading: Reading, column: str | None = None) -> Dataset:
-    """Strings in a sequence, an array of one axis, a series, or a column of a table; missing ones are empty there."""
     index = X.index if nw.dependencies.is_pandas_dataframe(X) or nw.dependencies.is_pandas_series(X) else None
     texts = texts_of(X, column) if is_frame(X) or is_series(X) else list(X) if hasattr(X, "__iter__") else [X]
     return Dataset(texts, list(range(len(texts)) if index is None else index), "text", index=index, reading=reading)
@@ -222,10 +220,11 @@ def _strings(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
     if modality == "auto" and not any(map(_is_path, X)):
         reading.note("modality", "X", "text, because none of the strings ends like an image file")
         return _texts(X, reading)
-    images, left_out = _decode([Path(item) for item in X], reading)
-    gone = set(left_out)
-    keys = [str(Path(item)) for at, item in enumerate(X) if at not in gone]
-    return Dataset(images, keys, "image", left_out=left_out, reading=reading)
+    paths = [Path(item) for item in X]
+    images, left_out = decode_all(paths, reading)
+    if not images:
+        raise none_decoded(paths)
+    return Dataset(images, [*map(str, without(paths, left_out))], "image", left_out=left_out, reading=reading)
 
 
 def _other(X: Any, reading: Reading) -> Dataset:
@@ -266,27 +265,22 @@ def _kind_of(X: np.ndarray, modality: str, where: object, reading: Reading) -> s
 
 @dataclass(frozen=True)
 class Folder:
-    """The files in a folder, and as which modality they are read.
-
-    Attributes:
-        modality: 'image', 'video' or 'text', or what was asked for.
-        documents: Text files.
-        videos: Video files.
-        pictures: Image files, frames among them.
-    """
+    """The files in a folder, and as which modality they are read; frames are among the pictures."""
 
     modality: str
     documents: list[Path]
     videos: list[Path]
     pictures: list[Path]
 
+    def on_demand(self, folder: Path) -> OnDemand:
+        """The texts, or else the images, each read when it is used."""
+        files, read_one = (self.documents, decoded) if self.modality == "text" else (self.pictures, decode)
+        return OnDemand([file.relative_to(folder).as_posix() for file in files], lambda at: read_one(files[at]))
 
-def look_into(folder: Path, modality: str, glob: str, reading: Reading) -> Folder:
-    """The files of a folder by kind; see `read`.
 
-    Raises:
-        DataError: If there are none.
-    """
+def look_into(folder: Path, how: HowToRead, reading: Reading) -> Folder:
+    """The files of a folder by kind; DataError if there are none."""
+    modality, glob = how.modality, how.glob
     files = sorted(path for path in folder.rglob(glob) if path.is_file())
     documents = files if modality == "text" and glob != "*" else _ending(files, (".txt",))
     there = Folder(modality, documents, _ending(files, VIDEOS), _ending(files, IMAGES))
@@ -342,11 +336,8 @@ def looks_like_frames(pictures: Sequence[Path]) -> bool:
     Two folders of numbered pictures of one thing look the same from the outside, so neighbours have to differ by much
     less than pictures of different folders do.
     """
-    folders: dict[Path, list[Path]] = {}
-    for picture in pictures:
-        folders.setdefault(picture.parent, []).append(picture)
     gaps, firsts = [], []
-    for files in folders.values():
+    for files in by_folder(pictures).values():
         if not _are_numbered(files):
             return False
         first, second, last = (thumbnail(files[i]) for i in (0, 1, -1))
@@ -386,13 +377,13 @@ def holds_only_texts(X: Any, reading: Reading) -> bool:
     return found
 
 
-def is_lines(path: Path, modality: str, names: Sequence[str] | None, reading: Reading) -> bool:
-    """Whether each line of a file is a text; see `read`."""
-    if path.suffix.lower() != ".txt" or names is not None or modality not in ("auto", "text"):
+def is_lines(path: Path, how: HowToRead, reading: Reading) -> bool:
+    """Whether each line of a file is a text."""
+    if path.suffix.lower() != ".txt" or how.names is not None or how.modality not in ("auto", "text"):
         return False
-    if modality == "auto" and looks_like_a_table(path):
-        reading.note("modality", path, "tabular, because its lines have equally many cells")
-        return False
-    if modality == "auto":
-        reading.note("modality", path, "text, one per line, because its lines are not rows of a table")
-    return True
+    if how.modality == "text":
+        return True
+    table = looks_like_a_table(path)
+    kind = "tabular, because its lines have equally many cells"
+    reading.note("modality", path, kind if table else "text, one per line, because its lines are not rows of a table")
+    return not table

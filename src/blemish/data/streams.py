@@ -3,16 +3,15 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import csv, ipc, parquet
 
 from blemish.core.errors import DataError
-from blemish.data.dataset import Dataset, PathLike, Reading
-from blemish.data.images import decode_all
-from blemish.data.read import existing, from_table, holds_only_texts, is_lines, look_into
+from blemish.data.dataset import Dataset, HowToRead, PathLike, Reading, without
+from blemish.data.read import existing, from_table, holds_only_texts, is_lines, look_into, none_decoded
 from blemish.data.tables import Dialect, clean_names, csv_options, dialect, known_suffix, unreadable
 
 CHUNK_ROWS, CHUNK_IMAGES = 65_536, 256
@@ -46,36 +45,22 @@ class Stream:
     reading: Reading = field(default_factory=Reading)
 
 
-def open_stream(
-    data: PathLike,
-    *,
-    modality: str = "auto",
-    glob: str = "*",
-    names: Sequence[str] | None = None,
-    take_out: Sequence[str] = (),
-) -> Stream | None:
-    """Data to be read a chunk at a time; None where they cannot be: texts, videos, NPZ files.
+def open_stream(data: PathLike, how: HowToRead) -> Stream | None:
+    """Data to be read a chunk at a time: a CSV (also compressed), Parquet or Arrow file, or a folder of images.
 
-    The types of a CSV file's columns are settled by a pass over the whole file, so that each chunk has the same types
-    as the whole has when read at once.
-
-    Args:
-        data: A CSV (also compressed), Parquet or Arrow file, or a folder of images.
-        modality: See `blemish.read`.
-        glob: See `blemish.read`.
-        names: See `blemish.read`.
-        take_out: See `blemish.read`.
+    None where they cannot be: texts, videos, NPZ files. The types of a CSV file's columns are settled by a pass over
+    the whole file, so that each chunk has the same types as the whole has when read at once.
 
     Raises:
         DataError: If nothing is there, or it is empty or malformed.
     """
     path, reading = existing(data), Reading()
     if path.is_dir():
-        return _images(path, modality, glob, reading)
+        return _images(path, how, reading)
     kind = known_suffix(path)
-    if modality not in ("auto", "tabular") or kind == ".npz" or is_lines(path, modality, names, reading):
+    if how.modality not in ("auto", "tabular") or kind == ".npz" or is_lines(path, how, reading):
         return None
-    return _table(path, kind, modality, names, take_out, reading)
+    return _table(path, kind, how, reading)
 
 
 def one_chunk(samples: Dataset) -> Stream:
@@ -86,7 +71,7 @@ def one_chunk(samples: Dataset) -> Stream:
 
 
 @contextmanager
-def placed(start: int) -> Iterator[None]:
+def naming_chunk(start: int) -> Iterator[None]:
     """Add to an error, which counts the rows of a chunk from 0, the row at which the chunk starts."""
     try:
         yield
@@ -97,11 +82,9 @@ def placed(start: int) -> Iterator[None]:
 # Tables ----------------------------------------------------------------------------------------------------------
 
 
-def _table(
-    path: Path, kind: str, modality: str, names: Sequence[str] | None, take_out: Sequence[str], reading: Reading
-) -> Stream | None:
+def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | None:
     try:
-        n_rows, schema, batches = _facts(path, kind, names, reading)
+        n_rows, schema, batches = _facts(path, kind, how.names, reading)
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from None
     if not n_rows:
@@ -113,12 +96,12 @@ def _table(
         for batch in _to_the_end(path, batches):
             if batch.num_rows:
                 table = pa.Table.from_batches([batch]).rename_columns(clean)
-                yield from_table(table, take_out, "tabular", None, Reading(), start)
+                yield from_table(table, replace(how, modality="tabular"), Reading(), start)
                 start += batch.num_rows
 
-    if modality == "auto" and holds_only_texts(next(chunks()).X, reading):
+    if how.modality == "auto" and holds_only_texts(next(chunks()).X, reading):
         return None
-    reading.take_out(name for name in take_out if name in clean)
+    reading.take_out(name for name in how.take_out if name in clean)
     types = dict(zip(clean, schema.types, strict=True))
     return Stream(n_rows, "tabular", chunks, n_rows * len(clean) * CELL_BYTES, types, reading=reading)
 
@@ -126,11 +109,15 @@ def _table(
 def _facts(path: Path, kind: str, names: Sequence[str] | None, reading: Reading) -> tuple[int, pa.Schema, Batches]:
     """Number of rows, columns, and how the rows are read."""
     if kind == ".parquet":
-        return *_facts_of_parquet(path), lambda: _parquet_batches(path)
+        with parquet.ParquetFile(path) as file:
+            return file.metadata.num_rows, file.schema_arrow, lambda: _parquet_batches(path)
     if kind in (".arrow", ".feather"):
-        return *_facts_of_arrow(path), lambda: _arrow_batches(path)
+        with pa.OSFile(str(path)) as source:
+            file = ipc.open_file(source)
+            n_rows = sum(file.get_batch(i).num_rows for i in range(file.num_record_batches))
+            return n_rows, file.schema, lambda: _arrow_batches(path)
     written = dialect(path, names, reading)
-    n_rows, schema = settled(path, names, written)
+    n_rows, schema = settle_types(path, names, written)
     types = {column.name: column.type for column in schema}
     return n_rows, schema, lambda: csv.open_csv(path, **csv_options(written, names, types, CSV_BLOCK))
 
@@ -143,20 +130,9 @@ def _to_the_end(path: Path, batches: Batches) -> Iterator[pa.RecordBatch]:
         raise DataError(f"{path} is damaged, a part of it cannot be read: {str(error).splitlines()[0]}") from None
 
 
-def _facts_of_parquet(path: Path) -> tuple[int, pa.Schema]:
-    with parquet.ParquetFile(path) as file:
-        return file.metadata.num_rows, file.schema_arrow
-
-
 def _parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
     with parquet.ParquetFile(path, pre_buffer=False) as file:  # else PyArrow keeps all it has read until the end
         yield from file.iter_batches(batch_size=CHUNK_ROWS)
-
-
-def _facts_of_arrow(path: Path) -> tuple[int, pa.Schema]:
-    with pa.OSFile(str(path)) as source:
-        file = ipc.open_file(source)
-        return sum(file.get_batch(i).num_rows for i in range(file.num_record_batches)), file.schema
 
 
 def _arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -164,11 +140,10 @@ def _arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
         file = ipc.open_file(source)
         for i in range(file.num_record_batches):
             batch = file.get_batch(i)
-            for start in range(0, batch.num_rows, CHUNK_ROWS):
-                yield batch.slice(start, CHUNK_ROWS)
+            yield from (batch.slice(start, CHUNK_ROWS) for start in range(0, batch.num_rows, CHUNK_ROWS))
 
 
-def settled(path: Path, names: Sequence[str] | None, written: Dialect) -> tuple[int, pa.Schema]:
+def settle_types(path: Path, names: Sequence[str] | None, written: Dialect) -> tuple[int, pa.Schema]:
     """Number of rows of a CSV file, and column types that suit all of them.
 
     PyArrow guesses from the first block; where a later cell is of another type, the column gets the next type of its
@@ -205,24 +180,23 @@ WIDER: dict[pa.DataType, tuple[pa.DataType, ...]] = {
 # Images ----------------------------------------------------------------------------------------------------------
 
 
-def _images(folder: Path, modality: str, glob: str, reading: Reading) -> Stream | None:
-    if modality not in ("auto", "image"):
+def _images(folder: Path, how: HowToRead, reading: Reading) -> Stream | None:
+    if how.modality not in ("auto", "image"):
         return None
-    there = look_into(folder, modality, glob, reading)
-    pictures = there.pictures
-    if there.modality != "image" or not pictures:
+    there = look_into(folder, how, reading)
+    if there.modality != "image" or not there.pictures:
         return None
+    files = there.on_demand(folder)
 
     def chunks() -> Iterator[Dataset]:
         n_decoded = 0
-        for start in range(0, len(pictures), CHUNK_IMAGES):
-            files, of_chunk = pictures[start : start + CHUNK_IMAGES], Reading()
-            images, left_out = decode_all(files, of_chunk, folder)
+        for start in range(0, len(files), CHUNK_IMAGES):
+            rows, of_chunk = range(start, min(start + CHUNK_IMAGES, len(files))), Reading()
+            images, left_out = files.take(rows, of_chunk)
             n_decoded += len(images)
-            gone = set(left_out)
-            keys = [file.relative_to(folder).as_posix() for at, file in enumerate(files) if at not in gone]
+            keys = without([files.keys[row] for row in rows], left_out)
             yield Dataset(images, keys, "image", files=True, reading=of_chunk)
         if not n_decoded:
-            raise DataError(f"none of the {len(pictures)} images can be decoded, the first is {pictures[0]}")
+            raise none_decoded(there.pictures)
 
-    return Stream(len(pictures), "image", chunks, len(pictures) * IMAGE_BYTES, files=True, reading=reading)
+    return Stream(len(files), "image", chunks, len(files) * IMAGE_BYTES, files=True, reading=reading)

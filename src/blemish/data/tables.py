@@ -54,12 +54,7 @@ def looks_like_a_table(path: Path) -> bool:
 
 
 def read_table(path: PathLike, names: Sequence[str] | None, reading: Reading) -> pa.Table:
-    """A CSV (also compressed), Parquet or Arrow file as a table.
-
-    Args:
-        path: The file; its ending says what it is.
-        names: Column names of a CSV file without a header.
-        reading: See `dialect`.
+    """A CSV (also compressed), Parquet or Arrow file, by its ending, as a table; `names` as in `dialect`.
 
     Raises:
         DataError: If it is not there, empty or malformed.
@@ -115,10 +110,8 @@ class Dialect:
 def dialect(path: Path, names: Sequence[str] | None, reading: Reading) -> Dialect:
     """How a CSV file is written: spreadsheets in many countries use semicolons and decimal commas, some UTF-16.
 
-    Args:
-        path: The file, compressed or not.
-        names: Column names, if the file has no header.
-        reading: Where what is not a comma, a point or UTF-8 is noted, and that the first line is a header.
+    What is not a comma, a point or UTF-8 is noted, and, where no names of columns are given, that the first line is a
+    header.
     """
     with pa.input_stream(str(path), compression="detect") as file:
         head = file.read(HEAD_BYTES)
@@ -182,17 +175,16 @@ def csv_options(
 
 
 def read_npz(path: Path, take_out: Sequence[str], reading: Reading) -> tuple[np.ndarray, dict[str, list[Any]]]:
-    """The array 'X' of an NPZ file, and its other arrays with one value per sample.
-
-    Args:
-        path: The file.
-        take_out: Arrays that must have one value per sample if they are there.
-        reading: Where the other arrays are noted.
+    """The array 'X' of an NPZ file, and its other arrays with one value per sample, which those taken out must have.
 
     Raises:
         DataError: If it has no 'X' with samples, would need code to be run, or an array has another length.
     """
-    arrays = _plain_arrays(path)
+    try:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
+        raise DataError(f"{path} cannot be read without running code in it ({error}); save plain arrays") from None
     X = arrays.pop("X", None)
     if X is None or not X.ndim or not len(X):
         raise DataError(f"{path} has no array 'X' with samples; it has {', '.join(arrays) or 'nothing'}")
@@ -204,11 +196,3 @@ def read_npz(path: Path, take_out: Sequence[str], reading: Reading) -> tuple[np.
     for name in [name for name in arrays if name not in fitting]:
         reading.note(LEFT_OUT, name, f"the shape {arrays[name].shape} is not one value per sample")
     return X, fitting
-
-
-def _plain_arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise DataError(f"{path} cannot be read without running code in it ({error}); save plain arrays") from None

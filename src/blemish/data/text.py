@@ -1,7 +1,6 @@
 """Texts: of a column, of the lines of a file, of a folder of files."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,9 @@ import narwhals.stable.v1 as nw
 import pyarrow as pa
 
 from blemish.core.errors import DataError
-from blemish.data.dataset import Reading
 
 ICONV = "iconv -f latin1 -t utf-8"
+CHUNK_LINES = 2**13
 
 
 # Columns -------------------------------------------------------------------------------------------------------------
@@ -79,11 +78,7 @@ def _text_column(columns: dict[str, nw.Series[Any]], column: str | None) -> str:
 
 
 def decoded(path: Path) -> str:
-    """The whole of a text file.
-
-    Raises:
-        DataError: If it cannot be read, or is not UTF-8.
-    """
+    """The whole of a text file; raises DataError if it cannot be read, or is not UTF-8."""
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -95,38 +90,30 @@ def decoded(path: Path) -> str:
         raise DataError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def read_lines(path: Path) -> list[str]:
-    """One text per line; empty lines are texts without words, except those at the end.
+def lines_of(path: Path) -> Iterator[list[str]]:
+    """One text per line, many at a time; empty lines are texts without words, except those at the end.
 
     Raises:
         DataError: If the file cannot be read, or holds no text.
     """
-    # splitlines would also cut at form feeds and other separators inside a text
-    texts = re.split(r"\r\n|\n|\r", decoded(path).rstrip("\r\n"))
-    if not any(text.strip() for text in texts):
-        raise no_text(path)
-    return texts
-
-
-def no_text(path: Path) -> DataError:
-    """The error for a file of blank lines."""
-    return DataError(f"{path} contains no text; expected one text per line")
-
-
-def read_documents(folder: Path, paths: Sequence[Path], reading: Reading) -> tuple[list[str], list[str]]:
-    """One text per file of a folder, and the names of those that can be read.
-
-    Raises:
-        DataError: If none can be read.
-    """
-    texts, keys = [], []
-    for path in paths:
-        name = path.relative_to(folder).as_posix()
-        try:
-            texts.append(decoded(path))
-            keys.append(name)
-        except DataError as error:
-            reading.skip(name, error)
-    if not texts:
-        raise DataError(f"none of the {len(paths)} text files in {folder} can be read")
-    return texts, keys
+    lines: list[str] = []
+    empty, some = 0, False
+    try:
+        # not str.splitlines, which would also cut at form feeds and other separators inside a text
+        with path.open(encoding="utf-8-sig") as file:
+            for line in file:
+                text = line.removesuffix("\n")
+                if not text:
+                    empty += 1
+                    continue
+                lines += [*[""] * empty, text]
+                empty, some = 0, some or bool(text.strip())
+                if len(lines) >= CHUNK_LINES:
+                    yield lines
+                    lines = []
+    except (UnicodeDecodeError, OSError):
+        decoded(path)  # raises the error that says where
+        raise
+    if not some:
+        raise DataError(f"{path} contains no text; expected one text per line")
+    yield lines

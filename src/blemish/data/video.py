@@ -3,21 +3,21 @@
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image as Pillow
 
 from blemish.core.errors import DataError, DataWarning, missing_extra
-from blemish.data.dataset import SKIPPED, Reading
+from blemish.data.dataset import SKIPPED, OnDemand, Reading, without
 from blemish.data.images import decode, decode_all
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 CLIP_FRAMES = 16
-"""Frames of a clip where nobody says how many."""
+"""Frames of a clip where no number is given."""
 MAX_WHOLE = 32
 """Recordings of one length stay whole up to this many frames: they are probably clips already."""
 
@@ -25,12 +25,17 @@ MAX_WHOLE = 32
 # Frames --------------------------------------------------------------------------------------------------------------
 
 
-def frame_folders(pictures: Sequence[Path]) -> list[tuple[Path, list[Path]]]:
-    """Each folder of frames, and its files in the order of their numbers."""
+def by_folder(pictures: Sequence[Path]) -> dict[Path, list[Path]]:
+    """The files of each folder, in the order given."""
     folders: dict[Path, list[Path]] = {}
     for picture in pictures:
         folders.setdefault(picture.parent, []).append(picture)
-    return [(parent, sorted(files, key=_by_number)) for parent, files in sorted(folders.items())]
+    return folders
+
+
+def frame_folders(pictures: Sequence[Path]) -> list[tuple[Path, list[Path]]]:
+    """Each folder of frames, and its files in the order of their numbers."""
+    return [(parent, sorted(files, key=_by_number)) for parent, files in sorted(by_folder(pictures).items())]
 
 
 def _by_number(path: Path) -> list[Any]:
@@ -39,15 +44,7 @@ def _by_number(path: Path) -> list[Any]:
 
 
 def read_frames(paths: Sequence[Path], name: str, reading: Reading) -> np.ndarray:
-    """Image files as the frames of one clip.
-
-    Args:
-        paths: At least one.
-        name: Of the clip, for a warning about sizes.
-        reading: Where resized frames are noted.
-
-    Returns:
-        Shape (frame, channel, height, width).
+    """Image files, at least one, as the frames of the clip `name`: (frame, channel, height, width).
 
     Raises:
         DataError: If one cannot be decoded.
@@ -171,32 +168,50 @@ def _clip_frames(recordings: Sequence[tuple[str, int]], reading: Reading) -> int
     return frames
 
 
-def read_clips(
-    folder: Path, videos: Sequence[Path], pictures: Sequence[Path], frames: int | None, reading: Reading
-) -> tuple[list[np.ndarray], list[str]]:
-    """The clips of the videos and frame folders in a folder, and their names.
+class Recording(NamedTuple):
+    """A video or a folder of frames."""
+
+    name: str
+    n_frames: int
+    nbytes: int
+    frames: Callable[[int, int], np.ndarray]
+    """The frames from a first one up to a last one, (frame, channel, height, width)."""
+
+
+def clips_of(folder: Path, recordings: Sequence[Recording], frames: int | None, reading: Reading) -> OnDemand:
+    """The clips of the recordings in a folder; see `cut`.
 
     Raises:
-        DataError: If nothing can be decoded, or all recordings are too short.
+        DataError: If there are none, or all recordings are too short.
     """
-    recordings: list[tuple[str, np.ndarray]] = []
-    for video in videos:
-        name = video.relative_to(folder).as_posix()
-        try:
-            recordings.append((name, read_video(video)))
-        except DataError as error:
-            reading.skip(name, error)
+    if not recordings:
+        tried = len(reading.about(SKIPPED))
+        raise DataError(f"no clip in {folder} can be decoded; {tried} file(s) were tried")
+    found = cut([(recording.name, recording.n_frames) for recording in recordings], frames, reading)
+
+    def read_clip(at: int) -> np.ndarray:
+        recording, start = found.places[at]
+        return recordings[recording].frames(start, start + found.frames)
+
+    return OnDemand(found.keys, read_clip, sum(recording.nbytes for recording in recordings))
+
+
+def read_clips(
+    folder: Path, videos: Sequence[Path], pictures: Sequence[Path], frames: int | None, reading: Reading
+) -> tuple[list[np.ndarray], Sequence[str]]:
+    """The clips of the videos and frame folders in a folder, and their names; see `clips_of`."""
+    names = [video.relative_to(folder).as_posix() for video in videos]
+    decoded, left_out = OnDemand(names, lambda at: read_video(videos[at])).take(range(len(videos)), reading)
+    contents = list(zip(without(names, left_out), decoded, strict=True))
     for parent, files in frame_folders(pictures):
         images, _ = decode_all(files, reading, folder)
         if images:
             name = parent.relative_to(folder).as_posix()
-            recordings.append((name, same_size(images, name, reading)))
-    if not recordings:
-        raise no_clip(folder, reading)
-    found = cut([(name, len(recording)) for name, recording in recordings], frames, reading)
-    return [recordings[at][1][start : start + found.frames] for at, start in found.places], found.keys
+            contents.append((name, same_size(images, name, reading)))
+    recordings = [Recording(name, len(all_), all_.nbytes, _part_of(all_)) for name, all_ in contents]
+    clips = clips_of(folder, recordings, frames, reading)
+    return list(clips), clips.keys
 
 
-def no_clip(folder: Path, reading: Reading) -> DataError:
-    """The error for a folder where no recording can be decoded."""
-    return DataError(f"no clip in {folder} can be decoded; {len(reading.about(SKIPPED))} file(s) were tried")
+def _part_of(content: np.ndarray) -> Callable[[int, int], np.ndarray]:
+    return lambda start, end: content[start:end]

@@ -15,28 +15,18 @@ class Words:
     """A vocabulary with the weights of its words."""
 
     def __init__(self, terms: Sequence[str], idf: Float[np.ndarray, " term"], stop_words: bool) -> None:
-        """Store what was learnt.
-
-        Args:
-            terms: In the order of the features.
-            idf: Inverse document frequency of each.
-            stop_words: Whether English stop words are left out.
-        """
+        """Store the words in the order of the features, and whether English stop words are left out."""
         self.n_terms = len(terms)
         self._vectorizer = vectorizer(stop_words, vocabulary=list(terms))
         self._vectorizer.idf_ = idf
 
-    def weights(self, raw: Any) -> csr_matrix:
-        """Weights of the words of each text, rows of length 1 (0 for a text without a known word), sparse.
-
-        Raises:
-            DataError: If an item is not a string.
-        """
-        return csr_matrix(self._vectorizer.transform(check_texts(raw)))
-
     def features(self, raw: Any) -> csr_matrix:
-        """Weights as float32, scaled so that the mean square of a feature is 1, shape (row, term), sparse."""
-        return csr_matrix(self.weights(raw) * np.sqrt(self.n_terms), dtype=np.float32)
+        """Weights of the words of each text, scaled so that the mean square of a feature is 1; float32, sparse.
+
+        A text without a known word is a row of zeros. Raises DataError if an item is not a string.
+        """
+        weights = csr_matrix(self._vectorizer.transform(check_texts(raw)))
+        return csr_matrix(weights * np.sqrt(self.n_terms), dtype=np.float32)
 
 
 def vectorizer(stop_words: bool, **options: Any) -> TfidfVectorizer:
@@ -50,11 +40,7 @@ def vectorizer(stop_words: bool, **options: Any) -> TfidfVectorizer:
 
 
 def check_texts(raw: Any) -> list[str]:
-    """Strings as a list.
-
-    Raises:
-        DataError: If there is none, or an item is not a string.
-    """
+    """Strings as a list; raises DataError if there is none, or an item is not a string."""
     texts: list[Any] = list(raw) if not isinstance(raw, (str, bytes)) and hasattr(raw, "__iter__") else [raw]
     if not texts:
         raise DataError("there is no text")

@@ -19,13 +19,9 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def table_of(
     found: Mapping[str, np.ndarray], keys: list[Any], key_name: str, key_type: pa.DataType | None = None
 ) -> pa.Table:
-    """The table that `score_table` describes.
+    """The table that `score_table` describes, its rows named by the keys in the first column.
 
-    Args:
-        found: 'outlier_score', 'probabilities', 'label' and, if defects were labelled, 'defect_score' of each row.
-        keys: One name per row.
-        key_name: The name of their column.
-        key_type: Its type; None: the type of the names.
+    `found` has 'outlier_score', 'probabilities', 'label' and, if defects were labelled, 'defect_score' of each row.
     """
     outlier, proba = found["outlier_score"], found["probabilities"]
     defect = found.get("defect_score", np.full(len(outlier), np.nan))

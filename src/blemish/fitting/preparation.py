@@ -20,7 +20,7 @@ from blemish.core.run_config import RunConfig
 from blemish.data.columns import frame_columns, is_frame
 from blemish.data.dataset import Dataset, take
 from blemish.data.labels import labels_for
-from blemish.data.streams import Stream, placed
+from blemish.data.streams import Stream, naming_chunk
 from blemish.fitting.choices import Arguments, choose_modality, seed_of
 from blemish.modalities.modality import FittedModality
 from blemish.training.rows import ShardedRows
@@ -166,7 +166,7 @@ def prepare(arguments: Arguments, stream: Stream, run: RunConfig, state: Path) -
         n = 0
         for samples in stream.chunks():
             if len(samples):
-                with placed(n):
+                with naming_chunk(n):
                     ShardedRows.append(state / ROWS, modality.to_tensor(samples.X))
                 n += len(samples)
         store.write(state / PREPARED, {"group": group}, {"prepared": facts, "of": of})

@@ -50,14 +50,11 @@ class Image(Modality):
     }
 
     def fit(self, raw: Any) -> "FittedImage":
-        """Learn size, channels and range.
+        """Learn size, channels, range and usual patches; raises DataError if there are no pictures.
 
         Args:
             raw: An array (batch, channel, height, width) or (batch, height, width), or a list of such pictures of
                 different sizes.
-
-        Raises:
-            DataError: If it holds no pictures.
         """
         pictures = check_pictures(raw, 3, "image", PICTURE_AXES)
         pixels = fit_pixels(pictures, self.size)

@@ -5,6 +5,7 @@ asks which kind it is, only what it offers.
 """
 
 from abc import ABC, abstractmethod
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -201,3 +202,39 @@ class Modality(ABC):
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
         """The default width of the code."""
         return 32
+
+
+# For states and masks ------------------------------------------------------------------------------------------------
+
+
+def packed(x: np.ndarray) -> str:
+    """An array as text, for `FittedModality.state`: float32, in base64."""
+    return b64encode(np.ascontiguousarray(x, dtype="<f4").tobytes()).decode("ascii")
+
+
+def unpacked(text: str) -> np.ndarray:
+    """The inverse of `packed`, in one axis."""
+    return np.frombuffer(b64decode(text, validate=True), dtype="<f4")
+
+
+def to_booleans(mask: Any) -> Bool[np.ndarray, "..."]:
+    """A mask as booleans; whole numbers other than 0 count as True.
+
+    Raises:
+        DataError: If it holds any other values.
+
+    Example:
+        >>> to_booleans([[0, 255]])
+        array([[False,  True]])
+    """
+    try:
+        array = np.asarray(mask)
+    except ValueError:
+        raise DataError("the mask is ragged; give one value per cell or pixel") from None
+    if array.dtype.kind in "bui":
+        return array.astype(bool)
+    if array.dtype.kind == "O" and all(isinstance(value, (bool, np.bool_)) for value in array.flat):
+        return array.astype(bool)
+    if array.dtype.kind == "f" and np.isin(array, (0.0, 1.0)).all():
+        return array.astype(bool)
+    raise DataError(f"the mask holds {array.dtype} values; give booleans, True where to fill in")

@@ -1,9 +1,10 @@
-"""What images and clips share: size, channels and range of pixels, masks, and the grid of an explanation."""
+"""What images and clips share: size, channels and range of pixels, masks, and the cells of an explanation."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import pairwise, product
 from math import ceil
 from typing import Any, ClassVar
 
@@ -11,15 +12,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, interpolate
 
 from blemish.core.errors import DataError
 from blemish.core.graph import Graph, Node
 from blemish.data.images import match_channels
-from blemish.modalities import grid
-from blemish.modalities.masks import to_booleans
-from blemish.modalities.modality import ExportableModality
+from blemish.modalities.modality import ExportableModality, to_booleans
 
+GRID = 8  # cells per side that an explanation tells apart, of every frame of a clip
+MIN_CHANGE = 1 / 255  # of a pixel: one level of an 8-bit picture
 MAX_SIDE = 64  # of what the network sees, in pixels; feature sets of patches bring back what this loses
 # Values of another range than in training would be scored as if nothing were wrong: decisions.md 28
 MIN_WHITE = 255  # a model with at least this much for white was fitted on whole numbers
@@ -47,8 +48,7 @@ class Pixels:
     ) -> Float[np.ndarray, "*leading channel_out height_out width_out"]:
         """Match the channels, average down (or repeat up) to the size, and scale to [0, 1] by the training range.
 
-        Raises:
-            DataError: If the channels cannot be matched, or the values clearly have another range than in training.
+        Raises DataError if the channels cannot be matched, or the values clearly have another range than in training.
         """
         self._check_range(picture)
         planes = match_channels(picture, self.channels)
@@ -104,15 +104,12 @@ def chunks(x: Tensor, rows: int) -> Sequence[Tensor]:
 
 
 def fit_pixels(pictures: Iterable[np.ndarray], size: tuple[int, int] | None) -> Pixels:
-    """Learn size, channels and range.
+    """Learn size, channels and range; raises DataError if there are no pictures, or a value is not finite.
 
     Args:
         pictures: Arrays (channel, height, width), or clips of them.
         size: Height and width in pixels; None: the pictures' own, divided by the smallest whole number that brings
             both sides to at most 64; 64 x 64 where the sizes differ.
-
-    Raises:
-        DataError: If there are no pictures, or a value is not finite.
     """
     sizes, channels, dtypes, low, high = set(), 0, set(), np.inf, -np.inf
     for picture in pictures:
@@ -137,14 +134,11 @@ def fit_pixels(pictures: Iterable[np.ndarray], size: tuple[int, int] | None) -> 
 
 
 def mask_pictures(mask: Any, pictures: Sequence[np.ndarray]) -> list[Bool[np.ndarray, "..."]]:
-    """A mask over the pixels of each sample, in the sample's own shape.
+    """A mask over the pixels of each sample, in the sample's own shape; DataError if it has another, or is not a mask.
 
     Args:
         mask: In the shape of the samples, with or without the channel axis; one for all, or one per sample.
         pictures: Arrays (channel, height, width), or clips of them.
-
-    Raises:
-        DataError: If it has another shape, or is not a mask.
     """
     many = True
     if not isinstance(mask, np.ndarray) and not all(isinstance(one, np.ndarray) for one in mask):
@@ -205,10 +199,62 @@ def fill_pictures(
     return filled
 
 
+def grid_regions(
+    error_map: Float[np.ndarray, "row *frame channel height width"],
+) -> tuple[tuple[str, ...], Float[np.ndarray, "row cell"]]:
+    """A name for each cell of an 8 x 8 grid, of every frame of a clip, and the mean errors there."""
+    frames = error_map.mean(axis=-3)  # channels together
+    frames = frames if frames.ndim == 4 else frames[:, None]
+    names, means = [], []
+    for frame, (rows, columns) in product(range(frames.shape[1]), _cells(*frames.shape[-2:])):
+        prefix = f"frame {frame}, " if frames.shape[1] > 1 else ""
+        names.append(f"{prefix}rows {rows.start}-{rows.stop - 1}, columns {columns.start}-{columns.stop - 1}")
+        means.append(frames[:, frame, rows, columns].mean(axis=(1, 2)))
+    return tuple(names), np.stack(means, axis=1)
+
+
+def _cells(height: int, width: int) -> list[tuple[slice, slice]]:
+    """Rows and columns of each cell of the grid."""
+    edges = (np.linspace(0, side, min(GRID, side) + 1).astype(int).tolist() for side in (height, width))
+    rows, columns = ([slice(*pair) for pair in pairwise(one)] for one in edges)
+    return list(product(rows, columns))
+
+
+def without_cells(
+    sample: Float[Tensor, "*frame channel height width"], typical: Float[Tensor, "*frame channel height width"]
+) -> Float[Tensor, "cell *sample"]:
+    """A copy for each cell of the grid (of each frame), its pixels taken from the typical picture.
+
+    The replaced cell keeps the level of light that surrounds it, and its edge is soft: a hard one would itself be
+    something that a texture expert finds.
+    """
+    masks = cell_masks(sample.shape[-2], sample.shape[-1]).to(sample)
+    soft = avg_pool2d(masks[:, None], 3, stride=1, padding=1, count_include_pad=False)[:, 0]
+    frames, normals = (t if t.ndim == 4 else t[None] for t in (sample, typical))
+    copies = []
+    for frame, (picture, normal) in enumerate(zip(frames, normals, strict=True)):
+        level = (picture - normal).flatten(1).median(dim=1).values[:, None, None]
+        patched = torch.lerp(picture, (normal + level).clamp(0, 1), soft[:, None])
+        for one in patched:
+            copy = frames.clone()
+            copy[frame] = one
+            copies.append(copy)
+    return torch.stack(copies).reshape(-1, *sample.shape)
+
+
+def cell_masks(height: int, width: int) -> Float[Tensor, "cell height width"]:
+    """1 inside each cell of the grid, in the order of `grid_regions`."""
+    cells = _cells(height, width)
+    masks = torch.zeros(len(cells), height, width)
+    for mask, place in zip(masks, cells, strict=True):
+        mask[place] = 1
+    return masks
+
+
 class FittedPictures(ExportableModality):
     """How pictures, alone or as the frames of a clip, become tensors in [0, 1]."""
 
-    min_change: ClassVar[float] = grid.MIN_CHANGE
+    min_change: ClassVar[float] = MIN_CHANGE
 
     def __init__(self, pixels: Pixels, n_frames: int | None = None) -> None:
         """Keep what was learnt; `n_frames` is None where a sample is one picture."""
@@ -221,11 +267,7 @@ class FittedPictures(ExportableModality):
         """The user's samples, channels first; raises DataError if one is not a sample of this kind."""
 
     def to_tensor(self, raw: Any) -> Float[np.ndarray, "row *frame channel height width"]:
-        """Samples as float32.
-
-        Raises:
-            DataError: If a sample is of another kind, or its channels do not fit.
-        """
+        """Samples in [0, 1]; raises DataError if one is of another kind, or its channels do not fit."""
         return np.stack([self.pixels.encode(sample) for sample in self.checked(raw)])
 
     def to_raw(
@@ -247,16 +289,16 @@ class FittedPictures(ExportableModality):
     def regions(
         self, error_map: Float[np.ndarray, "row *frame channel height width"]
     ) -> tuple[tuple[str, ...], Float[np.ndarray, "row cell"]]:
-        """Cells of an 8 x 8 grid, of each frame; see `grid.regions`."""
-        return grid.regions(error_map)
+        """Cells of an 8 x 8 grid, of each frame."""
+        return grid_regions(error_map)
 
     def replaced(
         self,
         sample: Float[Tensor, "*frame channel height width"],
         typical: Float[Tensor, "*frame channel height width"],
     ) -> Float[Tensor, "cell *sample"]:
-        """A copy for each cell of the grid; see `grid.without_cells`."""
-        return grid.without_cells(sample, typical)
+        """A copy for each cell of the grid; see `without_cells`."""
+        return without_cells(sample, typical)
 
     def graph(self, graph: Graph) -> Node:
         """Samples of any size, one size per batch, brought to the network's size and range."""
@@ -264,13 +306,15 @@ class FittedPictures(ExportableModality):
 
     def interface(self) -> dict[str, Any]:
         """Channels, and the length of a clip."""
-        frames = {} if self.n_frames is None else {"n_frames": self.n_frames}
-        return {"channels": self.pixels.channels, **frames}
+        return {"channels": self.pixels.channels, **self._length}
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""
-        frames = {} if self.n_frames is None else {"n_frames": self.n_frames}
-        return {**asdict(self.pixels), **frames}
+        return {**asdict(self.pixels), **self._length}
+
+    @property
+    def _length(self) -> dict[str, int]:
+        return {} if self.n_frames is None else {"n_frames": self.n_frames}
 
 
 def pixels_from_state(state: dict[str, Any]) -> Pixels:

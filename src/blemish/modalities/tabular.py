@@ -3,7 +3,7 @@
 import warnings
 from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -17,10 +17,26 @@ from blemish.core.errors import DataError, DataWarning
 from blemish.core.graph import Graph, Node
 from blemish.core.output import Block
 from blemish.core.threads import in_order
-from blemish.data.columns import Columns, input_name, matching_columns, to_columns, to_numbers, to_texts
-from blemish.modalities.column import MISSING, Column, arcsinh_graph, scaled_numbers
+from blemish.data.columns import (
+    MISSING,
+    Columns,
+    input_name,
+    matching_columns,
+    to_categories,
+    to_columns,
+    to_numbers,
+    to_texts,
+)
+from blemish.modalities.column import (
+    Column,
+    arcsinh_graph,
+    from_columns,
+    mask_columns,
+    scaled_numbers,
+    schema_of,
+    with_columns,
+)
 from blemish.modalities.modality import ExportableModality, Modality, OnPage
-from blemish.modalities.table_columns import from_columns, mask_columns, schema_of, with_columns
 
 MANY_TREES = {"name": "trees", "n_trees": 300}  # a hundred give too many ties among the highest scores
 UNSEEN = "(not seen in training)"
@@ -52,10 +68,7 @@ class Tabular(Modality):
     }
 
     def fit(self, raw: Any) -> "FittedTabular":
-        """Learn medians, spreads and vocabularies.
-
-        Args:
-            raw: A frame, an Arrow table or a two-dimensional array.
+        """Learn medians, spreads and vocabularies of a frame, an Arrow table or a two-dimensional array.
 
         Raises:
             DataError: If it is not a table, holds an infinite number, or has no usable column.
@@ -78,9 +91,8 @@ class Tabular(Modality):
         if column.dtype.kind == "b":
             return Column(name, "binary")
         if column.dtype.kind == "O":
-            texts = to_texts(column)
-            counts = Counter(MISSING if v is None else v for v in texts)
-            known = [v for v, count in counts.most_common(self.max_categories) if count > 1 or len(texts) <= 20]
+            found = Counter(to_categories(column)).most_common(self.max_categories)
+            known = [v for v, count in found if count > 1 or len(column) <= 20]
             return Column(name, "categorical", categories=tuple(sorted(known))) if set(known) - {MISSING} else None
         numbers = to_numbers(column, name)
         present = numbers[~np.isnan(numbers)]
@@ -102,35 +114,26 @@ class FittedTabular(ExportableModality):
     reference_rows: ClassVar[bool] = True
 
     def __init__(self, columns: tuple[Column, ...], form: str, n_columns: int, schema: pa.Schema) -> None:
-        """Lay the columns out side by side.
-
-        Args:
-            columns: In the order of the features.
-            form: What kind of table the training table was, see `to_columns`.
-            n_columns: Columns of the training table, including those left out.
-            schema: The types of its columns, see `schema_of`.
-        """
+        """Lay the columns out side by side; form, number and types of columns are those of the training table."""
         self.columns, self.form, self.n_columns, self.schema = columns, form, n_columns, schema
         self.names = tuple(column.name for column in columns)
-        elements, blocks, start = [], [], 0
+        self.elements = tuple(name for column in columns for name, *_ in column.widths)
+        blocks, self._slices, start = [], [], 0
         for column in columns:
-            for name, kind, width in column.widths:
-                elements.append(name)
+            first = start
+            for _, kind, width in column.widths:
                 blocks.append(Block(start, start + width, kind))  # pyright: ignore[reportArgumentType]
                 start += width
-        self.elements, self.blocks, self.sample_shape = tuple(elements), tuple(blocks), (start,)
-        places = [place for place, column in zip(self._starts(), columns, strict=True) if column.kind == "numeric"]
+            self._slices.append(slice(first, start))
+        self.blocks, self.sample_shape = tuple(blocks), (start,)
         self._numeric = [column for column in columns if column.kind == "numeric"]
+        places = [place.start for column, place in self._placed() if column.kind == "numeric"]
         self._places = np.array(places, dtype=np.intp)
         self._centre = np.array([column.centre for column in self._numeric])
         self._scales = np.array([column.scale for column in self._numeric])
 
     def to_tensor(self, raw: Any) -> Float[np.ndarray, "row feature"]:
-        """Features of each row as float32, shape (row, feature).
-
-        Raises:
-            DataError: If a column is missing or a value is not a number; row and column are named.
-        """
+        """Features of each row; DataError, naming row and column, if a column is absent or a value is not a number."""
         array = self._array(raw)
         columns = self._numbers_and_texts(raw) if array is None else {}
         n_rows = len(columns[self.columns[0].name]) if array is None else len(array)
@@ -172,10 +175,9 @@ class FittedTabular(ExportableModality):
         """Write the features of all columns in place."""
         if self._numeric:
             self._scale(np.column_stack([columns[c.name] for c in self._numeric]), x)
-        for c, place in zip(self.columns, self._starts(), strict=True):
+        for c, place in self._placed():
             if c.kind != "numeric":
-                features = c.encode(columns[c.name])
-                x[:, place : place + features.shape[1]] = features
+                x[:, place] = c.encode(columns[c.name])
 
     def _scale(self, numbers: np.ndarray, x: Float[np.ndarray, "row feature"]) -> None:
         """Write the features of the numeric columns in place."""
@@ -204,16 +206,12 @@ class FittedTabular(ExportableModality):
         return from_columns(self._decode(x), self.form, self.schema)
 
     def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row feature"]:
-        """A mask over the cells of a table as one over features.
-
-        Raises:
-            DataError: If it does not fit the table, or masks a column that the model left out.
-        """
+        """A mask over cells as one over features; DataError where it does not fit, or masks a column left out."""
         hidden = mask_columns(mask, self._matching(raw))
         left_out = [name for name, rows in hidden.items() if rows.any() and name not in self.names]
         if left_out:
             raise DataError(f"column(s) {', '.join(map(repr, left_out))} cannot be filled in: not known to the model")
-        widths = [sum(width for *_, width in column.widths) for column in self.columns]
+        widths = [place.stop - place.start for place in self._slices]
         return np.repeat(np.column_stack([hidden[name] for name in self.names]), widths, axis=1)
 
     def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row feature"]) -> Any:
@@ -229,10 +227,11 @@ class FittedTabular(ExportableModality):
         return with_columns(raw, {name: made[name] for name in hidden}, hidden, self.schema)
 
     def _decode(self, x: Float[np.ndarray, "row feature"]) -> Columns:
-        return {
-            column.name: column.decode(x[:, start : start + sum(w for *_, w in column.widths)])
-            for column, start in zip(self.columns, self._starts(), strict=True)
-        }
+        return {column.name: column.decode(x[:, place]) for column, place in self._placed()}
+
+    def _placed(self) -> Iterator[tuple[Column, slice]]:
+        """The columns, and where their features are."""
+        return zip(self.columns, self._slices, strict=True)
 
     def describe(self, x: Float[np.ndarray, "row feature"]) -> list[list[Any]]:
         """The value of each element of each row, in the user's unit: what an explanation shows.
@@ -240,9 +239,8 @@ class FittedTabular(ExportableModality):
         A category that did not occur in training is `UNSEEN`, a missing one None.
         """
         described = []
-        for column, start in zip(self.columns, self._starts(), strict=True):
-            width = sum(w for *_, w in column.widths)
-            features = x[:, start : start + width]
+        for column, place in self._placed():
+            features = x[:, place]
             values = column.decode(features)
             if column.kind == "categorical":
                 values[features[:, 0] > 0.5] = UNSEEN
@@ -252,12 +250,7 @@ class FittedTabular(ExportableModality):
         return [list(row) for row in zip(*described, strict=True)]
 
     def likeliest(self, x: Float[np.ndarray, "row feature"], top: int = 3) -> list[list[dict[str, float] | None]]:
-        """For each element of each row the likeliest categories with their probabilities; None where it has none.
-
-        Args:
-            x: Reconstructions: probabilities where a column is categorical.
-            top: How many categories.
-        """
+        """For each element of each row its `top` likeliest categories with their probabilities; None: it has none."""
         names = {column.name: ("(any other)", *column.categories) for column in self.columns}
         return [
             [
@@ -293,8 +286,7 @@ class FittedTabular(ExportableModality):
             width = len(column.categories) + 1
             places[column.name] = list(range(start, start + width))
             start += width
-        widths = {column.name: sum(width for *_, width in column.widths) for column in self.columns}
-        order = [place for column in self.columns for place in places[column.name][: widths[column.name]]]
+        order = [at for column, of in self._placed() for at in places[column.name][: of.stop - of.start]]
         return graph.concat(list(parts.values()), axis=1).take(np.array(order), axis=1)
 
     def _numbers(self, graph: Graph, columns: list[Column], *, alone: bool) -> Node:
@@ -311,10 +303,6 @@ class FittedTabular(ExportableModality):
             "form": self.form,
             "n_columns": self.n_columns,
         }
-
-    def _starts(self) -> list[int]:
-        widths = [sum(w for *_, w in column.widths) for column in self.columns]
-        return [sum(widths[:i]) for i in range(len(widths))]
 
     def state(self) -> dict[str, Any]:
         """Columns, form and types (packed) as JSON values."""

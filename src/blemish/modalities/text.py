@@ -1,6 +1,5 @@
 """Texts as weighted words."""
 
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,7 +15,7 @@ from torch.nn.functional import normalize
 from blemish.core.errors import ConfigError, DataError
 from blemish.core.graph import Graph, Node
 from blemish.data.words import Words, check_texts, vectorizer
-from blemish.modalities.modality import ExportableModality, Modality, OnPage
+from blemish.modalities.modality import ExportableModality, Modality, OnPage, packed, unpacked
 
 RECONSTRUCTED_WORDS = 10
 MIN_FRACTION = 0.01  # of a text's error, from which on a word that it lacks is part of its explanation
@@ -49,10 +48,8 @@ class Text(Modality):
     stop_words: bool = False
     max_terms: int = 5000
     topics: int = 128
-    backbone: ClassVar[Any] = {
-        "name": "mlp",
-        "widths": [32, 64],
-    }  # as RSRAE; a first layer of 128 overfits few texts
+    # As RSRAE: a first layer of 128 overfits few texts.
+    backbone: ClassVar[Any] = {"name": "mlp", "widths": [32, 64]}
     on_page: ClassVar[OnPage] = OnPage("prose", max_fitted=10_000, at_once=2000)
     experts: ClassVar[Mapping[str, list[Any]]] = {
         "topics": ["discriminant", {"name": "kernel", "softness": 0.1, "standardise": False}],
@@ -61,9 +58,6 @@ class Text(Modality):
 
     def fit(self, raw: Any) -> "FittedText":
         """Learn words, their weights and the topics.
-
-        Args:
-            raw: Strings.
 
         Raises:
             DataError: If an item is not a string, or no word occurs often enough to learn from.
@@ -105,26 +99,11 @@ class FittedText(ExportableModality):
         directions: Float[np.ndarray, "topic term"],
         stop_words: bool = False,
     ) -> None:
-        """Keep what was learnt.
-
-        Args:
-            terms: In the order of the features.
-            idf: Inverse document frequency of each.
-            directions: Of the latent semantic analysis.
-            stop_words: Whether words without content are left out.
-        """
+        """Keep what was learnt: words in the order of the features, and directions of the latent semantic analysis."""
         self.stop_words = stop_words
         self.terms, self.idf, self.directions = terms, idf, directions.astype(np.float32)
         self.sample_shape, self.elements = (len(terms),), terms
         self._words = Words(terms, idf, stop_words)
-
-    def weights(self, raw: Any) -> csr_matrix:
-        """Weights of the words of each text, rows of length 1 (0 for a text without a known word), sparse.
-
-        Raises:
-            DataError: If an item is not a string.
-        """
-        return self._words.weights(raw)
 
     def to_tensor(self, raw: Any) -> csr_matrix:
         """Scaled weights as float32, shape (row, term), sparse."""
@@ -181,14 +160,12 @@ class FittedText(ExportableModality):
 
     def state(self) -> dict[str, Any]:
         """Vocabulary, weights and topics (packed), as JSON values."""
-        packed = b64encode(np.ascontiguousarray(self.directions, dtype="<f4").tobytes()).decode("ascii")
-        return {**self.interface(), "directions": packed}
+        return {**self.interface(), "directions": packed(self.directions)}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "FittedText":
         """The inverse of `state`."""
-        directions = np.frombuffer(b64decode(state["directions"], validate=True), dtype="<f4")
-        directions = directions.reshape(-1, len(state["terms"]))
+        directions = unpacked(state["directions"]).reshape(-1, len(state["terms"]))
         return cls(tuple(state["terms"]), np.array(state["idf"]), directions, state["stop_words"])
 
 

@@ -30,13 +30,10 @@ class Video(Modality):
     on_page: ClassVar[OnPage] = OnPage("frames", max_fitted=400, at_once=64, glance=True, reasons="error")
 
     def fit(self, raw: Any) -> "FittedVideo":
-        """Learn length, size, channels and range.
+        """Learn length, size, channels and range; raises DataError if there are no clips.
 
         Args:
             raw: An array (batch, frame, channel, height, width), or a list of clips (frame, channel, height, width).
-
-        Raises:
-            DataError: If it holds no clips, or their lengths differ.
         """
         clips = check_pictures(raw, 4, "video", CLIP_AXES)
         return FittedVideo(fit_pixels(clips, self.size), len(clips[0]))

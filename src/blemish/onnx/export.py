@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -80,14 +80,14 @@ class Body(nn.Module):
         """Copy the network to the CPU; the model's own stays on its device."""
         super().__init__()
         self.network = deepcopy(model.network).cpu().eval()
-        self.reconstruction, self.modality, self.views = model.reconstruction, model.modality, model.views
+        self.reconstruction, self.modality, self.feature_sets = model.reconstruction, model.modality, model.views
 
     def forward(self, x: Float[Tensor, "row *sample"]) -> tuple[Tensor, ...]:
         """Code, error, and one tensor per feature set."""
         out = self.network(x)
         error = self.reconstruction.sample_error(x, out.x_hat, self.modality.blocks)
-        found = self.modality.features(x) if self.views else {}
-        return (out.z, error, *(found[view] for view in self.views))
+        found = self.modality.features(x) if self.feature_sets else {}
+        return (out.z, error, *(found[name] for name in self.feature_sets))
 
 
 def write_onnx(
@@ -106,8 +106,7 @@ def write_onnx(
         thresholds: 'threshold' of the decision score and 'outlier_threshold'.
         prior: Fractions of the groups that the probabilities assume.
         facts: More to store, as JSON values.
-        samples: Raw samples to compare on; None: decoded codes kept in the model, codes far out, and for tables the
-            held-out rows kept there.
+        samples: Raw samples to compare on; None: see `kept_samples`.
 
     Raises:
         ExportError: If a part has no ONNX graph, or the scores would differ from the model's; nothing is written.
@@ -122,8 +121,7 @@ def write_onnx(
     samples = kept_samples(fitted) if samples is None else samples
     also = {evidence.z: 2, evidence.error: 1, **dict.fromkeys(evidence.features.values(), 2)}
     trial = graph.model({KEY: json.dumps(known)}, also).SerializeToString()
-    names = [node.name for node in also]
-    parity = compare(Runtime(trial), fitted, prior, samples, source, names, list(evidence.features))
+    parity = compare(Runtime(trial), fitted, prior, samples, source, evidence)
     _accept(parity)
     finished = graph.model({KEY: json.dumps({**known, "parity": asdict(parity)}, allow_nan=False)})
     write_atomically(path, finished.SerializeToString())
@@ -132,9 +130,10 @@ def write_onnx(
 
 def _interface(model: Model) -> dict[str, Any]:
     """What the runtime has to know to feed the graph and to read its outputs."""
+    modality = _modality(model)
     return {
-        **_modality(model).interface(),
-        "inputs": _modality(model).inputs,
+        **modality.interface(),
+        "inputs": modality.inputs,
         "schema": SCHEMA,
         "version": __version__,
         "modality": model.choices.modality.name,
@@ -151,20 +150,18 @@ def _scorer(fitted: Fitted) -> ExportableScorer:
 
 
 def _add_scores(
-    graph: Graph,
-    evidence: EvidenceNodes,
-    fitted: Fitted,
-    thresholds: Mapping[str, float],
-    prior: Mapping[str, float],
+    graph: Graph, evidence: EvidenceNodes, fitted: Fitted, thresholds: Mapping[str, float], prior: Mapping[str, float]
 ) -> None:
     """Scores, probabilities and labels as outputs of the graph."""
     made = _scorer(fitted).graph(fitted.scorer_state, evidence, labelled=fitted.n_defects > 0)
     above = {name: at + TIE * max(1.0, abs(at)) for name, at in thresholds.items()}
-    label = _either(made.outlier > above["outlier_threshold"], graph.constant(["other"]), graph.constant(["normal"]))
+    label = graph.op(
+        "Where", made.outlier > above["outlier_threshold"], graph.constant(["other"]), graph.constant(["normal"])
+    )
     graph.output("outlier_score", made.outlier, np.float64, ["row"])
     if made.defect is not None:
         graph.output("defect_score", made.defect, np.float64, ["row"])
-        label = _either(made.defect > above["threshold"], graph.constant(["defect"]), label)
+        label = graph.op("Where", made.defect > above["threshold"], graph.constant(["defect"]), label)
     graph.output("probabilities", _probabilities(fitted, made, prior), np.float64, ["row", 3])
     graph.output("label", label, np.str_, ["row"])
 
@@ -180,20 +177,16 @@ def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float])
     mine = (made.defect * slope + (intercept + log_odds)).op("Sigmoid").expand_dims(1)
     rest = assumed.take(np.array([0, 1]), axis=1).reduce("Sum", 1, keepdims=True)
     normal = assumed.take(np.array([0]), axis=1) / rest.op("Max", 1e-300)
-    normal = _either(rest > 0.0, normal, graph.constant(0.5))
+    normal = graph.op("Where", rest > 0.0, normal, graph.constant(0.5))
     left = graph.constant(1.0) - mine
     return graph.concat([normal * left, (graph.constant(1.0) - normal) * left, mine], axis=1)
 
 
-def _either(condition: Node, yes: Node, no: Node) -> Node:
-    return condition.graph.op("Where", condition, yes, no)
-
-
 def _evidence_nodes(graph: Graph, model: Model) -> EvidenceNodes:
     """Preparation and network."""
-    x, views = _modality(model).graph(graph), model.views
+    x = _modality(model).graph(graph)
     z, error, *found = graph.splice(_traced(Body(model), model.modality.sample_shape), {"x": x})
-    features = {view: node.to(np.float64) for view, node in zip(views, found, strict=True)}
+    features = {name: node.to(np.float64) for name, node in zip(model.views, found, strict=True)}
     return EvidenceNodes(z.to(np.float64), error.to(np.float64), features)
 
 
@@ -219,25 +212,19 @@ def _traced(body: Body, sample_shape: tuple[int, ...]) -> Any:
             verbose=False,
         )
     if program is None:
-        raise ExportError("PyTorch's exporter returned no program; score with the model file instead")
+        raise ExportError(f"PyTorch's exporter returned no program; {INSTEAD}")
     return program.model_proto
 
 
 def _translations(op: Any) -> dict[Any, Any]:
-    """Operators that PyTorch's exporter lacks, or translates with a loss of digits.
-
-    Args:
-        op: onnxscript's operators.
-    """
+    """Operators, in those of onnxscript, that PyTorch's exporter lacks, or translates with a loss of digits."""
 
     def sort(x: Any, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Any:
         """The exporter has no stable sort; ONNX's TopK is one."""
         length = op.Gather(op.Shape(x), op.Constant(value_ints=[dim]))
         return op.TopK(x, length, axis=dim, largest=int(descending), sorted=1)
 
-    def cross_entropy(
-        logits: Any, target: Any, weight: None = None, pos_weight: None = None, reduction: int = 0
-    ) -> Any:
+    def cross_entropy(logits: Any, target: Any, weight: Any = None, pos_weight: Any = None, reduction: int = 0) -> Any:
         """The exporter takes the log of a sigmoid, which loses digits and is -inf where the sigmoid is 0."""
         return op.Add(op.Sub(op.Relu(logits), op.Mul(logits, target)), op.Softplus(op.Neg(op.Abs(logits))))
 
@@ -262,15 +249,14 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         logger.setLevel(level)
 
 
 def kept_samples(fitted: Fitted) -> Any:
-    """Raw samples from a model file: decoded codes, the same far out, and a table's held-out rows."""
+    """Raw samples from a model file: decoded codes, codes stretched away from the centre, a table's held-out rows."""
     codes = np.concatenate([fitted.normals.codes, fitted.defects.codes])
     centre = fitted.normals.codes.mean(axis=0)
     far = centre + STRETCH * (codes - centre)
@@ -281,28 +267,12 @@ def kept_samples(fitted: Fitted) -> Any:
 
 
 def compare(
-    runtime: Runtime,
-    fitted: Fitted,
-    prior: Mapping[str, float],
-    samples: Any,
-    source: str,
-    names: list[str],
-    views: list[str],
+    runtime: Runtime, fitted: Fitted, prior: Mapping[str, float], samples: Any, source: str, nodes: EvidenceNodes
 ) -> Parity:
-    """Run both on raw samples.
-
-    Args:
-        runtime: The export, with its evidence among the outputs.
-        fitted: The original.
-        prior: Fractions of the groups that the probabilities assume.
-        samples: Raw samples.
-        source: Where they came from.
-        names: Outputs that contain the evidence: code, error, feature sets.
-        views: Names of these feature sets.
-    """
+    """Run the export, which has the nodes of its evidence among its outputs, and the original on raw samples."""
     found = runtime.scores(samples)
-    z, error, *features = (found[name] for name in names)
-    seen = Evidence(z, error, dict(zip(views, features, strict=True)))
+    features = {name: found[node.name] for name, node in nodes.features.items()}
+    seen = Evidence(found[nodes.z.name], found[nodes.error.name], features)
     own = fitted.model.evidence(fitted.model.to_tensor(samples))
     of_seen, of_own = (_scores(fitted, one, prior) for one in (seen, own))
     whole = _drift(fitted, found, of_own)
@@ -310,7 +280,7 @@ def compare(
     return Parity(
         rows=len(whole),
         source=source,
-        evidence=max(map(_apart, _parts(seen, views), _parts(own, views))),
+        evidence=max(map(_apart, _parts(seen, features), _parts(own, features))),
         scores=float(_drift(fitted, found, of_seen).max()),
         drift=float(whole[~beyond].max(initial=0.0)),
         beyond=int(beyond.sum()),
@@ -323,9 +293,9 @@ def _scores(fitted: Fitted, evidence: Evidence, prior: Mapping[str, float]) -> d
     return found if scores.defect is None else {**found, "defect_score": scores.defect}
 
 
-def _parts(evidence: Evidence, views: list[str]) -> list[np.ndarray]:
+def _parts(evidence: Evidence, names: Iterable[str]) -> list[np.ndarray]:
     """Codes, the root of the error (a distance in units of the scaled samples) and feature sets."""
-    return [evidence.z, np.sqrt(evidence.error)[:, None], *(evidence.feature_set(view) for view in views)]
+    return [evidence.z, np.sqrt(evidence.error)[:, None], *(evidence.feature_set(name) for name in names)]
 
 
 def _apart(a: Float[np.ndarray, "row feature"], b: Float[np.ndarray, "row feature"]) -> float:
@@ -348,14 +318,9 @@ def _drift(
 
 
 def _accept(parity: Parity) -> None:
-    if (
-        parity.evidence <= TOLERANCE
-        and parity.scores <= TOLERANCE
-        and parity.beyond <= max(1, MAX_BEYOND * parity.rows)
-    ):
-        return
-    raise ExportError(
-        f"the exported model would differ from the original on {parity.rows} rows ({parity.source}): evidence by "
-        f"{parity.evidence:.1e} and scores by {parity.scores:.1e} (limit {TOLERANCE:.0e}), {parity.beyond} rows "
-        f"overall (limit {MAX_BEYOND:.0%}). Nothing was written; train longer, or {INSTEAD}"
-    )
+    if not (max(parity.evidence, parity.scores) <= TOLERANCE and parity.beyond <= max(1, MAX_BEYOND * parity.rows)):
+        raise ExportError(
+            f"the exported model would differ from the original on {parity.rows} rows ({parity.source}): evidence by "
+            f"{parity.evidence:.1e} and scores by {parity.scores:.1e} (limit {TOLERANCE:.0e}), {parity.beyond} rows "
+            f"overall (limit {MAX_BEYOND:.0%}). Nothing was written; train longer, or {INSTEAD}"
+        )

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from blemish.core.errors import ArtifactError, missing_extra
-from blemish.data.columns import input_name, matching_columns, to_numbers, to_texts
+from blemish.data.columns import input_name, matching_columns, to_categories, to_numbers
 from blemish.data.images import CLIP_AXES, PICTURE_AXES, check_lengths, check_pictures, match_channels
 
 SCHEMA = 1
 KEY = "blemish"
 """Key of the metadata that describe a model."""
-MISSING = "(missing)"
 FORM_BY_FACT = {"terms": "weights", "columns": "columns", "n_frames": "clips", "channels": "pictures"}
 """Files of 0.1.0 do not name the form of their inputs, but have facts that only this form has."""
 
@@ -34,10 +33,7 @@ class Runtime:
     """
 
     def __init__(self, model: str | os.PathLike[str] | bytes) -> None:
-        """Load.
-
-        Args:
-            model: A file, or its content.
+        """Load a file, or its content.
 
         Raises:
             MissingExtraError: If ONNX Runtime is not installed.
@@ -60,7 +56,6 @@ class Runtime:
                 f"{name} is not an ONNX model, or it is truncated ({reason}); export it again"
             ) from None
         self.facts = _parse(self._session.get_modelmeta().custom_metadata_map, name)
-        self._needs = {one.name for one in self._session.get_inputs()}
 
     @property
     def outputs(self) -> list[str]:
@@ -82,7 +77,7 @@ class Runtime:
         """
         form = self.facts.get("inputs") or next(form for fact, form in FORM_BY_FACT.items() if fact in self.facts)
         make, rows = FEEDS[form]
-        found = [self._session.run(None, feeds) for feeds in make(X, self.facts, rows, self._needs)]
+        found = [self._session.run(None, feeds) for feeds in make(X, self.facts, rows)]
         return {name: np.concatenate(parts) for name, parts in zip(self.outputs, zip(*found, strict=True), strict=True)}
 
 
@@ -95,26 +90,26 @@ def _parse(metadata: Mapping[str, str], name: str) -> dict[str, Any]:
     return facts
 
 
-def _tables(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:
-    names = [column["name"] for column in facts["columns"]]
-    columns = matching_columns(X, names, facts["form"], facts["n_columns"])
+def _tables(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
+    kinds = {column["name"]: column["kind"] for column in facts["columns"]}
+    columns = matching_columns(X, list(kinds), facts["form"], facts["n_columns"])
     feeds: Feeds = {}
-    for column in facts["columns"]:
-        values, name = columns[column["name"]], column["name"]
-        if column["kind"] == "categorical":
-            feeds[input_name(name)] = np.array([MISSING if v is None else v for v in to_texts(values)], dtype=object)
+    for name, kind in kinds.items():
+        if kind == "categorical":
+            feeds[input_name(name)] = np.array(to_categories(columns[name]), dtype=object)
         else:
-            feeds[input_name(name)] = to_numbers(values, name)
-    if needs == {"X"}:
-        array = np.zeros((len(next(iter(feeds.values()))), facts["n_columns"]))
+            feeds[input_name(name)] = to_numbers(columns[name], name)
+    n = len(next(iter(feeds.values())))
+    if facts["form"] == "numpy" and "categorical" not in kinds.values():  # then the graph has one input
+        array = np.zeros((n, facts["n_columns"]))
         for name, values in feeds.items():
             array[:, int(name.removeprefix("x"))] = values
         feeds = {"X": array}
-    for start in range(0, len(next(iter(feeds.values()))), rows):
-        yield {name: values[start : start + rows] for name, values in feeds.items()}
+    for some in _slices(n, rows):
+        yield {name: values[some] for name, values in feeds.items()}
 
 
-def _pictures(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
+def _pictures(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
     n_frames = facts.get("n_frames")
     n_axes, axes = (3, PICTURE_AXES) if n_frames is None else (4, CLIP_AXES)
     pictures = check_pictures(X, n_axes, facts["modality"], axes)
@@ -122,23 +117,27 @@ def _pictures(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> I
         check_lengths(pictures, n_frames)
     for _, alike in groupby(pictures, key=np.shape):  # pictures of one size go together
         many = list(alike)
-        for start in range(0, len(many), rows):
-            some = [match_channels(one, facts["channels"]) for one in many[start : start + rows]]
-            yield {"X": np.stack(some).astype(np.float32)}
+        for some in _slices(len(many), rows):
+            matched = [match_channels(one, facts["channels"]) for one in many[some]]
+            yield {"X": np.stack(matched).astype(np.float32)}
 
 
-def _texts(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
+def _texts(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
     from blemish.data.words import Words
 
     weights = Words(facts["terms"], np.array(facts["idf"]), facts["stop_words"]).features(X)
-    for start in range(0, weights.shape[0], rows):  # pyright: ignore[reportOptionalSubscript]
-        yield {"weights": weights[start : start + rows].toarray()}
+    for some in _slices(weights.shape[0], rows):  # pyright: ignore[reportOptionalSubscript]
+        yield {"weights": weights[some].toarray()}
 
 
-def _arrays(X: Any, facts: Mapping[str, Any], rows: int, needs: set[str]) -> Iterator[Feeds]:  # noqa: ARG001
+def _arrays(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:  # noqa: ARG001
     array = np.asarray(X, dtype=np.float64)
-    for start in range(0, len(array), rows):
-        yield {"X": array[start : start + rows]}
+    for some in _slices(len(array), rows):
+        yield {"X": array[some]}
+
+
+def _slices(n: int, rows: int) -> Iterator[slice]:
+    return (slice(start, start + rows) for start in range(0, n, rows))
 
 
 FEEDS = {

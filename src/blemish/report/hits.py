@@ -9,7 +9,7 @@ import numpy as np
 from blemish.data.dataset import take
 from blemish.detector import DefectDetector
 from blemish.explain.explanation import Explanation
-from blemish.modalities.grid import GRID
+from blemish.modalities.pictures import GRID
 from blemish.report import Table, film, picture, table_html
 
 QUOTED = 400  # characters of a text

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image as Pillow
 
 from blemish.core.errors import DataError
-from blemish.data.dataset import Dataset, take
+from blemish.data.dataset import Dataset, HowToRead, take
 from blemish.data.inputs import column_names
-from blemish.data.on_disk import HowToRead, open_dataset
+from blemish.data.on_disk import open_dataset
 from blemish.modalities import MODALITIES
 from blemish.review import drawings
 

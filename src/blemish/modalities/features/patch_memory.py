@@ -1,6 +1,5 @@
 """Patch memory: usual patches of normal pictures, and the patches of a picture that lie furthest from them."""
 
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from blemish.modalities.features.pretrained import WIDTH, patches
+from blemish.modalities.modality import packed, unpacked
 from blemish.modalities.pictures import chunks
 
 COMPONENTS = 96
@@ -68,23 +68,15 @@ class PatchMemory:
 
     def state(self) -> dict[str, Any]:
         """All of it as JSON values, arrays packed."""
-        patches_ = _packed(np.vstack([self.centre, self.directions.T]))
-        return {"side": self.side, "shares": dict(self.fractions), "patches": patches_, "usual": _packed(self.usual)}
+        patches_ = packed(np.vstack([self.centre, self.directions.T]))
+        return {"side": self.side, "shares": dict(self.fractions), "patches": patches_, "usual": packed(self.usual)}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "PatchMemory":
         """The inverse of `state`."""
-        rows = _unpacked(state["patches"]).reshape(-1, WIDTH)
-        usual = _unpacked(state["usual"]).reshape(-1, len(rows) - 1)
+        rows = unpacked(state["patches"]).reshape(-1, WIDTH)
+        usual = unpacked(state["usual"]).reshape(-1, len(rows) - 1)
         return cls(state["side"], state["shares"], rows[0].copy(), rows[1:].T.copy(), usual.copy())
-
-
-def _packed(x: np.ndarray) -> str:
-    return b64encode(np.ascontiguousarray(x, dtype="<f4").tobytes()).decode("ascii")
-
-
-def _unpacked(text: str) -> np.ndarray:
-    return np.frombuffer(b64decode(text, validate=True), dtype="<f4")
 
 
 def fit_patch_memory(

@@ -17,14 +17,14 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad, relu6
 FILE = Path(__file__).parent / "efficientnet_lite0.safetensors"
 PARTS = ("widen", "single", "narrow")
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1)
-"""Of the blocks that are used, up to the first with 112 channels: later ones tell cats from cars, not cracks."""
+"""Strides of the blocks up to the first with 112 channels: later ones tell cats from cars, not cracks."""
 TAPS = (4, 8)
 """Blocks whose outputs describe a patch: 40 channels at an eighth, 112 at a sixteenth of the size."""
 WIDTH = 152
 STEP = 8
 """Pixels, of the enlarged picture, between neighbouring patches."""
 MIDDLE, SPREAD = 0.498, 0.502
-"""Of the pixels that the network was trained on, 127 and 128 of 255."""
+"""Mean and spread of the pixels that the network was trained on, 127 and 128 of 255."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""What feeds an exported model, and what it says where something is wrong."""
+
+import json
+
+import numpy as np
+import pytest
+
+import onnx
+from blemish.core.errors import ArtifactError, DataError
+from blemish.onnx.runtime import FEEDS, FORM_BY_FACT, KEY, Runtime
+
+pytestmark = pytest.mark.usefixtures("few_trees")
+
+
+def fed(form, X, facts, rows=2):
+    return list(FEEDS[form][0](X, facts, rows))
+
+
+def test_columns_are_fed_by_name_or_as_one_array():
+    facts = {"form": "pandas", "n_columns": 2, "columns": [{"name": "kind", "kind": "categorical"}]}
+    facts["columns"].append({"name": "label", "kind": "numeric"})
+    feeds = fed("columns", {"label": [1.0, 2.0, np.nan], "kind": ["a", None, "b"]}, facts)
+    assert [list(one["kind"]) for one in feeds] == [["a", "(missing)"], ["b"]]
+    np.testing.assert_array_equal(np.concatenate([one["label (column)"] for one in feeds]), [1.0, 2.0, np.nan])
+    facts = {"form": "numpy", "n_columns": 3, "columns": [{"name": f"x{i}", "kind": "numeric"} for i in (0, 2)]}
+    (only,) = fed("columns", np.arange(6.0).reshape(2, 3), facts)
+    np.testing.assert_array_equal(only["X"], [[0, 0, 2], [3, 0, 5]])
+    facts = {"form": "pandas", "n_columns": 1, "columns": [{"name": "X", "kind": "numeric"}]}
+    assert [one["X"].tolist() for one in fed("columns", {"X": [1.0, 2.0]}, facts)] == [[1, 2]], "a column named X"
+
+
+def test_texts_are_fed_as_weights():
+    facts = {"terms": ["oil", "pump"], "idf": [1.0, 1.0], "stop_words": False}
+    feeds = fed("weights", ["oil", "pump", "oil pump"], facts)
+    assert [one["weights"].shape for one in feeds] == [(2, 2), (1, 2)]
+    np.testing.assert_allclose(np.concatenate([one["weights"] for one in feeds])[2], [1, 1], rtol=1e-6)
+
+
+def test_arrays_are_fed_as_they_are():
+    X = np.random.default_rng(0).random((3, 2, 4))
+    feeds = fed("array", X, {})
+    assert [len(one["X"]) for one in feeds] == [2, 1]
+    np.testing.assert_array_equal(np.concatenate([one["X"] for one in feeds]), X)
+
+
+def test_a_file_of_an_older_version_does_not_name_its_form(table_detector, table_split, tmp_path):
+    assert set(FORM_BY_FACT.values()) < set(FEEDS)
+    table_detector.export(tmp_path / "m.onnx")
+    runtime = Runtime((tmp_path / "m.onnx").read_bytes())
+    expected = runtime.scores(table_split.X_test[:4])
+    assert set(runtime.outputs) == set(expected)
+    assert runtime.facts.pop("inputs") == "columns"
+    np.testing.assert_array_equal(runtime.scores(table_split.X_test[:4])["outlier_score"], expected["outlier_score"])
+
+
+def test_pictures_of_several_sizes_and_channels_are_fed_in_order():
+    rng = np.random.default_rng(0)
+    shapes = [(1, 8, 8), (1, 8, 8), (3, 8, 8), (1, 4, 6), (1, 8, 8)]
+    pictures = [rng.integers(0, 256, shape).astype(np.uint8) for shape in shapes]
+    fed = [feeds["X"] for feeds in FEEDS["pictures"][0](pictures, {"modality": "image", "channels": 1}, 32)]
+    assert [x.shape for x in fed] == [(2, 1, 8, 8), (1, 1, 8, 8), (1, 1, 4, 6), (1, 1, 8, 8)]
+    assert {x.dtype for x in fed} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(fed[3][0], pictures[4])
+    np.testing.assert_allclose(fed[1][0, 0], np.einsum("c,chw->hw", [0.299, 0.587, 0.114], pictures[2]), rtol=1e-6)
+    with pytest.raises(DataError, match="an image has 3 channels, but the model was fitted on 5"):
+        list(FEEDS["pictures"][0](pictures[2:3], {"modality": "image", "channels": 5}, 32))
+    with pytest.raises(DataError, match="clip 0 has 4 frames, but the model was fitted on 7; cut it"):
+        list(FEEDS["clips"][0](np.zeros((1, 4, 1, 8, 8)), {"modality": "video", "channels": 1, "n_frames": 7}, 32))
+
+
+def test_errors_of_a_runtime_say_what_to_do(table_detector, table_split, tmp_path):
+    path = tmp_path / "m.onnx"
+    table_detector.export(path)
+    runtime = Runtime(path)
+    with pytest.raises(DataError, match="X has 3 features, but DefectDetector is expecting 8 features as input"):
+        runtime.scores(table_split.X_test[:, :3])
+    with pytest.raises(DataError, match="row 1, column 'x2' is infinity"):
+        runtime.scores(np.where(np.arange(16).reshape(2, 8) == 10, np.inf, table_split.X_test[:2]))
+    with pytest.raises(ArtifactError, match=r"there is no model file .*absent\.onnx; write one with 'blemish export"):
+        Runtime(tmp_path / "absent.onnx")
+    model = onnx.load(path)
+    facts = json.loads(next(one.value for one in model.metadata_props if one.key == KEY))
+    onnx.helper.set_model_props(model, {KEY: json.dumps({**facts, "schema": 99})})
+    with pytest.raises(ArtifactError, match="has schema 99, this Blemish reads up to 1; upgrade"):
+        Runtime(model.SerializeToString())
+    onnx.helper.set_model_props(model, {})
+    with pytest.raises(ArtifactError, match="is an ONNX model, but not one that Blemish exported"):
+        Runtime(model.SerializeToString())
