@@ -81,7 +81,7 @@ def info(
         typer.echo(run_config(det).to_yaml(), nl=False)
         return
     if labels:
-        _say_labels(det, model, budget, as_json)
+        _print_label_report(det, model, budget, as_json)
         return
     facts = description(det)
     if as_json:
@@ -90,7 +90,7 @@ def info(
     print_table(str(model), ["what", "value"], [(name, short(value, 90)) for name, value in facts.items()])
 
 
-def _say_labels(det: "DefectDetector", model: Path, budget: int | None, as_json: bool) -> None:
+def _print_label_report(det: "DefectDetector", model: Path, budget: int | None, as_json: bool) -> None:
     from dataclasses import asdict
 
     from blemish.data.inputs import training_rows

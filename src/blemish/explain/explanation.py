@@ -27,7 +27,7 @@ class Explanation:
         index: The rows' names.
         elements: Names of the elements: columns, words, regions of a picture, or regions of a frame.
         error: Error of each element, shape (row, element), >= 0; 0 for words that do not matter in that text.
-        total: Error of the whole row, shape (row,), of which an element's error is a share.
+        total: Error of the whole row, shape (row,), to which the elements' errors add up.
         seen: The value seen, by row and element; None for pictures.
         expected: The value that the model expects there; None for pictures.
         nearest_defects: For each row, names of the labelled defects nearest in latent space, nearest first.

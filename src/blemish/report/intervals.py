@@ -8,7 +8,7 @@ from blemish.report.charts import Style, styles_of
 from blemish.report.figure import MUTED, fragment, plain
 
 RANGE = [-0.03, 1.03]
-"""Of an axis of fractions, with room for markers at 0 and 1."""
+"""Range of an axis of fractions, with room for markers at 0 and 1."""
 IDEAL = {
     "type": "scatter",
     "mode": "lines",

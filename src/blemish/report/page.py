@@ -50,7 +50,7 @@ def render(
     """The whole page.
 
     plotly.js (5 MB) is included once, and only if a section contains a chart. A content security policy in the page
-    forbids every request, so it opens offline and nobody learns that it was opened.
+    forbids every request, so it opens offline and no one learns that it was opened.
 
     Args:
         title: Plain text, like all strings except the sections' bodies.

@@ -72,7 +72,7 @@ def strip(clip: np.ndarray, side: int) -> bytes:
 
 
 def curve(signal: Float[np.ndarray, "channel time"], side: int) -> bytes:
-    """Channels below each other as black lines on white, each in its own range, as a JPEG of `side` pixels a side."""
+    """Channels below each other as black lines on white, each in its own range, as a square JPEG."""
     sheet = Pillow.new("L", (side, side), 255)
     pen, high = ImageDraw.Draw(sheet), side / len(signal)
     across = np.linspace(0, side - 1, signal.shape[1])

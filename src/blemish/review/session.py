@@ -27,7 +27,7 @@ from blemish.review.suggestions import Suggestion, misses, suggest
 
 MIN_FITTED = 100
 MAX_BYTES = 2**30
-"""Of pictures kept for the next refit, and of their cached features."""
+"""Limit of the samples kept in memory for the next refit, and of their cached features."""
 PUBLISH = 4.0
 """Seconds between two publications of a ranking that is still growing."""
 PATIENCE = {"glance": 5.0, "first": 25.0, "refit": 10.0}

@@ -24,7 +24,7 @@ ALIKE = 20
 PATIENCE = 5
 """Once a defect is known: after this many marks in a row without one, every n-th suggestion looks elsewhere."""
 WIDTH, NOISE, EXPECTED = 6.0, 0.1, 0.1
-"""Of the Gaussian process: squared width of the kernel in units of `Snapshot.reach`, noise variance of a mark, and
+"""Parameters of the Gaussian process: squared width of the kernel in units of `Snapshot.reach`, noise variance of a mark, and
 prior mean of the most unusual sample, where a defect is 1."""
 
 
@@ -146,8 +146,8 @@ def suggest(
     Until a defect is known, the question is which *kind* of sample is meant: samples that represent many alternate with
     samples unlike all marked ones, and every other time the outlier score counts for more, since it helps where it is
     right and misleads where it is wrong. Afterwards the likeliest come first and, once these are no longer defects, now
-    and then a new, typical or uncertain one. Whose turn it is follows from the marks so far, so that somebody who asks
-    again after each mark meets every kind.
+    and then a new, typical or uncertain one. Whose turn it is follows from the marks so far, so that asking again after
+    each mark shows every kind.
 
     Args:
         snapshot: The samples as the model sees them.
