@@ -24,7 +24,7 @@ ALIKE = 20
 PATIENCE = 5
 """Once a defect is known: after this many marks in a row without one, every n-th suggestion looks elsewhere."""
 WIDTH, NOISE, EXPECTED = 6.0, 0.1, 0.1
-"""Parameters of the Gaussian process: squared width of the kernel in units of `Snapshot.reach`, noise variance of a mark, and
+"""For the Gaussian process: squared width of the kernel in units of `Snapshot.reach`, noise variance of a mark, and
 prior mean of the most unusual sample, where a defect is 1."""
 
 

@@ -1,0 +1,39 @@
+"""One chart as a fragment: captioned, escaped, without a logo and without the button that uploads it."""
+
+import sys
+
+import pytest
+
+from blemish.core.errors import MissingExtraError
+from blemish.report.figure import fragment, plain
+from report_pieces import ATTACK, traces
+
+TRACE = {"type": "scatter", "x": [1, 2], "y": [3, 4]}
+
+
+def test_a_fragment_has_its_caption_axis_and_note_as_text():
+    html = fragment(ATTACK, [TRACE], {}, ATTACK, ATTACK)
+    assert html.startswith('<figure class="chart"><figcaption>&lt;script&gt;')
+    assert html.count("&lt;script&gt;alert(") == 3
+    assert '<p class="axis">' in html
+    assert '<p class="note">' in html
+    assert "<p" not in fragment("t", [TRACE], {})
+    assert traces(html) == [TRACE]
+
+
+def test_only_a_chart_with_a_modebar_shows_buttons_and_none_uploads():
+    assert '"displayModeBar": false' in fragment("t", [TRACE], {})
+    shown = fragment("t", [TRACE], {"modebar": {"color": "black"}})
+    assert '"displayModeBar": true' in shown
+    assert "zoomIn2d" in shown
+    assert "sendDataToCloud" not in shown
+
+
+def test_plain_text_stays_text_in_plotly():
+    assert plain('<b>"a"\nb') == '&lt;b&gt;"a"<br>b'
+
+
+def test_without_plotly_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    with pytest.raises(MissingExtraError, match=r"'plotly' is not installed.*blemish\[report\]"):
+        fragment("t", [], {})
