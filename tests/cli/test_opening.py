@@ -48,11 +48,9 @@ def test_an_unknown_key_is_refused(model, exported, folder):
         open_exported(exported, str(folder / "test.csv"), **NO_NAMES, key="nope")
 
 
-def test_another_kind_of_data_is_refused(model, exported, folder):
+def test_another_kind_of_data_is_refused(exported, folder):
     with pytest.raises(DataError, match="the data are image, the model is for tabular"):
         open_exported(exported, str(folder / "images"), glob="tile*.png", names=None, key=None)
-    with pytest.raises(DataError, match="the model is for tabular"):
-        open_both(model, str(folder / "images"), "cpu", glob="tile*.png", names=None)
 
 
 def test_a_missing_model_is_named(folder):
