@@ -434,7 +434,7 @@ def test_ten_thousand_rows_are_a_few_cells(browser, table, tmp_path):
 def test_a_million_rows_can_be_scrolled_to_the_end(browser, table, tmp_path):
     n = 1_000_000
     X = pa.table(dict.fromkeys([f"x{i}" for i in range(8)], pa.array(np.arange(float(n)) / n)))
-    catalogue = Catalogue("rows", "tabular", range(n), samples=Dataset(X, range(n), "tabular"))
+    catalogue = Catalogue("rows", Dataset(X, range(n), "tabular"))
     review, order = Review(catalogue, Ledger(tmp_path / "l.db"), load(table[1]), start=False), np.arange(n)
     score, flat = np.linspace(1, 0, n), np.zeros((n, 2))
     review.ranking = Ranking(1, "m", score, None, np.full((n, 3), 1 / 3), flat, order, places(order), None, n)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blemish.core.errors import BlemishError
+from blemish.core.labels import CLASSES
 from blemish.review import drawings
 from blemish.review.catalogue import Catalogue, json_value
 from blemish.review.marks import CODES, DISAGREEMENT, found_by_mark
@@ -28,7 +29,7 @@ def shown(review: Review, show: str, by: str) -> Any:
         return [suggestion.row for suggestion in review.suggestions()]
     order = np.arange(len(review.catalogue)) if ranking is None else ranking.order
     if ranking is not None and by == "outlier":
-        order = best_first(ranking.outlier)
+        order = best_first(ranking.snapshot.outlier)
     if show == "all":
         return order
     code = 0 if show == "unmarked" else CODES[show]
@@ -53,14 +54,15 @@ def item(review: Review, row: int) -> dict[str, Any]:
         "error": error,
     }
     if ranking is not None:
-        outlier = _number(ranking.outlier[row])
+        scores = ranking.snapshot
+        outlier = _number(scores.outlier[row])
         if outlier is None and not error and ranking.scored and not review.busy:
             found["error"] = f"{found['key']} cannot be decoded"
         found |= {
             "rank": int(ranking.places[row]),
             "outlier": outlier,
-            "defect": None if ranking.defect is None else _number(ranking.defect[row]),
-            "chance": _number(ranking.probabilities[row, 2]),
+            "defect": None if scores.defect is None else _number(scores.defect[row]),
+            "chance": _number(scores.probabilities[row, 2]),
         }
     return found
 
@@ -94,7 +96,7 @@ def state(review: Review) -> dict[str, Any]:
             "number": ranking.number,
             "model": ranking.model,
             "scored": ranking.scored,
-            "defects": ranking.defect is not None,
+            "defects": ranking.snapshot.defect is not None,
         }
         known["precision"] = [precision(ranking, review.codes, budget) for budget in BUDGETS]
         known["promise"] = det.promise_.text
@@ -132,10 +134,10 @@ def detail(review: Review, row: int) -> dict[str, Any]:
     known = item(review, row)
     digest = str(known["id"])
     history = [{**asdict(one.mark), "saved": one.saved} for one in review.ledger.of_sample(digest)]
-    ranking = review.ranking
+    scores = None if review.ranking is None else review.ranking.snapshot
     probabilities = None
-    if ranking is not None and not np.isnan(ranking.outlier[row]):
-        probabilities = dict(zip(("normal", "other", "defect"), map(_number, ranking.probabilities[row]), strict=True))
+    if scores is not None and not np.isnan(scores.outlier[row]):
+        probabilities = dict(zip(CLASSES, map(_number, scores.probabilities[row]), strict=True))
     return {
         **known,
         "whole": None if known["error"] else review.catalogue.whole(row),

@@ -258,8 +258,7 @@ class Review:
         det.end_fit(fit, history)
         name_known(det, [self.catalogue.keys[row] for row in self._fit_rows])
         run = {"data": self.catalogue.name, **self.catalogue.run}
-        taken = sorted(self.catalogue.samples.columns) if self.catalogue.samples is not None else []
-        det.notes_ = {"run": run, "taken_out": taken}
+        det.notes_ = {"run": run, "taken_out": sorted(self.catalogue.samples.columns)}
         if self.target:
             try:
                 det.set_threshold(**self.target)
@@ -317,7 +316,7 @@ class Review:
     def suggestions(self) -> list[Suggestion]:
         """What to mark next, given the current ranking and all marks so far."""
         ranking = self.ranking
-        if ranking is None or ranking.snapshot is None:
+        if ranking is None:
             return []
         state = ranking.number, self.opinions.place
         with self._suggesting:

@@ -340,21 +340,3 @@ def _squares(
 ) -> Float[np.ndarray, "row known"]:
     """Squared distances."""
     return np.maximum(np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1) - 2 * a @ b.T, 0)
-
-
-def plane(
-    codes: Float[np.ndarray, "row latent"], axes: tuple[np.ndarray, np.ndarray] | None = None
-) -> tuple[Float[np.ndarray, "row 2"], tuple[np.ndarray, np.ndarray]]:
-    """Codes on their first two principal axes, and the axes: centre and directions (2, latent).
-
-    Args:
-        codes: Latent codes; NaN rows stay NaN.
-        axes: From an earlier call, to place more samples on the same map.
-    """
-    if axes is None:
-        known = codes[~np.isnan(codes).any(axis=1)]
-        centre = known.mean(axis=0)
-        _, _, directions = np.linalg.svd(known - centre, full_matrices=False)
-        directions = np.vstack([directions[:2], np.zeros((max(0, 2 - len(directions)), codes.shape[1]))])
-        axes = centre, directions
-    return (codes - axes[0]) @ axes[1].T, axes
