@@ -13,8 +13,6 @@ from blemish.data.dataset import take
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
 
 def evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: list[str]) -> dict[str, Any]:
     """The quality of both scores on labelled samples; unlabelled ones are left out.
@@ -63,24 +61,11 @@ def top_explanations(det: "DefectDetector", X: Any, keys: list[Any], top: int, e
     scores = np.asarray(det.defect_score(X) if det.fitted_.n_defects else det.outlier_score(X))
     order = np.argsort(-scores, kind="stable")[:top].tolist()
     explanation = det.explain(take(X, order))
-    lines = []
-    for row, place in enumerate(order):
-        total = max(float(explanation.total[row]), 1e-12)
-        for element in explanation.worst(row, elements):
-            lines.append(
-                {
-                    "key": keys[place],
-                    "score": float(scores[place]),
-                    "element": explanation.elements[element],
-                    "seen": None if explanation.seen is None else explanation.seen[row][element],
-                    "expected": None if explanation.expected is None else explanation.expected[row][element],
-                    "share": float(explanation.error[row, element]) / total,
-                    **explanation.of_score(row, element),
-                    "nearest_defect": next(iter(explanation.nearest_defects[row]), None),
-                    "nearest_normal": next(iter(explanation.nearest_normals[row]), None),
-                }
-            )
-    return lines
+    return [
+        {"key": keys[place], "score": float(scores[place]), **explanation.of_element(row, element)}
+        for row, place in enumerate(order)
+        for element in explanation.worst(row, elements)
+    ]
 
 
 def description(det: "DefectDetector") -> dict[str, Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STRIP_SIDE, LARGE_SIDE = 128, 512
 MAX_POINTS = 20_000
 MAX_ELEMENTS = 8
+NEAREST = ("nearest_defect", "nearest_normal")  # the page lists them once, below the elements
 GLANCE = "Preliminary ranking by reconstruction error; the full model is still training. Labels you add now are kept."
 
 
@@ -151,17 +152,8 @@ def detail(review: Review, row: int) -> dict[str, Any]:
 def _reasons(det: Any, X: Any, catalogue: Catalogue) -> dict[str, Any]:
     """The elements that explain the score, and the labelled samples nearest to this one."""
     explanation = det.explain(X, by=_on_page(det).reasons)
-    share = explanation.error[0] / max(float(explanation.total[0]), 1e-12)
-    elements = [
-        {
-            "element": str(explanation.elements[at]),
-            "share": _number(float(share[at])),
-            "seen": None if explanation.seen is None else _rounded(explanation.seen[0][at]),
-            "expected": None if explanation.expected is None else _rounded(explanation.expected[0][at]),
-            **{name: _rounded(value) for name, value in explanation.of_score(0, at).items()},
-        }
-        for at in explanation.worst(0, MAX_ELEMENTS)
-    ]
+    facts = [explanation.of_element(0, element) for element in explanation.worst(0, MAX_ELEMENTS)]
+    elements = [{name: _rounded(value) for name, value in one.items() if name not in NEAREST} for one in facts]
     near = {"nearest_defects": explanation.nearest_defects[0], "nearest_normals": explanation.nearest_normals[0]}
     return {"elements": elements, **{name: list(map(catalogue.titled, keys)) for name, keys in near.items()}}
 
