@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from blemish.core.errors import MissingExtraError
-from blemish.report.figure import fragment, plain
+from blemish.report.figure import Style, fragment, plain, trace
 from report_pieces import ATTACK, traces
 
 TRACE = {"type": "scatter", "x": [1, 2], "y": [3, 4]}
@@ -37,3 +37,12 @@ def test_without_plotly_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly", None)
     with pytest.raises(MissingExtraError, match=r"'plotly' is not installed.*blemish\[report\]"):
         fragment("t", [], {})
+
+
+def test_a_trace_has_its_style_and_a_text_per_point():
+    found = trace("<b>", Style("#000000", "x", "dash"), "lines+markers", [1, 2], [0.5, None], ["a\nb", "<i>"])
+    assert (found["name"], found["text"]) == ("&lt;b&gt;", ["a<br>b", "&lt;i&gt;"])
+    assert (found["x"], found["y"]) == ([1, 2], [0.5, None])
+    assert (found["line"]["dash"], found["marker"]["symbol"]) == ("dash", "x")
+    assert found["line"]["color"] == found["marker"]["color"] == "#000000"
+    assert "text" not in trace("a", Style("#000000", "x", "dash"), "lines", [], [])

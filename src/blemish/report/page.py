@@ -88,11 +88,7 @@ def table_html(table: Table) -> str:
 
 
 def write_page(path: str | os.PathLike[str], html: str) -> None:
-    """Write a page whole or not at all, as UTF-8.
-
-    Args:
-        path: File to write.
-        html: From `render`.
+    """Write a page from `render` whole or not at all, as UTF-8.
 
     Raises:
         ArtifactError: If the folder does not exist or cannot be written.
