@@ -39,9 +39,7 @@ def shown(review: Review, show: str, by: str) -> Any:
 
 def item(review: Review, row: int) -> dict[str, Any]:
     """A sample as the gallery shows it."""
-    ranking = review.ranking
-    digest = summary = None
-    error = ""
+    ranking, digest, summary, error = review.ranking, None, None, ""
     try:
         digest, summary = review.catalogue.digest(row), review.catalogue.summary(row)
     except BlemishError as gone:
@@ -150,7 +148,6 @@ def detail(review: Review, row: int) -> dict[str, Any]:
 
 
 def _reasons(det: Any, X: Any, catalogue: Catalogue) -> dict[str, Any]:
-    """The elements that explain the score, and the labelled samples nearest to this one."""
     explanation = det.explain(X, by=_on_page(det).reasons)
     facts = [explanation.of_element(0, element) for element in explanation.worst(0, MAX_ELEMENTS)]
     elements = [{name: _rounded(value) for name, value in one.items() if name not in NEAREST} for one in facts]

@@ -44,13 +44,10 @@ def drawn(image: np.ndarray, side: int, shape: tuple[int, int] | None = None) ->
     picture = _to_picture(image)
     if shape is not None:
         return _jpeg(picture.resize(fitting_size(*shape, side), Pillow.Resampling.NEAREST))
-    factor = side / max(picture.size)
-    if factor < 1:
+    if max(picture.size) > side:
         picture.thumbnail((side, side))
-    elif factor >= 2:
-        picture = picture.resize(
-            (round(picture.width * factor), round(picture.height * factor)), Pillow.Resampling.NEAREST
-        )
+    elif side >= 2 * max(picture.size):
+        picture = picture.resize(fitting_size(*picture.size, side), Pillow.Resampling.NEAREST)
     return _jpeg(picture)
 
 

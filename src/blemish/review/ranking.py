@@ -132,15 +132,7 @@ class Point:
 
 
 def point(det: Any, ranking: Ranking, before: Ranking | None, marks: Sequence[Mark], budget: int) -> Point:
-    """What a ranking adds to the learning curve.
-
-    Args:
-        det: The detector that made the ranking.
-        ranking: The ranking.
-        before: The previous ranking, or None.
-        marks: The marks that the detector was fitted on.
-        budget: Length of the top.
-    """
+    """What a ranking by `det`, fitted on `marks`, adds to the learning curve; `budget` is the length of the top."""
     calibration = det.fitted_.calibration
     known = calibration.out_of_fold
     beaten = fraction_below(calibration.ordinary, known) if len(known) >= 4 else None
@@ -150,13 +142,7 @@ def point(det: Any, ranking: Ranking, before: Ranking | None, marks: Sequence[Ma
 
 
 def precision(ranking: Ranking, codes: Int[np.ndarray, " row"], budget: int) -> dict[str, Any]:
-    """Hit rate among the marked rows of the top, with the exact 90 % interval of Clopper and Pearson.
-
-    Args:
-        ranking: A ranking.
-        codes: The label of each row, see `CODES`.
-        budget: Length of the top.
-    """
+    """Hit rate among the marked rows of the top, with the exact 90 % interval of Clopper and Pearson."""
     top = codes[ranking.order[:budget]]
     hits, n = int((top == CODES["defect"]).sum()), int((top != 0).sum())
     low = float(beta.ppf(0.05, hits, n - hits + 1)) if hits else 0.0

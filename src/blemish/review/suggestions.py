@@ -244,15 +244,10 @@ def uncertain(choice: Choice, n: int) -> list[Suggestion]:
     p = choice.snapshot.probabilities
     if choice.snapshot.defect is None:
         return new(choice, n)
-    rest = np.max(p[:, :2], axis=1)
+    rest, word = p[:, :2].max(axis=1), np.where(p[:, 1] > p[:, 0], "other", "normal")
     rows = _best(np.where(choice.free, -np.abs(p[:, 2] - rest), np.nan))[:n].tolist()
-    words = ["normal", "other"]
-    reasons = [
-        f"close to the boundary: defect {100 * p[row, 2]:.0f} %, "
-        f"{words[int(np.argmax(p[row, :2]))]} {100 * rest[row]:.0f} %"
-        for row in rows
-    ]
-    return choice.take(rows, "uncertain", reasons)
+    reasons = [f"defect {100 * p[row, 2]:.0f} %, {word[row]} {100 * rest[row]:.0f} %" for row in rows]
+    return choice.take(rows, "uncertain", [f"close to the boundary: {reason}" for reason in reasons])
 
 
 def new(choice: Choice, n: int, fraction: float = UNUSUAL) -> list[Suggestion]:
@@ -263,7 +258,7 @@ def new(choice: Choice, n: int, fraction: float = UNUSUAL) -> list[Suggestion]:
     Args:
         choice: The choice in progress.
         n: How many.
-        fraction: Fraction of the samples, the most unusual, to choose from, in (0, 1].
+        fraction: Fraction of the samples, the most unusual ones, to choose from.
     """
     snapshot = choice.snapshot
     order = _best(np.where(choice.free, snapshot.outlier, np.nan))
