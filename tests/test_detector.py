@@ -230,7 +230,7 @@ def test_clone_and_parameters_round_trip():
 @pytest.mark.parametrize("name", MODALITIES)
 @pytest.mark.parametrize("n", [2, 5])
 def test_very_few_rows_fit_with_a_warning(name, n, splits):
-    with pytest.warns(QualityWarning, match=rf"only {n} unlabelled or normal sample.*at least 20, and on 100 or more"):
+    with pytest.warns(QualityWarning, match=rf"only {n} unlabelled or normal sample.*at least 20, and at least 100"):
         det = DefectDetector(epochs=1, random_state=0).fit(splits[name].X_train[:n])
     assert np.isfinite(det.outlier_score(splits[name].X_test)).all()
 

@@ -33,7 +33,7 @@ def test_fit_of_a_single_row_fails_and_of_a_few_says_so(tmp_path, blemish):
     assert blemish("fit", tmp_path / "one.csv", "-o", tmp_path / "one.blemish", "--out-of-core")[0] == 1
     status, _, err = blemish("fit", tmp_path / "few.csv", "--epochs", 1, "-o", tmp_path / "few.blemish")
     assert status == 0
-    assert "note: only 3 unlabelled or normal sample(s) to learn from" in err
+    assert "note: only 3 unlabelled or normal sample(s): scores are unreliable" in err
 
 
 def test_an_image_folder_with_labels_from_folders_or_a_table(folder, blemish):

@@ -66,7 +66,7 @@ def test_info_says_what_the_labels_are_worth_and_keeps_the_curve(folder, blemish
     assert status == 2
     assert "budget=99 must lie between 1 and 31" in err
     path.write_bytes(before.replace(b"train.csv", b"trian.csv"))  # the training data are gone
-    assert "that takes the training rows" in blemish("info", path, "--labels")[1].replace("\n", " ")
+    assert "it needs the training rows" in blemish("info", path, "--labels")[1].replace("\n", " ")
 
 
 def test_threshold_states_the_expected_fractions(folder, model, blemish):

@@ -21,7 +21,7 @@ from blemish.core.errors import ConfigError
         ({"epochs": 0}, "epochs=0 must be 'auto' or a whole number"),
         ({"corruption": {"name": "mask", "share": 7}}, "share=7.0 must lie between 0 and 1"),
         ({"corruption": {"name": "gaussian", "stdev": -1}}, "stdev=-1.0 must be a number of at least 0"),
-        ({"scorer": {"name": "ensemble", "experts": {}}}, "name none; give views with experts"),
+        ({"scorer": {"name": "ensemble", "experts": {}}}, "name none; give feature sets with experts"),
         ({"epochs": {"at_most": 5, "patince": 1}}, "has no option 'patince'; did you mean 'patience'"),
         ({"batch_size": 1.5}, "batch_size=1.5 must be"),
         ({"latent_dim": "big"}, "latent_dim='big' must be"),
