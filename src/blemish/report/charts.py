@@ -174,7 +174,7 @@ def _outline(
 
 
 def _points(name: str, points: Float[np.ndarray, "row 2"], hover: list[str], style: Style) -> dict[str, Any]:
-    found = trace(f"{name} ({len(points)})", style, "markers", *points.T, hover)
+    found = trace(f"{name} ({len(points)})", style, "markers", points[:, 0], points[:, 1], hover)
     found["marker"] |= {"size": 10, "opacity": 1.0} if style is STYLES["defect"] else {"size": 7, "opacity": 0.85}
     return found
 

@@ -10,6 +10,7 @@ from sqlite3 import Error as SqliteError
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -222,8 +223,8 @@ def _open(address: str) -> sa.Engine:
     except (ImportError, NoSuchModuleError):
         raise missing_extra("psycopg", "postgres") from None
     if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _set_up_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
