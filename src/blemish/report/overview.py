@@ -116,11 +116,8 @@ def _score(det: DefectDetector, X: Any, words: Sequence[Any] | None) -> _Scored:
 
 
 def _lead(found: _Scored) -> str:
-    ranked = (
-        "No defect was labelled, so they are ranked by how unusual they are."
-        if found.defect is None
-        else "They are ranked by how much they resemble the labelled defects."
-    )
+    ranked = ("No defect was labelled, so they are ranked by how unusual they are." if found.defect is None else
+              "They are ranked by how much they resemble the labelled defects.")  # fmt: skip
     source = "the labels you gave" if found.labelled else "the model's predictions"
     above = f"{found.n_above} of {len(found.score)} samples score above the threshold."
     return f"{above} {ranked} Groups below are {source}."

@@ -20,7 +20,7 @@ def evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: list[str]
     Args:
         det: A fitted detector.
         X: Samples.
-        words: 'defect', 'other', 'normal' or None for each.
+        words: The group of each, or None.
         kinds: The kind of each, within its group.
 
     Returns:
@@ -77,10 +77,7 @@ def description(det: "DefectDetector") -> dict[str, Any]:
         "sample_shape": list(model.modality.sample_shape),
         "latent_dim": model.network.latent_dim,
         "parameters": sum(p.numel() for p in model.network.parameters()),
-        "rows": det.training_["rows"],
-        "held_out": det.training_["held_out"],
-        "epochs": det.training_["epochs"],
-        "seconds": det.training_["seconds"],
+        **{name: det.training_[name] for name in ("rows", "held_out", "epochs", "seconds")},
         "random_state": det.seed_,
         "threshold": det.threshold_,
         "promise": det.promise_.text,
@@ -94,9 +91,6 @@ def run_config(det: "DefectDetector") -> RunConfig:
     arguments = {**det.get_params(deep=False), **det.fitted_.model.choices.spec(), "random_state": det.seed_}
     arguments.pop("verbose")
     kept = {name: value for name, value in arguments.items() if value is not None}
-    data = {
-        name: value
-        for name, value in getattr(det, "notes_", {}).get("run", {}).items()
-        if name not in kept and name != "preset"
-    }
+    data = dict(getattr(det, "notes_", {}).get("run", {}))
+    data.pop("preset", None)  # the arguments say what it stood for
     return RunConfig.check({**data, **kept}, "the model")

@@ -217,10 +217,7 @@ def posterior_mean(
 
     .. math:: K_{r m} (K_{m m} + \sigma^2 I)^{-1} y, \quad K = \frac{1}{1 + d^2 / w}
 
-    Args:
-        to_marked: Squared distances from rows to marks.
-        between: Squared distances between marks.
-        y: Observations at the marks.
+    Here d is the distance: `to_marked` and `between` are squared ones, `y` are the observations at the marks.
     """
     noisy = 1 / (1 + between / WIDTH) + NOISE * np.eye(len(y))
     return np.asarray(1 / (1 + to_marked / WIDTH) @ np.linalg.solve(noisy, y))
