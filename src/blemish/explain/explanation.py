@@ -85,27 +85,14 @@ class Explanation:
         The index of a frame repeats the row's name.
         """
         lines = [
-            {"row": row, "rank": rank, **self.of_element(row, element)}
+            {"row": row, "rank": rank, **of_element(self, row, element)}
             for row in range(len(self.index))
             for rank, element in enumerate(self.worst(row, top), start=1)
         ]
         return frame_of(lines, index=[self.index[line["row"]] for line in lines], mixed=("seen", "expected"))
 
-    def of_element(self, row: int, element: int) -> dict[str, Any]:
-        """The columns of `to_frame` from 'element' on."""
-        error = float(self.error[row, element])
-        return {
-            "element": self.elements[element],
-            "error": error,
-            "share": error / max(float(self.total[row]), 1e-12),
-            "seen": None if self.seen is None else self.seen[row][element],
-            "expected": None if self.expected is None else self.expected[row][element],
-            "nearest_defect": next(iter(self.nearest_defects[row]), None),
-            "nearest_normal": next(iter(self.nearest_normals[row]), None),
-            **self._of_score(row, element),
-        }
-
-    def _of_score(self, row: int, element: int) -> dict[str, Any]:
+    def of_score(self, row: int, element: int) -> dict[str, Any]:
+        """Falls, probabilities (as text) and driver of one element of a row; empty if only errors were explained."""
         if self.fall is None:
             return {}
         likeliest = None if self.chances is None else self.chances[row][element]
@@ -147,6 +134,20 @@ class Explanation:
                 for frame, value, score in zip(there.tolist(), error.tolist(), regularity(error).tolist(), strict=True)
             ]
         return frame_of(lines)
+
+
+def of_element(found: Explanation, row: int, element: int) -> dict[str, Any]:
+    """The columns of `Explanation.to_frame` from 'element' on, for one element of a row."""
+    return {
+        "element": found.elements[element],
+        "error": float(found.error[row, element]),
+        "share": float(found.error[row, element] / np.maximum(found.total[row], 1e-12)),
+        "seen": None if found.seen is None else found.seen[row][element],
+        "expected": None if found.expected is None else found.expected[row][element],
+        "nearest_defect": next(iter(found.nearest_defects[row]), None),
+        "nearest_normal": next(iter(found.nearest_normals[row]), None),
+        **found.of_score(row, element),
+    }
 
 
 def _place(name: Any) -> tuple[Any, int]:

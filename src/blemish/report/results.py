@@ -9,6 +9,7 @@ from blemish.core.errors import LabelError
 from blemish.core.metrics import evaluate
 from blemish.core.run_config import RunConfig
 from blemish.data.dataset import take
+from blemish.explain.explanation import of_element
 
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
@@ -62,7 +63,7 @@ def top_explanations(det: "DefectDetector", X: Any, keys: list[Any], top: int, e
     order = np.argsort(-scores, kind="stable")[:top].tolist()
     explanation = det.explain(take(X, order))
     return [
-        {"key": keys[place], "score": float(scores[place]), **explanation.of_element(row, element)}
+        {"key": keys[place], "score": float(scores[place]), **of_element(explanation, row, element)}
         for row, place in enumerate(order)
         for element in explanation.worst(row, elements)
     ]

@@ -7,6 +7,7 @@ import numpy as np
 
 from blemish.core.errors import BlemishError
 from blemish.core.labels import CLASSES
+from blemish.explain.explanation import of_element
 from blemish.review import drawings
 from blemish.review.catalogue import Catalogue, json_value
 from blemish.review.marks import CODES, DISAGREEMENT, found_by_mark
@@ -149,7 +150,7 @@ def detail(review: Review, row: int) -> dict[str, Any]:
 
 def _reasons(det: Any, X: Any, catalogue: Catalogue) -> dict[str, Any]:
     explanation = det.explain(X, by=_on_page(det).reasons)
-    facts = [explanation.of_element(0, element) for element in explanation.worst(0, MAX_ELEMENTS)]
+    facts = [of_element(explanation, 0, element) for element in explanation.worst(0, MAX_ELEMENTS)]
     elements = [{name: _rounded(value) for name, value in one.items() if name not in NEAREST} for one in facts]
     near = {"nearest_defects": explanation.nearest_defects[0], "nearest_normals": explanation.nearest_normals[0]}
     return {"elements": elements, **{name: list(map(catalogue.titled, keys)) for name, keys in near.items()}}
