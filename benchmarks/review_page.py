@@ -38,8 +38,9 @@ from blemish.datasets import tiles
 from blemish.review.catalogue import open_catalogue
 from blemish.review.ledger import Ledger
 from blemish.review.marks import Mark
-from blemish.review.ranking import Ranking, best_first, places
+from blemish.review.ranking import Ranking
 from blemish.review.session import Review
+from blemish.review.suggestions import Snapshot
 from browser import PHONE, launched, visit  # pyright: ignore[reportMissingImports]
 from served import Program, served, wait_ready  # pyright: ignore[reportMissingImports]
 
@@ -124,10 +125,8 @@ def scroll(n: int) -> None:
         review = Review(open_catalogue(Path(home, "rows.csv")), Ledger(Path(home, "labels2.db")), start=False)
         rng = np.random.default_rng(0)
         score = rng.random(rows)
-        order = best_first(score)
         plane = rng.normal(size=(rows, 2))
-        ranking = Ranking(1, "m", score, None, rng.dirichlet([1, 1, 1], rows), plane, order, places(order), None, rows)
-        review.ranking = ranking
+        review.ranking = Ranking(1, "m", Snapshot(score, None, rng.dirichlet([1, 1, 1], rows), plane), plane)
         review.det = DefectDetector(epochs=1, random_state=0).fit(rng.normal(size=(100, 2)))
         with served(review, Path(home, "cache")) as link, visit(browser, link) as seen:
             seen.page.keyboard.press("m")

@@ -111,7 +111,7 @@ KIND = "|".join(MODALITIES)
 IMPORTS_A_KIND = re.compile(rf"blemish\.modalities\.({KIND})")
 NAMES_A_KIND = re.compile(rf"""^({KIND})$|['"]({KIND})['"]""")
 MAY_NAME_KINDS = {"modalities", "data", "presets"}
-PLOTLY = {"report/charts.py", "report/intervals.py"}
+PLOTLY = {"report/charts.py", "report/figure.py", "report/intervals.py"}
 
 
 def docstrings_of(tree):

@@ -17,7 +17,7 @@ class Split:
         y_train: 'defect' or None for each.
         X_test: Samples to rank.
         group_test: 'normal', 'other' or 'defect' for each.
-        kind_test: The kind behind the group.
+        kind_test: The kind within the group.
     """
 
     X_train: np.ndarray
@@ -51,14 +51,14 @@ def coin_table() -> UInt8[np.ndarray, "angle height width"]:
 def coin_sequences(
     table: UInt8[np.ndarray, "angle height width"], step: float | None, n: int, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "n frame 1 height width"]:
-    """Sequences of a coin that turns by `step` degrees a frame from a random start; None: every frame at random."""
+    """Sequences of a coin that turns by `step` degrees per frame from a random start; None: every frame at random."""
     shape = (n, COIN_FRAMES) if step is None else (n, 1)
     steps = 0 if step is None else round(step / _UNIT) * np.arange(COIN_FRAMES)
     return table[(rng.integers(len(table), size=shape) + steps) % len(table)][:, :, None]
 
 
 def rotating_coin(n_normal: int = 400, n_defects: int = 8, n_test: int = 50, random_state: int = 0) -> Split:
-    """The rotating coin: normals turn by 2.0° a frame, the defect by 2.1°, and no other outlier is in training.
+    """The rotating coin: normals turn by 2.0° per frame, the defect by 2.1°, and no other outlier is in training.
 
     Args:
         n_normal: Unlabelled normal training sequences.

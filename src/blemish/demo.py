@@ -51,7 +51,7 @@ def run_demo(out: Path, *, n_normal: int, epochs: int | None, advance: Advance) 
         What metrics.json holds.
 
     Raises:
-        DataError: If `out` exists and is no folder, or cannot be made.
+        DataError: If `out` exists and is not a folder, or cannot be made.
         ArtifactError: If nothing can be written there.
     """
     start = time.perf_counter()
@@ -144,7 +144,7 @@ def _page(
     }
     return render(
         "Rotating coins",
-        "Coins turn by 2.0 degrees a frame. The defect turns by 2.1; eight examples of it are labelled. No other "
+        "Coins turn by 2.0 degrees per frame. The defect turns by 2.1; eight examples of it are labelled. No other "
         "outlier was in training. The table shows the probability that a defect outranks a sequence of each kind.",
         facts,
         [Table("AUROC of the defect above each kind", ("kind", "blemish", "original prototype"), rows)],

@@ -113,22 +113,3 @@ def test_an_interrupt_says_what_became_of_the_work(folder, model, blemish, monke
     assert status == 1
     assert err.endswith("error: interrupted; no file was changed (resume an out-of-core fit with --resume)\n")
     assert model.read_bytes() == before
-
-
-def test_demo_leaves_its_three_files(tmp_path, blemish):
-    status, _out, err = blemish("demo", "--out", tmp_path / "d", "--n-normal", 16, "--epochs", 1)
-    assert status == 0, err
-    metrics = json.loads((tmp_path / "d" / "metrics.json").read_text())
-    kinds = {"normal", "1.9", "1.0", "0", "3.0", "-2.0", "random"}
-    assert set(metrics["auroc_defect_above"]) == set(metrics["prototype"]) == kinds
-    assert metrics["seconds"] > 0
-    assert metrics["peak_mb"] > 100
-    assert load(tmp_path / "d" / "coin.blemish").fitted_.n_defects == 8
-    page = (tmp_path / "d" / "report.html").read_text()
-    for words in ("Before: how unusual?", "After: is it my defect?", "The latent space", "data:image/png;base64"):
-        assert words in page
-    (tmp_path / "file").write_text("")
-    assert blemish("demo", "--out", tmp_path / "file")[0] == 1
-    status, _, err = blemish("demo", "--out", tmp_path / "file" / "in it")
-    assert status == 1
-    assert "cannot be made (Not a directory); give --out another folder" in err

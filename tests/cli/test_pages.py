@@ -25,7 +25,7 @@ def test_report_and_evaluation_page(folder, model, blemish):
     assert blemish("report", model, folder / "test.csv", "-o", folder / "r.txt")[0] == 2
     status, _, err = blemish("report", model, folder / "test.csv", "-o", folder / "r.html", "--key", "nope")
     assert status == 1
-    assert "has no column 'nope' to name the rows" in err
+    assert "has no column 'nope'; it has speed, protocol, id, kind" in err
     status, _, err = blemish(
         "evaluate", model, folder / "test.csv", "--truth", "kind", *truth, "--plot", folder / "e.html"
     )

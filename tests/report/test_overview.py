@@ -124,22 +124,3 @@ def test_the_labels_section_shows_the_curve_once_it_is_drawn(browser, tmp_path):
         labels = seen.page.locator("section", has=seen.page.locator("h2", has_text="Labels"))
         assert labels.locator(".js-plotly-plot .main-svg").count() >= 1
         assert "Labels to check" in labels.inner_text()
-
-
-def test_a_notebook_shows_a_fitted_detector_without_any_extra(table_split, monkeypatch):
-    import sys
-
-    import pandas as pd
-
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-
-    columns = [f"{ATTACK}{i}" for i in range(table_split.X_train.shape[1])]
-    frame = pd.DataFrame(table_split.X_train, columns=columns)
-    det = DefectDetector(epochs=1, scorer="latent", random_state=0)
-    unfitted = det._repr_html_()
-    assert "blemish-card" not in unfitted
-    html = det.fit(frame, table_split.y_train)._repr_html_()
-    for said in ("blemish-card", "Threshold", det.promise_.text[:30], "Is more labelling worth it?", "held out"):
-        assert said in html
-    assert "<script" not in html
-    assert det._repr_mimebundle_()["text/html"] == html

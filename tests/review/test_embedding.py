@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from blemish.review.embedding import embed, fit_embedding
+from blemish.review.embedding import embed, fit_embedding, fit_plane
 from blemish.scoring.scorer import Scores
 
 
@@ -25,3 +25,15 @@ def test_every_feature_set_has_the_same_variance():
     views["one"][5] = np.nan  # a picture that cannot be read
     assert np.isnan(embed(found, fit_embedding(found))[5]).any()
     assert np.isfinite(embed(found, fit_embedding(found))[6:]).all()
+
+
+def test_the_plane_is_that_of_the_principal_components():
+    rng = np.random.default_rng(0)
+    codes = rng.normal(size=(50, 4)) * [1, 10, 0.1, 5]
+    axes = fit_plane(codes)
+    centred = codes - codes.mean(axis=0)
+    values = np.linalg.eigvalsh(centred.T @ centred)[::-1]
+    assert np.square(axes.place(codes)).sum(axis=0) == pytest.approx(values[:2])
+    codes[7, 1] = np.nan
+    assert np.isnan(fit_plane(codes).place(codes)).any(axis=1).tolist() == [row == 7 for row in range(50)]
+    assert not fit_plane(codes[:5, :1]).place(codes[:5, :1])[:, 1].any()

@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 
 from blemish.review.marks import Mark
-from blemish.review.ranking import Point, Ranking, advice, best_first, places, precision
+from blemish.review.ranking import Point, Ranking, advice, best_first, precision
+from blemish.review.suggestions import Snapshot
 
 
 def test_best_first_puts_what_has_no_score_last():
     assert best_first(np.array([1.0, np.nan, 3.0, 1.0])).tolist() == [2, 0, 3, 1]
-    assert places(np.array([2, 0, 3, 1])).tolist() == [2, 4, 1, 3]
+    scores = Snapshot(np.array([1.0, np.nan, 3.0, 1.0]), None, np.zeros((4, 3)), np.zeros((4, 2)))
+    found = Ranking(1, "m", scores, np.zeros((4, 2)))
+    assert (found.order.tolist(), found.places.tolist(), found.scored) == ([2, 0, 3, 1], [2, 4, 1, 3], 3)
 
 
 def ranked(n):
-    order = np.arange(n)
-    empty = np.zeros((n, 2))
-    return Ranking(1, "m", np.zeros(n), None, np.zeros((n, 3)), empty, order, places(order), None, n)
+    return Ranking(1, "m", Snapshot(np.zeros(n), None, np.zeros((n, 3)), np.zeros((n, 2))), np.zeros((n, 2)))
 
 
 def test_precision_counts_what_is_marked_of_the_top():

@@ -21,9 +21,9 @@ from served import NOW, mark, wait_ready
 def test_the_first_ranking_equals_the_models_own_scores(review, model):
     X = review.catalogue.samples.X
     det = load(model)
-    assert np.array_equal(review.ranking.outlier, det.outlier_score(X))
+    assert np.array_equal(review.ranking.snapshot.outlier, det.outlier_score(X))
     assert review.ranking.order.tolist() == np.argsort(-det.outlier_score(X), kind="stable").tolist()
-    assert review.ranking.defect is None
+    assert review.ranking.snapshot.defect is None
 
 
 def test_marks_and_a_refit_move_the_ranking(review):
@@ -34,7 +34,7 @@ def test_marks_and_a_refit_move_the_ranking(review):
     assert review.refit()
     wait_ready(review)
     assert review.ranking.number > before.number
-    assert review.ranking.defect is not None
+    assert review.ranking.snapshot.defect is not None
     assert review.det.training_["rows"] == {
         "unlabelled": len(review.catalogue) - 6,
         "normal": 0,
@@ -103,9 +103,9 @@ def test_of_pictures_a_glance_comes_before_the_first_fit(tmp_path, monkeypatch, 
     wait_ready(review)
     glance, last = seen[1], seen[-1]  # the first is None
     assert glance.model.startswith("glance 1 of")
-    assert (glance.scored, glance.defect, glance.glance, last.glance) == (20, None, True, False)
+    assert (glance.scored, glance.snapshot.defect, glance.glance, last.glance) == (20, None, True, False)
     assert last.model.startswith("fit ")
-    assert (last.scored, last.defect is None) == (24, False)
+    assert (last.scored, last.snapshot.defect is None) == (24, False)
     assert [one.marks for one in review.points] == [1]
     assert review.det is not None
     assert review.det.get_params()["scorer"] == DefectDetector().get_params()["scorer"]
@@ -165,6 +165,8 @@ def test_a_review_of_a_mapped_table_ranks_like_one_in_memory(always_mapped, tabl
     review = Review(open_catalogue(table, key="name"), Ledger(tmp_path / "labels.db"), load(model))
     wait_ready(review)
     assert review.ranking is not None
-    assert np.array_equal(review.ranking.outlier, load(model).outlier_score(csv.read_csv(table).drop_columns(["name"])))
+    assert np.array_equal(
+        review.ranking.snapshot.outlier, load(model).outlier_score(csv.read_csv(table).drop_columns(["name"]))
+    )
     assert isinstance(review.suggestions()[0].row, int)
     review.stop()

@@ -11,7 +11,6 @@ from blemish.review.suggestions import (
     likely,
     misses,
     new,
-    plane,
     posterior_mean,
     suggest,
     typical,
@@ -161,14 +160,3 @@ def test_no_kind_takes_what_is_taken_or_has_no_score(kind):
     rows = [one.row for one in (*first, *second)]
     assert len(rows) == len(set(rows)) == 38
     assert not {3, 8} & set(rows)
-
-
-def test_the_plane_is_that_of_the_principal_components():
-    rng = np.random.default_rng(0)
-    codes = rng.normal(size=(50, 4)) * [1, 10, 0.1, 5]
-    places_, axes = plane(codes)
-    centred = codes - codes.mean(axis=0)
-    values = np.linalg.eigvalsh(centred.T @ centred)[::-1]
-    assert np.square(places_).sum(axis=0) == pytest.approx(values[:2])
-    assert np.array_equal(plane(codes[3:5], axes)[0], places_[3:5])
-    assert plane(codes[:, :1])[0].shape == (50, 2)

@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 
-def _say_version(wanted: bool) -> bool:
+def _show_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"blemish {__version__}")
         raise typer.Exit
@@ -34,7 +34,7 @@ def _say_version(wanted: bool) -> bool:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_say_version)
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
     pass

@@ -1,13 +1,12 @@
 """`blemish threshold`, `info`, `export` and `presets`: inspect, adjust and export a model."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from blemish.cli import options
-from blemish.cli.printing import print_table, short, warnings_as_notes
+from blemish.cli.printing import print_json, print_table, short, warnings_as_notes
 
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
@@ -78,19 +77,16 @@ def info(
 
     det = load(model, device="cpu")
     if config:
-        typer.echo(run_config(det).to_yaml(), nl=False)
-        return
+        return typer.echo(run_config(det).to_yaml(), nl=False)
     if labels:
-        _say_labels(det, model, budget, as_json)
-        return
+        return _print_label_report(det, model, budget, as_json)
     facts = description(det)
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
-        return
-    print_table(str(model), ["what", "value"], [(name, short(value, 90)) for name, value in facts.items()])
+        return print_json(facts)
+    return print_table(str(model), ["what", "value"], [(name, short(value, 90)) for name, value in facts.items()])
 
 
-def _say_labels(det: "DefectDetector", model: Path, budget: int | None, as_json: bool) -> None:
+def _print_label_report(det: "DefectDetector", model: Path, budget: int | None, as_json: bool) -> None:
     from dataclasses import asdict
 
     from blemish.data.inputs import training_rows
@@ -101,8 +97,7 @@ def _say_labels(det: "DefectDetector", model: Path, budget: int | None, as_json:
     if given is not None:
         det.save(model)
     if as_json:
-        typer.echo(json.dumps({**asdict(found), "says": found.says}, indent=2, default=str))
-        return
+        return print_json({**asdict(found), "says": found.says})
     rows = [
         (str(s.n_labels), f"{s.above:.1%}", f"{s.outlook.recall:.0%}", f"{s.outlook.precision:.0%}",
          f"{s.outlook.low:.0%} to {s.outlook.high:.0%}")
@@ -111,7 +106,7 @@ def _say_labels(det: "DefectDetector", model: Path, budget: int | None, as_json:
     if rows:
         columns = ["labelled defects", "normal rows ranked below", "recall", "precision", "90 % interval"]
         print_table(f"learning curve, at a budget of {found.budget} of {found.batch} rows", columns, rows)
-    typer.echo(str(found))
+    return typer.echo(str(found))
 
 
 def export(

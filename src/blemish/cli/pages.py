@@ -34,9 +34,10 @@ def report(
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"{output} must end in .html")
+    from blemish.cli.opening import open_both
     from blemish.core.run_config import RunConfig
     from blemish.core.store import check_writable
-    from blemish.data.inputs import keys_of, samples_to_score
+    from blemish.data.inputs import keys_of
     from blemish.data.labels import labels_for
 
     check_writable(output)
@@ -45,13 +46,8 @@ def report(
 
     run = RunConfig(labels=labels, **groups.given())
     with warnings_as_notes():
-        from blemish.detector import load
-
-        det = load(model, device=device)
-        samples = samples_to_score(det, data, glob=glob, names=names, apart=(key, labels))
+        det, samples = open_both(model, data, device, glob=glob, names=names, key=key, truth=labels)
         words = labels_for(samples, run, everything=True)
-        if key and key not in samples.columns:
-            raise DataError(f"{data} has no column {key!r} to name the rows")
         command = shlex.join(["blemish", *(a for a in sys.argv[1:] if a != "--debug")])
         page = model_page(
             det, samples.X, keys_of(samples, key)[0], words=words, skipped=samples.skipped, command=command, top=top

@@ -1,5 +1,6 @@
 """What the commands print: tables and results on stdout; notes, progress bars and errors on stderr."""
 
+import json
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,11 @@ def short(value: Any, width: int = 24) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def print_json(values: Any) -> None:
+    """Print JSON; what it does not know as text."""
+    typer.echo(json.dumps(values, indent=2, default=str))
+
+
 def print_table(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
     """Print a table as wide as the terminal, or 120 characters without one."""
     from rich.console import Console
@@ -54,14 +60,23 @@ def print_table(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> 
 
 
 @contextmanager
-def progress_bar(title: str) -> "Iterator[Any]":
-    """A progress bar on stderr; yields `advance(record, label)`, which takes epoch records."""
+def _bar(*columns: Any) -> "Iterator[Any]":
+    """A bar on stderr; without a terminal none is drawn."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield progress
+
+
+@contextmanager
+def progress_bar(title: str) -> "Iterator[Any]":
+    """A progress bar on stderr; yields `advance(record, label)`, which takes epoch records."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn()
+    with _bar(*columns) as progress:
         task = progress.add_task(title, total=None, state="reading")
 
         def advance(record: Any, label: str | None = None) -> None:
@@ -73,10 +88,6 @@ def progress_bar(title: str) -> "Iterator[Any]":
 @contextmanager
 def row_bar(n: int) -> "Iterator[Callable[[int], None]]":
     """A progress bar on stderr; yields a function that takes the number of rows just done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with _bar() as progress:
         task = progress.add_task("rows", total=n)
         yield lambda more: progress.update(task, advance=more)

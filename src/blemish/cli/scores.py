@@ -1,6 +1,5 @@
 """`blemish score`, `evaluate` and `explain`: apply a model to samples."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blemish.cli import options
-from blemish.cli.printing import print_table, row_bar, say_skipped, short, warnings_as_notes
+from blemish.cli.printing import print_json, print_table, row_bar, say_skipped, short, warnings_as_notes
 from blemish.core.errors import LabelError
 
 if TYPE_CHECKING:
@@ -94,11 +93,10 @@ def evaluate(
         if plot is not None:
             _plot(plot, det, samples, results, kinds, words)
     if as_json:
-        typer.echo(json.dumps(results, indent=2))
-        return
+        return print_json(results)
     columns = {name: measures(found) for name, found in results.items()}
     rows = [(name, *(f"{column[name]:.3f}" for column in columns.values())) for name in next(iter(columns.values()))]
-    print_table(f"{results['outlier_score']['n']['defect']} defects", ["measure", *columns], rows)
+    return print_table(f"{results['outlier_score']['n']['defect']} defects", ["measure", *columns], rows)
 
 
 def _plot(
@@ -135,21 +133,11 @@ def explain(
         det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
         rows = top_explanations(det, samples.X, keys_of(samples, key)[0], top, elements)
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, default=str))
-        return
+        return print_json(rows)
+    heads = ["sample", "score", "element", "seen", "expected", "score drop", "driven by", "nearest defect"]
     lines = [
-        (
-            str(r["key"]),
-            f"{r['score']:.4g}",
-            r["element"],
-            short(r["seen"]),
-            short(r["chances"] or r["expected"]),
-            f"{r['fall']:.3g}",
-            r["driver"],
-            str(r["nearest_defect"]),
-        )
+        (str(r["key"]), f"{r['score']:.4g}", r["element"], short(r["seen"]), short(r["chances"] or r["expected"]),
+         f"{r['fall']:.3g}", r["driver"], str(r["nearest_defect"]))
         for r in rows
-    ]
-    print_table(
-        "why", ["sample", "score", "element", "seen", "expected", "score drop", "driven by", "nearest defect"], lines
-    )
+    ]  # fmt: skip
+    return print_table("why", heads, lines)

@@ -1,11 +1,12 @@
 """Why is a sample flagged? Elements that make its score or reconstruct badly, and the nearest labelled samples."""
 
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from blemish.core.errors import DataError
 from blemish.data.columns import frame_html, frame_of
@@ -27,7 +28,7 @@ class Explanation:
         index: The rows' names.
         elements: Names of the elements: columns, words, regions of a picture, or regions of a frame.
         error: Error of each element, shape (row, element), >= 0; 0 for words that do not matter in that text.
-        total: Error of the whole row, shape (row,), of which an element's error is a share.
+        total: Error of the whole row, shape (row,), to which the elements' errors add up.
         seen: The value seen, by row and element; None for pictures.
         expected: The value that the model expects there; None for pictures.
         nearest_defects: For each row, names of the labelled defects nearest in latent space, nearest first.
@@ -83,31 +84,19 @@ class Explanation:
         this element and those ranked before it; tables only, the first three), chances (of the categories) and driver.
         The index of a frame repeats the row's name.
         """
-        share = self.error / np.maximum(self.total[:, None], 1e-12)
         lines = [
-            {
-                "row": row,
-                "rank": rank,
-                "element": self.elements[element],
-                "error": float(self.error[row, element]),
-                "share": float(share[row, element]),
-                "seen": None if self.seen is None else self.seen[row][element],
-                "expected": None if self.expected is None else self.expected[row][element],
-                "nearest_defect": next(iter(self.nearest_defects[row]), None),
-                "nearest_normal": next(iter(self.nearest_normals[row]), None),
-                **self.of_score(row, element),
-            }
+            {"row": row, "rank": rank, **of_element(self, row, element)}
             for row in range(len(self.index))
             for rank, element in enumerate(self.worst(row, top), start=1)
         ]
         return frame_of(lines, index=[self.index[line["row"]] for line in lines], mixed=("seen", "expected"))
 
     def of_score(self, row: int, element: int) -> dict[str, Any]:
-        """Falls, chances (as text) and driver of one element of a row; empty if only errors were explained."""
+        """Falls, probabilities (as text) and driver of one element of a row; empty if only errors were explained."""
         if self.fall is None:
             return {}
-        chances = None if self.chances is None else self.chances[row][element]
-        text = None if chances is None else ", ".join(f"{name} {chance:.0%}" for name, chance in chances.items())
+        likeliest = None if self.chances is None else self.chances[row][element]
+        text = None if likeliest is None else ", ".join(f"{name} {p:.0%}" for name, p in likeliest.items())
         place = [] if self.named is None else np.flatnonzero(self.named[row] == element).tolist()
         together = float(self.together[row, place[0]]) if self.together is not None and place else None
         fall = float(self.fall[row, element])
@@ -128,26 +117,37 @@ class Explanation:
         """
         if self.error_map.ndim != 5:
             raise DataError(f"only clips have frames; these rows have shape {self.error_map.shape[1:]}")
-        of_frame = np.sqrt(self.error_map.mean(axis=(2, 3, 4)))
         clips: dict[Any, list[tuple[int, np.ndarray]]] = {}
-        for name, errors in zip(self.index, of_frame, strict=True):
+        for name, errors in zip(self.index, np.sqrt(self.error_map.mean(axis=(2, 3, 4))), strict=True):
             recording, start = _place(name)
             clips.setdefault(recording, []).append((start, errors))
         lines = []
         for recording, parts in clips.items():
-            total = np.zeros(max(start + len(errors) for start, errors in parts))
-            count = np.zeros(len(total))
+            total, count = np.zeros((2, max(start + len(errors) for start, errors in parts)))
             for start, errors in parts:
                 total[start : start + len(errors)] += errors
                 count[start : start + len(errors)] += 1
             there = np.flatnonzero(count)  # some clips of a recording may be missing
             error = total[there] / count[there]
-            columns = zip(there.tolist(), error.tolist(), regularity(error).tolist(), strict=True)
             lines += [
                 {"recording": recording, "frame": frame, "error": value, "regularity": score}
-                for frame, value, score in columns
+                for frame, value, score in zip(there.tolist(), error.tolist(), regularity(error).tolist(), strict=True)
             ]
         return frame_of(lines)
+
+
+def of_element(found: Explanation, row: int, element: int) -> dict[str, Any]:
+    """The columns of `Explanation.to_frame` from 'element' on, for one element of a row."""
+    return {
+        "element": found.elements[element],
+        "error": float(found.error[row, element]),
+        "share": float(found.error[row, element] / np.maximum(found.total[row], 1e-12)),
+        "seen": None if found.seen is None else found.seen[row][element],
+        "expected": None if found.expected is None else found.expected[row][element],
+        "nearest_defect": next(iter(found.nearest_defects[row]), None),
+        "nearest_normal": next(iter(found.nearest_normals[row]), None),
+        **found.of_score(row, element),
+    }
 
 
 def _place(name: Any) -> tuple[Any, int]:
@@ -157,14 +157,7 @@ def _place(name: Any) -> tuple[Any, int]:
 
 
 def explain(fitted: Fitted, names: list[Any], x: TensorRows, by: str) -> Explanation:
-    """Explain each row: its elements, and the labelled samples nearest to it.
-
-    Args:
-        fitted: A fit.
-        names: Names of the rows.
-        x: The rows, shape (row, *sample).
-        by: 'score' or 'error'; see `DefectDetector.explain`.
-    """
+    """Explain each row: its elements, and the labelled samples nearest to it; see `DefectDetector.explain` for `by`."""
     model, modality = fitted.model, fitted.model.modality
     evidence, error_map = model.evidence(x), model.error_map(x)
     shown, kept = _of_columns(model, x, error_map) if modality.elements else _of_regions(model, error_map)
@@ -196,9 +189,10 @@ def _of_columns(
     elements, total, kept = modality.elements, error.sum(axis=1), np.ones(error.shape[1], dtype=bool)
     values = [x.to_dense().cpu().numpy(), model.reconstruct(x).cpu().numpy()]
     matters = modality.matters(values[0], error)
-    if matters is not None:
+    if matters is not None:  # in a text where a kept word does not matter, its error becomes 0
         kept = np.asarray(matters.any(axis=0))
-        elements, error, values = those_that_matter(matters, elements, error, values)
+        elements, error = tuple(compress(elements, kept)), np.where(matters, error, 0)[:, kept]
+        values = [value[:, kept] for value in values]
     seen, expected = map(modality.describe, values)
     return {"elements": elements, "error": error, "total": total, "seen": seen, "expected": expected}, kept
 
@@ -206,14 +200,7 @@ def _of_columns(
 def _of_scores(
     fitted: Fitted, x: Float[torch.Tensor, "row *sample"], evidence: Evidence, kept: np.ndarray
 ) -> dict[str, Any]:
-    """What makes the score of each row: fields of `Explanation`, from 'fall' to 'together'.
-
-    Args:
-        fitted: A fit.
-        x: The rows, dense.
-        evidence: Evidence of the same rows.
-        kept: Which elements are shown, shape (element,).
-    """
+    """What makes the score of each row: fields of `Explanation` from 'fall' to 'together', for the elements kept."""
     model = fitted.model
 
     def score(some: torch.Tensor) -> Float[np.ndarray, " row"]:
@@ -261,28 +248,6 @@ def regularity(error: Float[np.ndarray, " frame"]) -> Float[np.ndarray, " frame"
     return 1 - (error - low) / (high - low) if high > low else np.ones_like(error)
 
 
-def those_that_matter(
-    matters: Bool[np.ndarray, "row element"],
-    elements: tuple[str, ...],
-    error: Float[np.ndarray, "row element"],
-    values: list[np.ndarray],
-) -> tuple[tuple[str, ...], Float[np.ndarray, "row kept"], list[np.ndarray]]:
-    """Keep the elements that matter in some row; the error of one that does not matter in a row becomes 0 there.
-
-    Args:
-        matters: Which elements matter in which row.
-        elements: Names of all elements.
-        error: Error of each element.
-        values: More arrays (row, element), cut to the same elements.
-    """
-    kept = np.flatnonzero(matters.any(axis=0))
-    return (
-        tuple(elements[i] for i in kept),
-        np.where(matters, error, 0)[:, kept],
-        [value[:, kept] for value in values],
-    )
-
-
 def nearest(
     z: Float[np.ndarray, "row latent"], known: Float[np.ndarray, "known latent"], names: list[Any], k: int = 3
 ) -> list[list[Any]]:
@@ -297,7 +262,6 @@ def nearest(
     found = []
     for code in z:
         squared = np.square(known - code).sum(axis=1)
-        order = np.argsort(squared, kind="stable")
-        order = order[squared[order] > SAME_CODE * max(1.0, float(np.square(code).sum()))]
-        found.append([names[i] for i in order[:k].tolist()])
+        others = squared > SAME_CODE * max(1.0, float(np.square(code).sum()))
+        found.append([names[i] for i in np.argsort(squared, kind="stable").tolist() if others[i]][:k])
     return found

@@ -104,30 +104,15 @@ def named_together(
     if named:
         together[:, 0] = np.take_along_axis(fall, order[:, :1], axis=1)[:, 0]
     for row, sample in enumerate(x):
-        candidates = np.argsort(-fall[row], kind="stable").tolist()
+        bare, candidates = sample.clone(), np.argsort(-fall[row], kind="stable").tolist()
         for at in range(1, named):
             chosen = order[row, :at].tolist()
+            last = blocks[chosen[-1]]
+            bare[last.start : last.stop] = typical[last.start : last.stop]
             left = [element for element in candidates if element not in chosen]
-            order[row, at], without = _next(score, sample, typical, blocks, chosen, left)
-            together[row, at] = whole[row] - without
+            without = score(without_columns(bare, typical, [blocks[element] for element in left]))
+            order[row, at], together[row, at] = left[int(without.argmin())], whole[row] - without.min()
     return order, together
-
-
-def _next(
-    score: Score,
-    sample: Float[Tensor, " feature"],
-    typical: Float[Tensor, " feature"],
-    blocks: Sequence[Block],
-    chosen: list[int],
-    left: list[int],
-) -> tuple[int, float]:
-    """The column that lowers the score most when it is replaced along with the chosen ones, and the score then."""
-    bare = sample.clone()
-    for element in chosen:
-        part = slice(blocks[element].start, blocks[element].stop)
-        bare[part] = typical[part]
-    without = score(without_columns(bare, typical, [blocks[element] for element in left]))
-    return left[int(without.argmin())], without.min()
 
 
 def without_columns(

@@ -1,28 +1,18 @@
-"""Charts as HTML fragments. SVG traces only: plotly's WebGL ones need `unsafe-eval` and link to another host.
+"""Charts as HTML fragments, everything escaped; each raises MissingExtraError without plotly.
 
-A fragment contains no plotly.js; `blemish.report.page.render` adds it once per page. Colours are Okabe and Ito's, which
-colour-blind people can tell apart, and every group also has its own marker symbol and dash.
+SVG traces only: plotly's WebGL ones need `unsafe-eval` and link to another host. A fragment contains no plotly.js;
+`blemish.report.page.render` adds it once per page. Colours are Okabe and Ito's, which colour-blind people can tell
+apart, and every group also has its own marker symbol and dash.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from blemish.core.errors import DataError
-from blemish.report.figure import MUTED, fragment, plain
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a group or a curve looks in every chart."""
-
-    color: str
-    symbol: str
-    dash: str
-
+from blemish.report.figure import MUTED, Style, fragment, plain, trace
 
 STYLES = {
     "unlabelled": Style("#8A8F98", "circle-open", "dot"),
@@ -54,12 +44,6 @@ def histograms(scores: Mapping[str, Float[np.ndarray, " _"]], title: str, x_titl
         scores: One array per group, of any length; the legend keeps their order.
         title: Caption.
         x_title: Name of the values.
-
-    Returns:
-        HTML, everything escaped.
-
-    Raises:
-        MissingExtraError: Without plotly.
     """
     groups = {name: values[np.isfinite(values)] for name, values in scores.items()}
     every = np.concatenate([np.zeros(0), *groups.values()])
@@ -85,25 +69,19 @@ def latent_map(points: Float[np.ndarray, "row 2"], groups: Sequence[str], hover:
         hover: Text shown under the pointer for each row; a line break starts a new line.
         title: Caption.
 
-    Returns:
-        HTML, everything escaped.
-
     Raises:
         DataError: If there is not one group and one hover text per row.
-        MissingExtraError: Without plotly.
     """
     if not len(points) == len(groups) == len(hover):
         lengths = f"{len(points)} points, {len(groups)} groups and {len(hover)} hover texts"
         raise DataError(f"the map got {lengths}; give one group and one hover text per point")
     known = [name for name in STYLES if name in groups]
     others = [name for name in dict.fromkeys(groups) if name not in STYLES]
-    styles = styles_of([*others, *known])
-    of_row = np.asarray(groups, dtype=object)
-    traces = []
-    for name, style in styles.items():
-        mine = of_row == name
-        texts = [text for text, is_mine in zip(hover, mine, strict=True) if is_mine]
-        traces.append(_cloud(f"{name} ({len(texts)})", points[mine], texts, style))
+    of_row, texts = np.asarray(groups, dtype=object), np.asarray(hover, dtype=object)
+    traces = [
+        _points(name, points[of_row == name], texts[of_row == name].tolist(), style)
+        for name, style in styles_of([*others, *known]).items()
+    ]
     layout = {
         "height": 460,
         "hovermode": "closest",
@@ -122,12 +100,6 @@ def curves(series: Mapping[str, Sequence[float]], title: str, x_title: str, y_ti
         title: Caption.
         x_title: What is counted.
         y_title: Name of the values.
-
-    Returns:
-        HTML, everything escaped.
-
-    Raises:
-        MissingExtraError: Without plotly.
     """
     arrays = {name: np.asarray(values, dtype=np.float64) for name, values in series.items()}
     every = np.concatenate([np.zeros(0), *arrays.values()])
@@ -194,44 +166,23 @@ def _outline(
     drawn = slice(max(filled[0] - 1, 0), filled[-1] + 2) if len(filled := np.flatnonzero(counts)) else slice(0)
     centres, counts = centres[drawn], counts[drawn]
     percentages = 100 * counts / max(len(values), 1)
+    found = trace(f"{name} ({len(values)})", style, "lines", centres, percentages)
+    found["line"]["shape"] = "hvh"
+    texts = [f"{count} rows, {part:.1f} %" for count, part in zip(counts, percentages, strict=True)]
     emphasis = {"fill": "tozeroy", "fillcolor": f"{style.color}55"} if name == "defect" else {}
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": plain(f"{name} ({len(values)})"),
-        "x": centres.tolist(),
-        "y": percentages.tolist(),
-        "text": [f"{count} rows, {part:.1f} %" for count, part in zip(counts, percentages, strict=True)],
-        "hovertemplate": "%{text}",
-        "line": {"color": style.color, "dash": style.dash, "shape": "hvh", "width": 2},
-        **emphasis,
-    }
+    return {**found, "text": texts, "hovertemplate": "%{text}", **emphasis}  # one box names all groups
 
 
-def _cloud(name: str, points: Float[np.ndarray, "row 2"], hover: list[str], style: Style) -> dict[str, Any]:
-    emphasis = {"size": 10, "opacity": 1.0} if style is STYLES["defect"] else {"size": 7, "opacity": 0.85}
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": plain(name),
-        "x": points[:, 0].tolist(),
-        "y": points[:, 1].tolist(),
-        "text": [plain(text) for text in hover],
-        "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"color": style.color, "symbol": style.symbol, **emphasis},
-    }
+def _points(name: str, points: Float[np.ndarray, "row 2"], hover: list[str], style: Style) -> dict[str, Any]:
+    found = trace(f"{name} ({len(points)})", style, "markers", points[:, 0], points[:, 1], hover)
+    found["marker"] |= {"size": 10, "opacity": 1.0} if style is STYLES["defect"] else {"size": 7, "opacity": 0.85}
+    return found
 
 
 def _line(name: str, values: Float[np.ndarray, " step"], style: Style) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines+markers" if len(values) <= 30 else "lines",
-        "name": plain(name),
-        "x": list(range(1, len(values) + 1)),
-        "y": [value if np.isfinite(value) else None for value in values.tolist()],
-        "line": {"color": style.color, "dash": style.dash, "width": 2},
-        "marker": {"symbol": style.symbol, "size": 6},
-    }
+    heights = [value if np.isfinite(value) else None for value in values.tolist()]
+    mode = "lines+markers" if len(values) <= 30 else "lines"
+    return trace(name, style, mode, range(1, len(values) + 1), heights)
 
 
 def styles_of(names: Sequence[str]) -> dict[str, Style]:

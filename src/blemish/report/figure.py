@@ -1,8 +1,11 @@
 """One plotly figure as an HTML fragment in the house style; the only place that uses plotly's figures."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
+
+import numpy as np
 
 from blemish.core.errors import missing_extra
 
@@ -35,6 +38,15 @@ _LAYOUT = {
 _TOOLS = [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]]  # all: one default uploads the chart
 
 
+@dataclass(frozen=True)
+class Style:
+    """How a group or a curve looks in every chart."""
+
+    color: str
+    symbol: str
+    dash: str
+
+
 def fragment(
     title: str, traces: Sequence[dict[str, Any]], layout: dict[str, Any], x_title: str = "", note: str = ""
 ) -> str:
@@ -61,6 +73,21 @@ def fragment(
     lines = {"axis": x_title, "note": note}
     below = "".join(f'<p class="{role}">{escape(text)}</p>' for role, text in lines.items() if text)
     return f'<figure class="chart"><figcaption>{escape(title)}</figcaption>{chart}{below}</figure>'
+
+
+def trace(name: str, style: Style, mode: str, x: Any, y: Any, hover: Sequence[str] = ()) -> dict[str, Any]:
+    """A group or a curve as a plotly trace in its style, with a text per point to show under the pointer."""
+    shown = {"text": [plain(text) for text in hover], "hovertemplate": "%{text}<extra></extra>"} if hover else {}
+    return {
+        "type": "scatter",
+        "mode": mode,
+        "name": plain(name),
+        "x": np.asarray(x).tolist(),
+        "y": np.asarray(y).tolist(),
+        "line": {"color": style.color, "dash": style.dash, "width": 2},
+        "marker": {"color": style.color, "symbol": style.symbol, "size": 6},
+        **shown,
+    }
 
 
 def plain(text: str) -> str:

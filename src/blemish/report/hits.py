@@ -23,15 +23,7 @@ DRIVEN = {
 
 
 def hits(det: DefectDetector, X: Any, keys: Sequence[Any], score: np.ndarray, rows: list[int]) -> str:
-    """One figure per hit, as HTML.
-
-    Args:
-        det: A fitted detector.
-        X: All samples.
-        keys: Their names.
-        score: Their scores.
-        rows: The hits, the highest score first.
-    """
+    """One figure per hit, as HTML; `rows` are the hits among the samples X, the highest score first."""
     some = take(X, rows)
     found = det.explain(some)
     model = det.fitted_.model
@@ -56,15 +48,9 @@ def _hit(found: Explanation, at: int, key: Any, score: float, some: Any, tensors
 
 def _driver(found: Explanation, at: int) -> str:
     """What drove the score, and how rare that is."""
-    rare = [
-        f"{fraction[at]:.2%} of normal rows {what}."
-        for what, fraction in (
-            ("are at least as unusual", found.unusual),
-            ("resemble your defects at least as much", found.alike),
-        )
-        if fraction is not None
-    ]
-    return " ".join([DRIVEN[found.driver[at]], *rare])
+    rare = {"are at least as unusual": found.unusual, "resemble your defects at least as much": found.alike}
+    known = [(what, tail) for what, tail in rare.items() if tail is not None]
+    return " ".join([DRIVEN[found.driver[at]], *(f"{tail[at]:.2%} of normal rows {what}." for what, tail in known)])
 
 
 def _elements(found: Explanation, at: int) -> Table:

@@ -4,20 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from blemish.report.charts import Style, styles_of
-from blemish.report.figure import MUTED, fragment, plain
+from blemish.report.charts import styles_of
+from blemish.report.figure import MUTED, Style, fragment, plain, trace
 
 RANGE = [-0.03, 1.03]
-"""Of an axis of fractions, with room for markers at 0 and 1."""
-IDEAL = {
-    "type": "scatter",
-    "mode": "lines",
-    "x": [0, 1],
-    "y": [0, 1],
-    "name": "ideal",
-    "line": {"color": MUTED, "dash": "dot", "width": 1},
-    "hoverinfo": "skip",
-}
+"""Range of an axis of fractions, with room for markers at 0 and 1."""
+IDEAL, THIN = Style(MUTED, "circle", "dot"), {"color": MUTED, "dash": "dot", "width": 1}
 
 
 @dataclass(frozen=True)
@@ -57,12 +49,6 @@ def intervals(
         y_title: Name of the heights.
         diagonal: Draw the line where both axes are equal, and let the horizontal axis go from 0 to 1 as well.
         note: Plain text below the chart.
-
-    Returns:
-        HTML, everything escaped.
-
-    Raises:
-        MissingExtraError: Without plotly.
     """
     styles = styles_of(list(series))
     traces = [_whiskers(name, points, styles[name]) for name, points in series.items()]
@@ -72,25 +58,20 @@ def intervals(
         "yaxis": {"title": {"text": plain(y_title)}, "range": RANGE, "tickformat": ".0%"},
         "xaxis": {"range": RANGE, "tickformat": ".0%"} if diagonal else {"rangemode": "tozero", **ticks},
     }
-    return fragment(title, [IDEAL, *traces] if diagonal else traces, layout, x_title, note)
+    if diagonal:
+        traces.insert(0, {**trace("ideal", IDEAL, "lines", [0, 1], [0, 1]), "line": THIN, "hoverinfo": "skip"})
+    return fragment(title, traces, layout, x_title, note)
 
 
 def _whiskers(name: str, points: Sequence[Point], style: Style) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": plain(name),
-        "x": [point.x for point in points],
-        "y": [point.y for point in points],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [point.high - point.y for point in points],
-            "arrayminus": [point.y - point.low for point in points],
-            "thickness": 1.5,
-        },
-        "text": [plain(point.hover) for point in points],
-        "hovertemplate": "%{text}<extra></extra>",
-        "line": {"color": style.color, "dash": style.dash, "width": 2},
-        "marker": {"symbol": style.symbol, "size": 8},
+    x, y, hover = [p.x for p in points], [p.y for p in points], [p.hover for p in points]
+    whiskers = {
+        "type": "data",
+        "symmetric": False,
+        "array": [point.high - point.y for point in points],
+        "arrayminus": [point.y - point.low for point in points],
+        "thickness": 1.5,
     }
+    found = trace(name, style, "lines+markers", x, y, hover)
+    found["marker"]["size"] = 8
+    return {**found, "error_y": whiskers}

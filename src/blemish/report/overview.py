@@ -13,16 +13,7 @@ from blemish.core.labels import CLASSES, to_groups, to_words
 from blemish.data.columns import is_frame, to_columns
 from blemish.data.dataset import take
 from blemish.detector import DefectDetector
-from blemish.report import (
-    Section,
-    Table,
-    curves,
-    histograms,
-    latent_map,
-    principal_plane,
-    render,
-    table_html,
-)
+from blemish.report import Section, Table, curves, histograms, latent_map, principal_plane, render, table_html
 from blemish.report.hits import hits
 from blemish.report.results import description, measures, run_config
 from blemish.report.trust import labels_body, probabilities_body, promise_body, reliability_chart
@@ -60,20 +51,25 @@ def model_page(
         MissingExtraError: Without plotly or jinja2.
     """
     found = _score(det, X, words)
+    meaning = (
+        "How unusual is it? Label a few defects to rank by your defect."
+        if found.defect is None
+        else "How unusual is it, and is it my defect? Each question has its own score; higher means more."
+    )
     sections = [
-        Section("Scores", _what_scores_mean(found.defect is not None), _score_charts(found)),
+        Section("Scores", meaning, _score_charts(found)),
         Section("Map", "Codes of the network on their first two principal components; nearby points look similar to "
                 "the model.", _map(det, X, keys, found)),
         Section("Top hits", "What makes each score: every element was replaced by its normal value, and the drop of "
                 "the score was measured. Orange marks regions that contribute more than most.",
                 hits(det, X, keys, found.score, found.order[:top].tolist())),
         Section("Threshold", "", promise_body(det)),
-        *_sections_on_labels(det),
+        *(_sections_on_labels(det) if det.fitted_.n_defects else ()),
         Section("Training", "Loss terms per epoch, and the loss on held-out rows.", _training(det)),
         Section("Data", "", _drift(det, X) + _problems(det, X, skipped)),
         Section("Fitted model", "", _fitted(det, command)),
     ]  # fmt: skip
-    return render("Blemish report", _lead(det, found), _facts(det, found), [], sections)
+    return render("Blemish report", _lead(found), _facts(det, found), [], sections)
 
 
 @dataclass(frozen=True)
@@ -83,6 +79,7 @@ class _Scored:
     Attributes:
         outlier: Outlier scores.
         defect: Defect scores; None without labelled defects.
+        n_above: How many lie above the threshold.
         predicted: The predicted group of each.
         groups: The group of each as the charts show it: as labelled, or as predicted.
         labelled: Whether groups are labels.
@@ -90,6 +87,7 @@ class _Scored:
 
     outlier: np.ndarray
     defect: np.ndarray | None
+    n_above: int
     predicted: list[str]
     groups: list[str]
     labelled: bool
@@ -112,29 +110,23 @@ def _score(det: DefectDetector, X: Any, words: Sequence[Any] | None) -> _Scored:
     labels = [] if words is None else list(words)
     labelled = any(word in CLASSES for word in labels)
     groups = [str(word or "unlabelled") for word in labels] if labelled else predicted
-    return _Scored(outlier, defect, predicted, groups, labelled)
+    n_above = int(((outlier if defect is None else defect) >= det.threshold_).sum())
+    return _Scored(outlier, defect, n_above, predicted, groups, labelled)
 
 
-def _lead(det: DefectDetector, found: _Scored) -> str:
-    ranked = (
-        "No defect was labelled, so they are ranked by how unusual they are."
-        if found.defect is None
-        else "They are ranked by how much they resemble the labelled defects."
-    )
+def _lead(found: _Scored) -> str:
+    ranked = ("No defect was labelled, so they are ranked by how unusual they are." if found.defect is None else
+              "They are ranked by how much they resemble the labelled defects.")  # fmt: skip
     source = "the labels you gave" if found.labelled else "the model's predictions"
-    above = f"{_n_above(det, found)} of {len(found.score)} samples score above the threshold."
+    above = f"{found.n_above} of {len(found.score)} samples score above the threshold."
     return f"{above} {ranked} Groups below are {source}."
-
-
-def _n_above(det: DefectDetector, found: _Scored) -> int:
-    return int((found.score >= det.threshold_).sum())
 
 
 def _facts(det: DefectDetector, found: _Scored) -> dict[str, str]:
     counts = Counter(found.predicted)
     return {
         "samples": str(len(found.score)),
-        "above the threshold": str(_n_above(det, found)),
+        "above the threshold": str(found.n_above),
         "predicted defects": str(counts["defect"]),
         "predicted others": str(counts["other"]),
         "labelled defects": str(det.fitted_.n_defects),
@@ -166,10 +158,8 @@ def evaluation_page(
     columns = {_title(name): measures(found) for name, found in results.items()}
     names = next(iter(columns.values()))
     table = Table("Measures", ("measure", *columns), [(name, *(c[name] for c in columns.values())) for name in names])
-    body = [
-        Section(_title(name), "", histograms(_by(values, kinds), _title(name), "score"))
-        for name, values in scores.items()
-    ]
+    charts = {_title(name): _by(values, kinds) for name, values in scores.items()}
+    body = [Section(title, "", histograms(groups, title, "score")) for title, groups in charts.items()]
     if probabilities is not None and probabilities[:, 2].any():
         body.append(Section("Probabilities", "", _reliability(probabilities, words, prior)))
     facts = {f"{kind} rows": str(n) for kind, n in next(iter(results.values()))["n"].items()}
@@ -196,8 +186,6 @@ def _reliability(probabilities: np.ndarray, words: Sequence[Any], prior: Mapping
 
 
 def _sections_on_labels(det: DefectDetector) -> list[Section]:
-    if not det.fitted_.n_defects:
-        return []
     return [
         Section("Probabilities", "", probabilities_body(det)),
         Section("Labels", "How consistent the labels are, and whether more of them would help.",
@@ -211,17 +199,8 @@ def _title(name: str) -> str:
 
 def _by(values: np.ndarray, groups: Sequence[str]) -> dict[str, np.ndarray]:
     of_row = np.asarray(groups, dtype=object)
-    return {
-        name: values[of_row == name] for name in sorted(set(groups), key=lambda n: (n == "defect", n == "other", n))
-    }
-
-
-def _what_scores_mean(labelled: bool) -> str:
-    return (
-        "How unusual is it, and is it my defect? Each question has its own score; higher means more."
-        if labelled
-        else "How unusual is it? Label a few defects to rank by your defect."
-    )
+    names = sorted(set(groups), key=lambda name: (name == "defect", name == "other", name))
+    return {name: values[of_row == name] for name in names}
 
 
 def _score_charts(found: _Scored) -> str:

@@ -50,7 +50,7 @@ def render(
     """The whole page.
 
     plotly.js (5 MB) is included once, and only if a section contains a chart. A content security policy in the page
-    forbids every request, so it opens offline and nobody learns that it was opened.
+    forbids every request, so it opens offline and no one learns that it was opened.
 
     Args:
         title: Plain text, like all strings except the sections' bodies.
@@ -88,11 +88,7 @@ def table_html(table: Table) -> str:
 
 
 def write_page(path: str | os.PathLike[str], html: str) -> None:
-    """Write a page whole or not at all, as UTF-8.
-
-    Args:
-        path: File to write.
-        html: From `render`.
+    """Write a page from `render` whole or not at all, as UTF-8.
 
     Raises:
         ArtifactError: If the folder does not exist or cannot be written.

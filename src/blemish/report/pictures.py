@@ -35,9 +35,7 @@ def film(clip: Float[np.ndarray, "frame height width"], every: int, alt: str = "
     shown = clip[::every]
     strip = Image.fromarray(_side_by_side(shown))
     zoom = max(1, round(80 / max(clip.shape[1], 1)))
-    size = f'width="{strip.width * zoom}" height="{strip.height * zoom}"'
-    source = f"data:image/png;base64,{_png(strip)}"
-    return f'<img class="film" style="--frames:{len(shown)}" {size} alt="{escape(alt)}" src="{source}">'
+    return _img(f'class="film" style="--frames:{len(shown)}"', strip, alt, zoom)
 
 
 def picture(
@@ -60,8 +58,7 @@ def picture(
         paint = np.clip(heat, 0, 1)[None] * 0.75
         shown = (1 - paint) * grey + paint * HEAT[:, None, None]
     pixels = Image.fromarray(np.moveaxis(np.round(255 * shown).astype(np.uint8), 0, -1))
-    source = f"data:image/png;base64,{_png(pixels)}"
-    return f'<img class="picture" width="{pixels.width}" height="{pixels.height}" alt="{escape(alt)}" src="{source}">'
+    return _img('class="picture"', pixels, alt)
 
 
 def film_pair(
@@ -76,13 +73,7 @@ def film_pair(
         original: Shape (frame, height, width), grey values in [0, 1].
         reconstruction: Same shape and range.
         caption: Plain text.
-        every: Show frames 0, every, 2 every, …; at least 1.
-
-    Returns:
-        A `<figure>`, the caption escaped.
-
-    Raises:
-        ConfigError: If `every` is below 1.
+        every: See `film`.
     """
     clips = {
         "original": original,
@@ -106,7 +97,9 @@ def _side_by_side(clip: Float[np.ndarray, "frame height width"]) -> UInt8[np.nda
     return np.concatenate(list(spaced), axis=1)[:, :-GAP]
 
 
-def _png(image: Image.Image) -> str:
+def _img(attributes: str, image: Image.Image, alt: str, zoom: int = 1) -> str:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    size = f'width="{image.width * zoom}" height="{image.height * zoom}"'
+    return f'<img {attributes} {size} alt="{escape(alt)}" src="{source}">'

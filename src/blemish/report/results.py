@@ -9,11 +9,10 @@ from blemish.core.errors import LabelError
 from blemish.core.metrics import evaluate
 from blemish.core.run_config import RunConfig
 from blemish.data.dataset import take
+from blemish.explain.explanation import of_element
 
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: list[str]) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: list[str]
     Args:
         det: A fitted detector.
         X: Samples.
-        words: 'defect', 'other', 'normal' or None for each.
+        words: The group of each, or None.
         kinds: The kind of each, within its group.
 
     Returns:
@@ -63,24 +62,11 @@ def top_explanations(det: "DefectDetector", X: Any, keys: list[Any], top: int, e
     scores = np.asarray(det.defect_score(X) if det.fitted_.n_defects else det.outlier_score(X))
     order = np.argsort(-scores, kind="stable")[:top].tolist()
     explanation = det.explain(take(X, order))
-    lines = []
-    for row, place in enumerate(order):
-        total = max(float(explanation.total[row]), 1e-12)
-        for element in explanation.worst(row, elements):
-            lines.append(
-                {
-                    "key": keys[place],
-                    "score": float(scores[place]),
-                    "element": explanation.elements[element],
-                    "seen": None if explanation.seen is None else explanation.seen[row][element],
-                    "expected": None if explanation.expected is None else explanation.expected[row][element],
-                    "share": float(explanation.error[row, element]) / total,
-                    **explanation.of_score(row, element),
-                    "nearest_defect": next(iter(explanation.nearest_defects[row]), None),
-                    "nearest_normal": next(iter(explanation.nearest_normals[row]), None),
-                }
-            )
-    return lines
+    return [
+        {"key": keys[place], "score": float(scores[place]), **of_element(explanation, row, element)}
+        for row, place in enumerate(order)
+        for element in explanation.worst(row, elements)
+    ]
 
 
 def description(det: "DefectDetector") -> dict[str, Any]:
@@ -92,10 +78,7 @@ def description(det: "DefectDetector") -> dict[str, Any]:
         "sample_shape": list(model.modality.sample_shape),
         "latent_dim": model.network.latent_dim,
         "parameters": sum(p.numel() for p in model.network.parameters()),
-        "rows": det.training_["rows"],
-        "held_out": det.training_["held_out"],
-        "epochs": det.training_["epochs"],
-        "seconds": det.training_["seconds"],
+        **{name: det.training_[name] for name in ("rows", "held_out", "epochs", "seconds")},
         "random_state": det.seed_,
         "threshold": det.threshold_,
         "promise": det.promise_.text,
@@ -109,9 +92,6 @@ def run_config(det: "DefectDetector") -> RunConfig:
     arguments = {**det.get_params(deep=False), **det.fitted_.model.choices.spec(), "random_state": det.seed_}
     arguments.pop("verbose")
     kept = {name: value for name, value in arguments.items() if value is not None}
-    data = {
-        name: value
-        for name, value in getattr(det, "notes_", {}).get("run", {}).items()
-        if name not in kept and name != "preset"
-    }
+    data = dict(getattr(det, "notes_", {}).get("run", {}))
+    data.pop("preset", None)  # the arguments say what it stood for
     return RunConfig.check({**data, **kept}, "the model")

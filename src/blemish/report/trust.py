@@ -86,27 +86,21 @@ def reliability_chart(series: Mapping[str, Sequence[Bin]], note: str) -> str:
 def labels_body(det: DefectDetector) -> str:
     """The label report, its learning curve if it was computed, and the labels to check."""
     try:
-        found = det.fitted_.label_report(
-            det.prior_["defect"], None, det.threshold_
-        )  # computes no curve: that takes time
+        found = det.fitted_.label_report(det.prior_["defect"], None, det.threshold_)  # no new curve: that takes time
     except DataError as error:
         return f"<p>{escape(str(error))}.</p>"
     answers = table_html(Table("Five questions", ("question", "answer"), list(found.says.items())))
     chart = ""
     if len(found.curve) > 1:
-        points = [
-            Point(float(s.n_labels), s.outlook.precision, s.outlook.low, s.outlook.high,
-                  f"{s.n_labels} labels: precision {s.outlook.precision:.0%}\nnormal rows ranked below: {s.above:.1%}")
-            for s in found.curve
-        ]  # fmt: skip
-        above = [
-            Point(
-                float(s.n_labels), s.above, s.above, s.above, f"{s.n_labels} labels: above {s.above:.1%} of normal rows"
-            )
-            for s in found.curve
-        ]
+        precision, above = [], []
+        for step in found.curve:
+            n, outlook = float(step.n_labels), step.outlook
+            hover = f"{n:.0f} labels: precision {outlook.precision:.0%}\nnormal rows ranked below: {step.above:.1%}"
+            precision.append(Point(n, outlook.precision, outlook.low, outlook.high, hover))
+            hover = f"{n:.0f} labels: above {step.above:.1%} of normal rows"
+            above.append(Point(n, step.above, step.above, step.above, hover))
         names = {
-            f"precision among the top {found.budget}": points,
+            f"precision among the top {found.budget}": precision,
             "normal rows ranked below a held-out defect": above,
         }
         chart = intervals(names, "Learning curve", "labelled defects used in training", "fraction")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blemish.core.errors import BlemishError
+from blemish.core.labels import CLASSES
+from blemish.explain.explanation import of_element
 from blemish.review import drawings
 from blemish.review.catalogue import Catalogue, json_value
 from blemish.review.marks import CODES, DISAGREEMENT, found_by_mark
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 STRIP_SIDE, LARGE_SIDE = 128, 512
 MAX_POINTS = 20_000
 MAX_ELEMENTS = 8
+NEAREST = ("nearest_defect", "nearest_normal")  # the page lists them once, below the elements
 GLANCE = "Preliminary ranking by reconstruction error; the full model is still training. Labels you add now are kept."
 
 
@@ -28,7 +31,7 @@ def shown(review: Review, show: str, by: str) -> Any:
         return [suggestion.row for suggestion in review.suggestions()]
     order = np.arange(len(review.catalogue)) if ranking is None else ranking.order
     if ranking is not None and by == "outlier":
-        order = best_first(ranking.outlier)
+        order = best_first(ranking.snapshot.outlier)
     if show == "all":
         return order
     code = 0 if show == "unmarked" else CODES[show]
@@ -37,9 +40,7 @@ def shown(review: Review, show: str, by: str) -> Any:
 
 def item(review: Review, row: int) -> dict[str, Any]:
     """A sample as the gallery shows it."""
-    ranking = review.ranking
-    digest = summary = None
-    error = ""
+    ranking, digest, summary, error = review.ranking, None, None, ""
     try:
         digest, summary = review.catalogue.digest(row), review.catalogue.summary(row)
     except BlemishError as gone:
@@ -53,14 +54,15 @@ def item(review: Review, row: int) -> dict[str, Any]:
         "error": error,
     }
     if ranking is not None:
-        outlier = _number(ranking.outlier[row])
+        scores = ranking.snapshot
+        outlier = _number(scores.outlier[row])
         if outlier is None and not error and ranking.scored and not review.busy:
             found["error"] = f"{found['key']} cannot be decoded"
         found |= {
             "rank": int(ranking.places[row]),
             "outlier": outlier,
-            "defect": None if ranking.defect is None else _number(ranking.defect[row]),
-            "chance": _number(ranking.probabilities[row, 2]),
+            "defect": None if scores.defect is None else _number(scores.defect[row]),
+            "chance": _number(scores.probabilities[row, 2]),
         }
     return found
 
@@ -94,7 +96,7 @@ def state(review: Review) -> dict[str, Any]:
             "number": ranking.number,
             "model": ranking.model,
             "scored": ranking.scored,
-            "defects": ranking.defect is not None,
+            "defects": ranking.snapshot.defect is not None,
         }
         known["precision"] = [precision(ranking, review.codes, budget) for budget in BUDGETS]
         known["promise"] = det.promise_.text
@@ -132,10 +134,10 @@ def detail(review: Review, row: int) -> dict[str, Any]:
     known = item(review, row)
     digest = str(known["id"])
     history = [{**asdict(one.mark), "saved": one.saved} for one in review.ledger.of_sample(digest)]
-    ranking = review.ranking
+    scores = None if review.ranking is None else review.ranking.snapshot
     probabilities = None
-    if ranking is not None and not np.isnan(ranking.outlier[row]):
-        probabilities = dict(zip(("normal", "other", "defect"), map(_number, ranking.probabilities[row]), strict=True))
+    if scores is not None and not np.isnan(scores.outlier[row]):
+        probabilities = dict(zip(CLASSES, map(_number, scores.probabilities[row]), strict=True))
     return {
         **known,
         "whole": None if known["error"] else review.catalogue.whole(row),
@@ -147,19 +149,9 @@ def detail(review: Review, row: int) -> dict[str, Any]:
 
 
 def _reasons(det: Any, X: Any, catalogue: Catalogue) -> dict[str, Any]:
-    """The elements that explain the score, and the labelled samples nearest to this one."""
     explanation = det.explain(X, by=_on_page(det).reasons)
-    share = explanation.error[0] / max(float(explanation.total[0]), 1e-12)
-    elements = [
-        {
-            "element": str(explanation.elements[at]),
-            "share": _number(float(share[at])),
-            "seen": None if explanation.seen is None else _rounded(explanation.seen[0][at]),
-            "expected": None if explanation.expected is None else _rounded(explanation.expected[0][at]),
-            **{name: _rounded(value) for name, value in explanation.of_score(0, at).items()},
-        }
-        for at in explanation.worst(0, MAX_ELEMENTS)
-    ]
+    facts = [of_element(explanation, 0, element) for element in explanation.worst(0, MAX_ELEMENTS)]
+    elements = [{name: _rounded(value) for name, value in one.items() if name not in NEAREST} for one in facts]
     near = {"nearest_defects": explanation.nearest_defects[0], "nearest_normals": explanation.nearest_normals[0]}
     return {"elements": elements, **{name: list(map(catalogue.titled, keys)) for name, keys in near.items()}}
 

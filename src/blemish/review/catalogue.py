@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,28 +34,32 @@ class Catalogue:
 
     Attributes:
         name: File or folder, as given.
-        modality: The kind of data, by name.
-        keys: The samples' names.
-        files: Paths of pictures, which stay on disk, or None.
         samples: An Arrow table (a large one on disk), pictures, clips and texts on demand, or an array or some texts in
             memory.
         run: Options used for reading, for the exported model.
     """
 
     name: str
-    modality: str
-    keys: Sequence[Any]
-    files: Sequence[Path] | None = None
-    samples: Dataset | None = None
+    samples: Dataset
     run: dict[str, Any] = field(default_factory=dict)
     _digests: dict[int, str] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
-    _titles: dict[str, int] = field(default_factory=dict)
     _frames: int = 0
 
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.keys)
+
+    @property
+    def modality(self) -> str:
+        """The kind of data, by name."""
+        return self.samples.modality
+
+    @cached_property
+    def keys(self) -> Sequence[Any]:
+        """The samples' names."""
+        named = "key" in self.run and not self.samples.files
+        return self.samples.columns[self.run["key"]] if named else self.samples.keys
 
     @property
     def on_page(self) -> "OnPage":
@@ -74,20 +79,26 @@ class Catalogue:
         if self._numbered:
             number = title.removeprefix("row ")
             return int(number) if number.isdecimal() and int(number) < len(self) else None
-        if not self._titles:
-            self._titles.update((self.title(row), row) for row in range(len(self)))
         return self._titles.get(title)
+
+    @cached_property
+    def _titles(self) -> dict[str, int]:
+        return {self.title(row): row for row in range(len(self))}
 
     @property
     def _numbered(self) -> bool:
-        return self.files is None and self.samples is not None and not self.samples.files and "key" not in self.run
+        return not self.samples.files and "key" not in self.run
+
+    def _file(self, row: int) -> Path | None:
+        """The picture's file; None for other samples."""
+        is_file = self.samples.files and self.on_page.shown_as == "picture"
+        return Path(self.name, self.keys[row]) if is_file else None
 
     def take(self, rows: Sequence[int]) -> tuple[Any, list[int]]:
         """The samples of some rows as `DefectDetector` takes them, and their rows.
 
         Samples that cannot be decoded are left out.
         """
-        assert self.samples is not None
         found = self.samples.take(rows)
         return found.X, [row for row, kept in zip(rows, found.kept.tolist(), strict=True) if kept]
 
@@ -110,15 +121,13 @@ class Catalogue:
 
     def bytes_of_sample(self) -> int:
         """Approximate memory of one sample when read."""
-        if self.files is None:
-            return 1 if self.samples is None else max(1, getattr(self.samples.X, "nbytes", len(self)) // len(self))
         sizes = []
-        for at in np.linspace(0, len(self) - 1, min(len(self), PROBED)).astype(int):
-            try:
-                with Pillow.open(self.files[at]) as image:
-                    sizes.append(min(image.width, 2048) * min(image.height, 2048) * len(image.getbands()))
-            except (OSError, ValueError, SyntaxError):
-                continue
+        for row in np.linspace(0, len(self) - 1, min(len(self), PROBED)).astype(int).tolist():
+            file = self._file(row)
+            if file is None:
+                return max(1, getattr(self.samples.X, "nbytes", len(self)) // len(self))
+            with contextlib.suppress(OSError, ValueError, SyntaxError), Pillow.open(file) as image:
+                sizes.append(min(image.width, 2048) * min(image.height, 2048) * len(image.getbands()))
         return int(np.mean(sizes)) if sizes else 1
 
     def picture(self, row: int, side: int) -> bytes:
@@ -127,15 +136,16 @@ class Catalogue:
         Raises:
             DataError: If the sample is not a picture, or cannot be decoded.
         """
-        if self.files is not None:
+        file = self._file(row)
+        if file is not None:
             try:
-                return drawings.shrunk_file(self.files[row], side)
+                return drawings.shrunk_file(file, side)
             except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
                 raise DataError(f"{self.keys[row]} cannot be decoded ({error})") from None
         draw = drawings.DRAWINGS.get(self.on_page.shown_as)
         if draw is None:
             raise DataError(f"{self.keys[row]} is not a picture")
-        return draw(self._array(row), side)
+        return draw(np.asarray(self.samples.X[row]), side)
 
     def frames(self) -> int:
         """Number of frames of a clip as `picture` shows them; 0 if the samples are not clips."""
@@ -145,7 +155,7 @@ class Catalogue:
             if self._frames:
                 break
             with contextlib.suppress(DataError):
-                self._frames = drawings.n_frames(self._array(row))
+                self._frames = drawings.n_frames(self.samples.X[row])
         return self._frames
 
     def summary(self, row: int) -> Any:
@@ -155,22 +165,24 @@ class Catalogue:
 
     def whole(self, row: int) -> Any:
         """A whole text, or all cells of a row, as JSON values."""
-        if self.samples is None or self.on_page.shown_as not in ("prose", "cells"):
+        if self.on_page.shown_as not in ("prose", "cells"):
             return None
         sample = take(self.samples.X, [row])
-        return str(sample[0]) if self.on_page.shown_as == "prose" else cells(sample, 0)
-
-    def _array(self, row: int) -> np.ndarray:
-        assert self.samples is not None
-        return np.asarray(self.samples.X[row])
+        if self.on_page.shown_as == "prose":
+            return str(sample[0])
+        if hasattr(sample, "to_pylist"):
+            values = sample.to_pylist()[0]
+        else:
+            values = {f"column {at}": value.item() for at, value in enumerate(np.asarray(sample)[0])}
+        return {str(name): json_value(value) for name, value in values.items()}
 
     def _content(self, row: int) -> bytes:
-        if self.files is not None:
+        file = self._file(row)
+        if file is not None:
             try:
-                return self.files[row].read_bytes()
+                return file.read_bytes()
             except OSError as error:
                 raise DataError(f"{self.keys[row]} no longer exists or cannot be read ({error.strerror})") from None
-        assert self.samples is not None
         sample = take(self.samples.X, [row])
         if self.on_page.shown_as == "prose":
             return str(sample[0]).encode("utf-8", errors="surrogatepass")
@@ -178,15 +190,6 @@ class Catalogue:
             return json.dumps(sample.to_pylist()[0], sort_keys=True, default=str).encode()
         array = np.ascontiguousarray(sample[0])
         return f"{array.dtype}{array.shape}".encode() + array.tobytes()
-
-
-def cells(table: Any, row: int) -> dict[str, Any]:
-    """One row of a table or an array by column, as JSON values."""
-    if hasattr(table, "slice"):
-        values = table.slice(row, 1).to_pylist()[0]
-    else:
-        values = {f"column {at}": value.item() for at, value in enumerate(np.asarray(table)[row])}
-    return {str(name): json_value(value) for name, value in values.items()}
 
 
 def json_value(value: Any) -> Any:
@@ -226,17 +229,11 @@ def open_catalogue(
     Raises:
         DataError: If nothing is there, or nothing can be used.
     """
-    run = {"glob": glob, "names": names, "key": key, "drop": list(drop) or None}
-    kept = {name: value for name, value in run.items() if value}
+    run = {"glob": glob, "names": names, "key": key, "drop": list(drop)}
     columns = [name for name in (key, *drop) if name]
-    samples = open_dataset(
-        data, HowToRead(modality, glob or "*", column_names(names), [*columns, *apart], frames, column)
-    )
-    if not samples.files:
-        absent = next((name for name in columns if name not in samples.columns), None)
-        if absent is not None:
-            raise DataError(f"{data} has no column {absent!r}; it has {', '.join(samples.column_names)}")
-    keys = samples.columns[key] if key and not samples.files else samples.keys
-    pictures = samples.files and MODALITIES[samples.modality].on_page.shown_as == "picture"
-    files = [Path(data, name) for name in keys] if pictures else None
-    return Catalogue(str(data), samples.modality, keys, files, samples, kept)
+    how = HowToRead(modality, glob or "*", column_names(names), [*columns, *apart], frames, column)
+    samples = open_dataset(data, how)
+    absent = [name for name in columns if name not in samples.columns]
+    if absent and not samples.files:
+        raise DataError(f"{data} has no column {absent[0]!r}; it has {', '.join(samples.column_names)}")
+    return Catalogue(str(data), samples, {name: value for name, value in run.items() if value})

@@ -44,13 +44,10 @@ def drawn(image: np.ndarray, side: int, shape: tuple[int, int] | None = None) ->
     picture = _to_picture(image)
     if shape is not None:
         return _jpeg(picture.resize(fitting_size(*shape, side), Pillow.Resampling.NEAREST))
-    factor = side / max(picture.size)
-    if factor < 1:
+    if max(picture.size) > side:
         picture.thumbnail((side, side))
-    elif factor >= 2:
-        picture = picture.resize(
-            (round(picture.width * factor), round(picture.height * factor)), Pillow.Resampling.NEAREST
-        )
+    elif side >= 2 * max(picture.size):
+        picture = picture.resize(fitting_size(*picture.size, side), Pillow.Resampling.NEAREST)
     return _jpeg(picture)
 
 
@@ -72,7 +69,7 @@ def strip(clip: np.ndarray, side: int) -> bytes:
 
 
 def curve(signal: Float[np.ndarray, "channel time"], side: int) -> bytes:
-    """Channels below each other as black lines on white, each in its own range, as a JPEG of `side` pixels a side."""
+    """Channels below each other as black lines on white, each in its own range, as a square JPEG."""
     sheet = Pillow.new("L", (side, side), 255)
     pen, high = ImageDraw.Draw(sheet), side / len(signal)
     across = np.linspace(0, side - 1, signal.shape[1])

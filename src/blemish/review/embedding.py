@@ -22,22 +22,25 @@ MAX_FITTED = 2000
 
 @dataclass(frozen=True, eq=False)
 class Axes:
-    """Principal directions of one feature set.
+    """Directions of one feature set.
 
     Attributes:
         centre: Mean of the feature set.
-        directions: In units in which a sample's mean squared distance from the centre is 1.
+        directions: As columns, each in the unit of length along it.
     """
 
     centre: Float[np.ndarray, " feature"]
     directions: Float[np.ndarray, "feature direction"]
 
+    def place(self, x: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row direction"]:
+        """Samples along the directions; NaN rows stay NaN."""
+        return (x - self.centre) @ self.directions
+
 
 def fit_axes(x: Float[np.ndarray, "row feature"]) -> Axes:
-    """Directions in which the standardised columns of a feature set vary most.
+    """Directions in which the standardised columns of a feature set vary most; rows with NaN are left out.
 
-    Args:
-        x: The feature set; rows with NaN are left out.
+    Along them, a sample's mean squared distance from the centre is 1.
     """
     x = x[:: max(1, -(-len(x) // MAX_FITTED))].astype(np.float64)
     x = x[np.isfinite(x).all(axis=1)]
@@ -48,25 +51,24 @@ def fit_axes(x: Float[np.ndarray, "row feature"]) -> Axes:
     return Axes(centre, (directions[:DIRECTIONS] * weight).T / size)
 
 
+def fit_plane(codes: Float[np.ndarray, "row latent"]) -> Axes:
+    """The first two principal axes of codes, for the map; rows with NaN are left out, an axis that is missing is 0."""
+    known = codes[~np.isnan(codes).any(axis=1)]
+    centre = known.mean(axis=0)
+    directions = np.linalg.svd(known - centre, full_matrices=False)[2][:2]
+    return Axes(centre, np.vstack([directions, np.zeros((2 - len(directions), codes.shape[1]))]).T)
+
+
 def _feature_sets(found: "Scores") -> Mapping[str, np.ndarray]:
     return {**found.feature_sets, "code": found.codes}
 
 
 def fit_embedding(found: "Scores") -> dict[str, Axes]:
-    """Axes of every feature set and of the code.
-
-    Args:
-        found: One model's assessment of some samples.
-    """
+    """Axes of every feature set and of the code, fitted to the scores of some samples."""
     return {name: fit_axes(x) for name, x in _feature_sets(found).items()}
 
 
 def embed(found: "Scores", axes: Mapping[str, Axes]) -> Float[np.ndarray, "row direction"]:
-    """Samples along all axes; NaN where one could not be read.
-
-    Args:
-        found: The same model's assessment of samples.
-        axes: From `fit_embedding`.
-    """
+    """Samples along all axes from `fit_embedding` of the same model; NaN where one could not be read."""
     sets = _feature_sets(found)
-    return np.hstack([((sets[name] - one.centre) @ one.directions).astype(np.float32) for name, one in axes.items()])
+    return np.hstack([one.place(sets[name]).astype(np.float32) for name, one in axes.items()])

@@ -1,38 +1,33 @@
 """Downloads: model, scores, report, and labels with their history."""
 
 from collections.abc import Callable
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from blemish.core.errors import BlemishError, LabelError
+from blemish.core.labels import CLASSES
 from blemish.data.writing import write_table
 from blemish.review.marks import CODES, Mark
 from blemish.review.session import Review
 
 MAX_REPORTED = 2000
-NAMES = {
-    "model": "model.blemish",
-    "csv": "scores.csv",
-    "parquet": "scores.parquet",
-    "report": "report.html",
-    "labels": "labels.csv",
-}
 
 
 def write_export(review: Review, kind: str, folder: Path) -> Path:
-    """Write one of the exports in `NAMES` into a folder.
+    """Write one of `EXPORTS` into a folder.
 
     Raises:
         LabelError: If the kind is unknown.
         BlemishError: If there is no model yet.
     """
-    if kind not in NAMES:
-        raise LabelError(f"unknown export {kind[:40]!r}; choose one of {', '.join(NAMES)}")
-    path = folder / NAMES[kind]
-    _EXPORTERS[kind](review, path)
-    return path
+    if kind not in EXPORTS:
+        raise LabelError(f"unknown export {kind[:40]!r}; choose one of {', '.join(EXPORTS)}")
+    name, write = EXPORTS[kind]
+    write(review, folder / name)
+    return folder / name
 
 
 def score_table(review: Review) -> pa.Table:
@@ -46,21 +41,23 @@ def score_table(review: Review) -> pa.Table:
     det, ranking = review.det, review.ranking
     if det is None or ranking is None:
         raise BlemishError("there are no scores yet; wait for the first fit")
-    label = np.where(ranking.outlier > det.outlier_threshold_, 1, 0)
-    if ranking.defect is not None:
-        label[ranking.defect > det.threshold_] = 2
-    run, keys = review.catalogue.run, review.catalogue.keys
-    name = run.get("key") or ("path" if review.catalogue.samples is None or review.catalogue.samples.files else "row")
-    defect = np.full(len(label), np.nan) if ranking.defect is None else ranking.defect
-    floats = {"outlier_score": ranking.outlier, "defect_score": defect}
-    floats |= {f"p_{word}": ranking.probabilities[:, at] for at, word in enumerate(("normal", "other", "defect"))}
-    words = pa.array(["normal", "other", "defect"])
+    scores = ranking.snapshot
+    unscored, defect = np.isnan(scores.outlier), scores.defect
+    label = np.where(scores.outlier > det.outlier_threshold_, 1, 0)
+    if defect is not None:
+        label[defect > det.threshold_] = 2
+    files, keys = review.catalogue.samples.files, review.catalogue.keys
+    floats = {
+        "outlier_score": scores.outlier,
+        "defect_score": np.full(len(label), np.nan) if defect is None else defect,
+    }
+    floats |= {f"p_{word}": scores.probabilities[:, at] for at, word in enumerate(CLASSES)}
     return pa.table(
         {
-            name: pa.array(np.arange(len(keys)) if isinstance(keys, range) else list(keys)),
+            review.catalogue.run.get("key") or ("path" if files else "row"): pa.array(list(keys)),
             **{column: pa.array(values, mask=np.isnan(values)) for column, values in floats.items()},
-            "label": words.take(pa.array(label, mask=np.isnan(ranking.outlier))),
-            "marked": pa.array([None, *map(str, list(CODES)[1:])], pa.string()).take(pa.array(review.codes)),
+            "label": pa.array(CLASSES).take(pa.array(label, mask=unscored)),
+            "marked": pa.array(list(CODES), pa.string()).take(pa.array(review.codes)),
         }
     )
 
@@ -69,6 +66,10 @@ def _model(review: Review, path: Path) -> None:
     if review.det is None:
         raise BlemishError("there is no model yet; wait for the first fit")
     review.det.save(path)
+
+
+def _scores(review: Review, path: Path) -> None:
+    write_table(score_table(review), path)
 
 
 def _report(review: Review, path: Path) -> None:
@@ -89,18 +90,17 @@ def _report(review: Review, path: Path) -> None:
 
 
 def _history(review: Review, path: Path) -> None:
-    entries = list(review.ledger.everything())
-    columns = {
-        name: pa.array([getattr(one.mark, name) for one in entries], pa.int64() if name == "rank" else pa.string())
-        for name in Mark.__dataclass_fields__
-    }
-    write_table(pa.table({**columns, "saved": pa.array([one.saved for one in entries], pa.string())}), path)
+    names = [field.name for field in fields(Mark)]
+    schema = pa.schema([(name, pa.int64() if name == "rank" else pa.string()) for name in (*names, "saved")])
+    rows = [{**asdict(one.mark), "saved": one.saved} for one in review.ledger.everything()]
+    write_table(pa.Table.from_pylist(rows, schema), path)
 
 
-_EXPORTERS: dict[str, Callable[[Review, Path], None]] = {
-    "model": _model,
-    "csv": lambda review, path: write_table(score_table(review), path),
-    "parquet": lambda review, path: write_table(score_table(review), path),
-    "report": _report,
-    "labels": _history,
+EXPORTS: dict[str, tuple[str, Callable[[Review, Path], None]]] = {
+    "model": ("model.blemish", _model),
+    "csv": ("scores.csv", _scores),
+    "parquet": ("scores.parquet", _scores),
+    "report": ("report.html", _report),
+    "labels": ("labels.csv", _history),
 }
+"""What the page's links ask for → the file's name, and what writes it."""

@@ -15,19 +15,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_BYTES = 2_000_000
 """Size limit of a request's body."""
 SAFE = ("GET", "HEAD")
-POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    ]
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 HEADERS = [
     (b"content-security-policy", POLICY.encode()),
@@ -73,8 +63,7 @@ class Guard:
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.lower(), []).append(value)
-        refused = self._refused(scope, headers)
-        if refused is not None:
+        if (refused := self._refused(scope, headers)) is not None:
             await _answer(send, *refused)
             return
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
@@ -118,9 +107,7 @@ class Guard:
             await _answer(send, 401, "this link belongs to an earlier launch; open the one that blemish printed last")
             return
         cookie = f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/"
-        headers = [*HEADERS, (b"location", b"/"), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
-        await send({"type": "http.response.start", "status": 303, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        await _answer(send, 303, "", (b"location", b"/"), (b"set-cookie", cookie.encode()))
 
     def _is_known(self, headers: dict[bytes, list[bytes]]) -> bool:
         pairs = [pair.strip() for line in headers.get(b"cookie", []) for pair in line.split(b";")]
@@ -177,7 +164,8 @@ def _armoured(send: Send) -> Send:
     return armoured
 
 
-async def _answer(send: Send, status: int, words: str) -> None:
-    headers = [*HEADERS, (b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+async def _answer(send: Send, status: int, words: str, *more: tuple[bytes, bytes]) -> None:
+    plain = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
+    headers = [*HEADERS, *plain, *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": words.encode()})

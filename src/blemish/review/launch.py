@@ -25,11 +25,9 @@ def bind(host: str, port: int | None) -> socket.socket:
     Raises:
         ConfigError: If the address or port is not available.
     """
-    tried = [port] if port is not None else range(PORT, PORT + 20)
     reason: object = ""
-    for one in tried:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        found = socket.socket(family, socket.SOCK_STREAM)
+    for one in [port] if port is not None else range(PORT, PORT + 20):
+        found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((host, one))

@@ -3,28 +3,14 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Error as SqliteError
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-    inspect,
-    select,
-    text,
-)
+import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -37,6 +23,27 @@ WAIT = 5.0
 PAGE = 10_000
 _LOCK = 4_202_611_247  # an arbitrary number: the advisory lock of all Blemish programs in PostgreSQL
 _IDS_PER_QUERY = 500  # old versions of SQLite accept at most 999 parameters
+
+METADATA = sa.MetaData()
+MARKS = sa.Table(
+    "blemish_marks",
+    METADATA,
+    sa.Column("place", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(64), nullable=False, unique=True),
+    sa.Column("sample", sa.String(32), nullable=False, index=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("label", sa.String(16)),
+    sa.Column("undoes", sa.String(64)),
+    sa.Column("who", sa.String(100), nullable=False),
+    sa.Column("made", sa.String(40), nullable=False),
+    sa.Column("model", sa.String(100)),
+    sa.Column("rank", sa.Integer),
+    sa.Column("saved", sa.String(40), nullable=False),
+    sqlite_autoincrement=True,
+)
+FACTS = sa.Table(
+    "blemish_facts", METADATA, sa.Column("name", sa.String(40), primary_key=True), sa.Column("value", sa.Text)
+)
 
 
 class Unsaved(LabelError):
@@ -68,7 +75,6 @@ class Ledger:
     def __init__(self, address: str | os.PathLike[str]) -> None:
         self.address = str(address)
         self._engine = _open(self.address)
-        self._table, self._facts = _tables()
         try:
             with self._turn() as connection:
                 self._prepare(connection)
@@ -107,10 +113,7 @@ class Ledger:
                 if before is None:
                     new[mark.id] = mark
             if new:
-                rows = [
-                    {**{f.name: getattr(mark, f.name) for f in fields(mark)}, "saved": now} for mark in new.values()
-                ]
-                connection.execute(self._table.insert(), rows)
+                connection.execute(MARKS.insert(), [{**asdict(mark), "saved": now} for mark in new.values()])
         return len(new)
 
     def since(self, place: int, most: int = PAGE) -> list[Saved]:
@@ -119,10 +122,7 @@ class Ledger:
         Raises:
             Unsaved: If the database is locked or not reachable.
         """
-        asked = select(self._table).where(self._table.c.place > place).order_by(self._table.c.place).limit(most)
-        with self._told(), self._engine.connect() as connection:
-            rows = connection.execute(asked).mappings().all()
-        return [Saved(r["place"], Mark(**{f.name: r[f.name] for f in fields(Mark)}), r["saved"]) for r in rows]
+        return self._entries(MARKS.c.place > place, most)
 
     def everything(self) -> Iterator[Saved]:
         """The whole history, oldest first, read one page at a time."""
@@ -133,29 +133,30 @@ class Ledger:
 
     def of_sample(self, sample: str) -> list[Saved]:
         """The history of one sample, oldest first."""
-        asked = select(self._table).where(self._table.c.sample == sample).order_by(self._table.c.place)
-        with self._told(), self._engine.connect() as connection:
-            rows = connection.execute(asked).mappings().all()
-        return [Saved(r["place"], Mark(**{f.name: r[f.name] for f in fields(Mark)}), r["saved"]) for r in rows]
+        return self._entries(MARKS.c.sample == sample)
 
     def close(self) -> None:
         """Close the database."""
         self._engine.dispose()
 
-    def _known(self, connection: Connection, ids: list[str]) -> dict[str, Mark]:
+    def _entries(self, which: sa.ColumnElement[bool], most: int | None = None) -> list[Saved]:
+        with self._told(), self._engine.connect() as connection:
+            rows = connection.execute(sa.select(MARKS).where(which).order_by(MARKS.c.place).limit(most))
+            return [Saved(row["place"], _mark(row), row["saved"]) for row in rows.mappings()]
+
+    def _known(self, connection: sa.Connection, ids: list[str]) -> dict[str, Mark]:
         known = {}
         for start in range(0, len(ids), _IDS_PER_QUERY):
-            asked = select(self._table).where(self._table.c.id.in_(ids[start : start + _IDS_PER_QUERY]))
-            for row in connection.execute(asked).mappings():
-                known[row["id"]] = Mark(**{f.name: row[f.name] for f in fields(Mark)})
+            asked = sa.select(MARKS).where(MARKS.c.id.in_(ids[start : start + _IDS_PER_QUERY]))
+            known |= {row["id"]: _mark(row) for row in connection.execute(asked).mappings()}
         return known
 
     @contextmanager
-    def _turn(self) -> Iterator[Connection]:
+    def _turn(self) -> Iterator[sa.Connection]:
         """A transaction that no other writer overlaps; committed at its end."""
         with self._told(), self._engine.execution_options(writes=True).begin() as connection:
             if self._engine.dialect.name == "postgresql":
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+                connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             yield connection
 
     @contextmanager
@@ -172,22 +173,22 @@ class Ledger:
             with self._told(), closing(self._engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA journal_mode=WAL")
 
-    def _prepare(self, connection: Connection) -> None:
-        there = set(inspect(connection).get_table_names())
-        ours = {self._table.name, self._facts.name}
+    def _prepare(self, connection: sa.Connection) -> None:
+        there = set(sa.inspect(connection).get_table_names())
+        ours = {MARKS.name, FACTS.name}
         if not there & ours:
             if there and self._engine.dialect.name == "sqlite":
                 raise LabelError(
                     f"{self.name} is the database of another program (it has a table {sorted(there)[0]!r}); choose "
                     "another file with --labels"
                 )
-            self._table.metadata.create_all(connection)
-            connection.execute(self._facts.insert(), [{"name": "version", "value": str(VERSION)}])
+            METADATA.create_all(connection)
+            connection.execute(FACTS.insert(), [{"name": "version", "value": str(VERSION)}])
             return
-        columns = {c["name"] for c in inspect(connection).get_columns(self._table.name)} if ours <= there else set()
-        if columns != {c.name for c in self._table.columns}:
+        columns = {c["name"] for c in sa.inspect(connection).get_columns(MARKS.name)} if ours <= there else set()
+        if columns != {c.name for c in MARKS.columns}:
             raise LabelError(f"{self.name} has tables with our names but a different layout; use another database")
-        facts = {row.name: row.value for row in connection.execute(self._facts.select())}
+        facts = {row.name: row.value for row in connection.execute(FACTS.select())}
         if facts.get("version") != str(VERSION):
             raise LabelError(
                 f"{self.name} has version {facts.get('version')}, but this Blemish writes version {VERSION}; "
@@ -195,29 +196,11 @@ class Ledger:
             )
 
 
-def _tables() -> tuple[Table, Table]:
-    metadata = MetaData()
-    marks = Table(
-        "blemish_marks",
-        metadata,
-        Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-        Column("id", String(64), nullable=False, unique=True),
-        Column("sample", String(32), nullable=False, index=True),
-        Column("key", Text, nullable=False),
-        Column("label", String(16)),
-        Column("undoes", String(64)),
-        Column("who", String(100), nullable=False),
-        Column("made", String(40), nullable=False),
-        Column("model", String(100)),
-        Column("rank", Integer),
-        Column("saved", String(40), nullable=False),
-        sqlite_autoincrement=True,
-    )
-    facts = Table("blemish_facts", metadata, Column("name", String(40), primary_key=True), Column("value", Text))
-    return marks, facts
+def _mark(row: Any) -> Mark:
+    return Mark(**{field.name: row[field.name] for field in fields(Mark)})
 
 
-def _open(address: str) -> Engine:
+def _open(address: str) -> sa.Engine:
     if "://" in address:
         try:
             url = make_url(address)
@@ -236,7 +219,7 @@ def _open(address: str) -> Engine:
         url = URL.create("sqlite", database=str(path))
     try:
         options: dict[str, Any] = {"timeout": WAIT} if url.drivername.startswith("sqlite") else {"connect_timeout": 5}
-        engine = create_engine(url, connect_args=options, pool_pre_ping=not url.drivername.startswith("sqlite"))
+        engine = sa.create_engine(url, connect_args=options, pool_pre_ping=not url.drivername.startswith("sqlite"))
     except (ImportError, NoSuchModuleError):
         raise missing_extra("psycopg", "postgres") from None
     if engine.dialect.name == "sqlite":
@@ -247,13 +230,11 @@ def _open(address: str) -> Engine:
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     """FULL: a commit is durable even if power fails."""
-    connection.isolation_level = (
-        None  # we send BEGIN ourselves: the driver would begin too late to lock out other writers
-    )
+    connection.isolation_level = None  # we send BEGIN: the driver would begin too late to lock out other writers
     connection.execute("PRAGMA synchronous=FULL")
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from scipy.stats import beta
 
 from blemish.core.metrics import fraction_below
 from blemish.data.on_disk import mapped_array
-from blemish.review.embedding import Axes, embed, fit_embedding
+from blemish.review.embedding import Axes, embed, fit_embedding, fit_plane
 from blemish.review.marks import CODES, Mark, found_by_mark
-from blemish.review.suggestions import Snapshot, plane
+from blemish.review.suggestions import Snapshot
 
 if TYPE_CHECKING:
     from blemish.scoring.scorer import Scores
@@ -22,52 +23,45 @@ LAST, FEW, STABLE = 20, 1, 0.9
 """Marking no longer pays when the last 20 marks found at most one defect and nine tenths of the top stayed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ranking:
-    """Scores of all samples by one model.
+    """All samples as one model ranks them.
 
     Attributes:
         number: Counts rankings since the program started, from 1.
         model: Name of the model in marks: when, and on how many labels, it was fitted.
-        outlier: Outlier scores, shape (row,); NaN: not scored (yet), or unreadable.
-        defect: Defect scores; None without labelled defects.
-        probabilities: Of normal, other and defect, (row, 3).
+        snapshot: The scores.
         plane: Coordinates on the map, (row, 2).
-        order: Rows, highest score first, unscored ones last.
-        places: The rank of each row, from 1.
-        snapshot: Input of the suggestions; None: no suggestions.
-        scored: Number of rows with a score.
         glance: Whether it is the preliminary ranking, by the network alone, while the first model is fitted.
     """
 
     number: int
     model: str
-    outlier: Float[np.ndarray, " row"]
-    defect: Float[np.ndarray, " row"] | None
-    probabilities: Float[np.ndarray, "row 3"]
+    snapshot: Snapshot
     plane: Float[np.ndarray, "row 2"]
-    order: Int[np.ndarray, " row"]
-    places: Int[np.ndarray, " row"]
-    snapshot: Snapshot | None
-    scored: int
     glance: bool = False
 
     @property
     def score(self) -> Float[np.ndarray, " row"]:
         """The scores that define the order."""
-        return self.outlier if self.defect is None else self.defect
+        return self.snapshot.outlier if self.snapshot.defect is None else self.snapshot.defect
 
+    @cached_property
+    def order(self) -> Int[np.ndarray, " row"]:
+        """Rows, highest score first, unscored ones last."""
+        return best_first(self.score)
 
-def places(order: Int[np.ndarray, " row"]) -> Int[np.ndarray, " row"]:
-    """The rank of each row, from 1.
+    @cached_property
+    def places(self) -> Int[np.ndarray, " row"]:
+        """The rank of each row, from 1."""
+        found = np.empty(len(self.order), dtype=np.int64)
+        found[self.order] = np.arange(1, len(self.order) + 1)
+        return found
 
-    Example:
-        >>> places(np.array([2, 0, 1])).tolist()
-        [2, 3, 1]
-    """
-    found = np.empty(len(order), dtype=np.int64)
-    found[order] = np.arange(1, len(order) + 1)
-    return found
+    @cached_property
+    def scored(self) -> int:
+        """Number of rows with a score."""
+        return int((~np.isnan(self.snapshot.outlier)).sum())
 
 
 def best_first(score: Float[np.ndarray, " row"]) -> Int[np.ndarray, " row"]:
@@ -80,55 +74,41 @@ class GrowingRanking:
 
     Args:
         n: Number of samples.
+        model: See `Ranking`.
         with_defects: Whether the model has learnt from labelled defects.
         glance: See `Ranking`.
-        model: See `Ranking`.
     """
 
     def __init__(self, n: int, model: str, *, with_defects: bool, glance: bool) -> None:
         self._model, self._glance = model, glance
         self._outlier, self._probabilities = np.full(n, np.nan), np.full((n, 3), np.nan)
         self._defect = np.full(n, np.nan) if with_defects else None
-        self._plane, self._plane_axes = np.full((n, 2), np.nan), None
-        self._embedding: np.ndarray | None = None
+        self._plane, self._embedding = np.full((n, 2), np.nan), np.empty((0, 0))
         self._axes: dict[str, Axes] = {}
+        self._plane_axes: Axes | None = None
 
     @property
     def empty(self) -> bool:
         """Whether there is no score yet."""
-        return self._embedding is None
+        return self._plane_axes is None
 
     def add(self, rows: Sequence[int], found: "Scores") -> None:
         """Take in the assessment of some rows; the first rows fix the axes of the map and of the embedding."""
         self._outlier[rows], self._probabilities[rows] = found.outlier, found.probabilities
         if self._defect is not None:
             self._defect[rows] = found.defect
-        if self._embedding is None:
-            self._axes = fit_embedding(found)
+        if self._plane_axes is None:
+            self._plane_axes, self._axes = fit_plane(found.codes), fit_embedding(found)
             width = sum(one.directions.shape[1] for one in self._axes.values())
             self._embedding = mapped_array((len(self._outlier), width), np.float32)
         self._embedding[rows] = embed(found, self._axes)
-        self._plane[rows], self._plane_axes = plane(found.codes, self._plane_axes)
+        self._plane[rows] = self._plane_axes.place(found.codes)
 
     def ranking(self, number: int) -> Ranking:
         """The ranking by the scores so far; later rows do not change it."""
-        assert self._embedding is not None
-        outlier, probabilities = self._outlier.copy(), self._probabilities.copy()
         defect = None if self._defect is None else self._defect.copy()
-        order = best_first(outlier if defect is None else defect)
-        return Ranking(
-            number=number,
-            model=self._model,
-            glance=self._glance,
-            outlier=outlier,
-            defect=defect,
-            probabilities=probabilities,
-            plane=self._plane.copy(),
-            order=order,
-            places=places(order),
-            snapshot=Snapshot(outlier, defect, probabilities, self._embedding),
-            scored=int((~np.isnan(outlier)).sum()),
-        )
+        scores = Snapshot(self._outlier.copy(), defect, self._probabilities.copy(), self._embedding)
+        return Ranking(number, self._model, scores, self._plane.copy(), self._glance)
 
 
 @dataclass(frozen=True)
@@ -152,15 +132,7 @@ class Point:
 
 
 def point(det: Any, ranking: Ranking, before: Ranking | None, marks: Sequence[Mark], budget: int) -> Point:
-    """What a ranking adds to the learning curve.
-
-    Args:
-        det: The detector that made the ranking.
-        ranking: The ranking.
-        before: The previous ranking, or None.
-        marks: The marks that the detector was fitted on.
-        budget: Length of the top.
-    """
+    """What a ranking by `det`, fitted on `marks`, adds to the learning curve; `budget` is the length of the top."""
     calibration = det.fitted_.calibration
     known = calibration.out_of_fold
     beaten = fraction_below(calibration.ordinary, known) if len(known) >= 4 else None
@@ -170,13 +142,7 @@ def point(det: Any, ranking: Ranking, before: Ranking | None, marks: Sequence[Ma
 
 
 def precision(ranking: Ranking, codes: Int[np.ndarray, " row"], budget: int) -> dict[str, Any]:
-    """Hit rate among the marked rows of the top, with the exact 90 % interval of Clopper and Pearson.
-
-    Args:
-        ranking: A ranking.
-        codes: The label of each row, see `CODES`.
-        budget: Length of the top.
-    """
+    """Hit rate among the marked rows of the top, with the exact 90 % interval of Clopper and Pearson."""
     top = codes[ranking.order[:budget]]
     hits, n = int((top == CODES["defect"]).sum()), int((top != 0).sum())
     low = float(beta.ppf(0.05, hits, n - hits + 1)) if hits else 0.0

@@ -38,13 +38,7 @@ templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=
 
 
 def make_service(review: Review, thumbnails: drawings.Thumbnails, user: str) -> FastAPI:
-    """The application, without its guard.
-
-    Args:
-        review: The labelling loop.
-        thumbnails: The cache of small pictures.
-        user: Author of marks that name none.
-    """
+    """The application, without its guard; marks that name no author are by `user`."""
     app = FastAPI(title="Blemish review", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.review, app.state.thumbnails, app.state.user = review, thumbnails, user
     app.mount("/static", StaticFiles(directory=HERE / "static"))

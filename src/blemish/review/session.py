@@ -8,6 +8,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +28,7 @@ from blemish.review.suggestions import Suggestion, misses, suggest
 
 MIN_FITTED = 100
 MAX_BYTES = 2**30
-"""Of pictures kept for the next refit, and of their cached features."""
+"""Limit of the samples kept in memory for the next refit, and of their cached features."""
 PUBLISH = 4.0
 """Seconds between two publications of a ranking that is still growing."""
 PATIENCE = {"glance": 5.0, "first": 25.0, "refit": 10.0}
@@ -109,25 +110,19 @@ class Review:
             while entries := self.ledger.since(self.opinions.place):
                 keys = {entry.mark.sample: entry.mark.key for entry in entries}
                 for sample in self.opinions.take(entries):
-                    self._apply(sample, keys[sample])
-
-    def _apply(self, sample: str, key: str) -> None:
-        row = self._find(sample, key)
-        if row is None:
-            self._lost.add(sample)
-        else:
-            self.codes[row] = CODES[self.opinions.label(sample)]
+                    row = self._find(sample, keys[sample])
+                    if row is None:
+                        self._lost.add(sample)
+                    else:
+                        self.codes[row] = CODES[self.opinions.label(sample)]
 
     def _find(self, sample: str, key: str) -> int | None:
         """The row with that content: by name if its content is unchanged, else among the rows hashed so far."""
-        row = self.catalogue.row(sample)
+        row = self.catalogue.find(key) if self.catalogue.row(sample) is None else None
         if row is not None:
-            return row
-        row = self.catalogue.find(key)
-        try:
-            return row if row is not None and self.catalogue.digest(row) == sample else None
-        except BlemishError:
-            return None
+            with suppress(BlemishError):
+                self.catalogue.digest(row)  # from now on `row` finds it
+        return self.catalogue.row(sample)
 
     def labels(self, rows: Sequence[int]) -> list[str | None]:
         """'defect', 'other', 'normal' or None per row; samples on which people disagree have no label."""
@@ -229,17 +224,15 @@ class Review:
 
     def _choose(self) -> None:
         """Choose the training samples: all, or, where these are too many, a random part and all marked ones."""
-        n = len(self.catalogue)
-        most = min(self.catalogue.on_page.max_fitted, MAX_BYTES // self.catalogue.bytes_of_sample())
-        most = max(most, MIN_FITTED)
         if not self._fit_rows:
+            n, most = len(self.catalogue), MAX_BYTES // self.catalogue.bytes_of_sample()
+            most = max(min(self.catalogue.on_page.max_fitted, most), MIN_FITTED)
             chosen = np.arange(n)
             if n > most:
                 chosen = np.sort(np.random.default_rng(self._seed).permutation(n)[:most])
             self._X, self._fit_rows = self.catalogue.take(chosen.tolist())
-        there = set(self._fit_rows)
-        more = [row for row in np.flatnonzero((self.codes > 0) & (self.codes < CODES[DISAGREEMENT])).tolist()
-                if row not in there]  # fmt: skip
+        marked = np.flatnonzero((self.codes > 0) & (self.codes < CODES[DISAGREEMENT]))
+        more = np.setdiff1d(marked, self._fit_rows).tolist()
         if more:
             X, rows = self.catalogue.take(more)
             self._X, self._fit_rows = _joined(self._X, X), [*self._fit_rows, *rows]
@@ -258,8 +251,7 @@ class Review:
         det.end_fit(fit, history)
         name_known(det, [self.catalogue.keys[row] for row in self._fit_rows])
         run = {"data": self.catalogue.name, **self.catalogue.run}
-        taken = sorted(self.catalogue.samples.columns) if self.catalogue.samples is not None else []
-        det.notes_ = {"run": run, "taken_out": taken}
+        det.notes_ = {"run": run, "taken_out": sorted(self.catalogue.samples.columns)}
         if self.target:
             try:
                 det.set_threshold(**self.target)
@@ -277,7 +269,8 @@ class Review:
         det, n = self.det, len(self.catalogue)
         assert det is not None
         marks, before = self.marks(), self.ranking if self.points else None
-        name = self._name_model("glance" if glance else "fit", 0 if glance else len(marks))
+        now, what = datetime.now(UTC).isoformat(timespec="seconds"), "glance" if glance else "fit"
+        name = f"{what} {self._count + 1} of {now} on {0 if glance else len(marks)} marks"
         growing = GrowingRanking(n, name, with_defects=bool(det.fitted_.n_defects), glance=glance)
         done, shown = 0, time.monotonic()
         for page in self._pages(glance):
@@ -294,10 +287,6 @@ class Review:
         ranking = self._publish(growing)
         if not glance:
             self.points.append(point(det, ranking, before, marks, TOP))
-
-    def _name_model(self, what: str, n_marks: int) -> str:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        return f"{what} {self._count + 1} of {now} on {n_marks} marks"
 
     def _pages(self, glance: bool) -> Iterator[list[int]]:
         if self._fit_rows:
@@ -317,7 +306,7 @@ class Review:
     def suggestions(self) -> list[Suggestion]:
         """What to mark next, given the current ranking and all marks so far."""
         ranking = self.ranking
-        if ranking is None or ranking.snapshot is None:
+        if ranking is None:
             return []
         state = ranking.number, self.opinions.place
         with self._suggesting:
@@ -329,10 +318,8 @@ class Review:
     def ask(self, question: Callable[[DefectDetector, Any], Any], row: int) -> Any:
         """Put a question to the current model and one sample; None without a model or if the sample cannot be read."""
         det = self.det
-        if det is None or not hasattr(det, "fitted_"):
-            return None
-        X, rows = self.catalogue.take([row])
-        if not rows:
+        X, rows = self.catalogue.take([row]) if hasattr(det, "fitted_") else (None, [])
+        if det is None or not rows:
             return None
         with self._asking:
             return question(det, X)

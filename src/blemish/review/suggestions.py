@@ -24,7 +24,7 @@ ALIKE = 20
 PATIENCE = 5
 """Once a defect is known: after this many marks in a row without one, every n-th suggestion looks elsewhere."""
 WIDTH, NOISE, EXPECTED = 6.0, 0.1, 0.1
-"""Of the Gaussian process: squared width of the kernel in units of `Snapshot.reach`, noise variance of a mark, and
+"""For the Gaussian process: squared width of the kernel in units of `Snapshot.reach`, noise variance of a mark, and
 prior mean of the most unusual sample, where a defect is 1."""
 
 
@@ -146,8 +146,8 @@ def suggest(
     Until a defect is known, the question is which *kind* of sample is meant: samples that represent many alternate with
     samples unlike all marked ones, and every other time the outlier score counts for more, since it helps where it is
     right and misleads where it is wrong. Afterwards the likeliest come first and, once these are no longer defects, now
-    and then a new, typical or uncertain one. Whose turn it is follows from the marks so far, so that somebody who asks
-    again after each mark meets every kind.
+    and then a new, typical or uncertain one. Whose turn it is follows from the marks so far, so that asking again after
+    each mark shows every kind.
 
     Args:
         snapshot: The samples as the model sees them.
@@ -217,10 +217,7 @@ def posterior_mean(
 
     .. math:: K_{r m} (K_{m m} + \sigma^2 I)^{-1} y, \quad K = \frac{1}{1 + d^2 / w}
 
-    Args:
-        to_marked: Squared distances from rows to marks.
-        between: Squared distances between marks.
-        y: Observations at the marks.
+    Here d is the distance: `to_marked` and `between` are squared ones, `y` are the observations at the marks.
     """
     noisy = 1 / (1 + between / WIDTH) + NOISE * np.eye(len(y))
     return np.asarray(1 / (1 + to_marked / WIDTH) @ np.linalg.solve(noisy, y))
@@ -244,15 +241,10 @@ def uncertain(choice: Choice, n: int) -> list[Suggestion]:
     p = choice.snapshot.probabilities
     if choice.snapshot.defect is None:
         return new(choice, n)
-    rest = np.max(p[:, :2], axis=1)
+    rest, word = p[:, :2].max(axis=1), np.where(p[:, 1] > p[:, 0], "other", "normal")
     rows = _best(np.where(choice.free, -np.abs(p[:, 2] - rest), np.nan))[:n].tolist()
-    words = ["normal", "other"]
-    reasons = [
-        f"close to the boundary: defect {100 * p[row, 2]:.0f} %, "
-        f"{words[int(np.argmax(p[row, :2]))]} {100 * rest[row]:.0f} %"
-        for row in rows
-    ]
-    return choice.take(rows, "uncertain", reasons)
+    reasons = [f"defect {100 * p[row, 2]:.0f} %, {word[row]} {100 * rest[row]:.0f} %" for row in rows]
+    return choice.take(rows, "uncertain", [f"close to the boundary: {reason}" for reason in reasons])
 
 
 def new(choice: Choice, n: int, fraction: float = UNUSUAL) -> list[Suggestion]:
@@ -263,7 +255,7 @@ def new(choice: Choice, n: int, fraction: float = UNUSUAL) -> list[Suggestion]:
     Args:
         choice: The choice in progress.
         n: How many.
-        fraction: Fraction of the samples, the most unusual, to choose from, in (0, 1].
+        fraction: Fraction of the samples, the most unusual ones, to choose from.
     """
     snapshot = choice.snapshot
     order = _best(np.where(choice.free, snapshot.outlier, np.nan))
@@ -340,21 +332,3 @@ def _squares(
 ) -> Float[np.ndarray, "row known"]:
     """Squared distances."""
     return np.maximum(np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1) - 2 * a @ b.T, 0)
-
-
-def plane(
-    codes: Float[np.ndarray, "row latent"], axes: tuple[np.ndarray, np.ndarray] | None = None
-) -> tuple[Float[np.ndarray, "row 2"], tuple[np.ndarray, np.ndarray]]:
-    """Codes on their first two principal axes, and the axes: centre and directions (2, latent).
-
-    Args:
-        codes: Latent codes; NaN rows stay NaN.
-        axes: From an earlier call, to place more samples on the same map.
-    """
-    if axes is None:
-        known = codes[~np.isnan(codes).any(axis=1)]
-        centre = known.mean(axis=0)
-        _, _, directions = np.linalg.svd(known - centre, full_matrices=False)
-        directions = np.vstack([directions[:2], np.zeros((max(0, 2 - len(directions)), codes.shape[1]))])
-        axes = centre, directions
-    return (codes - axes[0]) @ axes[1].T, axes

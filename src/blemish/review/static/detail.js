@@ -103,7 +103,7 @@ export class Detail {
     if (found.elements.length) {
       const withValues = found.elements.some((one) => one.expected !== null);
       const falls = found.elements.some((one) => one.fall !== undefined);
-      const heads = ["where", ...(withValues ? ["seen", "expected"] : []), falls ? "score drop" : "share of error"];
+      const heads = ["where", ...(withValues ? ["seen", "expected"] : []), falls ? "score drop" : "fraction of the error"];
       const pictures = this.shownAs === "picture" || this.frames > 0; // there the places are drawn as well
       const rows = found.elements.slice(0, pictures ? 4 : undefined).map((one) =>
         make("tr", {}, make("th", { scope: "row" }, one.element),

@@ -1,0 +1,60 @@
+"""What the commands print: short cells, whole tables, notes, and bars that a file does not get."""
+
+import warnings
+from types import SimpleNamespace
+
+import pytest
+
+from blemish.cli.printing import print_table, progress_bar, row_bar, say_skipped, short, warnings_as_notes
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), (0.123456, "0.1235"), (12, "12"), ("abcdefgh", "abcdefgh"), ("abcdefghi", "abcdefg…")],
+)
+def test_a_cell_is_short(value, text):
+    assert short(value, 8) == text
+
+
+def test_warnings_become_notes_and_the_sixth_a_number(capsys):
+    with warnings_as_notes():
+        for number in range(7):
+            warnings.warn(f"warning {number}", UserWarning, stacklevel=1)
+        warnings.warn("not ours", DeprecationWarning, stacklevel=1)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [*(f"note: warning {number}" for number in range(5)), "note: 2 more of these"]
+
+
+def fail_after_a_warning():
+    with warnings_as_notes():
+        warnings.warn("first", UserWarning, stacklevel=1)
+        raise ValueError("broken")
+
+
+def test_notes_are_printed_before_an_error(capsys):
+    with pytest.raises(ValueError, match="broken"):
+        fail_after_a_warning()
+    assert capsys.readouterr().err == "note: first\n"
+
+
+def test_five_skipped_names_are_printed(capsys):
+    say_skipped([])
+    say_skipped(list("abcdef"))
+    assert capsys.readouterr().err == "skipped 6 that cannot be used: a, b, c, d, e …\n"
+
+
+def test_a_table_without_a_terminal_is_not_cut_and_takes_brackets_as_text(capsys):
+    print_table("[red]title", ["name", "value"], [("[bold]x", "y" * 60)])
+    printed = capsys.readouterr().out
+    assert "[red]title" in printed
+    assert "[bold]x" in printed
+    assert "y" * 60 in printed
+
+
+def test_bars_are_silent_without_a_terminal(capsys):
+    with progress_bar("m") as advance:
+        advance(SimpleNamespace(epoch=1, total=0.5))
+        advance(SimpleNamespace(epoch=2, total=0.25), "another")
+    with row_bar(10) as advance:
+        advance(10)
+    assert capsys.readouterr() == ("", "")
