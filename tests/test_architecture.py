@@ -254,3 +254,37 @@ def test_every_constructor_argument_is_stored_untouched():
     marks = {name: object() for name in inspect.signature(DefectDetector).parameters}
     marks |= {"device": "a device", "verbose": 12345}
     assert DefectDetector(**marks).get_params(deep=False) == marks
+
+
+# Modules without a test of their own, and why.
+NEEDS_NO_TEST = {
+    "core/errors.py": "classes of errors; each message is tested where it is raised",
+    "core/output.py": "fields and interfaces; the contract tests of losses and backbones run them",
+    "core/version.py": "one line; the command line's test prints it",
+    "cli/options.py": "declarations of options; tests/golden/help.txt holds them",
+    "cli/part_names.py": "a table of names; this file's tests and docs/parts.md read it",
+    "runtime.py": "another name for onnx/runtime.py",
+}
+
+
+def has_a_test(module):
+    """Its own file at the same place, or the contract test of the parts that it is among."""
+    tests = ROOT.parents[1] / "tests"
+    if (tests / module.parent / f"test_{module.name}").exists():
+        return True
+    entry = '"' + ".".join([ROOT.name, *module.with_suffix("").parts]) + ":"
+    is_a_part = any(entry in (ROOT / folder / "__init__.py").read_text() for folder in module.parents)
+    places = [
+        place
+        for folder in module.parents
+        for place in (folder / "test_contract.py", f"{folder}/../test_{folder.name}.py")
+    ]
+    return is_a_part and any((tests / place).resolve().exists() for place in places)
+
+
+def test_every_module_has_its_test_at_the_same_place():
+    named = {path.relative_to(ROOT) for path in modules() if not path.name.startswith("__")}
+    assert set(NEEDS_NO_TEST) <= {module.as_posix() for module in named}
+    without = {module.as_posix() for module in named if not has_a_test(module)}
+    assert sorted(without - set(NEEDS_NO_TEST)) == []
+    assert sorted(set(NEEDS_NO_TEST) - without) == [], "these have a test now"

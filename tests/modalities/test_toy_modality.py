@@ -185,7 +185,7 @@ def test_the_page_ranks_explains_suggests_and_refits(files, tmp_path):
             )
         assert review.refit()
         wait_ready(review)
-        assert review.ranking.defect is not None
+        assert review.ranking.snapshot.defect is not None
         client = TestClient(guarded(review, tmp_path / "cache"), base_url="http://127.0.0.1:8765")
         client.get(f"/?token={TOKEN}")
         drawn = client.get(f"/picture/{review.catalogue.digest(24)}?side=512")

@@ -14,7 +14,7 @@ from blemish.core.metrics import fraction_below
 
 # Calibration on training rows promises too much: their scores are lower than those of new rows (decisions.md 5).
 HELD_OUT, MIN_HELD_OUT, MAX_HELD_OUT = 0.2, 20, 1000
-MIN_ORDINARY = round(MIN_HELD_OUT / HELD_OUT)  # ordinary rows, before some are held out
+MIN_TO_HOLD_OUT = round(MIN_HELD_OUT / HELD_OUT)  # ordinary rows, before some are held out
 MIN_JUDGED, MIN_GAP = 4, 0.05  # labelled defects, and fraction of ordinary rows, before labels are called useless
 
 
@@ -120,7 +120,7 @@ def warn_of_quality(calibration: Calibration, outlier_of_defects: Float[np.ndarr
     if len(ordinary) < MIN_HELD_OUT:
         _warn(
             f"only {len(ordinary)} unlabelled or normal sample(s): scores are unreliable; use at least {MIN_HELD_OUT}, "
-            f"and at least {MIN_ORDINARY} for promises about new data"
+            f"and at least {MIN_TO_HOLD_OUT} for promises about new data"
         )
     if len(ordinary) > 1 and np.unique(ordinary).size == 1:
         _warn(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from blemish.calibration.calibration import MIN_ORDINARY
+from blemish.calibration.calibration import MIN_TO_HOLD_OUT
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
 from blemish.core.errors import ConfigError, DataError, DataWarning, QualityWarning
 from blemish.core.labels import is_ordinary
@@ -76,7 +76,7 @@ def p_values_of(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarra
     """
     if not len(fit.held_out) and not folds:
         raise DataError(
-            f"p-values need held-out rows; fit on at least {MIN_ORDINARY} unlabelled rows, or call "
+            f"p-values need held-out rows; fit on at least {MIN_TO_HOLD_OUT} unlabelled rows, or call "
             "cross_fit with the rows of the fit"
         )
 

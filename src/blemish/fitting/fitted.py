@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from blemish.calibration.calibration import MIN_ORDINARY, Calibration, KnownSamples, Reference
+from blemish.calibration.calibration import MIN_TO_HOLD_OUT, Calibration, KnownSamples, Reference
 from blemish.calibration.drift import Drift, code_columns, compare
 from blemish.calibration.label_report import LabelReport, label_report
 from blemish.calibration.label_statistics import CurveRows, LabelStatistics, learning_curve, sample_of
@@ -189,7 +189,7 @@ class Fitted:
             DataError: If too few rows were fitted to hold some out.
         """
         if not len(self.held_out):
-            raise DataError(f"drift needs held-out rows; fit on at least {MIN_ORDINARY} unlabelled rows")
+            raise DataError(f"drift needs held-out rows; fit on at least {MIN_TO_HOLD_OUT} unlabelled rows")
         x = x[torch.arange(0, len(x), max(1, -(-len(x) // MAX_COMPARED)))]
         evidence, reference = self.model.evidence(x), self.reference
         seen = {"outlier score": self.out_of_fold.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
