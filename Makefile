@@ -1,9 +1,9 @@
 # Each target is one plain line: copy it into a shell where there is no make.
 .PHONY: setup demo test test-all fix docs bench house build
 setup:
-	sh scripts/setup.sh report,video
+	sh scripts/setup.sh report,video,app
 demo:
-	sh scripts/setup.sh report,video && .venv/bin/blemish demo --out demo
+	sh scripts/setup.sh report,video,app && .venv/bin/blemish demo --out demo
 test:
 	sh scripts/setup.sh report,video,app,postgres,test && sh scripts/check.sh
 test-all:

@@ -8,7 +8,7 @@ import pytest
 from blemish import DefectDetector
 from blemish.calibration.calibration import (
     MAX_HELD_OUT,
-    MIN_ORDINARY,
+    MIN_TO_HOLD_OUT,
     Calibration,
     Reference,
     hold_out,
@@ -69,8 +69,8 @@ def held_out(n):
 
 
 def test_a_fifth_is_held_out_where_that_is_enough():
-    assert len(held_out(MIN_ORDINARY - 1)) == 0
-    assert len(held_out(MIN_ORDINARY)) == MIN_ORDINARY // 5
+    assert len(held_out(MIN_TO_HOLD_OUT - 1)) == 0
+    assert len(held_out(MIN_TO_HOLD_OUT)) == MIN_TO_HOLD_OUT // 5
     assert len(held_out(503)) == 100
     assert len(held_out(10 * MAX_HELD_OUT)) == MAX_HELD_OUT
 

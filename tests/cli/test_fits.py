@@ -113,3 +113,24 @@ def test_an_interrupt_says_what_became_of_the_work(folder, model, blemish, monke
     assert status == 1
     assert err.endswith("error: interrupted; no file was changed (resume an out-of-core fit with --resume)\n")
     assert model.read_bytes() == before
+
+
+def test_explanations_name_the_nearest_rows_by_the_users_key(folder, tmp_path, blemish):
+    fit = (
+        "fit",
+        folder / "train.csv",
+        "--key",
+        "id",
+        "--labels",
+        "kind",
+        "--defect",
+        "leak",
+        "--epochs",
+        1,
+        "--seed",
+        0,
+    )
+    assert blemish(*fit, "-o", tmp_path / "m.blemish")[0] == 0
+    explain = ("explain", tmp_path / "m.blemish", folder / "test.csv", "--key", "id", "--top", 1, "--json")
+    top = json.loads(blemish(*explain)[1])[0]
+    assert [str(top[name])[:4] for name in ("key", "nearest_defect", "nearest_normal")] == ["=row"] * 3

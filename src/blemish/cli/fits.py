@@ -183,7 +183,7 @@ def _fit_out_of_core(
 def _fit_in_memory(
     run: "RunConfig", arguments: dict[str, Any], output: Path
 ) -> tuple["DefectDetector", str, list[str]]:
-    from blemish.data.inputs import name_known, samples_to_fit
+    from blemish.data.inputs import keys_of, name_known, samples_to_fit
     from blemish.data.labels import labels_for, limited
 
     with warnings_as_notes():
@@ -198,8 +198,8 @@ def _fit_in_memory(
     with warnings_as_notes(), progress_bar(output.name) as advance:
         for record in det.iter_fit(samples, y):
             advance(record)
-    if samples.files:
-        name_known(det, samples.keys)
+    if samples.files or run.key:  # explanations point to what the user can open or look up, not to a row number
+        name_known(det, keys_of(samples, run.key)[0])
     det.notes_ = {"run": run.given(), "taken_out": sorted(samples.columns)}
     det.save(output)
     return det, samples.modality, samples.skipped
