@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import onnx
+from blemish import DefectDetector
 from blemish.core.errors import ArtifactError, DataError
 from blemish.onnx.runtime import FEEDS, FORM_BY_FACT, KEY, Runtime
 
@@ -86,3 +87,12 @@ def test_errors_of_a_runtime_say_what_to_do(table_detector, table_split, tmp_pat
     onnx.helper.set_model_props(model, {})
     with pytest.raises(ArtifactError, match="is an ONNX model, but not one that Blemish exported"):
         Runtime(model.SerializeToString())
+
+
+def test_a_table_given_as_named_arrays_is_exported_with_an_input_per_column(tmp_path):
+    rng = np.random.default_rng(0)
+    X = {"speed": rng.normal(size=120), "load": rng.normal(size=120)}
+    det = DefectDetector(epochs=2, scorer="latent", random_state=0).fit(X)
+    det.export(tmp_path / "m.onnx", X)
+    scores = Runtime(tmp_path / "m.onnx").scores(X)
+    np.testing.assert_allclose(scores["outlier_score"], det.outlier_score(X), rtol=1e-5, atol=1e-5)

@@ -290,7 +290,7 @@ class FittedTabular(ExportableModality):
         return graph.concat(list(parts.values()), axis=1).take(np.array(order), axis=1)
 
     def _numbers(self, graph: Graph, columns: list[Column], *, alone: bool) -> Node:
-        if alone and self.form == "numpy":
+        if alone and self._is_array:
             places = np.array([int(column.name.removeprefix("x")) for column in columns])
             return graph.input("X", np.float64, ["row", self.n_columns]).take(places, axis=1)
         inputs = [graph.input(input_name(column.name), np.float64, ["row"]).expand_dims(1) for column in columns]
@@ -300,9 +300,15 @@ class FittedTabular(ExportableModality):
         """Names and kinds of the columns, and whether they come as one array."""
         return {
             "columns": [{"name": column.name, "kind": column.kind} for column in self.columns],
-            "form": self.form,
+            "form": self.form if self._is_array or self.form != "numpy" else "mapping",
             "n_columns": self.n_columns,
         }
+
+    @property
+    def _is_array(self) -> bool:
+        """Whether the training table was one array: a mapping of arrays has names of its own."""
+        places = {f"x{place}" for place in range(self.n_columns)}
+        return self.form == "numpy" and all(column.name in places for column in self.columns)
 
     def state(self) -> dict[str, Any]:
         """Columns, form and types (packed) as JSON values."""
