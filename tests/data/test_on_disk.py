@@ -135,7 +135,7 @@ def test_a_review_on_demand_ranks_like_one_in_memory(always, tmp_path, text_spli
     det.save(tmp_path / "m.blemish")
     review = Review(open_catalogue(path, modality="text"), Ledger(tmp_path / "l.db"), load(tmp_path / "m.blemish"))
     wait_ready(review)
-    assert np.array_equal(review.ranking.outlier, det.outlier_score(text_split.X_test))  # type: ignore[union-attr]
+    assert np.array_equal(review.ranking.snapshot.outlier, det.outlier_score(text_split.X_test))  # type: ignore[union-attr]
     review.stop()
 
 
