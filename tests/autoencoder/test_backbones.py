@@ -12,6 +12,7 @@ from blemish.core.labels import DEFECT, UNLABELLED
 from blemish.core.output import Backbone, Batch, Block
 from blemish.core.parts import choose
 from blemish.losses import LOSSES
+from network_examples import samples
 from options import options_of
 
 BLOCKS = (Block(0, 1, "numeric"), Block(1, 2, "binary"), Block(2, 6, "categorical"), Block(6, 9, "categorical"))
@@ -47,25 +48,6 @@ WITH_OPTIONS = [
     for example in FITTING[name]
     for options in ({}, *changes_of(name))
 ]
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
-def samples(shape, blocks=(), n=8):
-    """Rows with mean 0 and standard deviation 1; one-hot where there are categories."""
-    x = torch.randn(n, *shape)
-    for block in blocks:
-        if block.kind == "binary":
-            x[:, block.start] = (x[:, block.start] > 0).float()
-        if block.kind == "categorical":
-            width = block.stop - block.start
-            x[:, block.start : block.stop] = torch.eye(width)[torch.arange(n) % (width - 1) + 1]
-    return x
 
 
 def build(name, example, bottleneck="plain", latent_dim=4, **options):

@@ -16,27 +16,9 @@ from blemish.autoencoder.layers import (
     normalise,
 )
 from blemish.core.output import Block
+from network_examples import samples
 
 BLOCKS = (Block(0, 1, "numeric"), Block(1, 2, "binary"), Block(2, 6, "categorical"), Block(6, 9, "categorical"))
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
-def samples(shape, blocks=(), n=8):
-    """Rows with mean 0 and standard deviation 1; one-hot where there are categories."""
-    x = torch.randn(n, *shape)
-    for block in blocks:
-        if block.kind == "binary":
-            x[:, block.start] = (x[:, block.start] > 0).float()
-        if block.kind == "categorical":
-            width = block.stop - block.start
-            x[:, block.start : block.stop] = torch.eye(width)[torch.arange(n) % (width - 1) + 1]
-    return x
 
 
 @torch.no_grad()

@@ -105,6 +105,11 @@ def test_its_graph_is_fed_in_a_form_that_exists(fitted):
 # Defaults ------------------------------------------------------------------------------------------------------------
 
 
+def test_by_default_an_element_is_described_by_its_number_in_the_tensor():
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert FittedSignal(np.zeros(1), np.ones(1), 3).describe(x[:, None]) == x.tolist()
+
+
 def test_by_default_segments_of_the_last_axis_are_the_elements():
     fitted = FittedSignal(np.zeros(2), np.ones(2), 24)
     errors = np.random.default_rng(0).random((3, 2, 24))

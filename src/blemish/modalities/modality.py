@@ -101,8 +101,11 @@ class FittedModality(ABC):
     # Explanations ------------------------------------------------------------------------------------------------
 
     def describe(self, x: Float[np.ndarray, "row *sample"]) -> list[list[Any]]:
-        """The value of each named element of each row, in the user's unit; needed where `elements` has names."""
-        raise NotImplementedError
+        """The value of each named element of each row, in the user's unit.
+
+        Without a better idea: the numbers of the tensor, for elements that are one number each.
+        """
+        return x.reshape(len(x), -1).tolist()
 
     def matters(
         self, x: Float[np.ndarray, "row *sample"], error: Float[np.ndarray, "row element"]
