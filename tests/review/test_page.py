@@ -451,6 +451,10 @@ def test_a_million_rows_can_be_scrolled_to_the_end(browser, table, tmp_path):
         page.keyboard.press("End")
         page.locator("#cell-999999[aria-label*='rank 1000000']").wait_for(timeout=20_000)
         assert page.evaluate(in_window, "cell-999999")
+        for height in (PHONE["height"] - 60, PHONE["height"]):  # a note came and went above the list
+            page.set_viewport_size({"width": PHONE["width"], "height": height})
+            page.wait_for_timeout(200)
+            assert page.evaluate(in_window, "cell-999999")
         page.keyboard.press("ArrowLeft")
         page.wait_for_timeout(200)
         assert page.evaluate(in_window, "cell-999998")

@@ -46,6 +46,7 @@ export class Gallery {
     const width = this.box.clientWidth - 16;
     this.height = this.box.clientHeight;
     if (width <= 0 || this.height <= 0) return;
+    const followed = this.rowHeight > 0 && this.windowHeight > 0 && this.shows(this.cursor, this.windowHeight);
     const wanted = this.wide ? 2 * WIDTH : WIDTH;
     this.columns = Math.max(1, Math.floor(width / wanted));
     this.cellWidth = Math.floor(width / this.columns);
@@ -59,6 +60,10 @@ export class Gallery {
       cell.box.style.height = `${this.rowHeight}px`;
       cell.index = -1;
     }
+    this.resizeSheet();
+    // a note above the list or a turned phone must not push the chosen sample out of the window
+    if (followed) this.reveal();
+    else this.place();
     this.draw();
   }
 
@@ -109,14 +114,7 @@ export class Gallery {
   draw() {
     if (!this.rowHeight) return;
     const total = this.source.total;
-    const height = Math.ceil(total / this.columns) * this.rowHeight;
-    if (height !== this.sheetHeight || this.height !== this.windowHeight) {
-      this.sheetHeight = height;
-      this.windowHeight = this.height;
-      const shown = Math.min(height, TALLEST);
-      this.squeeze = height > shown ? (height - this.height) / (shown - this.height) : 1;
-      this.sheet.style.height = `${shown}px`;
-    }
+    this.resizeSheet();
     // in a squeezed list, cells lie as far from the top of the window as they would otherwise
     this.shift = this.squeeze === 1 ? 0 : this.top - this.top / this.squeeze;
     const first = Math.max(0, Math.floor(this.top / this.rowHeight) - SPARE);
@@ -132,6 +130,16 @@ export class Gallery {
     const active = this.cells[this.cursor % this.cells.length];
     if (active?.index === this.cursor) this.box.setAttribute("aria-activedescendant", active.box.id);
     else this.box.removeAttribute("aria-activedescendant");
+  }
+
+  resizeSheet() {
+    const height = Math.ceil(this.source.total / this.columns) * this.rowHeight;
+    if (height === this.sheetHeight && this.height === this.windowHeight) return;
+    this.sheetHeight = height;
+    this.windowHeight = this.height;
+    const shown = Math.min(height, TALLEST);
+    this.squeeze = height > shown ? (height - this.height) / (shown - this.height) : 1;
+    this.sheet.style.height = `${shown}px`;
   }
 
   bind(cell, index) {
@@ -202,17 +210,31 @@ export class Gallery {
     const before = this.cells[this.cursor % this.cells.length];
     this.cursor = Math.max(0, Math.min(this.source.total - 1, index));
     if (before?.index >= 0) this.bind(before, before.index);
-    const y = Math.floor(this.cursor / this.columns) * this.rowHeight;
-    let top = this.top;
-    if (y < top) top = y;
-    else if (y + this.rowHeight > top + this.height) top = y + this.rowHeight - this.height;
-    if (top !== this.top) {
-      this.top = top;
-      this.placed = top / this.squeeze;
-      this.box.scrollTop = this.placed;
-      this.speed = 0;
-    }
+    this.reveal();
     this.draw();
+  }
+
+  /** Whether the row of a sample is whole in a window of this height. */
+  shows(index, height) {
+    const y = Math.floor(index / this.columns) * this.rowHeight;
+    return y >= this.top - 1 && y + this.rowHeight <= this.top + height + 1;
+  }
+
+  /** Scroll as little as shows the chosen sample. */
+  reveal() {
+    const y = Math.floor(this.cursor / this.columns) * this.rowHeight;
+    if (y < this.top) this.top = y;
+    else if (y + this.rowHeight > this.top + this.height) this.top = y + this.rowHeight - this.height;
+    this.place();
+  }
+
+  /** Put the scroll bar where `top` is: in a squeezed list its place depends on the height of the window too. */
+  place() {
+    const placed = this.top / this.squeeze;
+    if (Math.abs(placed - this.box.scrollTop) < 1) return;
+    this.placed = placed;
+    this.box.scrollTop = placed;
+    this.speed = 0;
   }
 
   get perPage() {
