@@ -47,10 +47,15 @@ def eager(X: Any) -> Any:
         ) from None
 
 
-def frame_of(lines: list[dict[str, Any]], index: list[Any] | None = None, mixed: Sequence[str] = ()) -> Any:
+def frame_of(
+    lines: list[dict[str, Any]],
+    index: list[Any] | None = None,
+    mixed: Sequence[str] = (),
+    names: list[str] | None = None,
+) -> Any:
     """A pandas frame with one row per line; without pandas an Arrow table, which has no index.
 
-    `mixed` are columns of several types, which become text in Arrow.
+    `mixed` are columns of several types, which become text in Arrow; `names` are the columns if there are no lines.
     """
     try:
         import pandas as pd
@@ -58,7 +63,7 @@ def frame_of(lines: list[dict[str, Any]], index: list[Any] | None = None, mixed:
         import pyarrow as pa
 
         return pa.Table.from_pylist([{**line, **{name: str(line[name]) for name in mixed}} for line in lines])
-    return pd.DataFrame(lines, index=None if index is None else pd.Index(index))
+    return pd.DataFrame(lines, index=None if index is None else pd.Index(index), columns=None if lines else names)
 
 
 def frame_html(frame: Any) -> str:

@@ -156,10 +156,11 @@ def _place(name: Any) -> tuple[Any, int]:
     return (recording, int(start)) if sharp and start.isdigit() else (name, 0)
 
 
-def explain(fitted: Fitted, names: list[Any], x: TensorRows, by: str) -> Explanation:
+def explain(fitted: Fitted, names: list[Any], raw: Any, by: str) -> Explanation:
     """Explain each row: its elements, and the labelled samples nearest to it; see `DefectDetector.explain` for `by`."""
     model, modality = fitted.model, fitted.model.modality
-    evidence, error_map = model.evidence(x), model.error_map(x)
+    x = model.to_tensor(raw)
+    evidence, error_map = model.evidence(x, model.parts(raw) if by == "score" else None), model.error_map(x)
     shown, kept = _of_columns(model, x, error_map) if modality.elements else _of_regions(model, error_map)
     if by == "score":
         shown |= _of_scores(fitted, x.to_dense(), evidence, kept)
@@ -204,7 +205,7 @@ def _of_scores(
     model = fitted.model
 
     def score(some: torch.Tensor) -> Float[np.ndarray, " row"]:
-        return fitted.decision_score(model.evidence(some)) if len(some) else np.zeros(0)
+        return fitted.decision_score(model.evidence_of_copies(some)) if len(some) else np.zeros(0)
 
     unusual = tail(fitted.calibration.outlier, fitted.outlier_score(evidence))
     alike = tail(fitted.calibration.ordinary, fitted.defect_score(evidence)) if fitted.n_defects else None

@@ -60,7 +60,8 @@ def cross_fits(
             fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own)
             for _ in fit.train():
                 pass
-            yield replace(replace(fit, names=list(rows.keys)).end(out_of_fold=True), curve_rows=None)
+            named = replace(fit, names=list(rows.keys), parts=model.parts_to_fit(rows.X, rows.regions))
+            yield replace(named.end(out_of_fold=True), curve_rows=None)
 
 
 def p_values_of(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:

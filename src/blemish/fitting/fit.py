@@ -25,7 +25,9 @@ from blemish.data.columns import frame_columns, is_frame
 from blemish.data.dataset import Dataset
 from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
 from blemish.fitting.fitted import Fitted
+from blemish.fitting.maps import area_levels
 from blemish.fitting.model import Model, new_model
+from blemish.modalities.parts import Parts
 from blemish.scoring.scorer import Evidence, Scorer
 from blemish.training import AUGMENTATIONS, SYNTHETIC
 from blemish.training.batches import Plan, TrainingData
@@ -56,6 +58,7 @@ class Fit:
         rng: Source of all randomness.
         seed: Of `rng` and the weights.
         columns: A frame's names, or None.
+        parts: Of the samples, where the scorer reads them; rows that are read from disk have none.
         start: When it began, in seconds of `time.perf_counter`.
     """
 
@@ -69,6 +72,7 @@ class Fit:
     rng: np.random.Generator
     seed: int
     columns: list[Any] | None = None
+    parts: Parts | None = None
     start: float = field(default_factory=time.perf_counter)
 
     @classmethod
@@ -103,7 +107,8 @@ class Fit:
         held_out = hold_out(group, rng) if former is None else still_held_out(former.held_out, group)
         fit = cls.of(arguments, model, x, group, held_out, rng, seed, warm_start=former is not None)
         columns = frame_columns(rows.X) if is_frame(rows.X) else None
-        return replace(fit, names=[plain(name) for name in rows.keys], columns=columns)
+        parts = model.parts_to_fit(rows.X, rows.regions)
+        return replace(fit, names=[plain(name) for name in rows.keys], columns=columns, parts=parts)
 
     @classmethod
     def of(
@@ -160,6 +165,7 @@ class Fit:
             group=self.group[rows],
             names=[self.names[row] for row in rows.tolist()],
             held_out=np.flatnonzero(np.isin(rows, self.held_out)),
+            parts=None if self.parts is None else self.parts[rows],
         )
 
     def train(self, state: Training | None = None, history: Sequence[EpochRecord] = ()) -> Iterator[EpochRecord]:
@@ -188,7 +194,7 @@ class Fit:
         assert not isinstance(self.x, ShardedRows)
         model, group, held_out, names = self.model, self.group, self.held_out, list(self.names)
         seed = self.seed if out_of_fold else int(self.rng.integers(2**31))
-        evidence = model.evidence(self.x)
+        evidence = model.evidence(self.x, self.parts)
         seen = np.setdiff1d(np.arange(len(self.x)), held_out)
         scorer: Scorer = model.choices.scorer.make()
         state = scorer.fit(evidence[seen], group[seen], seed)
@@ -223,7 +229,9 @@ class Fit:
             held_out=held_out,
             reference=_reference(model, self.x, evidence.z, held_out),
             labels=labels,
-            curve_rows=sample_of(evidence, group, held_out, seed) if len(defects) > 1 else None,
+            # The curve fits the scorer many times: without parts, which would take minutes.
+            curve_rows=sample_of(replace(evidence, parts=None), group, held_out, seed) if len(defects) > 1 else None,
+            area_levels=area_levels(scorer, state, evidence[ordinary].parts, labelled=len(defects) > 0),
         )
 
     def provenance(self, n_epochs: int) -> dict[str, Any]:

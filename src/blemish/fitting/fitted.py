@@ -33,7 +33,7 @@ from blemish.training.rows import TensorRows
 
 MAX_COMPARED = 1000  # new rows that are compared with held-out ones
 # Groups of arrays in a model file; older names stay, so that old files load (decisions.md 64).
-STORED_GROUPS = ("scorer", "blind", "calibration", "known", "reference", "labels")
+STORED_GROUPS = ("scorer", "blind", "calibration", "known", "reference", "labels", "maps")
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Fitted:
         reference: Some held-out rows, which new data are compared with.
         labels: What the label report reads; None where no defect is labelled.
         curve_rows: Training rows for the learning curve; None once it is computed, and after loading.
+        area_levels: Scores that fractions of the area of ordinary samples exceed, see `maps.area_levels`; None where
+            there are no maps.
     """
 
     model: Model
@@ -67,6 +69,7 @@ class Fitted:
     reference: Reference
     labels: LabelStatistics | None
     curve_rows: CurveRows | None = None
+    area_levels: Float[np.ndarray, " area"] | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Refuse a pickle of a version that kept less: some methods would fail, and later (decisions.md 60)."""
@@ -177,27 +180,27 @@ class Fitted:
         names = [*self.defects.names[: self.n_defects], *self.negative_names]
         return label_report(self.calibration, self.labels, names, prior, whole_number("budget", budget))
 
-    def drift(self, x: TensorRows) -> Drift:
+    def drift(self, raw: Any) -> Drift:
         """Compare new rows with the held-out ones: outlier score, code and, of tables, every column.
 
         A detector on a moving line fails silently: nothing else would show it.
 
         Args:
-            x: New rows, shape (row, *sample); an even sample of them is compared.
+            raw: New samples.
 
         Raises:
             DataError: If too few rows were fitted to hold some out.
         """
         if not len(self.held_out):
             raise DataError(f"drift needs held-out rows; fit on at least {MIN_TO_HOLD_OUT} unlabelled rows")
-        x = x[torch.arange(0, len(x), max(1, -(-len(x) // MAX_COMPARED)))]
-        evidence, reference = self.model.evidence(x), self.reference
-        seen = {"outlier score": self.out_of_fold.outlier_score(evidence).tolist(), **code_columns(evidence.z)}
+        outlier, z = self.model.of_evidence(raw, lambda some: (self.out_of_fold.outlier_score(some), some.z))
+        reference = self.reference
+        seen = {"outlier score": outlier.tolist(), **code_columns(z)}
         expected = {"outlier score": self.calibration.outlier.tolist(), **code_columns(reference.z)}
         if reference.x is not None:
-            seen |= self.model.columns(x.to_dense().cpu().numpy())
+            seen |= self.model.columns(self.model.to_tensor(raw).to_dense().cpu().numpy())
             expected |= self.model.columns(reference.x)
-        return compare(expected, seen, len(reference.z), len(x))
+        return compare(expected, seen, len(reference.z), len(z))
 
     def promise(self, target: str, value: float | int) -> Promise:
         """The cut on the decision score that reaches a target, and what it promises; see `calibration.thresholds`.
@@ -231,6 +234,7 @@ class Fitted:
             {"defect": self.defects.codes, "normal": self.normals.codes},
             self.reference.arrays(),
             {} if self.labels is None else self.labels.arrays(),
+            {} if self.area_levels is None else {"levels": self.area_levels},
         )
         pairs = zip(STORED_GROUPS, groups, strict=True)
         named = {f"{group}.{name}": np.asarray(x) for group, arrays in pairs for name, x in arrays.items()}
@@ -281,4 +285,5 @@ def from_stored(
         held_out=arrays["held_out"],
         reference=Reference(reference["z"], reference.get("x")),
         labels=LabelStatistics.from_arrays(stored["labels"]),
+        area_levels=stored["maps"].get("levels"),
     )

@@ -1,8 +1,9 @@
 """A fitted network with the modality that feeds it: raw samples in, codes and errors out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,15 @@ from blemish.fitting.choices import Arguments, Choices, choose_parts, whole_numb
 from blemish.losses.loss import Loss, ReconstructionLoss
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality
-from blemish.scoring.scorer import Evidence, under
+from blemish.modalities.parts import HasParts, Parts
+from blemish.scoring.scorer import OF_PARTS, Evidence, under
 from blemish.training.rows import SparseRows, TensorRows
 
 # Evidence takes 1,000 bytes per row of a table and far more per picture: this bounds the memory that scoring takes.
 JUDGED_ROWS = 16_384
 SCORING_ROWS = 1024  # at a time: fits the cache, see docs/log.md
+JUDGED_PARTS = 200_000  # at a time: 80 MB of patches; one picture where it alone has more
+FITTED_PARTS = 1_000_000  # of all training rows together
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -75,16 +79,54 @@ class Model:
                 out = self.network(chunk)
             yield chunk, out
 
-    def evidence(self, x: TensorRows) -> Evidence:
-        """Codes and reconstruction errors of tensors, and the feature sets that the scorer uses in addition."""
+    @property
+    def parted(self) -> HasParts | None:
+        """The modality, where the scorer reads the parts of samples.
+
+        Raises:
+            ConfigError: If it does, and these data have none.
+        """
+        if OF_PARTS not in self.choices.scorer.make().sources:
+            return None
+        if not isinstance(self.modality, HasParts):
+            raise ConfigError(
+                f"'experts' name parts of samples, and data of the modality {self.choices.modality.name!r} have none; "
+                "leave 'parts' out"
+            )
+        return self.modality
+
+    def parts(self, raw: Any) -> Parts | None:
+        """The parts of raw samples, where the scorer reads them."""
+        return None if self.parted is None or not len(raw) else self.parted.parts(raw)
+
+    def parts_to_fit(self, raw: Any, regions: Sequence[Any] | None) -> Parts | None:
+        """`parts` of the training rows, with marks where a region says that the defect is; of many rows not all.
+
+        Args:
+            raw: Samples.
+            regions: For each sample a mask in its own size, or None.
+        """
+        return None if self.parted is None else self.parted.parts(raw, regions, max(1, FITTED_PARTS // len(raw)))
+
+    def evidence_of_copies(self, x: TensorRows) -> Evidence:
+        """`evidence`, with the parts of what the network sees: for samples that exist as tensors only."""
+        return self.evidence(x, self.parts(self.modality.to_raw(x.to_dense().cpu().numpy())))
+
+    def evidence(self, x: TensorRows, parts: Parts | None = None) -> Evidence:
+        """Codes and reconstruction errors of tensors, and the feature sets that the scorer uses in addition.
+
+        Args:
+            x: Rows.
+            parts: Of the same rows, where the scorer shall read them.
+        """
         term, blocks = self.reconstruction, self.modality.blocks
-        parts = ({"z": out.z, "error": term.sample_error(chunk, out.x_hat, blocks)} for chunk, out in self.run(x))
-        seen = {name: values.astype(np.float64) for name, values in filled(parts, len(x)).items()}
+        found = ({"z": out.z, "error": term.sample_error(chunk, out.x_hat, blocks)} for chunk, out in self.run(x))
+        seen = {name: values.astype(np.float64) for name, values in filled(found, len(x)).items()}
         if not self.views:
-            return Evidence(seen["z"], seen["error"])
+            return Evidence(seen["z"], seen["error"], parts=parts)
         with torch.inference_mode():
             features = filled((self._features(chunk) for chunk in x.split(SCORING_ROWS)), len(x))
-        return Evidence(seen["z"], seen["error"], features)
+        return Evidence(seen["z"], seen["error"], features, parts)
 
     def _features(self, chunk: Tensor) -> dict[str, Tensor]:
         cache = current()
@@ -102,25 +144,31 @@ class Model:
             raw: Samples; the modality may prepare them in parts, so that no tensor of all is ever made.
             work: Depends on each row alone.
         """
-        in_parts = self.modality.in_parts(raw)
+        in_parts = self.parted is not None or self.modality.in_parts(raw)
         rows: Any = raw if in_parts else self.to_tensor(raw)
 
-        def of_some(start: int) -> Arrays:
-            stop = min(start + JUDGED_ROWS, len(rows))
+        def of_some(place: slice) -> Arrays:
             if in_parts:
-                return work(self.evidence(self.to_tensor(rows[start:stop])))
-            some = rows[start:stop] if isinstance(rows, Tensor) else rows[torch.arange(start, stop)]
+                return work(self.evidence(self.to_tensor(rows[place]), self.parts(rows[place])))
+            some = rows[place] if isinstance(rows, Tensor) else rows[torch.arange(place.start, place.stop)]
             return work(self.evidence(some))
 
         alone = self.device.type != "cpu" or has_convolutions(self.network)
-        starts = range(0, len(rows), JUDGED_ROWS)
         try:
-            found = list(in_order(of_some, starts, 1 if alone else torch.get_num_threads()))
+            found = list(in_order(of_some, self._places(rows), 1 if alone else torch.get_num_threads()))
         except DataError:
             if in_parts:
                 self.to_tensor(raw)  # names the row by its place among all
             raise
         return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+
+    def _places(self, rows: Any) -> list[slice]:
+        """Rows to score at a time: their parts take more memory than all else."""
+        n, at_once = len(rows), np.zeros(len(rows), dtype=np.int64)
+        if self.parted is not None:
+            at_once = np.cumsum([self.parted.n_parts(row) for row in rows]) // JUDGED_PARTS
+        starts = np.unique(np.concatenate([np.arange(0, n, JUDGED_ROWS), np.flatnonzero(np.diff(at_once)) + 1]))
+        return [slice(*pair) for pair in pairwise([*starts.astype(int).tolist(), n])]
 
     def error_map(self, x: TensorRows) -> Float[np.ndarray, "row *element"]:
         """Error of every column or pixel; a column of several features has their mean."""

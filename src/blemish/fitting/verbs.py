@@ -1,6 +1,6 @@
 """What a fitted detector does besides fitting: reads samples, scores, encodes and draws them, and decides."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from blemish.data.read import to_dataset
 from blemish.fitting.choices import seed_of, whole_number
 from blemish.fitting.cross_fit import cross_fits, p_values_of
 from blemish.fitting.fitted import MAX_COMPARED, Fitted
+from blemish.fitting.map_verbs import MapVerbs
 from blemish.fitting.model import Arrays
 from blemish.scoring.scorer import Evidence
 from blemish.training.rows import TensorRows
@@ -29,7 +30,7 @@ from blemish.training.rows import TensorRows
 Detector = TypeVar("Detector", bound="Verbs")  # not `Self`: the run-time type checker of the tests cannot read it
 
 
-class Verbs(ABC):
+class Verbs(MapVerbs):
     """The verbs of a fitted detector; `DefectDetector` adds the constructor, the fit and the files.
 
     Its attributes are those of `DefectDetector`, and `outlier_threshold_`, the cut on the outlier score.
@@ -279,7 +280,7 @@ class Verbs(ABC):
         self.prior_ = prior_of(defect, other)
         return self
 
-    def cross_fit(self: Detector, X: Any, y: Any = None, *, folds: int = 5) -> Detector:
+    def cross_fit(self: Detector, X: Any, y: Any = None, *, folds: int = 5, regions: Any = None) -> Detector:
         """Fit again without each fold of the ordinary rows, for `p_values` and `select` where few rows were fitted.
 
         All ordinary rows calibrate then, and none is held out for good. Scores and thresholds stay as they are. It
@@ -290,6 +291,7 @@ class Verbs(ABC):
             X: The rows of the fit.
             y: Their labels.
             folds: Parts of the ordinary rows, >= 2; at most their number.
+            regions: Those of the fit.
 
         Raises:
             ConfigError: If there cannot be this many folds.
@@ -302,6 +304,7 @@ class Verbs(ABC):
             raise DataError(f"cross_fit needs the rows and labels of the fit: these are {found}, those were {fitted}")
         model = self.fitted_.model
         arguments = {**self._arguments(), **model.choices.spec(), "latent_dim": model.network.latent_dim}
+        rows = self._with_regions(rows, regions, group)
         self.folds_ = list(cross_fits(arguments, rows, group, folds, self.seed_))
         return self
 
@@ -361,4 +364,6 @@ class Verbs(ABC):
         check_is_fitted(self, "threshold_")
         if isinstance(X, (list, np.ndarray)):
             X = X[:: max(1, -(-len(X) // MAX_COMPARED))]  # pictures need not be read to be left out
-        return self.fitted_.drift(self._tensor(X)[1])
+        rows = self._rows(X)
+        some = rows.take(range(0, len(rows), max(1, -(-len(rows) // MAX_COMPARED))))
+        return self.fitted_.drift(some.X)

@@ -6,18 +6,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from blemish.data.images import PICTURE_AXES, check_pictures
+from blemish.modalities.features.patch_grid import PatchGrid, fit_patch_grid, growth_for
 from blemish.modalities.features.patch_memory import PatchMemory, fit_patch_memory
 from blemish.modalities.features.texture import texture
 from blemish.modalities.modality import Modality, OnPage
+from blemish.modalities.parts import HasParts, Parts
 from blemish.modalities.pictures import FittedPictures, Pixels, chunks, fit_pixels, pixels_from_state
 
 SMALL_SIDE = 32  # pixels per side of the small copy
 TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the processor's cache
+MAX_GRIDDED = 100  # pictures whose patches at their own size are compared for that
 MAX_PATCHED = 200  # pictures whose patches are compared to learn which are usual
 # A pinhole is a few patches of a large copy, a stain a few of a small one; a bad surface is many patches (decisions.md
 # 48). The names stand in model files and in `experts`.
@@ -47,6 +50,7 @@ class Image(Modality):
         "blots": ["discriminant", "trees"],
         "surface": ["discriminant", "trees"],
         "texture+pixels": ["student"],
+        "parts": ["part_distance", "part_discriminant", "part_linear"],
     }
 
     def fit(self, raw: Any) -> "FittedImage":
@@ -60,18 +64,21 @@ class Image(Modality):
         pixels = fit_pixels(pictures, self.size)
         some = np.linspace(0, len(pictures) - 1, min(len(pictures), MAX_PATCHED)).astype(int)
         sample = torch.from_numpy(np.stack([pixels.encode(pictures[i]) for i in some]))
-        return FittedImage(pixels, [fit_patch_memory(sample, **of_set) for of_set in PATCH_SETS])
+        growth = growth_for(np.array([max(picture.shape[-2:]) for picture in pictures], dtype=np.float64))
+        native = (torch.from_numpy(pixels.scaled(pictures[i])) for i in some[:: -(-len(some) // MAX_GRIDDED)])
+        grid = fit_patch_grid(native, min(len(some), MAX_GRIDDED), growth)
+        return FittedImage(pixels, [fit_patch_memory(sample, **of_set) for of_set in PATCH_SETS], grid)
 
 
-class FittedImage(FittedPictures):
-    """How pictures become tensors (batch, channel, height, width) in [0, 1]."""
+class FittedImage(FittedPictures, HasParts):
+    """How pictures become tensors (batch, channel, height, width) in [0, 1], and patches of their own size."""
 
     inputs = "pictures"
 
-    def __init__(self, pixels: Pixels, memories: Sequence[PatchMemory]) -> None:
-        """Keep what was learnt."""
+    def __init__(self, pixels: Pixels, memories: Sequence[PatchMemory], grid: PatchGrid | None = None) -> None:
+        """Keep what was learnt; files of versions before there were parts have no grid."""
         super().__init__(pixels)
-        self.memories = memories
+        self.memories, self.grid = memories, grid
 
     def checked(self, raw: Any) -> list[np.ndarray]:
         """Pictures (channel, height, width); raises DataError if a sample is not one."""
@@ -89,14 +96,49 @@ class FittedImage(FittedPictures):
         unusual = {name: pooled for memory in self.memories for name, pooled in memory.pooled(x).items()}
         return {"texture": torch.cat(textures), "pixels": small.flatten(1), **unusual}
 
+    def parts(self, raw: Any, regions: Sequence[Any] | None = None, most: int | None = None) -> Parts:
+        """Patches at the pictures' own size; see `HasParts`."""
+        assert self.grid is not None
+        pictures = self.checked(raw)
+        rows, marks = [], []
+        for picture, region in zip(pictures, regions or [None] * len(pictures), strict=True):
+            values = self.grid.described(torch.from_numpy(self.pixels.scaled(picture)))
+            marked = np.zeros(len(values), bool) if region is None else self.grid.touched(region)
+            if most is not None and len(values) > most:
+                kept = _fewer(values[:, -1], marked, most)
+                values, marked = values[kept], marked[kept]
+            rows.append(values)
+            marks.append(marked)
+        return Parts.of(rows, marks)
+
+    def n_parts(self, sample: Any) -> int:
+        """Patches of the grid over one picture."""
+        assert self.grid is not None
+        return int(np.prod(self.grid.shape(*np.shape(sample)[-2:])))
+
+    def heat(self, sample: Any, scores: Float[np.ndarray, " part"]) -> Float[np.ndarray, "height width"]:
+        """Scores of patches in the picture's own size; see `HasParts`."""
+        assert self.grid is not None
+        return self.grid.spread(scores, *self.checked([sample])[0].shape[-2:])
+
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""
-        return {**super().state(), "looks": [memory.state() for memory in self.memories]}
+        grid = {} if self.grid is None else {"grid": self.grid.state()}
+        return {**super().state(), "looks": [memory.state() for memory in self.memories], **grid}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "FittedImage":
         """The inverse of `state`."""
-        return cls(pixels_from_state(state), [PatchMemory.from_state(memory) for memory in state["looks"]])
+        memories = [PatchMemory.from_state(memory) for memory in state["looks"]]
+        return cls(pixels_from_state(state), memories, PatchGrid.from_state(state["grid"]) if "grid" in state else None)
+
+
+def _fewer(unusual: Float[np.ndarray, " part"], marked: Bool[np.ndarray, " part"], most: int) -> np.ndarray:
+    """Which parts to keep: the marked ones, half of `most` that are most unusual, and others evenly spread."""
+    kept = marked.copy()
+    kept[np.argsort(-unusual, kind="stable")[: most // 2]] = True
+    kept[np.linspace(0, len(kept) - 1, most - most // 2).astype(int)] = True
+    return kept
 
 
 Image.fitted = FittedImage

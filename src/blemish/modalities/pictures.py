@@ -57,6 +57,14 @@ class Pixels:
             planes = pooled.numpy()
         return ((planes - self.low) / (self.high - self.low)).astype(np.float32)
 
+    def scaled(
+        self, picture: Shaped[np.ndarray, "channel height width"]
+    ) -> Float[np.ndarray, "channel_out height width"]:
+        """`encode` without a change of size."""
+        self._check_range(picture)
+        planes = match_channels(picture, self.channels).astype(np.float32)
+        return (planes - np.float32(self.low)) / np.float32(self.high - self.low)
+
     def _check_range(self, picture: Shaped[np.ndarray, "..."]) -> None:
         if picture.dtype.kind == "f" and self.low == 0 and self.high >= MIN_WHITE:
             brightest = picture.max()

@@ -273,7 +273,7 @@ def compare(
     found = runtime.scores(samples)
     features = {name: found[node.name] for name, node in nodes.features.items()}
     seen = Evidence(found[nodes.z.name], found[nodes.error.name], features)
-    own = fitted.model.evidence(fitted.model.to_tensor(samples))
+    own = fitted.model.evidence(fitted.model.to_tensor(samples), fitted.model.parts(samples))
     of_seen, of_own = (_scores(fitted, one, prior) for one in (seen, own))
     whole = _drift(fitted, found, of_own)
     beyond = ~(whole <= TOLERANCE)

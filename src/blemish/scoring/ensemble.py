@@ -9,12 +9,14 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
-from blemish.core.errors import ConfigError
+from blemish.core.errors import ConfigError, DataError
 from blemish.core.graph import Node, exportable
 from blemish.core.labels import DEFECT, OTHER, UNLABELLED, is_ordinary
 from blemish.core.parts import choose
+from blemish.modalities.parts import Parts
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
+from blemish.scoring.experts.parts import PartExpert
 from blemish.scoring.mixture import (
     PRIOR,
     fit_whitening,
@@ -24,7 +26,17 @@ from blemish.scoring.mixture import (
     posterior_graph,
     whitened,
 )
-from blemish.scoring.scorer import Evidence, EvidenceNodes, ExportableScorer, ScoreNodes, Scores, State, under
+from blemish.scoring.scorer import (
+    OF_PARTS,
+    Evidence,
+    EvidenceNodes,
+    ExportableScorer,
+    PartScorer,
+    ScoreNodes,
+    Scores,
+    State,
+    under,
+)
 from blemish.scoring.surprisal import fit_tail, surprisal, surprisal_graph
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
@@ -42,7 +54,7 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ensemble(ExportableScorer):
+class Ensemble(ExportableScorer, PartScorer):
     """Labelled defects against everything else, by several experts on several feature sets; the default.
 
     Every expert is cross-validated over the labelled defects. Its score is put on the scale of `surprisal`, and the
@@ -81,12 +93,14 @@ class Ensemble(ExportableScorer):
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Fit and weight the experts; see `Scorer`."""
         state = fit_whitening(evidence.feature_set("error")[is_ordinary(group)])
+        if evidence.parts is not None:
+            state["parts"] = np.array(1.0)
         rows = _fewer(group, seed)
         evidence, group = evidence[rows], group[rows]
         is_defect, weight = group == DEFECT, self._row_weights(group)
         fold = deal(is_defect, min(max(2, min(self.folds, int(is_defect.sum()))), len(group)), seed)
         unseen, means, greatest = [], [], []
-        for i, (_, expert, source) in enumerate(self._experts(labelled=bool(is_defect.any()))):
+        for i, (_, expert, source) in enumerate(self._experts(state, labelled=bool(is_defect.any()))):
             x = evidence.feature_set(source)
             trained = expert.fit(x, is_defect, weight, seed)
             held_out = (
@@ -104,7 +118,7 @@ class Ensemble(ExportableScorer):
             return state
         state["known_level"] = np.array(self.outlier_score(state, evidence).max())
         n_defects = int(is_defect.sum())
-        supervised = np.array([member.expert.uses_labels for member in self._experts(labelled=True)])
+        supervised = np.array([member.expert.uses_labels for member in self._experts(state, labelled=True)])
         # No score counts beyond what the expert gave a labelled defect (decisions.md 24), nor beyond the median of what
         # the supervised ones gave: an expert that has memorised its labels would decide the mean alone (52).
         state["most"] = np.minimum(greatest, np.median(np.array(greatest)[supervised]) if supervised.any() else np.inf)
@@ -161,7 +175,7 @@ class Ensemble(ExportableScorer):
         """See `ExportableScorer`; an `ExportError` names the expert that has no graph."""
         unsupervised: list[Node] = []
         weighted: list[Node] = []
-        for i, (name, expert, source) in enumerate(self._experts(labelled=labelled)):
+        for i, (name, expert, source) in enumerate(self._experts(state, labelled=labelled)):
             own, advice = under(state, f"{i}."), "leave it out of 'experts', or score with the model file instead"
             nodes = exportable("expert", name, expert, advice).graph(own, evidence.feature_set(source))
             score = surprisal_graph(own, nodes)
@@ -178,9 +192,28 @@ class Ensemble(ExportableScorer):
         rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - p_defect)
         return ScoreNodes(level, defect, graph.concat([rest, p_defect], axis=1))
 
-    def _experts(self, *, labelled: bool) -> list[Member]:
-        """The unsupervised experts, then the supervised ones where there are labels."""
+    def part_scores(self, state: State, parts: Parts, *, labelled: bool) -> Float[np.ndarray, " part"]:
+        """The mean of the part experts' surprisals, weighted as in the defect score; see `PartScorer`."""
+        total, weights = np.zeros(int(parts.counts.sum())), 0.0
+        for i, (_, expert, _) in enumerate(self._experts(state, labelled=labelled)):
+            if not isinstance(expert, PartExpert) or (expert.uses_labels and not labelled):
+                continue
+            own = under(state, f"{i}.")
+            found = surprisal(own, np.concatenate([expert.part_scores(own, one) for one in parts]))
+            weight = float(state["weights"][i]) if labelled else 1.0
+            total += weight * (np.minimum(found, state["most"][i]) if labelled else found)
+            weights += weight
+        if not weights:
+            raise DataError("this model scores whole samples only; fit again with an expert on 'parts' among 'experts'")
+        return total / weights
+
+    def _experts(self, state: State, *, labelled: bool) -> list[Member]:
+        """The unsupervised experts, then the supervised ones where there are labels.
+
+        Those on parts only where the state is of a fit that had parts: rows that are read from disk have none.
+        """
         sources = sorted(self.experts.items())  # a model file does not keep their order
+        sources = [(name, specs) for name, specs in sources if name != OF_PARTS or "parts" in state]
         parts = [(choose("expert", EXPERTS, spec), source) for source, specs in sources for spec in specs]
         members = [Member(part.name, part.make(), source) for part, source in parts]
         unsupervised = [member for member in members if not member.expert.uses_labels]
@@ -191,7 +224,7 @@ class Ensemble(ExportableScorer):
     ) -> list[tuple[Member, Float[np.ndarray, " row"]]]:
         """The surprisal of every row by every expert, not capped; the unsupervised ones first."""
         found = []
-        for i, member in enumerate(self._experts(labelled=labelled)):
+        for i, member in enumerate(self._experts(state, labelled=labelled)):
             own = under(state, f"{i}.")
             scores = member.expert.score(own, evidence.feature_set(member.source))
             found.append((member, surprisal(own, scores)))

@@ -3,15 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from blemish.core.errors import ConfigError
 from blemish.core.graph import Exportable, Node
+from blemish.modalities.parts import Parts
 
 OF_THE_NETWORK = frozenset({"code", "error"})  # feature sets that need no modality
+OF_PARTS = "parts"  # the feature set that is one row per part of a sample
 LOG_OFFSET = 1e-12  # added to an error before its logarithm: a perfect reconstruction has a log error, too
 State = dict[str, np.ndarray]
 """Everything that a scorer or an expert learnt, as named arrays: what a model file stores."""
@@ -37,14 +39,16 @@ class Evidence:
         z: Codes, shape (row, latent), float64.
         error: Reconstruction error, shape (row,), float64, >= 0.
         features: Feature sets of the modality by name, each (row, feature), float32.
+        parts: Of the samples; None where they have none, or nothing asks for them.
     """
 
     z: Float[np.ndarray, "row latent"]
     error: Float[np.ndarray, " row"]
     features: Mapping[str, Float[np.ndarray, "row feature"]] = field(default_factory=dict)
+    parts: Parts | None = None
 
-    def feature_set(self, name: str) -> Float[np.ndarray, "row feature"]:
-        """One feature set; 'code' is the code with the log error, 'error' the log error alone.
+    def feature_set(self, name: str) -> Any:
+        """One feature set; 'code' is the code with the log error, 'error' the log error alone, 'parts' the parts.
 
         Args:
             name: Several side by side are joined by '+', such as 'texture+pixels'.
@@ -58,6 +62,8 @@ class Evidence:
             return np.column_stack([self.z, np.log(self.error + LOG_OFFSET)])
         if name == "error":
             return np.log(self.error + LOG_OFFSET)[:, None]
+        if name == OF_PARTS and self.parts is not None:
+            return self.parts
         if name not in self.features:
             raise ConfigError(
                 f"feature set {name!r} is unknown; these data have {', '.join(['code', 'error', *self.features])}"
@@ -66,7 +72,8 @@ class Evidence:
 
     def __getitem__(self, rows: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]) -> "Evidence":
         """Some of the rows."""
-        return Evidence(self.z[rows], self.error[rows], {name: x[rows] for name, x in self.features.items()})
+        features = {name: x[rows] for name, x in self.features.items()}
+        return Evidence(self.z[rows], self.error[rows], features, None if self.parts is None else self.parts[rows])
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -80,6 +87,7 @@ class EvidenceNodes:
     z: Node
     error: Node
     features: Mapping[str, Node] = field(default_factory=dict)
+    parts: Node | None = None
 
     def feature_set(self, name: str) -> Node:
         """One feature set; see `Evidence.feature_set`."""
@@ -90,6 +98,8 @@ class EvidenceNodes:
             return graph.concat([self.z, self.feature_set("error")], axis=1)
         if name == "error":
             return (self.error + LOG_OFFSET).op("Log").expand_dims(1)
+        if name == OF_PARTS and self.parts is not None:
+            return self.parts
         return self.features[name]
 
 
@@ -144,7 +154,7 @@ class Scorer(ABC):
     @property
     def feature_sets(self) -> list[str]:
         """The feature sets of the modality among them, sorted; 'code' and 'error' are the network's."""
-        return sorted({one for names in self.sources for one in names.split("+")} - OF_THE_NETWORK)
+        return sorted({one for names in self.sources for one in names.split("+")} - OF_THE_NETWORK - {OF_PARTS})
 
     @abstractmethod
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
@@ -182,6 +192,23 @@ class Scorer(ABC):
         defect = self.scores(state, evidence, labelled=True).defect
         assert defect is not None
         return defect
+
+
+class PartScorer(Scorer):
+    """A scorer that also scores the parts of a sample, for a map of where the defect is."""
+
+    @abstractmethod
+    def part_scores(self, state: State, parts: Parts, *, labelled: bool) -> Float[np.ndarray, " part"]:
+        """What the whole sample would score by its parts alone if its highest parts scored as each does.
+
+        Args:
+            state: What `fit` learnt.
+            parts: Of one row or several; the scores are one after the other.
+            labelled: Whether defects were labelled: the score is then that of the defect, else the outlier score.
+
+        Raises:
+            DataError: If the scorer was fitted without parts.
+        """
 
 
 class ExportableScorer(Scorer, Exportable):

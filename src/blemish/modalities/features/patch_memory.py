@@ -1,6 +1,6 @@
 """Patch memory: usual patches of normal pictures, and the patches of a picture that lie furthest from them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,16 +55,20 @@ class PatchMemory:
         return {name: torch.cat([chunk[name] for chunk in found]) for name in self.fractions}
 
     def _pooled(self, x: Tensor) -> dict[str, Tensor]:
+        found = self.described(patches(x, self.side))
+        order = found[..., -1:].argsort(dim=1, descending=True, stable=True)
+        ranked = found.gather(1, order.expand(-1, -1, found.shape[2]))
+        kept = {name: max(1, round(fraction * ranked.shape[1])) for name, fraction in self.fractions.items()}
+        return {name: ranked[:, :n].mean(dim=1) for name, n in kept.items()}
+
+    def described(self, x: Float[Tensor, "*row patch feature"]) -> Float[Tensor, "*row patch value"]:
+        """Whitened patches, each with its distance from the nearest usual one as the last value."""
         centre, directions, usual = (
             torch.from_numpy(a).to(x.device) for a in (self.centre, self.directions, self.usual)
         )
-        found = (patches(x, self.side) - centre) @ directions
-        squared = found.square().sum(dim=2, keepdim=True) - 2 * found @ usual.T + usual.square().sum(dim=1)
-        distance = squared.amin(dim=2, keepdim=True).clamp(min=0).sqrt()
-        order = distance.argsort(dim=1, descending=True, stable=True)
-        ranked = torch.cat([found, distance], dim=2).gather(1, order.expand(-1, -1, found.shape[2] + 1))
-        kept = {name: max(1, round(fraction * ranked.shape[1])) for name, fraction in self.fractions.items()}
-        return {name: ranked[:, :n].mean(dim=1) for name, n in kept.items()}
+        found = (x - centre) @ directions
+        squared = found.square().sum(dim=-1, keepdim=True) - 2 * found @ usual.T + usual.square().sum(dim=1)
+        return torch.cat([found, squared.amin(dim=-1, keepdim=True).clamp(min=0).sqrt()], dim=-1)
 
     def state(self) -> dict[str, Any]:
         """All of it as JSON values, arrays packed."""
@@ -95,7 +99,19 @@ def fit_patch_memory(
         2022 (PatchCore; there a greedily chosen subset, here an even one).
     """
     seen = torch.cat([patches(chunk, side).flatten(0, 1) for chunk in x.split(ROWS)])
-    seen = seen[_evenly(len(seen), MAX_PATCHES)].cpu().numpy()
+    return _learnt(seen[_evenly(len(seen), MAX_PATCHES)], side, fractions)
+
+
+def fit_patch_memory_of(
+    patches_: Iterable[Float[Tensor, "_ feature"]], n: int, side: int, fractions: Mapping[str, float]
+) -> PatchMemory:
+    """`fit_patch_memory` from the patches of n pictures, one after the other; as many of each are used."""
+    per_picture = max(1, MAX_PATCHES // n)
+    return _learnt(torch.cat([some[_evenly(len(some), per_picture)] for some in patches_]), side, fractions)
+
+
+def _learnt(some: Tensor, side: int, fractions: Mapping[str, float]) -> PatchMemory:
+    seen = some.cpu().numpy()
     learnt = PCA(min(COMPONENTS, *seen.shape), svd_solver="full").fit(seen)
     spread = np.sqrt(learnt.explained_variance_) + MIN_SPREAD
     centre, directions = learnt.mean_.astype(np.float32), (learnt.components_ / spread[:, None]).T.astype(np.float32)

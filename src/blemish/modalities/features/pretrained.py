@@ -65,10 +65,15 @@ def patches(x: Float[Tensor, "row channel height width"], side: int) -> Float[Te
     height, width = (max(2 * STEP, round(side / max(x.shape[-2:]) * one / 16) * 16) for one in x.shape[-2:])
     colours = x[:, :3] if x.shape[1] >= 3 else x[:, :1].expand(-1, 3, -1, -1)
     larger = interpolate(colours, size=(height, width), mode="bilinear", align_corners=False)
+    return patch_maps(larger).flatten(2).transpose(1, 2)
+
+
+def patch_maps(x: Float[Tensor, "row 3 height width"]) -> Float[Tensor, "row feature rows columns"]:
+    """Features of each patch of colour pictures in [0, 1] whose sides are multiples of 16, not resized."""
     stem, blocks = _network(str(x.device))
-    inner = ((larger - MIDDLE) / SPREAD).contiguous(memory_format=torch.channels_last)  # twice as fast on a CPU
+    inner = ((x - MIDDLE) / SPREAD).contiguous(memory_format=torch.channels_last)  # twice as fast on a CPU
     answer = relu6(stem(inner, stride=2))
-    grid, found = (height // STEP, width // STEP), []
+    grid, found = (x.shape[-2] // STEP, x.shape[-1] // STEP), []
     for number, ((widen, single, narrow), stride) in enumerate(zip(blocks, STRIDES, strict=True)):
         wide = answer if widen is None else relu6(widen(answer))
         new = narrow(relu6(single(wide, stride=stride)))
@@ -76,7 +81,7 @@ def patches(x: Float[Tensor, "row channel height width"], side: int) -> Float[Te
         if number in TAPS:
             smooth = avg_pool2d(answer, 3, stride=1, padding=1)
             found.append(interpolate(smooth, size=grid, mode="bilinear", align_corners=False))
-    return torch.cat(found, dim=1).flatten(2).transpose(1, 2)
+    return torch.cat(found, dim=1)
 
 
 @lru_cache(maxsize=2)

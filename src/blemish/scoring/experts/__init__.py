@@ -13,6 +13,9 @@ EXPERTS = Parts(
         "neighbours": "blemish.scoring.experts.distances:Neighbours",
         "student": "blemish.scoring.experts.trees:Student",
         "direction": "blemish.scoring.experts.linear:Direction",
+        "part_distance": "blemish.scoring.experts.parts:PartDistance",
+        "part_discriminant": "blemish.scoring.experts.parts:PartDiscriminant",
+        "part_linear": "blemish.scoring.experts.parts:PartLinear",
         "value": "blemish.scoring.experts.expert:Value",
     }
 )

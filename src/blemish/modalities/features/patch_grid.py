@@ -1,0 +1,129 @@
+"""Patches of a picture at its own size, or at a fixed multiple of it, in overlapping crops where it is large."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import adaptive_max_pool2d, interpolate
+
+from blemish.modalities.features.patch_memory import PatchMemory, fit_patch_memory_of
+from blemish.modalities.features.pretrained import STEP, patch_maps
+
+ALIGNED = 2 * STEP  # pixels: the deeper of the two maps has a patch for this many
+CROP, MARGIN = 768, 128
+"""Pixels a side that are looked at together, and around them: what a patch sees beyond itself. Both are multiples of
+`ALIGNED`, so that a crop has the patches of the whole picture."""
+GROWN_SIDE, MAX_GROWTH = 384, 1.5
+"""Pictures whose longer side is shorter than this are enlarged, at most by that: a network that was trained on
+photographs misses a defect of one or two pixels (docs/log/2026-11-30-patches.md)."""
+
+
+@dataclass(frozen=True)
+class PatchGrid:
+    """A grid of patches over a picture, `STEP` pixels of the enlarged picture apart.
+
+    Attributes:
+        growth: Factor, >= 1, by which each picture is enlarged first.
+        memory: Units of a patch, and the usual ones.
+    """
+
+    growth: float
+    memory: PatchMemory
+
+    def shape(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the grid over a picture of this size in pixels."""
+        rows, columns = enlarged_size(height, width, self.growth)
+        return rows // STEP, columns // STEP
+
+    def described(self, picture: Float[Tensor, "channel height width"]) -> Float[np.ndarray, "patch feature"]:
+        """Each patch in units of the patches' own spread, and its distance from the nearest usual patch.
+
+        Args:
+            picture: In [0, 1].
+
+        Returns:
+            Row by row of the grid, shape (patch, component + 1).
+        """
+        rows, columns = self.shape(*picture.shape[-2:])
+        found: np.ndarray | None = None
+        for (top, left), maps in _maps(picture, self.growth):
+            height, width = maps.shape[-2:]
+            made = self.memory.described(maps.flatten(1).T).cpu().numpy().reshape(height, width, -1)
+            found = np.empty((rows, columns, made.shape[-1]), np.float32) if found is None else found
+            found[top : top + height, left : left + width] = made
+        assert found is not None
+        return found.reshape(rows * columns, -1)
+
+    def touched(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, " patch"]:
+        """Which patches a mask over the picture touches."""
+        inside = torch.from_numpy(mask.astype(np.float32))[None]
+        return (adaptive_max_pool2d(inside, self.shape(*mask.shape)) > 0).numpy().ravel()
+
+    def spread(self, values: Float[np.ndarray, " patch"], height: int, width: int) -> Float[np.ndarray, "height width"]:
+        """A number per patch as one per pixel of the picture, with straight lines in between."""
+        grid = torch.from_numpy(values.astype(np.float32)).reshape(1, 1, *self.shape(height, width))
+        return interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)[0, 0].numpy()
+
+    def state(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {"growth": self.growth, **self.memory.state()}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "PatchGrid":
+        """The inverse of `state`."""
+        return cls(state["growth"], PatchMemory.from_state(state))
+
+
+def enlarged_size(height: int, width: int, growth: float) -> tuple[int, int]:
+    """Pixels of a picture once it is enlarged: multiples of `ALIGNED`, at least one."""
+    rows, columns = (max(ALIGNED, round(side * growth / ALIGNED) * ALIGNED) for side in (height, width))
+    return rows, columns
+
+
+def growth_for(sides: Float[np.ndarray, " picture"]) -> float:
+    """By how much pictures with these longer sides, in pixels, are enlarged.
+
+    One factor for all: a defect has the same size in each.
+
+    Example:
+        >>> growth_for(np.array([28.0])), growth_for(np.array([320.0])), growth_for(np.array([1024.0]))
+        (1.5, 1.2, 1.0)
+    """
+    return float(np.clip(GROWN_SIDE / np.median(sides), 1.0, MAX_GROWTH))
+
+
+def fit_patch_grid(pictures: Iterator[Float[Tensor, "channel height width"]], n: int, growth: float) -> PatchGrid:
+    """Learn which patches are usual.
+
+    Args:
+        pictures: In [0, 1], any sizes.
+        n: How many they are.
+        growth: See `PatchGrid`.
+    """
+    return PatchGrid(
+        growth,
+        fit_patch_memory_of((maps.flatten(1).T for one in pictures for _, maps in _maps(one, growth)), n, 0, {}),
+    )
+
+
+def _maps(
+    picture: Float[Tensor, "channel height width"], growth: float
+) -> Iterator[tuple[tuple[int, int], Float[Tensor, "feature rows columns"]]]:
+    """Patches of each crop, without its margin, and where in the grid the first of them belongs."""
+    height, width = enlarged_size(picture.shape[-2], picture.shape[-1], growth)
+    colours = picture[:3] if len(picture) >= 3 else picture[:1].expand(3, -1, -1)
+    larger = interpolate(colours[None], size=(height, width), mode="bilinear", align_corners=False)
+    for top, left in product(range(0, height, CROP), range(0, width, CROP)):
+        up, before = max(0, top - MARGIN), max(0, left - MARGIN)
+        down, after = min(height, top + CROP), min(width, left + CROP)
+        crop = larger[..., up : min(height, down + MARGIN), before : min(width, after + MARGIN)]
+        rows, columns = (
+            slice((top - up) // STEP, (down - up) // STEP),
+            slice((left - before) // STEP, (after - before) // STEP),
+        )
+        yield (top // STEP, left // STEP), patch_maps(crop)[0][:, rows, columns]

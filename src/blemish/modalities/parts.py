@@ -1,0 +1,95 @@
+"""Parts of samples, such as the patches of a picture: what is measured of each, and which hold the defect."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of some rows.
+
+    Rows that are taken share the arrays of the rows that they were taken from: nothing is copied.
+
+    Attributes:
+        values: Features of each part, shape (part, feature), float32; the last is how far it is from the usual parts.
+        starts: The first part of each row.
+        counts: Number of parts of each row, >= 1.
+        marked: In which parts the user said that the defect is, shape (part,).
+    """
+
+    values: Float[np.ndarray, "part feature"]
+    starts: Int[np.ndarray, " row"]
+    counts: Int[np.ndarray, " row"]
+    marked: Bool[np.ndarray, " part"]
+
+    @classmethod
+    def of(
+        cls, rows: Sequence[Float[np.ndarray, "_ feature"]], marked: Sequence[Bool[np.ndarray, " _"] | None]
+    ) -> "Parts":
+        """From the parts of each row, at least one row.
+
+        Args:
+            rows: Features of the parts of each row.
+            marked: For each row which of its parts are marked; None: none.
+        """
+        counts = np.array([len(row) for row in rows])
+        flags = [np.zeros(len(row), bool) if one is None else one for row, one in zip(rows, marked, strict=True)]
+        return cls(np.concatenate(rows), np.cumsum(counts) - counts, counts, np.concatenate(flags))
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.counts)
+
+    def __getitem__(self, rows: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"] | slice) -> "Parts":
+        """Some of the rows."""
+        return replace(self, starts=self.starts[rows], counts=self.counts[rows])
+
+    def __iter__(self) -> Iterator[Float[np.ndarray, "_ feature"]]:
+        """The features of the parts of each row."""
+        return (self.values[place] for place in self._places())
+
+    def marks(self) -> Iterator[Bool[np.ndarray, " _"]]:
+        """The marks of the parts of each row."""
+        return (self.marked[place] for place in self._places())
+
+    def _places(self) -> Iterator[slice]:
+        ends = self.starts + self.counts
+        return map(slice, self.starts.tolist(), ends.tolist())
+
+    def evenly(self, most: int) -> tuple[Float[np.ndarray, "some feature"], Int[np.ndarray, " some"]]:
+        """About this many parts, as many of each row, evenly spread over it; and the row of each."""
+        per_row = max(1, -(-most // max(1, len(self))))
+        kept = [row[np.linspace(0, len(row) - 1, min(len(row), per_row)).astype(int)] for row in self]
+        return np.concatenate(kept), np.repeat(np.arange(len(self)), [len(one) for one in kept])
+
+
+class HasParts(ABC):
+    """Optional interface of a fitted modality whose samples have parts: the defect is in some of them.
+
+    Parts are measured on the user's own samples, not on what the network sees of them. Without this interface a model
+    scores whole samples only.
+    """
+
+    @abstractmethod
+    def parts(self, raw: Any, regions: Sequence[Any] | None = None, most: int | None = None) -> Parts:
+        """The parts of raw samples.
+
+        Args:
+            raw: Samples.
+            regions: For each sample a mask in its own size, or None.
+            most: Parts per row to keep, where a row has more: all marked ones, the most unusual, and others evenly
+                spread; None: all, in their order.
+        """
+
+    @abstractmethod
+    def n_parts(self, sample: Any) -> int:
+        """Number of parts of a raw sample, without measuring them."""
+
+    @abstractmethod
+    def heat(self, sample: Any, scores: Float[np.ndarray, " part"]) -> Float[np.ndarray, "*place"]:
+        """The scores of all parts of one raw sample, brought to its own size."""
