@@ -10,12 +10,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from blemish.core.graph import Node
 from blemish.data.images import PICTURE_AXES, check_pictures
-from blemish.modalities.features.patch_grid import PatchGrid, fit_patch_grid, growth_for
+from blemish.modalities.features.patch_grid import ALIGNED, PatchGrid, fit_patch_grid, growth_for
 from blemish.modalities.features.patch_memory import PatchMemory, fit_patch_memory
+from blemish.modalities.features.pretrained import as_colours, patch_maps
 from blemish.modalities.features.texture import texture
 from blemish.modalities.modality import Modality, OnPage
-from blemish.modalities.parts import HasParts, Parts
+from blemish.modalities.parts import ExportableParts, Parts
 from blemish.modalities.pictures import FittedPictures, Pixels, chunks, fit_pixels, pixels_from_state
 
 SMALL_SIDE = 32  # pixels per side of the small copy
@@ -70,10 +72,11 @@ class Image(Modality):
         return FittedImage(pixels, [fit_patch_memory(sample, **of_set) for of_set in PATCH_SETS], grid)
 
 
-class FittedImage(FittedPictures, HasParts):
+class FittedImage(FittedPictures, ExportableParts):
     """How pictures become tensors (batch, channel, height, width) in [0, 1], and patches of their own size."""
 
     inputs = "pictures"
+    part_step = ALIGNED
 
     def __init__(self, pixels: Pixels, memories: Sequence[PatchMemory], grid: PatchGrid | None = None) -> None:
         """Keep what was learnt; files of versions before there were parts have no grid."""
@@ -120,6 +123,17 @@ class FittedImage(FittedPictures, HasParts):
         """Scores of patches in the picture's own size; see `HasParts`."""
         assert self.grid is not None
         return self.grid.spread(scores, *self.checked([sample])[0].shape[-2:])
+
+    def part_input(self, samples: Node) -> Node:
+        """Enlarged pictures in [0, 1]; see `ExportableParts`."""
+        assert self.grid is not None
+        x = (samples.to(np.float64) - self.pixels.low) / (self.pixels.high - self.pixels.low)
+        return self.grid.enlarged(x.to(np.float32))
+
+    def part_values(self, x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row part feature"]:
+        """Patches of enlarged pictures, whole: without crops; see `ExportableParts`."""
+        assert self.grid is not None
+        return self.grid.memory.described(patch_maps(as_colours(x)).flatten(2).transpose(1, 2))
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""

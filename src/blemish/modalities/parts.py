@@ -3,10 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from blemish.core.graph import Node
 
 
 @dataclass(frozen=True)
@@ -93,3 +96,21 @@ class HasParts(ABC):
     @abstractmethod
     def heat(self, sample: Any, scores: Float[np.ndarray, " part"]) -> Float[np.ndarray, "*place"]:
         """The scores of all parts of one raw sample, brought to its own size."""
+
+
+class ExportableParts(HasParts):
+    """Parts that can be written as part of an ONNX graph, for samples of one size per batch.
+
+    Attributes:
+        part_step: The last two axes of what `part_values` takes are multiples of this.
+    """
+
+    part_step: ClassVar[int]
+
+    @abstractmethod
+    def part_input(self, samples: Node) -> Node:
+        """Raw samples as what `part_values` takes, float32."""
+
+    @abstractmethod
+    def part_values(self, x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row part feature"]:
+        """What is measured of all parts, in PyTorch alone, to be traced."""

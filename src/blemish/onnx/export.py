@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from blemish.core.version import __version__
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
 from blemish.modalities.modality import ExportableModality
+from blemish.modalities.parts import ExportableParts, Parts
 from blemish.onnx.runtime import KEY, SCHEMA, Runtime
 from blemish.scoring.mixture import PRIOR
 from blemish.scoring.scorer import Evidence, EvidenceNodes, ExportableScorer, ScoreNodes
@@ -37,6 +38,7 @@ DOUBLE = 11
 """ONNX's number for float64."""
 STRETCH = 3.0
 """Codes this many times as far from the centre as those of the normals test the export on unusual rows."""
+MAX_STEPS = 4096  # of a side of a picture, in steps of 16 pixels: PyTorch's exporter wants a bound
 INSTEAD = "score with the model file instead"
 
 
@@ -119,9 +121,11 @@ def write_onnx(
     known = {**facts, **_interface(fitted.model), **thresholds, "n_defects": fitted.n_defects}
     source = "kept in the model" if samples is None else "given"
     samples = kept_samples(fitted) if samples is None else samples
+    flat = _flat_parts(evidence)
     also = {evidence.z: 2, evidence.error: 1, **dict.fromkeys(evidence.features.values(), 2)}
+    also |= {} if flat is None else {flat[0]: 2, flat[1]: 1}
     trial = graph.model({KEY: json.dumps(known)}, also).SerializeToString()
-    parity = compare(Runtime(trial), fitted, prior, samples, source, evidence)
+    parity = compare(Runtime(trial), fitted, prior, samples, source, evidence, flat)
     _accept(parity)
     finished = graph.model({KEY: json.dumps({**known, "parity": asdict(parity)}, allow_nan=False)})
     write_atomically(path, finished.SerializeToString())
@@ -185,26 +189,55 @@ def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float])
 def _evidence_nodes(graph: Graph, model: Model) -> EvidenceNodes:
     """Preparation and network."""
     x = _modality(model).graph(graph)
-    z, error, *found = graph.splice(_traced(Body(model), model.modality.sample_shape), {"x": x})
+    rows = ({0: torch.export.Dim.DYNAMIC},)
+    traced = _traced(Body(model), torch.full((3, *model.modality.sample_shape), 0.5), rows)
+    z, error, *found = graph.splice(traced, {"x": x})
     features = {name: node.to(np.float64) for name, node in zip(model.views, found, strict=True)}
-    return EvidenceNodes(z.to(np.float64), error.to(np.float64), features)
+    return EvidenceNodes(z.to(np.float64), error.to(np.float64), features, _part_nodes(graph, model))
 
 
-def _traced(body: Body, sample_shape: tuple[int, ...]) -> Any:
-    """The body as a `ModelProto`, for any number of rows."""
+class PartBody(nn.Module):
+    """What is measured of the parts of samples, as tensor operations."""
+
+    def __init__(self, modality: ExportableParts) -> None:
+        """Keep the modality."""
+        super().__init__()
+        self.modality = modality
+
+    def forward(self, x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row part feature"]:
+        """Of all parts."""
+        return self.modality.part_values(x)
+
+
+def _part_nodes(graph: Graph, model: Model) -> Node | None:
+    """The parts of samples of any size, where the scorer reads them."""
+    modality = model.parted
+    if modality is None:
+        return None
+    if not isinstance(modality, ExportableParts):
+        raise ExportError(f"parts of {model.choices.modality.name!r} data have no ONNX graph; {INSTEAD}")
+    step, channels = modality.part_step, model.modality.sample_shape[0]
+    sides = {axis: step * torch.export.Dim(f"side{axis}", min=1, max=MAX_STEPS) for axis in (2, 3)}
+    example = torch.full((3, channels, 2 * step, 3 * step), 0.5)
+    traced = _traced(PartBody(modality), example, ({0: torch.export.Dim.DYNAMIC, **sides},))
+    (parts,) = graph.splice(traced, {"x": modality.part_input(Node(graph, "X"))})
+    return parts.to(np.float64)
+
+
+def _traced(body: nn.Module, example: Tensor, shapes: tuple[dict[int, Any]]) -> Any:
+    """The body as a `ModelProto`, for any length of the axes in `shapes`."""
     onnx_package()
     try:
         from onnxscript import opset20
     except ImportError:
         raise missing_extra("onnxscript", "onnx") from None
-    example = torch.full((3, *sample_shape), 0.5)
     with _quiet(), torch.no_grad():
         body(example)  # a pretrained network is read on first use, which a trace cannot do
         program = torch.onnx.export(
-            body,
+            body.eval(),
             (example,),
             input_names=["x"],
-            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            dynamic_shapes=shapes,
             custom_translation_table=_translations(opset20),
             opset_version=OPSET,
             external_data=False,
@@ -266,13 +299,32 @@ def kept_samples(fitted: Fitted) -> Any:
     return fitted.model.modality.to_raw(x)
 
 
+def _flat_parts(evidence: EvidenceNodes) -> tuple[Node, Node] | None:
+    """The parts of all rows one after the other, and how many each has: it depends on the size of a picture."""
+    if evidence.parts is None:
+        return None
+    graph, width = evidence.z.graph, evidence.parts.op("Shape").take(np.array([2]), axis=0)
+    flat = evidence.parts.op("Reshape", graph.concat([graph.constant(np.array([-1])), width], axis=0))
+    one = evidence.parts.take(np.array(0), axis=2)
+    return flat, (one * 0.0 + 1.0).reduce("Sum", 1)
+
+
 def compare(
-    runtime: Runtime, fitted: Fitted, prior: Mapping[str, float], samples: Any, source: str, nodes: EvidenceNodes
+    runtime: Runtime,
+    fitted: Fitted,
+    prior: Mapping[str, float],
+    samples: Any,
+    source: str,
+    nodes: EvidenceNodes,
+    flat: tuple[Node, Node] | None,
 ) -> Parity:
     """Run the export, which has the nodes of its evidence among its outputs, and the original on raw samples."""
     found = runtime.scores(samples)
     features = {name: found[node.name] for name, node in nodes.features.items()}
     seen = Evidence(found[nodes.z.name], found[nodes.error.name], features)
+    if flat is not None:
+        values, counts = found[flat[0].name].astype(np.float32), found[flat[1].name].astype(int)
+        seen = replace(seen, parts=Parts.of(np.split(values, np.cumsum(counts)[:-1]), [None] * len(counts)))
     own = fitted.model.evidence(fitted.model.to_tensor(samples), fitted.model.parts(samples))
     of_seen, of_own = (_scores(fitted, one, prior) for one in (seen, own))
     whole = _drift(fitted, found, of_own)

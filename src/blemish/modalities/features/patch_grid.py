@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d, interpolate
 
+from blemish.core.graph import Node
 from blemish.modalities.features.patch_memory import PatchMemory, fit_patch_memory_of
-from blemish.modalities.features.pretrained import STEP, patch_maps
+from blemish.modalities.features.pretrained import STEP, as_colours, patch_maps
 
 ALIGNED = 2 * STEP  # pixels: the deeper of the two maps has a patch for this many
 CROP, MARGIN = 768, 128
@@ -58,6 +59,16 @@ class PatchGrid:
             found[top : top + height, left : left + width] = made
         assert found is not None
         return found.reshape(rows * columns, -1)
+
+    def enlarged(self, pictures: Node) -> Node:
+        """Pictures (row, channel, height, width) as `_maps` enlarges them, as part of an ONNX graph."""
+        shape, count = pictures.op("Shape"), np.array(ALIGNED, dtype=np.float64)
+        steps = (shape.take(np.array([2, 3]), axis=0).to(np.float64) * self.growth / count).op("Round")
+        sides = (steps.op("Max", 1.0) * count).to(np.int64)
+        sizes = pictures.graph.concat([shape.take(np.array([0, 1]), axis=0), sides], axis=0)
+        none = np.empty(0, dtype=np.float32)
+        how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+        return pictures.op("Resize", none, none, sizes, **how)
 
     def touched(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, " patch"]:
         """Which patches a mask over the picture touches."""
@@ -116,8 +127,7 @@ def _maps(
 ) -> Iterator[tuple[tuple[int, int], Float[Tensor, "feature rows columns"]]]:
     """Patches of each crop, without its margin, and where in the grid the first of them belongs."""
     height, width = enlarged_size(picture.shape[-2], picture.shape[-1], growth)
-    colours = picture[:3] if len(picture) >= 3 else picture[:1].expand(3, -1, -1)
-    larger = interpolate(colours[None], size=(height, width), mode="bilinear", align_corners=False)
+    larger = interpolate(as_colours(picture[None]), size=(height, width), mode="bilinear", align_corners=False)
     for top, left in product(range(0, height, CROP), range(0, width, CROP)):
         up, before = max(0, top - MARGIN), max(0, left - MARGIN)
         down, after = min(height, top + CROP), min(width, left + CROP)

@@ -63,9 +63,13 @@ def patches(x: Float[Tensor, "row channel height width"], side: int) -> Float[Te
         after Roth et al., "Towards total recall in industrial anomaly detection", 2022 (PatchCore), section 3.1.
     """
     height, width = (max(2 * STEP, round(side / max(x.shape[-2:]) * one / 16) * 16) for one in x.shape[-2:])
-    colours = x[:, :3] if x.shape[1] >= 3 else x[:, :1].expand(-1, 3, -1, -1)
-    larger = interpolate(colours, size=(height, width), mode="bilinear", align_corners=False)
+    larger = interpolate(as_colours(x), size=(height, width), mode="bilinear", align_corners=False)
     return patch_maps(larger).flatten(2).transpose(1, 2)
+
+
+def as_colours(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row 3 height width"]:
+    """The first three channels; the first one three times where there are fewer."""
+    return x[:, :3] if x.shape[1] >= 3 else x[:, :1].expand(-1, 3, -1, -1)
 
 
 def patch_maps(x: Float[Tensor, "row 3 height width"]) -> Float[Tensor, "row feature rows columns"]:
