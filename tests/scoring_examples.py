@@ -3,6 +3,8 @@
 import numpy as np
 
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.modalities.parts import Parts
+from blemish.scoring.experts.parts import PartExpert
 from blemish.scoring.scorer import Evidence
 
 
@@ -50,3 +52,34 @@ def strangers():
 def probabilities(scorer, state, evidence, labelled=True):
     """Of normal, other and defect."""
     return scorer.scores(state, evidence, labelled=labelled).probabilities
+
+
+def pictures_of_parts(n=60, n_defects=6, n_parts=64, seed=0, marks="all", *, scratch=False, crack=True):
+    """Rows of parts round the origin; in a row that is a defect three parts lie in one direction, the crack.
+
+    Every row has an odd part, in a direction of its own, and with `scratch` every defect two in a second common one.
+    Returns the parts (their distance from the origin last), which rows are defects, weights, and which parts hold it.
+    """
+    rng = np.random.default_rng(seed)
+    is_defect = np.arange(n + n_defects) >= n
+    rows, marked, holds = [], [], []
+    for defect in is_defect:
+        x = rng.normal(size=(n_parts, 6))
+        places = rng.permutation(n_parts)
+        x[places[:1]] += 6 * np.sign(rng.normal(size=6)) * [0, 0, 0, 1, 1, 0]
+        cracked = np.zeros(n_parts, dtype=bool)
+        if defect and crack:
+            cracked[places[1:4]] = True
+            x[cracked] += [5, 4, 0, 0, 0, 0]
+        if defect and scratch:
+            x[places[4:6]] += [0, 0, 9, 0, 0, 5]
+        rows.append(np.column_stack([x, np.linalg.norm(x, axis=1)]).astype(np.float32))
+        first = not any(mark is not None for mark in marked)
+        marked.append(cracked if defect and cracked.any() and (marks == "all" or (marks == "one" and first)) else None)
+        holds.append(cracked)
+    return Parts.of(rows, marked), is_defect, np.where(is_defect, n / n_defects, 1.0), np.concatenate(holds)
+
+
+def features_for(cls):
+    """Features that an expert of this class reads, which rows are defects, and weights."""
+    return pictures_of_parts(marks="one")[:3] if issubclass(cls, PartExpert) else island()

@@ -18,15 +18,15 @@ def regions_to_masks(
     regions: Any,
     kept: Bool[np.ndarray, " given"],
     group: Int[np.ndarray, " row"],
-    pictures: Sequence[Shaped[np.ndarray, "channel height width"]],
-) -> list[Bool[np.ndarray, "height width"] | None]:
+    pictures: Sequence[Shaped[np.ndarray, "..."]],
+) -> list[Bool[np.ndarray, "..."] | None]:
     """A mask, or None, for each picture.
 
     Args:
         regions: For each picture that was given None, or a region, see `to_mask`.
         kept: Which of the pictures that were given could be read.
         group: What the pictures that could be read are labelled as.
-        pictures: Those, in the same order.
+        pictures: Those, in the same order, each (channel, height, width).
 
     Raises:
         DataError: If there is not one entry per picture, or one of them is not a region in its picture.
@@ -34,9 +34,7 @@ def regions_to_masks(
     """
     regions = list(regions)
     if len(regions) != len(kept):
-        raise DataError(
-            f"{len(regions)} regions and {len(kept)} samples; give one per sample, None where there is none"
-        )
+        raise DataError(f"{len(regions)} regions, {len(kept)} samples; give one per sample, None where there is none")
     given = np.flatnonzero(kept).tolist()
     masks: list[np.ndarray | None] = []
     for row, code, picture in zip(given, group, pictures, strict=True):

@@ -10,8 +10,6 @@ from jaxtyping import Int
 from blemish.core.errors import DataError
 from blemish.data.columns import frame_of
 from blemish.data.dataset import Dataset
-from blemish.data.images import PICTURE_AXES, check_pictures
-from blemish.data.regions import regions_to_masks
 from blemish.fitting.choices import choose_modality
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.maps import REGION, cut_for, heats, regions_above
@@ -68,7 +66,7 @@ class MapVerbs(ABC):
         """The same samples with a mask, or None, for each that was read; `regions` has an entry for each given one."""
         if regions is None:
             return rows
-        if not issubclass(choose_modality(rows.modality, "").factory.fitted, HasParts):
-            raise DataError(f"regions say where in a picture the defect is; these are {rows.modality} data")
-        pictures = check_pictures(rows.X, 3, "image", PICTURE_AXES)
-        return replace(rows, regions=regions_to_masks(regions, rows.kept, group, pictures))
+        modality = choose_modality(rows.modality, "").factory.fitted
+        if not issubclass(modality, HasParts):
+            raise DataError(f"regions say where in a picture the defect is; {rows.modality} data have no such places")
+        return replace(rows, regions=modality.masks(rows.X, regions, rows.kept, group))

@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from blemish.core.graph import Node
 from blemish.data.images import PICTURE_AXES, check_pictures
+from blemish.data.regions import regions_to_masks
 from blemish.modalities.features.patch_grid import ALIGNED, PatchGrid, fit_patch_grid, growth_for
 from blemish.modalities.features.patch_memory import PatchMemory, fit_patch_memory
 from blemish.modalities.features.pretrained import as_colours, patch_maps
@@ -98,6 +99,13 @@ class FittedImage(FittedPictures, ExportableParts):
         small = adaptive_avg_pool2d(x, (min(x.shape[-2], SMALL_SIDE), min(x.shape[-1], SMALL_SIDE)))
         unusual = {name: pooled for memory in self.memories for name, pooled in memory.pooled(x).items()}
         return {"texture": torch.cat(textures), "pixels": small.flatten(1), **unusual}
+
+    @classmethod
+    def masks(
+        cls, raw: Any, regions: Any, kept: Bool[np.ndarray, " given"], group: Int[np.ndarray, " row"]
+    ) -> list[Bool[np.ndarray, "..."] | None]:
+        """Masks, boxes and strokes as masks in the pictures' own sizes; see `HasParts`."""
+        return regions_to_masks(regions, kept, group, check_pictures(raw, 3, "image", PICTURE_AXES))
 
     def parts(self, raw: Any, regions: Sequence[Any] | None = None, most: int | None = None) -> Parts:
         """Patches at the pictures' own size; see `HasParts`."""

@@ -78,6 +78,24 @@ class HasParts(ABC):
     scores whole samples only.
     """
 
+    @classmethod
+    @abstractmethod
+    def masks(
+        cls, raw: Any, regions: Any, kept: Bool[np.ndarray, " given"], group: Int[np.ndarray, " row"]
+    ) -> list[Bool[np.ndarray, "..."] | None]:
+        """Where the user marked the defect, as a mask, or None, for each raw sample.
+
+        Args:
+            raw: The samples that could be read.
+            regions: One entry per sample that was given.
+            kept: Which of these could be read.
+            group: What the samples that could be read are labelled as.
+
+        Raises:
+            DataError: If there is another number of entries, or one of them is not a region in its sample.
+            LabelError: If a sample that is not labelled as the defect has a region.
+        """
+
     @abstractmethod
     def parts(self, raw: Any, regions: Sequence[Any] | None = None, most: int | None = None) -> Parts:
         """The parts of raw samples.

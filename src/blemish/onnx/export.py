@@ -205,7 +205,7 @@ class PartBody(nn.Module):
         self.modality = modality
 
     def forward(self, x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row part feature"]:
-        """Of all parts."""
+        """What is measured, for all parts."""
         return self.modality.part_values(x)
 
 

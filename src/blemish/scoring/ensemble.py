@@ -252,13 +252,13 @@ def deal(is_defect: Bool[np.ndarray, " row"], n_folds: int, seed: int) -> Int[np
 
 def out_of_fold(
     expert: Expert,
-    x: Float[np.ndarray, "row feature"],
+    x: Any,
     is_defect: Bool[np.ndarray, " row"],
     weight: Float[np.ndarray, " row"],
     fold: Int[np.ndarray, " row"],
     seed: int,
 ) -> Float[np.ndarray, " row"]:
-    """Each row's score by an expert that was fitted without its fold."""
+    """Each row's score by an expert that was fitted without its fold; x are its features, or parts."""
     scores = np.zeros(len(x))
     for k in range(fold.max() + 1):
         out = fold == k

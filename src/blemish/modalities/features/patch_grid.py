@@ -17,7 +17,7 @@ from blemish.modalities.features.pretrained import STEP, as_colours, patch_maps
 
 ALIGNED = 2 * STEP  # pixels: the deeper of the two maps has a patch for this many
 CROP, MARGIN = 768, 128
-"""Pixels a side that are looked at together, and around them: what a patch sees beyond itself. Both are multiples of
+"""Pixels per side that are looked at together, and around them: what a patch sees beyond itself. Both are multiples of
 `ALIGNED`, so that a crop has the patches of the whole picture."""
 GROWN_SIDE, MAX_GROWTH = 384, 1.5
 """Pictures whose longer side is shorter than this are enlarged, at most by that: a network that was trained on
