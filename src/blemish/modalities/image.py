@@ -23,7 +23,7 @@ from blemish.modalities.pictures import FittedPictures, Pixels, chunks, fit_pixe
 
 SMALL_SIDE = 32  # pixels per side of the small copy
 TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the processor's cache
-MAX_GRIDDED = 100  # pictures whose patches at their own size are compared for that
+MAX_GRIDDED = 64  # pictures whose patches at their own size are compared for that
 MAX_PATCHED = 200  # pictures whose patches are compared to learn which are usual
 # A pinhole is a few patches of a large copy, a stain a few of a small one; a bad surface is many patches (decisions.md
 # 48). The names stand in model files and in `experts`.

@@ -35,7 +35,7 @@ def test_part_experts_are_those_that_score_parts():
 @pytest.mark.parametrize("cls", DIRECTED)
 @pytest.mark.parametrize("marks", ["all", "one", "none"])
 def test_the_parts_that_hold_the_defect_are_found(cls, marks):
-    x, is_defect, weight, holds = pictures_of_parts(marks=marks)
+    x, is_defect, weight, _ = pictures_of_parts(marks=marks)
     expert = cls()
     fresh, fresh_defect, _, fresh_holds = pictures_of_parts(seed=1, marks="none")
     state = expert.fit(x, is_defect, weight, 0)
