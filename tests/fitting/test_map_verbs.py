@@ -67,7 +67,7 @@ def test_the_map_is_highest_in_the_defect(data, marked):
 
 
 def test_a_stroke_a_box_and_a_mask_point_alike(data):
-    X, y, masks, new, new_masks = data
+    _, _, masks, new, new_masks = data
     strokes, boxes = [None] * 110, [None] * 110
     for mask in masks[110:]:
         rows, columns = np.nonzero(mask)
@@ -136,7 +136,9 @@ def test_what_cannot_be_marked_is_said(data, table_split):
     with pytest.raises(DataError, match="3 regions, 114 samples"):
         det.fit(X, y, regions=masks[:3])
     with pytest.raises(DataError, match="regions say where in a picture the defect is; tabular data have no"):
-        DefectDetector(epochs=1).fit(table_split.X_train, table_split.y_train, regions=[None] * len(table_split.X_train))
+        DefectDetector(epochs=1).fit(
+            table_split.X_train, table_split.y_train, regions=[None] * len(table_split.X_train)
+        )
     assert not hasattr(det, "fitted_"), "nothing is half fitted"
 
 

@@ -6,6 +6,8 @@ import torch
 
 from blemish import DefectDetector
 from blemish.core.errors import DataError
+from blemish.modalities.features import FeatureCache, caching
+from blemish.modalities.features.patch_grid import PatchGrid
 from blemish.modalities.image import PATCH_SETS, FittedImage, Image
 
 
@@ -21,16 +23,51 @@ def fitted(pictures):
 
 def test_feature_sets_are_those_that_the_experts_ask_for(fitted, pictures):
     found = fitted.features(torch.from_numpy(fitted.to_tensor(pictures)))
-    assert set(found) == {name for names in Image.experts for name in names.split("+")}
+    assert {*found, "parts"} == {name for names in Image.experts for name in names.split("+")}
     assert set(found) == {"texture", "pixels", *(name for of_set in PATCH_SETS for name in of_set["fractions"])}
     assert found["pixels"].shape == (6, 24 * 24)
 
 
 def test_the_state_has_the_keys_of_older_files(fitted):
     state = fitted.state()
-    assert list(state) == ["channels", "size", "low", "high", "looks"]
+    assert list(state) == ["channels", "size", "low", "high", "looks", "grid"]
+    older = {name: value for name, value in state.items() if name != "grid"}
+    assert list(FittedImage.from_state(older).state()) == list(older)
     assert [sorted(look) for look in state["looks"]] == [["patches", "shares", "side", "usual"]] * 2
     assert FittedImage.from_state(state).sample_shape == (1, 24, 24)
+
+
+def test_parts_are_patches_of_the_pictures_own_size(fitted, pictures):
+    masks = [None, np.eye(24, dtype=bool), *[None] * 4]
+    parts = fitted.parts(pictures, masks)
+    assert parts.counts.tolist() == [fitted.n_parts(pictures[0])] * 6 == [16] * 6, "24 pixels, enlarged to 32"
+    assert [mark.any() for mark in parts.marks()] == [False, True, False, False, False, False]
+    alone = fitted.parts(pictures[1:2])
+    np.testing.assert_array_equal(next(iter(alone)), list(parts)[1])
+    large = fitted.parts([np.zeros((1, 100, 60), np.uint8)])
+    assert len(large.values) == fitted.n_parts(np.zeros((1, 100, 60))) > 16
+    assert fitted.heat(pictures[0], np.arange(16.0)).shape == (24, 24)
+
+
+def test_of_many_parts_the_marked_the_most_unusual_and_some_others_are_kept(fitted):
+    picture = np.full((1, 96, 96), 128, np.uint8)
+    picture[0, 8:12, 8:12] = 255
+    mask = np.zeros((96, 96), dtype=bool)
+    mask[90:, 90:] = True
+    whole, some = fitted.parts([picture], [mask]), fitted.parts([picture], [mask], most=20)
+    assert len(whole.values) == 18 * 18
+    assert some.marked.sum() == whole.marked.sum()
+    assert 20 <= len(some.values) <= 20 + whole.marked.sum()
+    assert some.values[:, -1].max() == whole.values[:, -1].max()
+
+
+def test_parts_are_measured_once_in_a_cache(fitted, pictures, monkeypatch):
+    with caching(FeatureCache(2**30)):
+        first = fitted.parts(pictures)
+        monkeypatch.setattr(PatchGrid, "described", None)
+        np.testing.assert_array_equal(fitted.parts(pictures).values, first.values)
+        with pytest.raises(TypeError):
+            fitted.parts(pictures[:, :, ::-1])
 
 
 def test_lists_of_several_sizes_are_brought_to_one():

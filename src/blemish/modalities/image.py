@@ -13,6 +13,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from blemish.core.graph import Node
 from blemish.data.images import PICTURE_AXES, check_pictures
 from blemish.data.regions import regions_to_masks
+from blemish.modalities.features.feature_cache import current
 from blemish.modalities.features.patch_grid import ALIGNED, PatchGrid, fit_patch_grid, growth_for
 from blemish.modalities.features.patch_memory import PatchMemory, fit_patch_memory
 from blemish.modalities.features.pretrained import as_colours, patch_maps
@@ -113,7 +114,7 @@ class FittedImage(FittedPictures, ExportableParts):
         pictures = self.checked(raw)
         rows, marks = [], []
         for picture, region in zip(pictures, regions or [None] * len(pictures), strict=True):
-            values = self.grid.described(torch.from_numpy(self.pixels.scaled(picture)))
+            values = self._described(self.grid, picture)
             marked = np.zeros(len(values), bool) if region is None else self.grid.touched(region)
             if most is not None and len(values) > most:
                 kept = _fewer(values[:, -1], marked, most)
@@ -121,6 +122,14 @@ class FittedImage(FittedPictures, ExportableParts):
             rows.append(values)
             marks.append(marked)
         return Parts.of(rows, marks)
+
+    def _described(self, grid: PatchGrid, picture: np.ndarray) -> Float[np.ndarray, "part feature"]:
+        cache = current()
+
+        def make() -> Float[np.ndarray, "part feature"]:
+            return grid.described(torch.from_numpy(self.pixels.scaled(picture)))
+
+        return make() if cache is None else cache.parts(self, make, picture)
 
     def n_parts(self, sample: Any) -> int:
         """Patches of the grid over one picture."""

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import blake2b
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 Features = dict[str, Tensor]
+PARTS = "parts"  # the one feature set of what `FeatureCache.parts` keeps
 
 
 class FeatureCache:
@@ -34,19 +36,41 @@ class FeatureCache:
             make: From rows to feature sets, each row by itself.
             x: Rows.
         """
-        if owner is not self._owner:
-            self._owner, self._rows, self.n_bytes = owner, {}, 0
-        keys = [blake2b(row.contiguous().cpu().numpy().tobytes(), digest_size=16).digest() for row in x]
+        self._serve(owner)
+        keys = [_digest(row.contiguous().cpu().numpy()) for row in x]
         new = [at for at, key in enumerate(keys) if key not in self._rows]
         made = make(x[new]) if new else {}
         fresh = {keys[at]: {name: rows[i] for name, rows in made.items()} for i, at in enumerate(new)}
         found = [fresh.get(key) or self._rows[key] for key in keys]
         for key, row in fresh.items():
-            size = sum(value.numel() * value.element_size() for value in row.values())
-            if self.n_bytes + size <= self.max_bytes:
-                self._rows[key] = {name: value.clone() for name, value in row.items()}
-                self.n_bytes += size
+            self._keep(key, row)
         return {name: torch.stack([row[name] for row in found]) for name in found[0]}
+
+    def parts(
+        self, owner: object, make: Callable[[], Float[np.ndarray, "part feature"]], sample: np.ndarray
+    ) -> Float[np.ndarray, "part feature"]:
+        """What `make` computes of the parts of one sample, unless it is in the cache; see `features`."""
+        self._serve(owner)
+        key = _digest(sample, str(sample.shape), str(sample.dtype))
+        if key not in self._rows:
+            made = make()
+            self._keep(key, {PARTS: torch.from_numpy(made)})
+            return made
+        return self._rows[key][PARTS].numpy()
+
+    def _serve(self, owner: object) -> None:
+        if owner is not self._owner:
+            self._owner, self._rows, self.n_bytes = owner, {}, 0
+
+    def _keep(self, key: bytes, row: Features) -> None:
+        size = sum(value.numel() * value.element_size() for value in row.values())
+        if self.n_bytes + size <= self.max_bytes:
+            self._rows[key] = {name: value.clone() for name, value in row.items()}
+            self.n_bytes += size
+
+
+def _digest(values: np.ndarray, *facts: str) -> bytes:
+    return blake2b("/".join(facts).encode() + np.ascontiguousarray(values).tobytes(), digest_size=16).digest()
 
 
 _CURRENT: ContextVar[FeatureCache | None] = ContextVar("feature cache", default=None)

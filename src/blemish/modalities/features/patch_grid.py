@@ -51,13 +51,11 @@ class PatchGrid:
             Row by row of the grid, shape (patch, component + 1).
         """
         rows, columns = self.shape(*picture.shape[-2:])
-        found: np.ndarray | None = None
+        found = np.empty((rows, columns, self.memory.directions.shape[1] + 1), np.float32)
         for (top, left), maps in _maps(picture, self.growth):
             height, width = maps.shape[-2:]
-            made = self.memory.described(maps.flatten(1).T).cpu().numpy().reshape(height, width, -1)
-            found = np.empty((rows, columns, made.shape[-1]), np.float32) if found is None else found
-            found[top : top + height, left : left + width] = made
-        assert found is not None
+            made = self.memory.described(maps.flatten(1).T).cpu().numpy()
+            found[top : top + height, left : left + width] = made.reshape(height, width, -1)
         return found.reshape(rows * columns, -1)
 
     def enlarged(self, pictures: Node) -> Node:
@@ -125,7 +123,7 @@ def fit_patch_grid(pictures: Iterator[Float[Tensor, "channel height width"]], n:
 def _maps(
     picture: Float[Tensor, "channel height width"], growth: float
 ) -> Iterator[tuple[tuple[int, int], Float[Tensor, "feature rows columns"]]]:
-    """Patches of each crop, without its margin, and where in the grid the first of them belongs."""
+    """Where in the grid the first patch of each crop belongs, and its patches, without those of the margin."""
     height, width = enlarged_size(picture.shape[-2], picture.shape[-1], growth)
     larger = interpolate(as_colours(picture[None]), size=(height, width), mode="bilinear", align_corners=False)
     for top, left in product(range(0, height, CROP), range(0, width, CROP)):
@@ -136,4 +134,5 @@ def _maps(
             slice((top - up) // STEP, (down - up) // STEP),
             slice((left - before) // STEP, (after - before) // STEP),
         )
-        yield (top // STEP, left // STEP), patch_maps(crop)[0][:, rows, columns]
+        with torch.inference_mode():
+            yield (top // STEP, left // STEP), patch_maps(crop)[0][:, rows, columns]
