@@ -74,12 +74,12 @@ def read_table(path: PathLike, names: Sequence[str] | None, reading: Reading) ->
         else:
             table = csv.read_csv(path, **csv_options(dialect(path, names, reading), names))
         table.validate(full=True)  # before a cell is looked at: offsets in a damaged file lead anywhere
-        names = table.column_names
+        found = table.column_names
     except Exception as error:  # PyArrow raises anything on a damaged file
         raise unreadable(path, error) from None
     if table.num_rows == 0:
         raise DataError(f"{path} has no rows")
-    return table.rename_columns(clean_names(path, names))
+    return table.rename_columns(clean_names(path, found))
 
 
 def unreadable(path: Path, error: Exception) -> DataError:

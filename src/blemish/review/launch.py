@@ -61,7 +61,7 @@ def serve(
     shown = "127.0.0.1" if host in ("0.0.0.0", "") else host
     link = f"http://{f'[{shown}]' if ':' in shown else shown}:{taken}/?token={token}"
     guard = Guard(make_service(review, Thumbnails(), user()), token, taken, hosts, any_address)
-    if host not in ("127.0.0.1", "localhost", "::1"):
+    if not is_local(host):
         say(
             f"note: listening on {host}: everyone who can reach this machine and has the link can see and label the "
             "data; the connection is not encrypted, so use it in a trusted network or through a tunnel"
@@ -77,6 +77,11 @@ def serve(
     finally:
         listening.close()
         review.stop()
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach what listens on an address."""
+    return host in ("127.0.0.1", "localhost", "::1")
 
 
 def user() -> str:
