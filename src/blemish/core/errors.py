@@ -42,6 +42,10 @@ class MissingExtraError(BlemishError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 
 
+class StoppedError(BlemishError):
+    """A program that runs until it is stopped was stopped, by Ctrl-C: nothing failed."""
+
+
 class DataWarning(UserWarning):
     """Something in the data was skipped or replaced; the message names it."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import uvicorn
 
-from blemish.core.errors import ConfigError
+from blemish.core.errors import ConfigError, StoppedError
 from blemish.review.drawings import Thumbnails
 from blemish.review.guard import Guard, allowed_hosts
 from blemish.review.service import make_service
@@ -44,7 +44,7 @@ def bind(host: str, port: int | None) -> socket.socket:
 def serve(
     review: Review, host: str, port: int | None, *, browser: bool, say: Callable[[str], Any], token: str | None = None
 ) -> None:
-    """Serve until the process is stopped.
+    """Serve until the process is stopped; raises StoppedError at Ctrl-C.
 
     Args:
         review: The labelling loop.
@@ -73,7 +73,7 @@ def serve(
     try:
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
-        say(f"stopped; labels are stored in {review.ledger.name}")
+        raise StoppedError(f"stopped; labels are stored in {review.ledger.name}") from None
     finally:
         listening.close()
         review.stop()
