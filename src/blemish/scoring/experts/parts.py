@@ -11,7 +11,15 @@ from sklearn.linear_model import LogisticRegression
 
 from blemish.core.graph import Node
 from blemish.modalities.parts import Parts
-from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
+from blemish.scoring.experts.expert import (
+    ExportableExpert,
+    Features,
+    Flags,
+    Numbers,
+    fit_scaling,
+    scaled,
+    scaled_graph,
+)
 from blemish.scoring.scorer import State
 
 MAX_HIGHEST, PER_HIGHEST = 8, 16
@@ -82,16 +90,16 @@ class PartDistance(PartExpert):
 class DirectedPartExpert(PartExpert):
     """A part expert whose score is linear in the features, the distance left out.
 
-    The state holds the 'normal' vector (feature,), 0 for the distance, and the 'offset'.
+    The state holds the 'normal' vector (feature,), 0 for the distance, and the 'offset'; the features' scaling, if any.
     """
 
     def part_scores(self, state: State, x: Features) -> Numbers:
         """How far along the direction."""
-        return x @ state["normal"] + float(state["offset"])
+        return scaled(state, x) @ state["normal"] + float(state["offset"])
 
     def part_graph(self, state: State, x: Node) -> Node:
         """See `PartExpert`."""
-        return x @ state["normal"] + state["offset"]
+        return scaled_graph(state, x) @ state["normal"] + state["offset"]
 
 
 @dataclass(frozen=True)
@@ -143,10 +151,12 @@ class PartLinear(DirectedPartExpert):
         of_rest = weight[~is_defect][of_row]
         chosen = discriminated(x[is_defect], rest, of_rest, self.first, self.share)[2]
         each = np.concatenate([np.full(len(chosen), 0.5 / len(chosen)), 0.5 * of_rest / of_rest.sum()])
-        model = LogisticRegression(C=self.strength, max_iter=200, tol=1e-3)
-        model.fit(np.concatenate([chosen, rest[:, :-1]]), np.arange(len(each)) < len(chosen), sample_weight=each)
+        scaling = fit_scaling(rest)
+        both = scaled(scaling, np.concatenate([np.column_stack([chosen, np.zeros(len(chosen))]), rest]))[:, :-1]
+        model = LogisticRegression(C=self.strength, max_iter=500, tol=1e-3)
+        model.fit(both, np.arange(len(each)) < len(chosen), sample_weight=each)
         offset = np.array(float(np.ravel(model.intercept_)[0]))
-        return {"normal": np.append(model.coef_[0], 0.0).astype(np.float64), "offset": offset}
+        return {**scaling, "normal": np.append(model.coef_[0], 0.0).astype(np.float64), "offset": offset}
 
 
 def discriminated(
