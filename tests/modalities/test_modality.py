@@ -13,6 +13,7 @@ from blemish.losses import LOSSES
 from blemish.losses.loss import ReconstructionLoss
 from blemish.modalities import MODALITIES
 from blemish.modalities.modality import ExportableModality, FittedModality, Modality, to_booleans
+from blemish.modalities.parts import HasParts
 from blemish.onnx.runtime import FEEDS
 from blemish.scoring import SCORERS
 from blemish.scoring.experts import EXPERTS
@@ -79,8 +80,23 @@ def test_all_that_was_learnt_passes_through_json_to_the_same_bits(fitted, raw):
 def test_every_feature_set_that_its_experts_ask_for_is_there(name, fitted, raw):
     asked = {one for names in MODALITIES[name].experts for one in names.split("+")}
     found = fitted.features(dense(fitted.to_tensor(raw)))
-    assert asked <= {"code", "error", *found}
+    parts = {"parts"} if isinstance(fitted, HasParts) else set()
+    assert asked <= {"code", "error", *found} | parts
     assert all(values.shape[0] == ROWS and values.isfinite().all() for values in found.values())
+
+
+def test_parts_are_those_of_each_sample_and_pass_through_json(fitted, raw):
+    if not isinstance(fitted, HasParts):
+        return  # its samples are whole
+    again = type(fitted).from_state(json.loads(json.dumps(fitted.state())))
+    parts = fitted.parts(raw)
+    assert isinstance(again, HasParts)
+    np.testing.assert_array_equal(again.parts(raw).values, parts.values)
+    assert np.isfinite(parts.values).all()
+    assert parts.counts.tolist() == [fitted.n_parts(sample) for sample in raw]
+    np.testing.assert_array_equal(fitted.parts(raw[1:2]).values, list(parts)[1])
+    heat = fitted.heat(raw[0], parts.values[: parts.counts[0], -1])
+    assert heat.shape == np.shape(raw[0])[-2:]
 
 
 def test_elements_have_names_or_are_regions_and_each_can_be_replaced(fitted, raw):
