@@ -240,14 +240,21 @@ def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.
     det = DefectDetector(random_state=seed).fit(task.X_train, task.y_train)
     yield "blemish", np.asarray(det.defect_score(task.X_test)), perf_counter() - start
     model = det.fitted_.model
-    evidence = model.evidence(det._tensor(task.X_test)[1])
-    yield "reconstruction error", evidence.error, np.nan
-    yield "outlier score", det.fitted_.outlier_score(evidence), np.nan
     scorer, state = det.fitted_.scorer, det.fitted_.scorer_state
-    if ablation and hasattr(scorer, "expert_scores"):
-        found: Mapping[str, np.ndarray] = scorer.expert_scores(state, evidence)  # pyright: ignore[reportAttributeAccessIssue]
-        scores, pull = np.stack(list(found.values())), np.log(np.maximum(state["weights"], 1e-300))
-        for i, name in enumerate(found):
+    names: list[str] = []
+
+    def measure(evidence: Any) -> tuple[np.ndarray, ...]:
+        found: Mapping[str, np.ndarray] = scorer.expert_scores(state, evidence) if by_expert else {}  # pyright: ignore[reportAttributeAccessIssue]
+        names[:] = found
+        return evidence.error, det.fitted_.outlier_score(evidence), *found.values()
+
+    by_expert = ablation and hasattr(scorer, "expert_scores")
+    error, outlier, *each = model.of_evidence(det._rows(task.X_test).X, measure)
+    yield "reconstruction error", error, np.nan
+    yield "outlier score", outlier, np.nan
+    if by_expert:
+        scores, pull = np.stack(each), np.log(np.maximum(state["weights"], 1e-300))
+        for i, name in enumerate(names):
             yield f"{name} alone", scores[i], np.nan
             yield f"without {name}", softmax(np.delete(pull, i)) @ np.delete(scores, i, axis=0), np.nan
         yield "all alike, not weighed", scores.mean(axis=0), np.nan

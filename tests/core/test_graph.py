@@ -8,10 +8,13 @@ import pytest
 
 from blemish.core.graph import Exportable, Graph
 from blemish.core.labels import DEFECT, OTHER
+from blemish.modalities.parts import Parts
 from blemish.scoring import SCORERS
 from blemish.scoring.experts import EXPERTS
+from blemish.scoring.experts.parts import PartExpert
 from blemish.scoring.scorer import Evidence, EvidenceNodes
 from blemish.scoring.surprisal import fit_tail, surprisal, surprisal_graph
+from scoring_examples import pictures_of_parts
 
 
 def run(graph, feeds) -> Any:
@@ -37,7 +40,25 @@ def test_all_built_in_experts_and_scorers_have_a_graph():
     assert exportable(SCORERS) == list(SCORERS)
 
 
-@pytest.mark.parametrize("name", exportable(EXPERTS))
+PART_EXPERTS = [name for name in exportable(EXPERTS) if issubclass(EXPERTS[name], PartExpert)]
+
+
+@pytest.mark.parametrize("name", PART_EXPERTS)
+@pytest.mark.parametrize("n_parts", [1, 40, 300])
+def test_a_part_expert_as_a_graph_scores_as_the_expert_does(name, n_parts):
+    x, is_defect, weight, _ = pictures_of_parts(n_parts=64)
+    expert = EXPERTS[name]()
+    state = expert.fit(x, is_defect, weight, 0)
+    new = np.random.default_rng(1).normal(size=(20, n_parts, x.values.shape[1])).astype(np.float32)
+    graph = Graph()
+    node = graph.input("x", np.float64, ["row", "part", x.values.shape[1]])
+    graph.output("score", expert.graph(state, node), np.float64, ["row"])
+    (found,) = run(graph, {"x": new.astype(np.float64)})
+    np.testing.assert_allclose(found, expert.score(state, Parts.of(list(new), [None] * 20)), rtol=1e-6, atol=1e-10)
+    assert len(np.unique(found)) > 10
+
+
+@pytest.mark.parametrize("name", [name for name in exportable(EXPERTS) if name not in PART_EXPERTS])
 def test_an_expert_as_a_graph_scores_as_the_expert_does(name):
     x, is_defect = rows()
     expert = EXPERTS[name]()
