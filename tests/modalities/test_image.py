@@ -40,13 +40,13 @@ def test_the_state_has_the_keys_of_older_files(fitted):
 def test_parts_are_patches_of_the_pictures_own_size(fitted, pictures):
     masks = [None, np.eye(24, dtype=bool), *[None] * 4]
     parts = fitted.parts(pictures, masks)
-    assert parts.counts.tolist() == [fitted.n_parts(pictures[0])] * 6 == [16] * 6, "24 pixels, enlarged to 32"
+    assert parts.counts.tolist() == [fitted.n_parts(pictures[0])] * 6 == [64] * 6, "24 pixels, enlarged to 64"
     assert [mark.any() for mark in parts.marks()] == [False, True, False, False, False, False]
     alone = fitted.parts(pictures[1:2])
     np.testing.assert_array_equal(next(iter(alone)), list(parts)[1])
     large = fitted.parts([np.zeros((1, 100, 60), np.uint8)])
-    assert len(large.values) == fitted.n_parts(np.zeros((1, 100, 60))) > 16
-    assert fitted.heat(pictures[0], np.arange(16.0)).shape == (24, 24)
+    assert len(large.values) == fitted.n_parts(np.zeros((1, 100, 60))) > 64
+    assert fitted.heat(pictures[0], np.arange(64.0)).shape == (24, 24)
 
 
 def test_of_many_parts_the_marked_the_most_unusual_and_some_others_are_kept(fitted):
@@ -55,7 +55,7 @@ def test_of_many_parts_the_marked_the_most_unusual_and_some_others_are_kept(fitt
     mask = np.zeros((96, 96), dtype=bool)
     mask[90:, 90:] = True
     whole, some = fitted.parts([picture], [mask]), fitted.parts([picture], [mask], most=20)
-    assert len(whole.values) == 18 * 18
+    assert len(whole.values) == 32 * 32
     assert some.marked.sum() == whole.marked.sum()
     assert 20 <= len(some.values) <= 20 + whole.marked.sum()
     assert some.values[:, -1].max() == whole.values[:, -1].max()

@@ -77,6 +77,7 @@ def test_a_map_is_highest_where_its_patch_is(grid):
 def test_one_factor_for_all_pictures_by_the_median():
     assert growth_for(np.array([384.0, 100.0, 1000.0])) == 1.0
     assert growth_for(np.array([64.0])) == 1.5
+    assert growth_for(np.array([16.0])) == 4.0, "a grid of 8 x 8 patches at least"
 
 
 def test_the_graph_enlarges_alike(grid):

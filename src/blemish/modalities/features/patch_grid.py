@@ -19,6 +19,7 @@ ALIGNED = 2 * STEP  # pixels: the deeper of the two maps has a patch for this ma
 CROP, MARGIN = 768, 128
 """Pixels per side that are looked at together, and around them: what a patch sees beyond itself. Both are multiples of
 `ALIGNED`, so that a crop has the patches of the whole picture."""
+MIN_SIDE = 64  # of the median picture once it is enlarged: a grid of 8 x 8 patches
 GROWN_SIDE, MAX_GROWTH = 384, 1.5
 """Pictures whose longer side is shorter than this are enlarged, at most by that: a network that was trained on
 photographs misses a defect of one or two pixels (docs/log/2026-11-30-patches.md)."""
@@ -101,9 +102,10 @@ def growth_for(sides: Float[np.ndarray, " picture"]) -> float:
 
     Example:
         >>> growth_for(np.array([28.0])), growth_for(np.array([320.0])), growth_for(np.array([1024.0]))
-        (1.5, 1.2, 1.0)
+        (2.2857142857142856, 1.2, 1.0)
     """
-    return float(np.clip(GROWN_SIDE / np.median(sides), 1.0, MAX_GROWTH))
+    side = float(np.median(sides))
+    return max(1.0, min(GROWN_SIDE / side, MAX_GROWTH), MIN_SIDE / side)
 
 
 def fit_patch_grid(pictures: Iterator[Float[Tensor, "channel height width"]], n: int, growth: float) -> PatchGrid:
