@@ -246,7 +246,7 @@ def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.
     scorer, state = det.fitted_.scorer, det.fitted_.scorer_state
     if ablation and hasattr(scorer, "expert_scores"):
         found: Mapping[str, np.ndarray] = scorer.expert_scores(state, evidence)  # pyright: ignore[reportAttributeAccessIssue]
-        scores, pull = np.stack(list(found.values())), np.log(np.maximum(state["weights"], 1e-300))
+        scores, pull = np.stack(list(found.values())), np.log(np.maximum(state.labelled.weights, 1e-300))
         for i, name in enumerate(found):
             yield f"{name} alone", scores[i], np.nan
             yield f"without {name}", softmax(np.delete(pull, i)) @ np.delete(scores, i, axis=0), np.nan

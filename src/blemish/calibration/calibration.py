@@ -3,14 +3,15 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Float64, Int
 
 from blemish.core.errors import QualityWarning
 from blemish.core.labels import is_ordinary
 from blemish.core.metrics import fraction_below
+from blemish.core.state import State, need
 
 # Calibration on training rows promises too much: their scores are lower than those of new rows (decisions.md 5).
 HELD_OUT, MIN_HELD_OUT, MAX_HELD_OUT = 0.2, 20, 1000
@@ -36,7 +37,7 @@ def _none() -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(State):
     """Scores behind the decisions of a fit.
 
     Attributes:
@@ -48,33 +49,37 @@ class Calibration:
         labelled_negatives: Defect scores of the rows labelled 'other' or 'normal', shape (negative,).
     """
 
-    outlier: Float[np.ndarray, " ordinary"]
-    defect: Float[np.ndarray, " ordinary"] | None = None
-    out_of_fold: Float[np.ndarray, " defect"] = field(default_factory=_none)
-    labelled_negatives: Float[np.ndarray, " negative"] = field(default_factory=_none)
+    may_be_empty = ("defect", "negative")
+    stored_as: ClassVar[Mapping[str, str]] = {"out_of_fold": "known", "labelled_negatives": "rejected"}
+
+    outlier: Float64[np.ndarray, " ordinary"]
+    defect: Float64[np.ndarray, " ordinary"] | None = None
+    out_of_fold: Float64[np.ndarray, " defect"] = field(default_factory=_none)
+    labelled_negatives: Float64[np.ndarray, " negative"] = field(default_factory=_none)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `State`; without labelled defects the outlier scores are all."""
+        return {"outlier": self.outlier} if self.defect is None else super().arrays()
+
+    def check(self) -> None:
+        """See `State`."""
+        need(np.diff(self.outlier) >= 0, "the outlier scores do not ascend")
+        need(np.diff(self.ordinary) >= 0, "the defect scores do not ascend")
 
     @property
     def ordinary(self) -> Float[np.ndarray, " ordinary"]:
         """The score that is cut, for the ordinary rows: the defect score where defects are labelled."""
         return self.outlier if self.defect is None else self.defect
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """By the names that model files use."""
-        if self.defect is None:
-            return {"outlier": self.outlier}
-        named = {"outlier": self.outlier, "defect": self.defect}
-        return {**named, "known": self.out_of_fold, "rejected": self.labelled_negatives}
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Calibration":
-        """The inverse of `arrays`.
+@dataclass(frozen=True)
+class KnownCodes(State):
+    """Codes of the training samples that explanations name as neighbours."""
 
-        Raises:
-            KeyError: If the outlier scores are missing.
-        """
-        return cls(
-            arrays["outlier"], arrays.get("defect"), arrays.get("known", _none()), arrays.get("rejected", _none())
-        )
+    may_be_empty = ("defect",)
+
+    defect: Float64[np.ndarray, "defect latent"]
+    normal: Float64[np.ndarray, "normal latent"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class KnownSamples:
 
 
 @dataclass(frozen=True)
-class Reference:
+class Reference(State):
     """Some held-out rows, which new data are compared with.
 
     Attributes:
@@ -99,12 +104,10 @@ class Reference:
         x: Of tables, the rows as the network sees them, shape (row, feature); else None.
     """
 
-    z: Float[np.ndarray, "row latent"]
-    x: Float[np.ndarray, "row feature"] | None = None
+    may_be_empty = ("row",)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """By the names that model files use."""
-        return {"z": self.z} if self.x is None else {"z": self.z, "x": self.x}
+    z: Float32[np.ndarray, "row latent"]
+    x: Float32[np.ndarray, "row feature"] | None = None
 
 
 def warn_of_quality(calibration: Calibration, outlier_of_defects: Float[np.ndarray, " defect"], spread: float) -> None:

@@ -214,7 +214,7 @@ class Fit:
         return Fitted(
             model=model,
             scorer_state=scorer.fit(evidence, group, seed) if refit else state,
-            out_of_fold_state=state if refit else {},
+            out_of_fold_state=state if refit else None,
             calibration=calibration,
             defects=KnownSamples(evidence.z[defects], [names[i] for i in defects]),
             normals=KnownSamples(evidence.z[normals], [names[i] for i in normals]),

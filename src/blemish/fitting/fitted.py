@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from blemish.calibration.calibration import MIN_TO_HOLD_OUT, Calibration, KnownSamples, Reference
+from blemish.calibration.calibration import MIN_TO_HOLD_OUT, Calibration, KnownCodes, KnownSamples, Reference
 from blemish.calibration.drift import Drift, code_columns, compare
 from blemish.calibration.label_report import LabelReport, label_report
 from blemish.calibration.label_statistics import CurveRows, LabelStatistics, learning_curve, sample_of
@@ -25,15 +25,15 @@ from blemish.calibration.thresholds import (
 )
 from blemish.core.errors import ArtifactError, DataError
 from blemish.core.labels import DEFECT
+from blemish.core.state import State, Stored, need
 from blemish.fitting.choices import Choices, whole_number
+from blemish.fitting.manifest import Facts
 from blemish.fitting.model import Model, build
 from blemish.scoring.mixture import PRIOR
-from blemish.scoring.scorer import Evidence, Scorer, Scores, under
+from blemish.scoring.scorer import Evidence, Scorer, Scores
 from blemish.training.rows import TensorRows
 
 MAX_COMPARED = 1000  # new rows that are compared with held-out ones
-# Groups of arrays in a model file; older names stay, so that old files load (decisions.md 64).
-STORED_GROUPS = ("scorer", "blind", "calibration", "known", "reference", "labels")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Fitted:
     Attributes:
         model: The network with the modality that feeds it.
         scorer_state: What the scorer learnt.
-        out_of_fold_state: What it learnt without the held-out rows, where it was then refitted on all rows; else empty.
+        out_of_fold_state: What it learnt without the held-out rows, where it was then refitted on all rows; else None.
         calibration: Scores that thresholds, p-values and probabilities are read from.
         defects: The labelled defects.
         normals: Some unlabelled or normal rows.
@@ -56,8 +56,8 @@ class Fitted:
     """
 
     model: Model
-    scorer_state: dict[str, np.ndarray]
-    out_of_fold_state: dict[str, np.ndarray]
+    scorer_state: State
+    out_of_fold_state: State | None
     calibration: Calibration
     defects: KnownSamples
     normals: KnownSamples
@@ -98,7 +98,7 @@ class Fitted:
     @property
     def out_of_fold(self) -> "Fitted":
         """The same with a scorer that has not seen the held-out rows: new rows are then exchangeable with these."""
-        return replace(self, scorer_state=self.out_of_fold_state) if self.out_of_fold_state else self
+        return replace(self, scorer_state=self.out_of_fold_state) if self.out_of_fold_state is not None else self
 
     def scores(self, evidence: Evidence, prior: Mapping[str, float] = PRIOR) -> Scores:
         """Outlier score, defect score and probabilities in one pass.
@@ -224,16 +224,15 @@ class Fitted:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers, by the names that model files use."""
-        groups = (
-            self.scorer_state,
-            self.out_of_fold_state,
-            self.calibration.arrays(),
-            {"defect": self.defects.codes, "normal": self.normals.codes},
-            self.reference.arrays(),
-            {} if self.labels is None else self.labels.arrays(),
-        )
-        pairs = zip(STORED_GROUPS, groups, strict=True)
-        named = {f"{group}.{name}": np.asarray(x) for group, arrays in pairs for name, x in arrays.items()}
+        groups = {  # older names stay, so that old files load (decisions.md 64)
+            "scorer": self.scorer_state,
+            "blind": self.out_of_fold_state,
+            "calibration": self.calibration,
+            "known": KnownCodes(self.defects.codes, self.normals.codes),
+            "reference": self.reference,
+            "labels": self.labels,
+        }
+        named = {f"{at}.{name}": x for at, group in groups.items() if group for name, x in group.arrays().items()}
         return {**self.model.arrays(), "held_out": self.held_out, **named}
 
     def facts(self) -> dict[str, Any]:
@@ -249,36 +248,44 @@ class Fitted:
         }
 
 
-def from_stored(
-    choices: Choices, latent_dim: int, arrays: dict[str, np.ndarray], facts: dict[str, Any], device: torch.device
-) -> Fitted:
+def from_stored(choices: Choices, latent_dim: int, stored: Stored, facts: Facts, device: torch.device) -> Fitted:
     """The inverse of `Fitted.arrays` and `Fitted.facts`; the network is built without memory or random numbers.
 
     Raises:
-        ArtifactError: If the weights do not fit the parts, or the scorer of an earlier version gave different scores.
-        KeyError: If something is missing.
+        ArtifactError: If an array is missing or does not fit the parts, or the scorer of an earlier version gave
+            different scores.
     """
-    if "scorer.bandwidth" in arrays:  # thresholds in the file are of scores that are no longer made
+    if "scorer.bandwidth" in stored:  # thresholds in the file are of scores that are no longer made
         raise ArtifactError(
             f"this model was saved by a version whose scorer {choices.scorer.name!r} gave different scores; fit again"
         )
-    modality = choices.modality.factory.fitted.from_state(facts["modality"])
+    modality = choices.modality.factory.fitted.of_file(facts.modality)
     with torch.device("meta"):
         empty = build(choices, modality, latent_dim, torch.device("meta"))
     model = Model(choices, modality, empty.network, empty.losses, device)
-    model.load_weights(arrays)
-    stored = {group: under(arrays, f"{group}.") for group in STORED_GROUPS}
-    known, reference, names = stored["known"], stored["reference"], facts["known_names"]
+    model.load_weights(stored.under("network."))
+    n, names, negatives = facts.n_defects, facts.known_names, facts.known_names.get("rejected", [])
+    scorer, widths = choices.scorer.make(), {"code": latent_dim + 1, "error": 1, **modality.widths}
+    shape = {"defect": len(names["defect"]), "normal": len(names["normal"]), "latent": latent_dim}
+    known = KnownCodes.read(stored.under("known."), **shape)
+    need(len(known.defect) == n, f"{len(known.defect)} labelled defects are kept, of {n}")
+    of_defects: list[str] = ["defect", "out_of_fold", "labelled_negatives"]
+    calibration = Calibration.read(stored.under("calibration."), dict.fromkeys(of_defects, n > 0))
+    of_labels, blind = stored.under("labels."), stored.under("blind.")
+    labels = LabelStatistics.read(of_labels, defect=n, negative=len(negatives)) if "conflicts" in of_labels else None
+    held_out = stored.take("held_out", ("int64",), ("row",), {}, ("row",))
+    need((np.diff(held_out, prepend=-1) > 0).all(), "the held-out rows are not ascending numbers")
+    rows, width = {"x": modality.reference_rows}, modality.sample_shape[0]
     return Fitted(
         model=model,
-        scorer_state=stored["scorer"],
-        out_of_fold_state=stored["blind"],
-        calibration=Calibration.from_arrays(stored["calibration"]),
-        defects=KnownSamples(known["defect"], names["defect"]),
-        normals=KnownSamples(known["normal"], names["normal"]),
-        negative_names=names.get("rejected", []),
-        n_defects=int(facts["n_defects"]),
-        held_out=arrays["held_out"],
-        reference=Reference(reference["z"], reference.get("x")),
-        labels=LabelStatistics.from_arrays(stored["labels"]),
+        scorer_state=scorer.read(stored.under("scorer."), widths, n),
+        out_of_fold_state=scorer.read(blind, widths, n) if blind else None,
+        calibration=calibration,
+        defects=KnownSamples(known.defect, names["defect"]),
+        normals=KnownSamples(known.normal, names["normal"]),
+        negative_names=negatives,
+        n_defects=n,
+        held_out=held_out,
+        reference=Reference.read(stored.under("reference."), rows, latent=latent_dim, feature=width),
+        labels=labels,
     )

@@ -189,7 +189,7 @@ def read_prepared(arguments: Arguments, modality: str, run: RunConfig, state: Pa
         )
     facts = dict(manifest["prepared"])
     part = choose_modality(arguments["modality"], modality)
-    scaling = part.factory.fitted.from_state(facts.pop("modality"))
+    scaling = part.factory.fitted.of_file(facts.pop("modality"))
     return Prepared(scaling, modality, arrays["group"], **facts)
 
 

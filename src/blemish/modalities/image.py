@@ -10,11 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from blemish.core.manifest import declared
 from blemish.data.images import PICTURE_AXES, check_pictures
-from blemish.modalities.features.patch_memory import PatchMemory, fit_patch_memory
+from blemish.modalities.features.patch_memory import PatchFacts, PatchMemory, fit_patch_memory
 from blemish.modalities.features.texture import texture
 from blemish.modalities.modality import Modality, OnPage
-from blemish.modalities.pictures import FittedPictures, Pixels, chunks, fit_pixels, pixels_from_state
+from blemish.modalities.pictures import FittedPictures, PixelFacts, Pixels, chunks, fit_pixels, pixels_from_state
 
 SMALL_SIDE = 32  # pixels per side of the small copy
 TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the processor's cache
@@ -63,10 +64,17 @@ class Image(Modality):
         return FittedImage(pixels, [fit_patch_memory(sample, **of_set) for of_set in PATCH_SETS])
 
 
+@declared
+class ImageFacts(PixelFacts):
+    """What a model file keeps of a kind of picture."""
+
+    looks: list[PatchFacts]
+
+
 class FittedImage(FittedPictures):
     """How pictures become tensors (batch, channel, height, width) in [0, 1]."""
 
-    inputs = "pictures"
+    inputs, stored = "pictures", ImageFacts
 
     def __init__(self, pixels: Pixels, memories: Sequence[PatchMemory]) -> None:
         """Keep what was learnt."""
@@ -84,19 +92,30 @@ class FittedImage(FittedPictures):
         'blots' and 'surface': the most unusual patches, few small, few larger and many, as a pretrained network sees
         them.
         """
-        textures = [texture(chunk) for chunk in chunks(x, TEXTURE_ROWS)]
-        small = adaptive_avg_pool2d(x, (min(x.shape[-2], SMALL_SIDE), min(x.shape[-1], SMALL_SIDE)))
         unusual = {name: pooled for memory in self.memories for name, pooled in memory.pooled(x).items()}
-        return {"texture": torch.cat(textures), "pixels": small.flatten(1), **unusual}
+        return {**_plain(x), **unusual}
+
+    @property
+    def widths(self) -> Mapping[str, int]:
+        """See `FittedModality`; the pretrained network is not run for them."""
+        plain = {name: features.shape[1] for name, features in _plain(torch.zeros(1, *self.sample_shape)).items()}
+        return {**plain, **{name: one.directions.shape[1] + 1 for one in self.memories for name in one.fractions}}
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""
         return {**super().state(), "looks": [memory.state() for memory in self.memories]}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "FittedImage":
+    def from_state(cls, state: ImageFacts) -> "FittedImage":
         """The inverse of `state`."""
         return cls(pixels_from_state(state), [PatchMemory.from_state(memory) for memory in state["looks"]])
+
+
+def _plain(x: Float[Tensor, "row channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
+    """'texture' and 'pixels'."""
+    textures = [texture(chunk) for chunk in chunks(x, TEXTURE_ROWS)]
+    small = adaptive_avg_pool2d(x, (min(x.shape[-2], SMALL_SIDE), min(x.shape[-1], SMALL_SIDE)))
+    return {"texture": torch.cat(textures), "pixels": small.flatten(1)}
 
 
 Image.fitted = FittedImage

@@ -12,12 +12,14 @@ from itertools import pairwise, product
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from blemish.core.errors import DataError
+from blemish.core.errors import ArtifactError, DataError
 from blemish.core.graph import Exportable, Graph, Node
+from blemish.core.manifest import checked
 from blemish.core.output import Block
 
 SEGMENTS = 8  # of the last axis, where an explanation has no better elements to name
@@ -46,6 +48,7 @@ class FittedModality(ABC):
     """How raw samples of one kind become tensors, learnt from the training data.
 
     Attributes:
+        stored: What `state` gives and a file holds: a `TypedDict` that is `declared` (see `core.manifest`).
         sample_shape: Shape of one sample as a tensor.
         blocks: The columns, where the features of a sample are those of columns.
         names: The columns that raw samples must have.
@@ -56,6 +59,7 @@ class FittedModality(ABC):
         min_change: Elements in which no value of a tensor changes by more are not replaced in explanations.
     """
 
+    stored: ClassVar[type[Any]]
     sample_shape: tuple[int, ...]
     blocks: tuple[Block, ...] = ()
     names: tuple[str, ...] = ()
@@ -64,6 +68,12 @@ class FittedModality(ABC):
     n_frames: int | None = None
     reference_rows: ClassVar[bool] = False
     min_change: ClassVar[float] = 0.0
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a kind of data that can be read from a file and does not declare what is there: raises TypeError."""
+        super().__init_subclass__(**options)
+        if "from_state" in vars(cls) and not hasattr(cls, "stored"):
+            raise TypeError(f"{cls.__name__} needs a class attribute 'stored', the TypedDict that its state gives")
 
     @abstractmethod
     def to_tensor(self, raw: Any) -> Float[np.ndarray, "row *sample"] | csr_matrix:
@@ -79,8 +89,13 @@ class FittedModality(ABC):
 
     @classmethod
     @abstractmethod
-    def from_state(cls, state: dict[str, Any]) -> "FittedModality":
-        """The inverse of `state`."""
+    def from_state(cls, state: Any) -> "FittedModality":
+        """The inverse of `state`, of a dictionary of the kind `stored`; ArtifactError where its parts do not fit."""
+
+    @classmethod
+    def of_file(cls, state: dict[str, Any]) -> "FittedModality":
+        """`from_state` of what a file holds: raises ArtifactError if that is not what `stored` declares."""
+        return cls.from_state(checked(cls.stored, state, "the kind of data"))
 
     def in_parts(self, raw: Any) -> bool:
         """Whether slices of raw samples become the tensors that all of them together become."""
@@ -93,6 +108,11 @@ class FittedModality(ABC):
     def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row *sample"]) -> Any:
         """The user's samples with what is masked, and nothing else, taken from tensors."""
         return self.to_mask(raw, mask)
+
+    @property
+    def widths(self) -> Mapping[str, int]:
+        """Features of each feature set, by name: what a scorer from a file must fit."""
+        return {name: x.shape[1] for name, x in self.features(torch.zeros(1, *self.sample_shape)).items()}
 
     def features(self, x: Float[Tensor, "row *sample"]) -> dict[str, Float[Tensor, "row feature"]]:
         """Feature sets of each row, by name, in addition to the network's code and error; none by default."""
@@ -215,9 +235,19 @@ def packed(x: np.ndarray) -> str:
     return b64encode(np.ascontiguousarray(x, dtype="<f4").tobytes()).decode("ascii")
 
 
-def unpacked(text: str) -> np.ndarray:
-    """The inverse of `packed`, in one axis."""
-    return np.frombuffer(b64decode(text, validate=True), dtype="<f4")
+def unpacked(text: str, width: int) -> Float[np.ndarray, "row width"]:
+    """The inverse of `packed`, in rows of a width.
+
+    Raises:
+        ArtifactError: If it holds no row, a part of one, or a number that is not finite.
+    """
+    try:
+        x = np.frombuffer(b64decode(text, validate=True), dtype="<f4").reshape(-1, width)
+    except ValueError:
+        raise ArtifactError(f"packed numbers are not whole rows of {width}") from None
+    if not len(x) or not np.isfinite(x).all():
+        raise ArtifactError("packed numbers are none, or not finite")
+    return x
 
 
 def to_booleans(mask: Any) -> Bool[np.ndarray, "..."]:

@@ -6,16 +6,20 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise, product
 from math import ceil
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from annotated_types import Len
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, interpolate
+from typing_extensions import TypedDict
 
 from blemish.core.errors import DataError
 from blemish.core.graph import Graph, Node
+from blemish.core.manifest import Size, declared
+from blemish.core.state import need
 from blemish.data.images import match_channels
 from blemish.modalities.modality import ExportableModality, to_booleans
 
@@ -317,6 +321,17 @@ class FittedPictures(ExportableModality):
         return {} if self.n_frames is None else {"n_frames": self.n_frames}
 
 
-def pixels_from_state(state: dict[str, Any]) -> Pixels:
+@declared
+class PixelFacts(TypedDict):
+    """What a model file keeps of `Pixels`."""
+
+    channels: Size
+    size: Annotated[list[Size], Len(2, 2)]
+    low: float
+    high: float
+
+
+def pixels_from_state(state: Any) -> Pixels:
     """The pixels that `FittedPictures.state` holds."""
+    need(state["low"] < state["high"], "black is not below white")
     return Pixels(state["channels"], tuple(state["size"]), state["low"], state["high"])

@@ -5,17 +5,21 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 import torch
+from annotated_types import Len
 from jaxtyping import Bool, Float
 from torch import Tensor
+from typing_extensions import TypedDict
 
-from blemish.core.errors import DataError, DataWarning
+from blemish.core.errors import ArtifactError, DataError, DataWarning
 from blemish.core.graph import Graph, Node
+from blemish.core.manifest import Count, Positive, declared
 from blemish.core.output import Block
+from blemish.core.state import need
 from blemish.core.threads import in_order
 from blemish.data.columns import (
     MISSING,
@@ -107,10 +111,32 @@ class Tabular(Modality):
         return max(2, min(16, sample_shape[0] // 2))
 
 
+@declared
+class ColumnFacts(TypedDict):
+    """What a model file keeps of a column; see `Column`."""
+
+    name: str
+    kind: Literal["numeric", "binary", "categorical"]
+    centre: float
+    scale: Positive
+    categories: list[str]
+    indicates_missing: bool
+
+
+@declared
+class TableFacts(TypedDict):
+    """What a model file keeps of a table's columns; the schema is packed."""
+
+    columns: Annotated[list[ColumnFacts], Len(1)]
+    form: Annotated[str, Len(1, 40)]
+    n_columns: Count
+    schema: str
+
+
 class FittedTabular(ExportableModality):
     """A table's columns and how they become features."""
 
-    inputs = "columns"
+    inputs, stored = "columns", TableFacts
     reference_rows: ClassVar[bool] = True
 
     def __init__(self, columns: tuple[Column, ...], form: str, n_columns: int, schema: pa.Schema) -> None:
@@ -153,8 +179,7 @@ class FittedTabular(ExportableModality):
 
     def in_parts(self, raw: Any) -> bool:
         """Whether it is an array with all columns, all of them numbers."""
-        known = {f"x{i}" for i in range(self.n_columns)}
-        plain = self.form == "numpy" and all(c.kind == "numeric" and c.name in known for c in self.columns)
+        plain = self._is_array and all(column.kind == "numeric" for column in self.columns)
         array = isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.dtype in NUMBERS
         return plain and array and raw.shape[1] == self.n_columns
 
@@ -307,8 +332,7 @@ class FittedTabular(ExportableModality):
     @property
     def _is_array(self) -> bool:
         """Whether the training table was one array: a mapping of arrays has names of its own."""
-        places = {f"x{place}" for place in range(self.n_columns)}
-        return self.form == "numpy" and all(column.name in places for column in self.columns)
+        return self.form == "numpy" and all(_is_place(column.name, self.n_columns) for column in self.columns)
 
     def state(self) -> dict[str, Any]:
         """Columns, form and types (packed) as JSON values."""
@@ -320,11 +344,30 @@ class FittedTabular(ExportableModality):
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "FittedTabular":
+    def from_state(cls, state: TableFacts) -> "FittedTabular":
         """The inverse of `state`."""
         columns = [Column(**{**column, "categories": tuple(column["categories"])}) for column in state["columns"]]
-        schema = pa.ipc.read_schema(pa.py_buffer(b64decode(state["schema"], validate=True)))
+        need(len({column.name for column in columns}) == len(columns) <= state["n_columns"], "a column occurs twice")
+        for column in columns:
+            need(len(set(column.categories)) == len(column.categories), f"a category of {column.name!r} occurs twice")
+            need(column.kind == "categorical" or not column.categories, f"{column.name!r} is a number with categories")
+            need(column.kind == "numeric" or not column.indicates_missing, f"{column.name!r} is not a number")
+        try:
+            schema = pa.ipc.read_schema(pa.py_buffer(b64decode(state["schema"], validate=True)))
+        except (pa.ArrowException, ValueError, OSError) as error:
+            raise ArtifactError(f"the types of the columns cannot be read ({error})") from None
         return cls(tuple(columns), state["form"], state["n_columns"], schema)
+
+
+def _is_place(name: str, n_columns: int) -> bool:
+    """Whether a name is that of a column of an array: 'x0' to 'x' and the last."""
+    return (
+        name[:1] == "x"
+        and name[1:].isdecimal()
+        and len(name) < 20
+        and f"x{int(name[1:])}" == name
+        and int(name[1:]) < n_columns
+    )
 
 
 def _likeliest(probabilities: Float[np.ndarray, " category"], names: tuple[str, ...], top: int) -> dict[str, float]:

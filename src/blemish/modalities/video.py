@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from blemish.core.manifest import Size, declared
 from blemish.data.images import CLIP_AXES, check_lengths, check_pictures
 from blemish.modalities.modality import Modality, OnPage
-from blemish.modalities.pictures import FittedPictures, fit_pixels, pixels_from_state
+from blemish.modalities.pictures import FittedPictures, PixelFacts, fit_pixels, pixels_from_state
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,17 @@ class Video(Modality):
         return FittedVideo(fit_pixels(clips, self.size), len(clips[0]))
 
 
+@declared
+class ClipFacts(PixelFacts):
+    """What a model file keeps of a kind of clip."""
+
+    n_frames: Size
+
+
 class FittedVideo(FittedPictures):
     """How clips become tensors (batch, frame, channel, height, width) in [0, 1]; their code is all their evidence."""
 
-    inputs = "clips"
+    inputs, stored = "clips", ClipFacts
 
     def checked(self, raw: Any) -> list[np.ndarray]:
         """Clips (frame, channel, height, width); raises DataError if a sample is not one, or of another length."""
@@ -52,7 +60,7 @@ class FittedVideo(FittedPictures):
         return clips
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "FittedVideo":
+    def from_state(cls, state: ClipFacts) -> "FittedVideo":
         """The inverse of `state`."""
         return cls(pixels_from_state(state), state["n_frames"])
 

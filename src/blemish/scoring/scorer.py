@@ -10,23 +10,12 @@ from jaxtyping import Bool, Float, Int
 
 from blemish.core.errors import ConfigError
 from blemish.core.graph import Exportable, Node
+from blemish.core.state import Learns, Learnt, Stored
 
 OF_THE_NETWORK = frozenset({"code", "error"})  # feature sets that need no modality
 LOG_OFFSET = 1e-12  # added to an error before its logarithm: a perfect reconstruction has a log error, too
-State = dict[str, np.ndarray]
-"""Everything that a scorer or an expert learnt, as named arrays: what a model file stores."""
 Values = TypeVar("Values", np.ndarray, Node)
 """Numbers, or the node of an ONNX graph that will hold them: some formulas are the same for both."""
-
-
-def under(state: Mapping[str, np.ndarray], prefix: str) -> State:
-    """The arrays whose names start with a prefix, by the rest of their names.
-
-    Example:
-        >>> under({"0.points": np.zeros(1), "weights": np.ones(2)}, "0.")
-        {'points': array([0.])}
-    """
-    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
 
 
 @dataclass(frozen=True)
@@ -127,14 +116,28 @@ class ScoreNodes:
     probabilities: Node
 
 
-class Scorer(ABC):
+class Scorer(Learns[Learnt], ABC):
     """Pure functions of evidence and of what `fit` learnt, its state; subclasses are frozen dataclasses of choices.
 
     Attributes:
+        state: The class of what `fit` learns; without one a part cannot be stored.
         contrast: Loss terms that the default objective gains, because the score reads the latent space.
     """
 
     contrast: ClassVar[tuple[str, ...]] = ()
+
+    def read(self, stored: Stored, widths: Mapping[str, int], n_defects: int) -> Learnt:
+        """What `fit` learnt, from a file.
+
+        Args:
+            stored: Its arrays.
+            widths: Features of each feature set, by name; 'code' and 'error' among them.
+            n_defects: Labelled defects.
+
+        Raises:
+            ArtifactError: If they are not what this scorer learns from such evidence.
+        """
+        return self.state.read(stored, latent=widths["code"] - 1)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -147,12 +150,12 @@ class Scorer(ABC):
         return sorted({one for names in self.sources for one in names.split("+")} - OF_THE_NETWORK)
 
     @abstractmethod
-    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
+    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> Learnt:
         """Learn where the groups lie; any group may be absent except the normals."""
 
     @abstractmethod
     def out_of_fold_scores(
-        self, state: State, evidence: Evidence, group: Int[np.ndarray, " row"]
+        self, state: Learnt, evidence: Evidence, group: Int[np.ndarray, " row"]
     ) -> Float[np.ndarray, " defect"]:
         """Defect score of each labelled defect by a scorer that was fitted without it; empty for a single one.
 
@@ -163,7 +166,7 @@ class Scorer(ABC):
         """
 
     @abstractmethod
-    def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
+    def scores(self, state: Learnt, evidence: Evidence, *, labelled: bool) -> Scores:
         """Both scores, higher = more, and probabilities of normal, other and defect, whose rows sum to 1.
 
         Args:
@@ -173,20 +176,20 @@ class Scorer(ABC):
                 on it.
         """
 
-    def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
+    def outlier_score(self, state: Learnt, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """The outlier score alone."""
         return self.scores(state, evidence, labelled=False).outlier
 
-    def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
+    def defect_score(self, state: Learnt, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """The defect score alone, of a state that was learnt from labelled defects."""
         defect = self.scores(state, evidence, labelled=True).defect
         assert defect is not None
         return defect
 
 
-class ExportableScorer(Scorer, Exportable):
+class ExportableScorer(Scorer[Learnt], Exportable):
     """A scorer that can be written as part of an ONNX graph."""
 
     @abstractmethod
-    def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
+    def graph(self, state: Learnt, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """`scores` as part of an ONNX graph."""

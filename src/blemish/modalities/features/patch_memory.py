@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from jaxtyping import Float
 from sklearn.decomposition import PCA
 from torch import Tensor
+from typing_extensions import TypedDict
 
+from blemish.core.manifest import Fraction, declared
 from blemish.modalities.features.pretrained import WIDTH, patches
 from blemish.modalities.modality import packed, unpacked
 from blemish.modalities.pictures import chunks
@@ -17,8 +20,19 @@ from blemish.modalities.pictures import chunks
 COMPONENTS = 96
 MAX_PATCHES = 20_000  # that the components are learnt from
 MAX_USUAL = 512  # patches that stand for all usual ones
+MAX_SIDE = 1024  # pixels: the memory that a picture takes grows with its square
 MIN_SPREAD = 1e-3  # of a component: what hardly varies must not outweigh all others
 ROWS = 4  # pictures at a time: their patches stay in the processor's cache
+
+
+@declared
+class PatchFacts(TypedDict):
+    """What a model file keeps of a patch memory; numbers are packed."""
+
+    side: Annotated[int, Ge(16), Le(MAX_SIDE)]
+    shares: dict[str, Fraction]
+    patches: str
+    usual: str
 
 
 @dataclass(frozen=True)
@@ -66,16 +80,16 @@ class PatchMemory:
         kept = {name: max(1, round(fraction * ranked.shape[1])) for name, fraction in self.fractions.items()}
         return {name: ranked[:, :n].mean(dim=1) for name, n in kept.items()}
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> PatchFacts:
         """All of it as JSON values, arrays packed."""
         patches_ = packed(np.vstack([self.centre, self.directions.T]))
         return {"side": self.side, "shares": dict(self.fractions), "patches": patches_, "usual": packed(self.usual)}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "PatchMemory":
+    def from_state(cls, state: PatchFacts) -> "PatchMemory":
         """The inverse of `state`."""
-        rows = unpacked(state["patches"]).reshape(-1, WIDTH)
-        usual = unpacked(state["usual"]).reshape(-1, len(rows) - 1)
+        rows = unpacked(state["patches"], WIDTH)
+        usual = unpacked(state["usual"], len(rows) - 1)
         return cls(state["side"], state["shares"], rows[0].copy(), rows[1:].T.copy(), usual.copy())
 
 
