@@ -1,6 +1,6 @@
 """What the JSON of a file may hold: declared types, checked when it is read; nothing is converted."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -11,16 +11,17 @@ STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 """Settings of a pydantic model that describes what a file holds."""
 declared = with_config(STRICT)
 """Decorator of a `TypedDict` that describes what a file holds; a key that is added is `NotRequired`: older files."""
+open_declared = with_config(STRICT | ConfigDict(extra="allow"))
+"""The same where more may be said."""
 Count = Annotated[int, Ge(0), Le(2**53)]
 Size = Annotated[int, Ge(1), Le(2**20)]
 """Length of an axis that has weights, or of a picture or clip: a number that arrays are made from."""
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Gt(0), Le(1)]
 Inside = Annotated[float, Gt(0), Lt(1)]
-Checked = TypeVar("Checked")
 
 
-def checked(kind: type[Checked], value: Any, what: str) -> Checked:
+def checked(kind: Any, value: Any, what: str) -> Any:
     """A value, or JSON as text, of a declared kind.
 
     Args:

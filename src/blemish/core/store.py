@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Len
@@ -26,6 +26,10 @@ WITHOUT_DIGEST = 1
 """The last schema whose files have no digest."""
 DIGEST = "SHA-256"
 """Key of the digest in the manifest; it sorts before all others, so that it has one place in the file."""
+WITHOUT_CHECKSUM = (
+    "{name} was written by an older version without a checksum: checked, but damage within the numbers cannot be told; "
+    "{again} to add one"
+)
 ZEROS = b"0" * 64
 """What stands in place of the digest while it is computed."""
 BEGINNING = rb'{"__metadata__":{"blemish":"{\"SHA-256\": \"'
@@ -33,7 +37,6 @@ START = 8 + len(BEGINNING)
 END = START + len(ZEROS)
 MAX_HEADER = 100_000_000  # bytes, as in safetensors itself
 DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I8": "|i1", "U8": "|u1"}
-Manifest = TypeVar("Manifest")
 
 
 @declared
@@ -161,7 +164,7 @@ def check_exists(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def read(path: str | os.PathLike[str], kind: type[Manifest] = dict[str, Any]) -> tuple[dict[str, np.ndarray], Manifest]:
+def read(path: str | os.PathLike[str], kind: Any = dict[str, Any]) -> tuple[dict[str, np.ndarray], Any]:
     """Read what `write` wrote. A file of a version that wrote no digest is read with a warning.
 
     Args:
@@ -194,7 +197,7 @@ def read(path: str | os.PathLike[str], kind: type[Manifest] = dict[str, Any]) ->
     if _has_digest(data) and data[START:END] != _digest(data):
         raise ArtifactError(f"{target} is damaged: its content does not have its digest; copy it again, or fit again")
     _check_schema(text, target, has_digest=_has_digest(data))
-    manifest = checked(kind, text, f"the manifest of {target}")
+    manifest = checked(kind, text, f"{target} is damaged: its manifest")
     body = memoryview(data)[8 + length :]
     return {name: _array(body, entry) for name, entry in entries.items()}, manifest
 
@@ -245,8 +248,7 @@ def _check_schema(text: str, target: Path, *, has_digest: bool) -> None:
         raise ArtifactError(f"{target} is damaged: its digest is missing; copy it again, or fit again")
     if not has_digest:
         warnings.warn(
-            f"{target} was written by an older version without a checksum: checked, but damage within the numbers "
-            "cannot be told; load and save it to add one",
+            WITHOUT_CHECKSUM.format(name=target, again="load it and save it again"),
             DataWarning,
             stacklevel=4,
         )

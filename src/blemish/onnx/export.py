@@ -23,7 +23,7 @@ from blemish.core.version import __version__
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
 from blemish.modalities.modality import ExportableModality
-from blemish.onnx.runtime import KEY, SCHEMA, Runtime
+from blemish.onnx.runtime import KEY, SCHEMA, Runtime, sealed
 from blemish.scoring.mixture import PRIOR
 from blemish.scoring.scorer import Evidence, EvidenceNodes, ExportableScorer, ScoreNodes
 
@@ -120,11 +120,11 @@ def write_onnx(
     source = "kept in the model" if samples is None else "given"
     samples = kept_samples(fitted) if samples is None else samples
     also = {evidence.z: 2, evidence.error: 1, **dict.fromkeys(evidence.features.values(), 2)}
-    trial = graph.model({KEY: json.dumps(known)}, also).SerializeToString()
+    trial = sealed(graph.model({KEY: json.dumps(known)}, also).SerializeToString())
     parity = compare(Runtime(trial), fitted, prior, samples, source, evidence)
     _accept(parity)
     finished = graph.model({KEY: json.dumps({**known, "parity": asdict(parity)}, allow_nan=False)})
-    write_atomically(path, finished.SerializeToString())
+    write_atomically(path, sealed(finished.SerializeToString()))
     return parity
 
 

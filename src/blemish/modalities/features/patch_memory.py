@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Len
 from jaxtyping import Float
 from sklearn.decomposition import PCA
 from torch import Tensor
@@ -30,7 +30,7 @@ class PatchFacts(TypedDict):
     """What a model file keeps of a patch memory; numbers are packed."""
 
     side: Annotated[int, Ge(16), Le(MAX_SIDE)]
-    shares: dict[str, Fraction]
+    shares: Annotated[dict[str, Fraction], Len(1)]
     patches: str
     usual: str
 
