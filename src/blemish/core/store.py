@@ -36,6 +36,7 @@ BEGINNING = rb'{"__metadata__":{"blemish":"{\"SHA-256\": \"'
 START = 8 + len(BEGINNING)
 END = START + len(ZEROS)
 MAX_HEADER = 100_000_000  # bytes, as in safetensors itself
+MAX_LENGTH = 2**40  # of an axis, also where another one is empty
 DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I8": "|i1", "U8": "|u1"}
 
 
@@ -211,8 +212,8 @@ def _not_one(target: Path, reason: str) -> ArtifactError:
     return ArtifactError(f"{target} is not a model file, or is truncated ({reason}); fit again or copy it again")
 
 
-def _header(header: bytes, target: Path, size: int) -> tuple[str, dict[str, Entry]]:
-    """The manifest, and where each array is, in a body of this many bytes: end to end, and nothing besides."""
+def _header(header: bytes, target: Path) -> tuple[str, dict[str, Entry], int]:
+    """The manifest, where each array is, end to end, and where the last one ends."""
     try:
         metadata = TypeAdapter(dict[str, Any]).validate_json(header)
         text = TypeAdapter(dict[str, str]).validate_python(metadata.pop("__metadata__", {})).get("blemish")
@@ -223,14 +224,12 @@ def _header(header: bytes, target: Path, size: int) -> tuple[str, dict[str, Entr
     for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
         begin, stop = entry["data_offsets"]
         n_bytes = prod(entry["shape"]) * np.dtype(DTYPES[entry["dtype"]]).itemsize
-        if begin != end or stop - begin != n_bytes or max(entry["shape"], default=0) > size:
+        if begin != end or stop - begin != n_bytes or max(entry["shape"], default=0) > MAX_LENGTH:
             raise _not_one(target, f"array {name!r} is not where its header says")
         end = stop
-    if end != size:
-        raise _not_one(target, f"its arrays take {end} bytes, it has {size}")
     if text is None:
         raise ArtifactError(f"{target} is a safetensors file, but not one of Blemish's")
-    return text, entries
+    return text, entries, end
 
 
 def _check_schema(text: str, target: Path, *, has_digest: bool) -> None:

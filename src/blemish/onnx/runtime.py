@@ -192,8 +192,9 @@ class Runtime:
             ) from None
         return {name: np.concatenate(parts) for name, parts in zip(self.outputs, zip(*found, strict=True), strict=True)}
 
-    def _run(self, feeds: Feeds) -> list[np.ndarray]:
-        n, found = len(next(iter(feeds.values()))), self._session.run(None, feeds)
+    def _run(self, feeds: Feeds) -> list[Any]:
+        n = len(next(iter(feeds.values())))
+        found: list[Any] = list(self._session.run(None, feeds))
         shapes = {name: np.shape(values) for name, values in zip(self.outputs, found, strict=True)}
         short = [name for name, shape in shapes.items() if shape[:1] != (n,)]
         if short or shapes["probabilities"] != (n, 3):
@@ -285,5 +286,5 @@ FEEDS = {
     "clips": (_pictures, 8, ClipFacts),
     "array": (_arrays, 1024, Facts),
 }
-"""Form of a graph's inputs → how raw samples become these, how many rows at a time, and what has to be known for it. Several kinds of data may share
-a form; 'array' is samples as they are, in doubles."""
+"""Form of a graph's inputs → how raw samples become these, how many rows at a time, and what has to be known for it.
+Several kinds of data may share a form; 'array' is samples as they are, in doubles."""
