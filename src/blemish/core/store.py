@@ -188,7 +188,9 @@ def read(path: str | os.PathLike[str], kind: Any = dict[str, Any]) -> tuple[dict
             if len(start) < 8 or not 2 <= length <= min(MAX_HEADER, size - 8):
                 raise _not_one(target, "its header is longer than the file")
             header = file.read(length)
-            text, entries = _header(header, target, size - 8 - length)
+            text, entries, end = _header(header, target)
+            if end != size - 8 - length:
+                raise _not_one(target, f"its arrays take {end} bytes, it has {size - 8 - length}")
             data = bytearray(size)
             data[: 8 + length] = start + header
             if file.readinto(memoryview(data)[8 + length :]) != size - 8 - length:
