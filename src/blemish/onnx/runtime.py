@@ -137,13 +137,14 @@ class Runtime:
             if has_digest and sealed(data) != data:
                 raise ArtifactError(f"{name} is damaged: its content does not have its digest; export or copy it again")
             self._session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+            metadata = self._session.get_modelmeta().custom_metadata_map
         except ArtifactError:
             raise
         except Exception as error:  # ONNX Runtime's own errors have no common base
             raise ArtifactError(
                 f"{name} is not an ONNX model, or it is truncated ({_first_line(error)}); export it again"
             ) from None
-        self.facts = _parse(self._session.get_modelmeta().custom_metadata_map, name, has_digest=has_digest)
+        self.facts = _parse(metadata, name, has_digest=has_digest)
         self._check_graph()
 
     def _check_graph(self) -> None:
