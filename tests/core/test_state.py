@@ -77,7 +77,7 @@ def test_lengths_that_are_known_bind_and_every_array_is_handed_out_once():
     assert read(sizes={"feature": 2}).points.shape == (3, 2)
     with pytest.raises(ArtifactError, match="expected .point = 3, feature = 4."):
         read(sizes={"feature": 4})
-    stored = Stored({"a.b": np.ones(2)}).under("a.")
+    stored = Stored({"a.b": np.ones(2)}).under("a")
     assert stored
     assert "b" in stored
     stored.take("b", ("float64",), (2,), {})

@@ -20,7 +20,7 @@ class Stored:
 
     Example:
         >>> stored = Stored({"tail.grid": np.zeros(3)})
-        >>> stored.under("tail.").take("grid", ("float64",), ("level",), {})
+        >>> stored.under("tail").take("grid", ("float64",), ("level",), {})
         array([0., 0., 0.])
         >>> stored.check_empty()
     """
@@ -29,10 +29,10 @@ class Stored:
         """Hand these out."""
         self._left, self.prefix = dict(arrays), ""
 
-    def under(self, prefix: str) -> "Stored":
-        """Those whose names go on with a prefix; what is taken there is taken here."""
+    def under(self, name: str) -> "Stored":
+        """Those whose names continue with a name and a dot; what is taken there is taken here."""
         those = copy(self)
-        those.prefix += prefix
+        those.prefix += f"{name}."
         return those
 
     def __contains__(self, name: str) -> bool:
@@ -120,7 +120,7 @@ class State:
         found: dict[str, np.ndarray] = {}
         for one, value in zip(_declared(type(self)), _values(self), strict=True):
             if isinstance(value, State):
-                found |= {one.name + name: array for name, array in value.arrays().items()}
+                found |= {one.prefix + name: array for name, array in value.arrays().items()}
             elif isinstance(value, tuple):
                 found |= {f"{i}.{name}": x for i, part in enumerate(value) for name, x in part.arrays().items()}
             elif value is not None:
@@ -142,12 +142,14 @@ class State:
         known, values = dict(sizes), {}
         for one in _declared(cls):
             must = (given or {}).get(one.field, None if one.optional else True)
-            first = one.name if one.state is None else one.name + one.state.first_name()
+            first = one.name if one.state is None else one.prefix + one.state.first_name()
             if must is False or (must is None and first not in stored):
                 continue
             if one.state is not None:
                 # What has a prefix of its own has axes of its own.
-                values[one.field] = one.state.read(stored.under(one.name), **({} if one.name else known))
+                values[one.field] = (
+                    one.state.read(stored.under(one.name)) if one.name else one.state.read(stored, **known)
+                )
             else:
                 values[one.field] = stored.take(one.name, one.dtypes, one.axes, known, cls.may_be_empty)
         made = cls(**values)
@@ -161,7 +163,7 @@ class State:
     def first_name(cls) -> str:
         """The name in a file by which a state is there or not."""
         one = _declared(cls)[0]
-        return one.name if one.state is None else one.name + one.state.first_name()
+        return one.name if one.state is None else one.prefix + one.state.first_name()
 
 
 class Learns(Generic[Learnt]):
@@ -188,7 +190,7 @@ def need(holds: Any, otherwise: str) -> None:
 
 
 class _Declared(NamedTuple):
-    """One field of a state: an array, or (then with `state`) another state."""
+    """One field of a state: an array, or (then with `state`) another state, which may have no name of its own."""
 
     field: str
     name: str
@@ -196,6 +198,11 @@ class _Declared(NamedTuple):
     state: type[State] | None
     dtypes: tuple[str, ...]
     axes: tuple[str | int, ...]
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the names of a state's arrays."""
+        return f"{self.name}." if self.name else ""
 
 
 @cache

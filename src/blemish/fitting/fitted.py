@@ -263,29 +263,29 @@ def from_stored(choices: Choices, latent_dim: int, stored: Stored, facts: Facts,
     with torch.device("meta"):
         empty = build(choices, modality, latent_dim, torch.device("meta"))
     model = Model(choices, modality, empty.network, empty.losses, device)
-    model.load_weights(stored.under("network."))
-    n, names, negatives = facts.n_defects, facts.known_names, facts.known_names.get("rejected", [])
+    model.load_weights(stored.under("network"))
+    n, names, negatives = facts.n_defects, facts.names, facts.names.get("rejected", [])
     scorer, widths = choices.scorer.make(), {"code": latent_dim + 1, "error": 1, **modality.widths}
     shape = {"defect": len(names["defect"]), "normal": len(names["normal"]), "latent": latent_dim}
-    known = KnownCodes.read(stored.under("known."), **shape)
+    known = KnownCodes.read(stored.under("known"), **shape)
     need(len(known.defect) == n, f"{len(known.defect)} labelled defects are kept, of {n}")
     of_defects: list[str] = ["defect", "out_of_fold", "labelled_negatives"]
-    calibration = Calibration.read(stored.under("calibration."), dict.fromkeys(of_defects, n > 0))
-    of_labels, blind = stored.under("labels."), stored.under("blind.")
+    calibration = Calibration.read(stored.under("calibration"), dict.fromkeys(of_defects, n > 0))
+    of_labels, unseen = stored.under("labels"), stored.under("blind")
     labels = LabelStatistics.read(of_labels, defect=n, negative=len(negatives)) if "conflicts" in of_labels else None
     held_out = stored.take("held_out", ("int64",), ("row",), {}, ("row",))
     need((np.diff(held_out, prepend=-1) > 0).all(), "the held-out rows are not ascending numbers")
     rows, width = {"x": modality.reference_rows}, modality.sample_shape[0]
     return Fitted(
         model=model,
-        scorer_state=scorer.read(stored.under("scorer."), widths, n),
-        out_of_fold_state=scorer.read(blind, widths, n) if blind else None,
+        scorer_state=scorer.read(stored.under("scorer"), widths, n),
+        out_of_fold_state=scorer.read(unseen, widths, n) if unseen else None,
         calibration=calibration,
         defects=KnownSamples(known.defect, names["defect"]),
         normals=KnownSamples(known.normal, names["normal"]),
         negative_names=negatives,
         n_defects=n,
         held_out=held_out,
-        reference=Reference.read(stored.under("reference."), rows, latent=latent_dim, feature=width),
+        reference=Reference.read(stored.under("reference"), rows, latent=latent_dim, feature=width),
         labels=labels,
     )

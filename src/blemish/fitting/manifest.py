@@ -12,7 +12,7 @@ from blemish.core.run_config import RunConfig
 from blemish.training.loop import EpochRecord
 
 Name = str | int | float | bool | None
-"""Of a row: its key, a path, or its number."""
+"""Name of a row: its key, a path, or its number."""
 
 
 @declared
@@ -30,7 +30,7 @@ class Facts(BaseModel):
     model_config = STRICT
 
     modality: dict[str, Any]  # checked by the kind of data, which says what it stores
-    known_names: KnownNames
+    names: KnownNames = Field(alias="known_names")
     n_defects: Count
 
 

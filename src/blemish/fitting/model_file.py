@@ -71,7 +71,7 @@ def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) ->
         det = make(**facts["arguments"])
         choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, ""))
         folds = [
-            from_stored(choices, det.latent_dim, stored.under(f"fold{k}."), fold, where)
+            from_stored(choices, det.latent_dim, stored.under(f"fold{k}"), fold, where)
             for k, fold in enumerate(manifest.folds)
         ]
         det.fitted_, det.folds_ = from_stored(choices, det.latent_dim, stored, manifest, where), folds

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
+from typing_extensions import TypedDict
 
 from blemish.core.manifest import declared
 from blemish.data.images import PICTURE_AXES, check_pictures
@@ -64,11 +65,12 @@ class Image(Modality):
         return FittedImage(pixels, [fit_patch_memory(sample, **of_set) for of_set in PATCH_SETS])
 
 
-@declared
-class ImageFacts(PixelFacts):
-    """What a model file keeps of a kind of picture."""
+_Patches = TypedDict("_Patches", {"looks": list[PatchFacts]})  # noqa: UP013 (a name of older files)
 
-    looks: list[PatchFacts]
+
+@declared
+class ImageFacts(PixelFacts, _Patches):
+    """What a model file keeps of a kind of picture."""
 
 
 class FittedImage(FittedPictures):

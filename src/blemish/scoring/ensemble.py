@@ -133,7 +133,7 @@ class Ensemble(ExportableScorer[EnsembleState]):
         """See `Scorer`."""
         members, labelled = [], n_defects > 0
         for i, (_, expert, source) in enumerate(self._experts(labelled=labelled)):
-            own, width = stored.under(f"{i}."), sum(widths[one] for one in source.split("+"))
+            own, width = stored.under(f"{i}"), sum(widths[one] for one in source.split("+"))
             members.append(MemberState(expert.read(own, width), Tail.read(own)))
         weighting = Weighting.read(stored, expert=len(members), defect=n_defects) if labelled else None
         return EnsembleState(Whitening.read(stored, feature=widths["error"]), tuple(members), weighting)

@@ -39,7 +39,7 @@ class LatentState(State):
         with_error: The mixture over the code *and* the log error; None without labels, and with many.
     """
 
-    stored_as: ClassVar[Mapping[str, str]] = {"with_error": "with_error."}
+    stored_as: ClassVar[Mapping[str, str]] = {"with_error": "with_error"}
 
     mixture: Mixture
     errors: Float64[np.ndarray, " 2"]
@@ -72,7 +72,7 @@ class Latent(ExportableScorer[LatentState]):
         state = LatentState.read(stored, {"with_error": False}, feature=widths["code"] - 1, defect=n_defects)
         if not 0 < n_defects < MIN_CONTRASTED:
             return state
-        with_error = Mixture.read(stored.under("with_error."), feature=widths["code"], defect=n_defects)
+        with_error = Mixture.read(stored.under("with_error"), feature=widths["code"], defect=n_defects)
         return replace(state, with_error=with_error)
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> LatentState:
