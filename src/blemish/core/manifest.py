@@ -1,5 +1,6 @@
 """What the JSON of a file may hold: declared types, checked when it is read; nothing is converted."""
 
+from functools import cache
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -21,6 +22,10 @@ Fraction = Annotated[float, Gt(0), Le(1)]
 Inside = Annotated[float, Gt(0), Lt(1)]
 
 
+adapter_of = cache(TypeAdapter)
+"""The checks of a declared kind; they are compiled once."""
+
+
 def checked(kind: Any, value: Any, what: str) -> Any:
     """A value, or JSON as text, of a declared kind.
 
@@ -37,7 +42,7 @@ def checked(kind: Any, value: Any, what: str) -> Any:
         Traceback (most recent call last):
         blemish.core.errors.ArtifactError: the manifest, 'width': Input should be greater than or equal to 1, got 0
     """
-    adapter = TypeAdapter(kind)
+    adapter = adapter_of(kind)
     try:
         return adapter.validate_json(value) if isinstance(value, (str, bytes)) else adapter.validate_python(value)
     except ValidationError as error:

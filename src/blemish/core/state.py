@@ -62,7 +62,7 @@ class Stored:
         if name not in self._left:
             raise ArtifactError(f"array {name!r} is missing")
         array = self._left.pop(name)
-        if array.dtype.name not in dtypes:
+        if array.dtype not in dtypes:
             raise ArtifactError(f"array {name!r} holds {array.dtype.name}, expected {' or '.join(dtypes)}")
         fits = len(axes) == array.ndim
         for axis, length in zip(axes, array.shape, strict=False):

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Len
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from safetensors.numpy import save
 from typing_extensions import TypedDict
 
 from blemish.core.errors import ArtifactError, DataWarning
-from blemish.core.manifest import checked, declared
+from blemish.core.manifest import adapter_of, checked, declared
 from blemish.core.version import __version__
 
 SCHEMA = 2  # of the manifest; raised when a file can no longer be read as before
@@ -217,9 +217,9 @@ def _not_one(target: Path, reason: str) -> ArtifactError:
 def _header(header: bytes, target: Path) -> tuple[str, dict[str, Entry], int]:
     """The manifest, where each array is, end to end, and where the last one ends."""
     try:
-        metadata = TypeAdapter(dict[str, Any]).validate_json(header)
-        text = TypeAdapter(dict[str, str]).validate_python(metadata.pop("__metadata__", {})).get("blemish")
-        entries = TypeAdapter(dict[str, Entry]).validate_python(metadata)
+        metadata = adapter_of(dict[str, Any]).validate_json(header)
+        text = adapter_of(dict[str, str]).validate_python(metadata.pop("__metadata__", {})).get("blemish")
+        entries = adapter_of(dict[str, Entry]).validate_python(metadata)
     except ValidationError as error:
         raise _not_one(target, f"its header cannot be read: {error.errors()[0]['msg']}") from None
     end = 0
@@ -236,7 +236,7 @@ def _header(header: bytes, target: Path) -> tuple[str, dict[str, Entry], int]:
 
 def _check_schema(text: str, target: Path, *, has_digest: bool) -> None:
     try:
-        manifest = TypeAdapter(dict[str, Any]).validate_json(text)
+        manifest = adapter_of(dict[str, Any]).validate_json(text)
         schema = manifest["schema"]
     except (ValidationError, KeyError):
         raise ArtifactError(f"the manifest of {target} cannot be read; fit again") from None

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from blemish.core.manifest import declared
 from blemish.data.images import PICTURE_AXES, check_pictures
 from blemish.modalities.features.patch_memory import PatchFacts, PatchMemory, fit_patch_memory
-from blemish.modalities.features.texture import texture
+from blemish.modalities.features.texture import texture, texture_width
 from blemish.modalities.modality import Modality, OnPage
 from blemish.modalities.pictures import FittedPictures, PixelFacts, Pixels, chunks, fit_pixels, pixels_from_state
 
@@ -100,7 +100,9 @@ class FittedImage(FittedPictures):
     @property
     def widths(self) -> Mapping[str, int]:
         """See `FittedModality`; the pretrained network is not run for them."""
-        plain = {name: features.shape[1] for name, features in _plain(torch.zeros(1, *self.sample_shape)).items()}
+        channels, height, width = self.sample_shape
+        small = channels * min(height, SMALL_SIDE) * min(width, SMALL_SIDE)
+        plain = {"texture": texture_width(channels), "pixels": small}
         return {**plain, **{name: one.directions.shape[1] + 1 for one in self.memories for name in one.fractions}}
 
     def state(self) -> dict[str, Any]:
