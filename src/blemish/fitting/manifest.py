@@ -44,10 +44,20 @@ class Prior(TypedDict):
 
 
 @declared
+class Rows(TypedDict):
+    """Rows of each group."""
+
+    normal: Count
+    other: Count
+    defect: Count
+    unlabelled: Count
+
+
+@declared
 class Training(TypedDict):
     """Where the fit comes from."""
 
-    rows: dict[Literal["normal", "other", "defect", "unlabelled"], Count]
+    rows: Rows
     held_out: Count
     epochs: Count
     seconds: float
