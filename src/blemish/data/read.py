@@ -16,7 +16,7 @@ from scipy.sparse import issparse
 
 from blemish.core.errors import DataError
 from blemish.data.columns import eager, is_frame
-from blemish.data.dataset import LEFT_OUT, Dataset, HowToRead, OnDemand, PathLike, Reading, without
+from blemish.data.dataset import LEFT_OUT, Dataset, Dialect, HowToRead, OnDemand, PathLike, Reading, without
 from blemish.data.images import IMAGES, channels_first, decode, decode_all, thumbnail
 from blemish.data.tables import known_suffix, looks_like_a_table, read_npz, read_table, table_suffix
 from blemish.data.text import as_series, decoded, is_series, is_text, lines_of, texts_of
@@ -44,6 +44,11 @@ def read(
     take_out: Sequence[str] = (),
     frames: int | None = None,
     column: str | None = None,
+    skip_lines: int | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    na: Sequence[str] = (),
 ) -> Dataset:
     """Read a data set; what was guessed, skipped and taken out is recorded in its `reading`.
 
@@ -58,11 +63,18 @@ def read(
         take_out: Columns that are not features (labels, keys); they are returned separately. Absent ones are ignored.
         frames: Frames of a clip; None: see `Video.frames`.
         column: The column of a table that holds the texts; None: see `Text.column`.
+        skip_lines: Lines of a text file before its heading, or with `names` before its first row; None: guessed.
+        delimiter: What stands between its cells, 'tab' and 'space' too; None: guessed.
+        decimal: Its decimal mark, '.' or ','; None: guessed.
+        encoding: Its encoding, such as 'cp1252'; None: guessed.
+        na: Cells that are missing, in addition to empty ones and words such as NA.
 
     Raises:
         DataError: If nothing is there, the file is empty or of an unknown kind, or nothing in it can be decoded.
+        ConfigError: If an option makes no sense.
     """
-    return read_as(data, HowToRead(modality, glob, names, take_out, frames, column))
+    dialect = Dialect.check(skip_lines, delimiter, decimal, encoding, na)
+    return read_as(data, HowToRead(modality, glob, names, take_out, frames, column, dialect))
 
 
 def read_as(data: PathLike, how: HowToRead) -> Dataset:
@@ -74,9 +86,9 @@ def read_as(data: PathLike, how: HowToRead) -> Dataset:
         X, columns = read_npz(path, how.take_out, reading)
         return Dataset(X, list(range(len(X))), _kind_of(X, how.modality, path, reading), columns, reading=reading)
     if is_lines(path, how, reading):
-        texts = list(chain.from_iterable(lines_of(path)))
+        texts = list(chain.from_iterable(lines_of(path, how.dialect.encoding)))
         return Dataset(texts, list(range(len(texts))), "text", reading=reading)
-    return from_table(read_table(path, how.names, reading), how, reading)
+    return from_table(read_table(path, how.names, reading, how.dialect), how, reading)
 
 
 def existing(data: PathLike) -> Path:
@@ -218,7 +230,7 @@ def _list(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
 def _strings(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
     """Texts, or images by their paths: one path among the strings is enough."""
     if modality == "auto" and not any(map(_is_path, X)):
-        reading.note("modality", "X", "text, because none of the strings ends like an image file")
+        reading.note("modality", "X", "text, because none of the strings ends like an image file", surprising=False)
         return _texts(X, reading)
     paths = [Path(item) for item in X]
     images, left_out = decode_all(paths, reading)
@@ -242,7 +254,7 @@ def _n_rows(X: Any) -> int:
 
 def _pictures(X: Sequence[np.ndarray], reading: Reading) -> Dataset:
     kind = "video" if X[0].ndim == 4 else "image"
-    reading.note("modality", "X", f"{kind}, because the arrays have {X[0].ndim} axes each")
+    reading.note("modality", "X", f"{kind}, because the arrays have {X[0].ndim} axes each", surprising=False)
     return Dataset(X, list(range(len(X))), kind, reading=reading)
 
 
@@ -259,7 +271,7 @@ def _kind_of(X: np.ndarray, modality: str, where: object, reading: Reading) -> s
             f"an array of shape {X.shape} is not a data set: expected (row, column), (batch, channel, height, width) "
             "or (batch, frame, channel, height, width). Reshape your data, a single sample with X[None]"
         )
-    reading.note("modality", where, f"{kinds[X.ndim]}, because the array has {X.ndim} axes")
+    reading.note("modality", where, f"{kinds[X.ndim]}, because the array has {X.ndim} axes", surprising=False)
     return kinds[X.ndim]
 
 
@@ -289,7 +301,10 @@ def look_into(folder: Path, how: HowToRead, reading: Reading) -> Folder:
             raise DataError(f"{folder} contains no .txt file; name others with --glob")
     elif not (there.videos or there.pictures or (modality == "auto" and documents)):
         raise _nothing_in(folder, glob, files)
-    if modality == "auto":
+    if modality == "auto" and how.single and not there.videos:
+        reading.note("modality", folder, "image, because labels name pictures, or folders of them", surprising=False)
+        there = replace(there, modality="image")
+    elif modality == "auto":
         there = replace(there, modality=_kind_of_folder(folder, there, reading))
     _note_unused(folder, files, there, reading)
     return there
@@ -326,7 +341,8 @@ def _kind_of_folder(folder: Path, there: Folder, reading: Reading) -> str:
         kind, why = "video", "its pictures are numbered consecutively in each folder and neighbours are much alike"
     else:
         kind, why = "image", "its pictures are not numbered and alike as frames are"
-    reading.note("modality", folder, f"{kind}, because {why}")
+    surprising = kind == "video" and not there.videos
+    reading.note("modality", folder, f"{kind}, because {why}", surprising=surprising)
     return kind
 
 
@@ -379,11 +395,14 @@ def holds_only_texts(X: Any, reading: Reading) -> bool:
 
 def is_lines(path: Path, how: HowToRead, reading: Reading) -> bool:
     """Whether each line of a file is a text."""
-    if path.suffix.lower() != ".txt" or how.names is not None or how.modality not in ("auto", "text"):
+    if path.suffix.lower() != ".txt" or how.modality not in ("auto", "text"):
         return False
+    if how.names is not None or how.column is not None or how.dialect.of_a_table:
+        return False  # what was said is about columns
     if how.modality == "text":
         return True
-    table = looks_like_a_table(path)
+    table = looks_like_a_table(path, how.dialect)
     kind = "tabular, because its lines have equally many cells"
-    reading.note("modality", path, kind if table else "text, one per line, because its lines are not rows of a table")
+    lines = "text, one per line, because its lines are not rows of a table"
+    reading.note("modality", path, kind if table else lines, surprising=not table)
     return not table

@@ -1,7 +1,7 @@
 """Data on disk, read a chunk at a time: tables and folders of images that are larger than memory."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,8 +11,17 @@ from pyarrow import csv, ipc, parquet
 
 from blemish.core.errors import DataError
 from blemish.data.dataset import Dataset, HowToRead, PathLike, Reading, without
+from blemish.data.dialect import Layout, csv_source
 from blemish.data.read import existing, from_table, holds_only_texts, is_lines, look_into, none_decoded
-from blemish.data.tables import Dialect, clean_names, csv_options, dialect, known_suffix, unreadable
+from blemish.data.tables import (
+    clean_names,
+    csv_options,
+    dialect,
+    empty_made_up,
+    known_suffix,
+    unreadable,
+    without_na,
+)
 
 CHUNK_ROWS, CHUNK_IMAGES = 65_536, 256
 CSV_BLOCK = 2**23  # bytes
@@ -84,8 +93,8 @@ def naming_chunk(start: int) -> Iterator[None]:
 
 def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | None:
     try:
-        n_rows, schema, batches = _facts(path, kind, how.names, reading)
-    except (pa.ArrowException, OSError) as error:
+        n_rows, schema, batches = _facts(path, kind, how, reading)
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise unreadable(path, error) from None
     if not n_rows:
         raise DataError(f"{path} has no rows")
@@ -95,7 +104,7 @@ def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | 
         start = 0
         for batch in _to_the_end(path, batches):
             if batch.num_rows:
-                table = pa.Table.from_batches([batch]).rename_columns(clean)
+                table = without_na(pa.Table.from_batches([batch]).rename_columns(clean), how.dialect.na)
                 yield from_table(table, replace(how, modality="tabular"), Reading(), start)
                 start += batch.num_rows
 
@@ -106,7 +115,7 @@ def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | 
     return Stream(n_rows, "tabular", chunks, n_rows * len(clean) * CELL_BYTES, types, reading=reading)
 
 
-def _facts(path: Path, kind: str, names: Sequence[str] | None, reading: Reading) -> tuple[int, pa.Schema, Batches]:
+def _facts(path: Path, kind: str, how: HowToRead, reading: Reading) -> tuple[int, pa.Schema, Batches]:
     """Number of rows, columns, and how the rows are read."""
     if kind == ".parquet":
         with parquet.ParquetFile(path) as file:
@@ -116,10 +125,16 @@ def _facts(path: Path, kind: str, names: Sequence[str] | None, reading: Reading)
             file = ipc.open_file(source)
             n_rows = sum(file.get_batch(i).num_rows for i in range(file.num_record_batches))
             return n_rows, file.schema, lambda: _arrow_batches(path)
-    written = dialect(path, names, reading)
-    n_rows, schema = settle_types(path, names, written)
-    types = {column.name: column.type for column in schema}
-    return n_rows, schema, lambda: csv.open_csv(path, **csv_options(written, names, types, CSV_BLOCK))
+    written = dialect(path, how.names, reading, how.dialect)
+    n_rows, schema = settle_types(path, written)
+    types, gone = {column.name: column.type for column in schema}, empty_made_up(schema, written)
+    kept = pa.schema([column for column in schema if column.name not in gone])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in csv.open_csv(csv_source(path, written), **csv_options(written, types, CSV_BLOCK)):
+            yield batch.drop_columns(gone) if gone else batch
+
+    return n_rows, kept, batches
 
 
 def _to_the_end(path: Path, batches: Batches) -> Iterator[pa.RecordBatch]:
@@ -143,7 +158,7 @@ def _arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
             yield from (batch.slice(start, CHUNK_ROWS) for start in range(0, batch.num_rows, CHUNK_ROWS))
 
 
-def settle_types(path: Path, names: Sequence[str] | None, written: Dialect) -> tuple[int, pa.Schema]:
+def settle_types(path: Path, written: Layout) -> tuple[int, pa.Schema]:
     """Number of rows of a CSV file, and column types that suit all of them.
 
     PyArrow guesses from the first block; where a later cell is of another type, the column gets the next type of its
@@ -152,7 +167,7 @@ def settle_types(path: Path, names: Sequence[str] | None, written: Dialect) -> t
     types: dict[str, pa.DataType] = {}
     left: dict[str, list[pa.DataType]] = {}
     while True:
-        reader = csv.open_csv(path, **csv_options(written, names, types, CSV_BLOCK))
+        reader = csv.open_csv(csv_source(path, written), **csv_options(written, types, CSV_BLOCK))
         try:
             return sum(batch.num_rows for batch in reader), reader.schema
         except pa.ArrowInvalid as error:

@@ -19,6 +19,7 @@ from torch import Tensor
 from blemish.core.errors import DataError
 from blemish.core.graph import Exportable, Graph, Node
 from blemish.core.output import Block
+from blemish.data.dataset import Note
 
 SEGMENTS = 8  # of the last axis, where an explanation has no better elements to name
 
@@ -93,6 +94,14 @@ class FittedModality(ABC):
     def fill(self, raw: Any, mask: Any, x: Float[np.ndarray, "row *sample"]) -> Any:
         """The user's samples with what is masked, and nothing else, taken from tensors."""
         return self.to_mask(raw, mask)
+
+    def notes(self) -> list[Note]:
+        """What the fit decided that a person could be surprised by, such as columns that are not used."""
+        return []
+
+    def notes_of(self, raw: Any) -> list[Note]:
+        """What of these samples is read otherwise than it stands, such as cells that are not numbers."""
+        return []
 
     def features(self, x: Float[Tensor, "row *sample"]) -> dict[str, Float[Tensor, "row feature"]]:
         """Feature sets of each row, by name, in addition to the network's code and error; none by default."""
