@@ -1,10 +1,8 @@
 """Whatever a user points at, as a `Dataset`: the one place that guesses what was meant, and records each guess."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +14,16 @@ from scipy.sparse import issparse
 
 from blemish.core.errors import DataError
 from blemish.data.columns import eager, is_frame
-from blemish.data.dataset import LEFT_OUT, Dataset, Dialect, HowToRead, OnDemand, PathLike, Reading, without
-from blemish.data.images import IMAGES, channels_first, decode, decode_all, thumbnail
-from blemish.data.tables import known_suffix, looks_like_a_table, read_npz, read_table, table_suffix
-from blemish.data.text import as_series, decoded, is_series, is_text, lines_of, texts_of
-from blemish.data.video import VIDEOS, by_folder, read_clips
+from blemish.data.dataset import Dataset, Dialect, HowToRead, PathLike, Reading, without
+from blemish.data.dialect.encoding import text_encoding
+from blemish.data.folders import look_into
+from blemish.data.images import IMAGES, channels_first, decode_all
+from blemish.data.tables import known_suffix, looks_like_a_table, read_npz, read_table
+from blemish.data.text import as_series, is_series, is_text, lines_of, texts_of
+from blemish.data.video import read_clips
 
 BUILT_IN = ("tabular", "image", "video", "text")
 """Modalities that are guessed and checked here. Data for any other are handed to it as they are."""
-
-MIN_FRAMES = 4  # fewer numbered pictures in a folder are not taken for a recording
-NEAR = 0.25
-"""Neighbouring frames differ by less than this fraction of the difference between frames of different folders."""
-MIN_SPAN = 4.0
-"""Grey levels by which folders count as different at least: recordings of one still scene differ by noise only."""
 
 
 # Files and folders ---------------------------------------------------------------------------------------------------
@@ -86,7 +80,7 @@ def read_as(data: PathLike, how: HowToRead) -> Dataset:
         X, columns = read_npz(path, how.take_out, reading)
         return Dataset(X, list(range(len(X))), _kind_of(X, how.modality, path, reading), columns, reading=reading)
     if is_lines(path, how, reading):
-        texts = list(chain.from_iterable(lines_of(path, how.dialect.encoding)))
+        texts = list(chain.from_iterable(lines_of(path, text_encoding(path, how.dialect))))
         return Dataset(texts, list(range(len(texts))), "text", reading=reading)
     return from_table(read_table(path, how.names, reading, how.dialect), how, reading)
 
@@ -118,7 +112,7 @@ def _read_folder(folder: Path, how: HowToRead, reading: Reading) -> Dataset:
     if there.modality == "video":
         X, keys = read_clips(folder, there.videos, there.pictures, how.frames, reading)
     else:
-        files = there.on_demand(folder)
+        files = there.on_demand(folder, how, reading)
         X, left_out = files.take(range(len(files)), reading)
         keys = without(files.keys, left_out)
         if not X and there.modality == "text":
@@ -223,7 +217,7 @@ def _list(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
     if _all_are(X, np.ndarray) and all(item.ndim > 1 for item in X):
         return _pictures(X, reading)
     if _all_are(X, Pillow.Image):
-        return _pictures([channels_first(item) for item in X], reading)
+        return _pictures([channels_first(item, reading, f"picture {at}") for at, item in enumerate(X)], reading)
     return _other(X, reading)
 
 
@@ -273,102 +267,6 @@ def _kind_of(X: np.ndarray, modality: str, where: object, reading: Reading) -> s
         )
     reading.note("modality", where, f"{kinds[X.ndim]}, because the array has {X.ndim} axes", surprising=False)
     return kinds[X.ndim]
-
-
-@dataclass(frozen=True)
-class Folder:
-    """The files in a folder, and as which modality they are read; frames are among the pictures."""
-
-    modality: str
-    documents: list[Path]
-    videos: list[Path]
-    pictures: list[Path]
-
-    def on_demand(self, folder: Path) -> OnDemand:
-        """The texts, or else the images, each read when it is used."""
-        files, read_one = (self.documents, decoded) if self.modality == "text" else (self.pictures, decode)
-        return OnDemand([file.relative_to(folder).as_posix() for file in files], lambda at: read_one(files[at]))
-
-
-def look_into(folder: Path, how: HowToRead, reading: Reading) -> Folder:
-    """The files of a folder by kind; DataError if there are none."""
-    modality, glob = how.modality, how.glob
-    files = sorted(path for path in folder.rglob(glob) if path.is_file())
-    documents = files if modality == "text" and glob != "*" else _ending(files, (".txt",))
-    there = Folder(modality, documents, _ending(files, VIDEOS), _ending(files, IMAGES))
-    if modality == "text":
-        if not documents:
-            raise DataError(f"{folder} contains no .txt file; name others with --glob")
-    elif not (there.videos or there.pictures or (modality == "auto" and documents)):
-        raise _nothing_in(folder, glob, files)
-    if modality == "auto" and how.single and not there.videos:
-        reading.note("modality", folder, "image, because labels name pictures, or folders of them", surprising=False)
-        there = replace(there, modality="image")
-    elif modality == "auto":
-        there = replace(there, modality=_kind_of_folder(folder, there, reading))
-    _note_unused(folder, files, there, reading)
-    return there
-
-
-def _note_unused(folder: Path, files: Sequence[Path], there: Folder, reading: Reading) -> None:
-    pictures = [*there.videos, *there.pictures] if there.modality == "video" else there.pictures
-    used = set(there.documents if there.modality == "text" else pictures)
-    if len(used) < len(files):
-        example = next(file for file in files if file not in used).relative_to(folder).as_posix()
-        reading.note(LEFT_OUT, folder, f"{len(files) - len(used)} file(s) of another kind, for example {example}")
-
-
-def _ending(files: Sequence[Path], endings: Sequence[str]) -> list[Path]:
-    return [path for path in files if path.suffix.lower() in endings]
-
-
-def _nothing_in(folder: Path, glob: str, files: Sequence[Path]) -> DataError:
-    tables = [path.name for path in files if table_suffix(path)]
-    hint = (
-        f"it contains tables: give one of them, such as {tables[0]}"
-        if tables
-        else f"known are {', '.join((*IMAGES, *VIDEOS, '.txt'))}"
-    )
-    return DataError(f"{folder} contains no image, video or text named {glob!r}; {hint}")
-
-
-def _kind_of_folder(folder: Path, there: Folder, reading: Reading) -> str:
-    if there.videos:
-        kind, why = "video", f"it contains {len(there.videos)} video file(s)"
-    elif not there.pictures:
-        kind, why = "text", "it contains text files and no pictures"
-    elif looks_like_frames(there.pictures):
-        kind, why = "video", "its pictures are numbered consecutively in each folder and neighbours are much alike"
-    else:
-        kind, why = "image", "its pictures are not numbered and alike as frames are"
-    surprising = kind == "video" and not there.videos
-    reading.note("modality", folder, f"{kind}, because {why}", surprising=surprising)
-    return kind
-
-
-def looks_like_frames(pictures: Sequence[Path]) -> bool:
-    """Whether image files are frames: numbered consecutively in each folder, and neighbours much alike.
-
-    Two folders of numbered pictures of one thing look the same from the outside, so neighbours have to differ by much
-    less than pictures of different folders do.
-    """
-    gaps, firsts = [], []
-    for files in by_folder(pictures).values():
-        if not _are_numbered(files):
-            return False
-        first, second, last = (thumbnail(files[i]) for i in (0, 1, -1))
-        if first is None or second is None or last is None:
-            return False
-        gaps.append(np.abs(first - second).mean())
-        firsts.append(first)
-    far = [np.abs(a - b).mean() for a, b in pairwise(firsts)]
-    return bool(far) and float(np.mean(gaps)) < NEAR * max(float(np.mean(far)), MIN_SPAN)
-
-
-def _are_numbered(files: Sequence[Path]) -> bool:
-    numbers = sorted(int(match[1]) for match in (re.search(r"(\d+)$", file.stem) for file in files) if match)
-    enough = MIN_FRAMES <= len(numbers) == len(files)
-    return enough and numbers == list(range(numbers[0], numbers[-1] + 1))
 
 
 def _is_path(item: Any) -> bool:

@@ -11,8 +11,9 @@ from pyarrow import csv, ipc, parquet
 
 from blemish.core.errors import DataError
 from blemish.data.dataset import Dataset, HowToRead, PathLike, Reading, without
-from blemish.data.dialect import Layout, csv_source
-from blemish.data.read import existing, from_table, holds_only_texts, is_lines, look_into, none_decoded
+from blemish.data.dialect.layout import Layout, csv_source
+from blemish.data.folders import look_into
+from blemish.data.read import existing, from_table, holds_only_texts, is_lines, none_decoded
 from blemish.data.tables import (
     clean_names,
     csv_options,
@@ -201,7 +202,7 @@ def _images(folder: Path, how: HowToRead, reading: Reading) -> Stream | None:
     there = look_into(folder, how, reading)
     if there.modality != "image" or not there.pictures:
         return None
-    files = there.on_demand(folder)
+    files = there.on_demand(folder, how, reading)
 
     def chunks() -> Iterator[Dataset]:
         n_decoded = 0

@@ -10,11 +10,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import compute, csv, feather, parquet
+from pyarrow import csv, feather, parquet
 
 from blemish.core.errors import DataError
 from blemish.data.dataset import LEFT_OUT, Dialect, PathLike, Reading
-from blemish.data.dialect import Layout, csv_source, first_lines, holds_numbers, layout
+from blemish.data.dialect.encoding import first_lines
+from blemish.data.dialect.layout import Layout, csv_source, holds_numbers, layout
 
 TABLES = (".csv", ".tsv", ".txt", ".data", ".parquet", ".arrow", ".feather", ".npz", ".tab", ".dat", ".log", ".asc")
 COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
@@ -160,12 +161,13 @@ def without_na(table: pa.Table, na: Sequence[str]) -> pa.Table:
     for at, column in enumerate(table.columns) if na else ():
         kind = column.type
         if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-            hit = compute.is_in(compute.cast(column, pa.float64(), safe=False), pa.array(numbers, pa.float64()))
+            hit = np.isin(column.cast(pa.float64(), safe=False).to_numpy(), numbers)
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            hit = compute.is_in(column, pa.array(na, kind))
+            hit = np.isin(column.to_numpy(), na)
         else:
             continue
-        table = table.set_column(at, table.column_names[at], compute.if_else(hit, pa.scalar(None, kind), column))
+        values = [None if missing else value for missing, value in zip(hit, column.to_pylist(), strict=True)]
+        table = table.set_column(at, table.column_names[at], pa.array(values, kind)) if hit.any() else table
     return table
 
 

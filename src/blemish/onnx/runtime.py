@@ -11,7 +11,7 @@ import numpy as np
 
 from blemish.core.errors import ArtifactError, missing_extra
 from blemish.data.columns import input_name, matching_columns, to_categories, to_numbers
-from blemish.data.images import CLIP_AXES, PICTURE_AXES, check_lengths, check_pictures, match_channels
+from blemish.data.images import CLIP_AXES, PICTURE_AXES, at_white, check_lengths, check_pictures, match_channels
 
 SCHEMA = 1
 KEY = "blemish"
@@ -118,7 +118,8 @@ def _pictures(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
     for _, alike in groupby(pictures, key=np.shape):  # pictures of one size go together
         many = list(alike)
         for some in _slices(len(many), rows):
-            matched = [match_channels(one, facts["channels"]) for one in many[some]]
+            same_depth = [at_white(one, facts.get("white")) for one in many[some]]
+            matched = [match_channels(one, facts["channels"]) for one in same_depth]
             yield {"X": np.stack(matched).astype(np.float32)}
 
 

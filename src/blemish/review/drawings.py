@@ -10,12 +10,13 @@ from jaxtyping import Float
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from blemish.data.images import as_shown
 from blemish.data.on_disk import cache_folder
 
 HEAT = (230, 159, 0)
 """Okabe and Ito's orange, which colour-blind people can tell from grey."""
 MAX_FRAMES = 32
-DRAWN = 2
+DRAWN = 3
 """Version in the names of thumbnails; increase it when samples are drawn differently."""
 
 
@@ -30,7 +31,7 @@ def shrunk_file(path: Path, side: int) -> bytes:
             return drawn(np.asarray(image, dtype=np.float64)[None], side)
         image.draft("RGB", (2 * side, 2 * side))  # JPEG files are decoded at a fraction of their size
         image.thumbnail((side, side))
-        return _jpeg(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
+        return _jpeg(as_shown(image))
 
 
 def drawn(image: np.ndarray, side: int, shape: tuple[int, int] | None = None) -> bytes:
