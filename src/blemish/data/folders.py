@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from blemish.core.errors import DataError
+from blemish.core.files import printable
 from blemish.data.dataset import LEFT_OUT, HowToRead, OnDemand, Reading
 from blemish.data.dialect.encoding import text_encoding
-from blemish.data.images import IMAGES, decode, thumbnail, why_left_out
+from blemish.data.images import IMAGES, decode, name_in, thumbnail, why_left_out
 from blemish.data.tables import table_suffix
 from blemish.data.text import decoded
 from blemish.data.video import VIDEOS, by_folder
@@ -36,7 +37,7 @@ class Folder:
     def on_demand(self, folder: Path, how: HowToRead, reading: Reading) -> OnDemand:
         """The texts, or else the images, each read when it is used; what is done to them is noted."""
         files = self.documents if self.modality == "text" else self.pictures
-        names = [file.relative_to(folder).as_posix() for file in files]
+        names = [name_in(folder, file) for file in files]
 
         def read_one(at: int) -> Any:
             if self.modality == "text":
@@ -74,7 +75,7 @@ def _note_unused(folder: Path, files: Sequence[Path], there: Folder, reading: Re
         if file not in used:
             other = f"a {file.suffix.lower() or 'nameless'} file is not read where {there.modality} is"
             why = other if there.modality == "text" else why_left_out(file) or other
-            reading.note(LEFT_OUT, file.relative_to(folder).as_posix(), why)
+            reading.note(LEFT_OUT, name_in(folder, file), why)
 
 
 def _ending(files: Sequence[Path], endings: Sequence[str]) -> list[Path]:
@@ -86,7 +87,7 @@ def _nothing_in(folder: Path, glob: str, files: Sequence[Path]) -> DataError:
     hint = (
         f"it contains tables: give one of them, such as {tables[0]}"
         if tables
-        else "; ".join({f"{path.name}: {why_left_out(path)}" for path in files[:1]})
+        else "; ".join({f"{printable(path.name)}: {why_left_out(path)}" for path in files[:1]})
         or f"known are {', '.join((*IMAGES, *VIDEOS, '.txt'))}"
     )
     return DataError(f"{folder} contains no image, video or text named {glob!r} that can be read; {hint}")

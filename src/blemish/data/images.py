@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from blemish.core.errors import DataError
+from blemish.core.errors import DataError, reason_of
+from blemish.core.files import open_regular, printable
 from blemish.data.dataset import OnDemand, Reading
 
 FORMATS = {
@@ -60,15 +62,27 @@ def decode(path: Path, reading: Reading | None = None, name: str = "") -> np.nda
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Pillow.Image]:
-    """An image file; raises DataError if it cannot be decoded, in the block too."""
+def opened(path: Path, content: bytes | None = None) -> Iterator[Pillow.Image]:
+    """An image file, or its content where that has been read; only a regular file is opened.
+
+    Raises:
+        DataError: If it cannot be decoded, in the block too: a decoder may raise anything on a damaged file.
+    """
     try:
-        with Pillow.open(path, formats=sorted(_readable())) as image:
+        with (
+            open_regular(path) if content is None else BytesIO(content) as file,
+            Pillow.open(file, formats=sorted(_readable())) as image,
+        ):
             yield image
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} cannot be decoded ({error})") from None
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{path} cannot be decoded ({reason_of(error)})") from None
+
+
+def name_in(folder: Path, file: Path) -> str:
+    """The name of a file relative to its folder, which can be written to any file."""
+    return printable(file.relative_to(folder).as_posix())
 
 
 @cache
@@ -96,7 +110,7 @@ def decode_all(paths: Sequence[Path], reading: Reading, root: Path | None = None
 
     `root` is the folder that names of skipped files are relative to; None: whole paths.
     """
-    keys = [str(path) if root is None else path.relative_to(root).as_posix() for path in paths]
+    keys = [printable(path) if root is None else name_in(root, path) for path in paths]
     return OnDemand(keys, lambda at: decode(paths[at], reading, keys[at])).take(range(len(paths)), reading)
 
 

@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from scipy.sparse import issparse
 
 from blemish.core.errors import DataError
+from blemish.core.files import printable
 from blemish.data.columns import eager, is_frame
 from blemish.data.dataset import Dataset, Dialect, HowToRead, PathLike, Reading, without
 from blemish.data.dialect.encoding import text_encoding
@@ -90,6 +91,8 @@ def existing(data: PathLike) -> Path:
     path = Path(data)
     if not path.exists():
         raise DataError(f"there is no file or folder {str(path)!r}")
+    if not path.is_dir() and not path.is_file():
+        raise DataError(f"{path} is a pipe, socket or device; give a file or a folder")
     return path
 
 
@@ -230,7 +233,7 @@ def _strings(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
     images, left_out = decode_all(paths, reading)
     if not images:
         raise none_decoded(paths)
-    return Dataset(images, [*map(str, without(paths, left_out))], "image", left_out=left_out, reading=reading)
+    return Dataset(images, [*map(printable, without(paths, left_out))], "image", left_out=left_out, reading=reading)
 
 
 def _other(X: Any, reading: Reading) -> Dataset:

@@ -1,18 +1,21 @@
 """Table files: CSV, Parquet, Arrow and NPZ."""
 
+import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from csv import Error as CsvError
 from csv import reader as csv_rows
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
+from numpy.lib import format as npy
 from pyarrow import csv, feather, parquet
 
-from blemish.core.errors import DataError
+from blemish.core.errors import DataError, reason_of
 from blemish.data.dataset import LEFT_OUT, Dialect, PathLike, Reading
 from blemish.data.dialect.encoding import first_lines
 from blemish.data.dialect.layout import Layout, csv_source, holds_numbers, layout
@@ -77,22 +80,26 @@ def read_table(
         if kind == ".parquet":
             table = parquet.read_table(path)
         elif kind in (".arrow", ".feather"):
-            table = feather.read_table(path)
+            table = feather.read_table(path, memory_map=False)
         else:
             written = dialect(path, names, reading, said)
             types = None if typed else dict.fromkeys(written.names, pa.string())
             table = csv.read_csv(csv_source(path, written), **csv_options(written, types))
             table = table.drop_columns(empty_made_up(table.schema, written))
-    except (pa.ArrowInvalid, OSError, UnicodeError) as error:
+        table.validate(full=True)  # before a cell is looked at: offsets in a damaged file lead anywhere
+        found = table.column_names
+    except DataError:
+        raise
+    except Exception as error:  # PyArrow raises anything on a damaged file
         raise unreadable(path, error) from None
     if table.num_rows == 0:
         raise DataError(f"{path} has no rows")
-    return without_na(table.rename_columns(clean_names(path, table.column_names)), said.na if said else ())
+    return without_na(table.rename_columns(clean_names(path, found)), said.na if said else ())
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
     """The error for a table file that PyArrow refuses, with the first line of its reason."""
-    reason = str(error).splitlines()[0]
+    reason = reason_of(error)
     if reason.startswith(("Empty CSV file", "Could not skip")):
         return DataError(f"{path} has no rows")
     hint = "; if it is written otherwise, say so with --delimiter, --skip-lines or --encoding"
@@ -185,11 +192,14 @@ def read_npz(path: Path, take_out: Sequence[str], reading: Reading) -> tuple[np.
     Raises:
         DataError: If it has no 'X' with samples, would need code to be run, or an array has another length.
     """
+    _check_sizes(path)
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise DataError(f"{path} cannot be read without running code in it ({error}); save plain arrays") from None
+            arrays = {name: array for name in file.files if isinstance(array := file[name], np.ndarray)}
+    except Exception as error:  # zipfile, zlib and NumPy raise anything on a damaged file
+        raise DataError(
+            f"{path} cannot be read without running code in it ({reason_of(error)}); save plain arrays"
+        ) from None
     X = arrays.pop("X", None)
     if X is None or not X.ndim or not len(X):
         raise DataError(f"{path} has no array 'X' with samples; it has {', '.join(arrays) or 'nothing'}")
@@ -201,3 +211,40 @@ def read_npz(path: Path, take_out: Sequence[str], reading: Reading) -> tuple[np.
     for name in [name for name in arrays if name not in fitting]:
         reading.note(LEFT_OUT, name, f"the shape {arrays[name].shape} is not one value per sample")
     return X, fitting
+
+
+def _check_sizes(path: Path) -> None:
+    """Refuse an NPZ file that would unpack to more than the machine's memory, or whose arrays claim more than it holds.
+
+    Raises:
+        DataError: In these cases, or if it is not an archive.
+    """
+    try:
+        with path.open("rb") as handle, ZipFile(handle) as archive:
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            claims = {name: _claimed(archive, name) for name in sizes}
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as an NPZ file ({reason_of(error)}); save it again") from None
+    short = next((name for name in sizes if claims[name] > sizes[name]), None)
+    if short is not None:
+        raise DataError(f"{path} is damaged: {short} claims {claims[short]:,} bytes and has {sizes[short]:,}")
+    if sum(sizes.values()) > _memory():
+        raise DataError(
+            f"{path} holds {sum(sizes.values()) / 1e9:.1f} GB when unpacked, this machine has {_memory() / 1e9:.1f} GB "
+            "of memory; save the rows as Parquet, which is read in parts"
+        )
+
+
+def _claimed(archive: ZipFile, name: str) -> int:
+    """Bytes of an array by its own header, with the header; 0: it is none, which is for NumPy to say."""
+    with archive.open(name) as file:
+        if file.read(len(npy.MAGIC_PREFIX)) != npy.MAGIC_PREFIX:
+            return 0
+        read_header = npy.read_array_header_1_0 if file.read(2)[0] == 1 else npy.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        return file.tell() + math.prod(shape) * dtype.itemsize
+
+
+def _memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 2**40

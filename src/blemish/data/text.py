@@ -9,6 +9,7 @@ import narwhals.stable.v1 as nw
 import pyarrow as pa
 
 from blemish.core.errors import DataError
+from blemish.core.files import open_regular
 
 ICONV = "iconv -f latin1 -t utf-8"
 CHUNK_LINES = 2**13
@@ -81,7 +82,8 @@ def _text_column(columns: dict[str, nw.Series[Any]], column: str | None) -> str:
 def decoded(path: Path, encoding: str | None = None) -> str:
     """The whole of a text file, in UTF-8, in UTF-16 with a mark, or as said; raises DataError if it is not."""
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read()
         return content.decode(encoding or _by_mark(content, len(content)))
     except UnicodeDecodeError as error:
         raise DataError(
