@@ -96,7 +96,7 @@ def labels_from_table(keys: Sequence[str], path: PathLike, reading: Reading) -> 
         keys: Paths relative to the data folder; of clips with '#' and the first frame.
         path: A table with a column of names ('path', 'name', 'file' or 'key', else the first) and one of labels
             ('label', else the second). A name is a path, or its end that only one sample has: '7.png', '7', 'b/7.png';
-            all clips of a recording have the recording's name. Rows without a label say nothing.
+            all clips of a recording have the recording's name. Rows without a label are passed over.
         reading: Where it is noted which columns were used.
 
     Returns:

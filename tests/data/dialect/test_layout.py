@@ -128,7 +128,7 @@ def test_options_that_make_no_sense(said, message, tmp_path):
         (b"", {}, "Empty CSV file"),
         (b"a;b\n1;2\n", {"skip_lines": 7}, "no line left"),
         (b"a,b\n1\n2,3,4\n", {}, "say so with --delimiter, --skip-lines or --encoding"),
-        (b"a,a\n1,2\n", {}, "two columns named 'a'; rename one, or if that line is no heading"),
+        (b"a,a\n1,2\n", {}, "two columns named 'a'; rename one, or if that line is a row"),
         (b"a,b\n", {}, "has no rows"),
     ],
 )

@@ -93,12 +93,12 @@ def _with_heading(path: Path, found: Cut, written: Layout, lines: list[str], sai
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise DataError(
-            f"{path} has two columns named {twice!r}; rename one, or if that line is no heading, name the columns "
+            f"{path} has two columns named {twice!r}; rename one, or if that line is a row, name the columns "
             "with --names"
         )
     _note_skipped(path, heading.start, lines, said, reading)
     if units is not None:
-        some = ", ".join(units.cells)[:60]
+        some = ", ".join(units.cells)[:60].strip(" ,")
         reading.note("units", path, f"line {units.start + 1} holds units and is left out: {some}")
     made_up = tuple(name for name, cell in zip(names, cells, strict=True) if not cell)
     if made_up:

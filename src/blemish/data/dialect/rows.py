@@ -200,7 +200,7 @@ def heading_of(found: Cut, said: Dialect) -> tuple[Row, Row | None]:
 
 
 def _first_of_body(found: Cut, rows: Sequence[Row]) -> int:
-    """Of the first row that has numbers where a column has numbers; 1 where no column has, or no such row is found."""
+    """The number of the first row with numbers where columns have them; 1 if there is none."""
     for at, row in enumerate(rows):
         cells = [row.cells[column] for column in found.numeric if column < len(row.cells)]
         there = [cell for cell in cells if not _is_missing(cell)]
