@@ -62,6 +62,9 @@ def run(given: list[str]) -> None:
         fail(str(error), 2)
     except (BlemishError, MemoryError) as error:
         fail(str(error) or "out of memory", 1)
+    except OSError as error:  # of the machine, not of the program: a name too long, no permission, a full disk
+        about = "" if error.filename is None else f": {error.filename}"
+        fail(f"{error.strerror or error}{about}", 1)
     except SystemExit as left:
         if left.code == STATUS:  # Typer catches the interrupt and prints nothing
             interrupted()
