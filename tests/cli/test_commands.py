@@ -20,7 +20,11 @@ def _default():
 
 
 def test_the_commands_are_typers():
-    assert {str(getattr(command.callback, "__name__", "")) for command in app.registered_commands} >= {"fit", "score", "review"}
+    assert {str(getattr(command.callback, "__name__", "")) for command in app.registered_commands} >= {
+        "fit",
+        "score",
+        "review",
+    }
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = blemish.cli.nonsense
 

@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # what tests share
+
 import pages
 from targets import TARGETS, write_seeds
 

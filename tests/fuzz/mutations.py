@@ -1,6 +1,7 @@
 """Damage, by chance: to bytes, to JSON values, to the arrays and the manifest of a model file."""
 
 import json
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -60,7 +61,7 @@ def edited(value: Any, rng: Random) -> Any:
     for _ in range(rng.choice((1, 1, 2, 3))):
         found = places(made)
         if not found:
-            return rng.choice(WORDS)
+            return deepcopy(rng.choice(WORDS))
         *way, last = rng.choice(found)
         inner = made
         for key in way:
@@ -75,7 +76,7 @@ def edited(value: Any, rng: Random) -> Any:
             case 3 if isinstance(inner[last], int | float) and not isinstance(inner[last], bool):
                 inner[last] = rng.choice((-inner[last], inner[last] + 1, inner[last] * 1000, str(inner[last])))
             case _:
-                inner[last] = rng.choice(WORDS)
+                inner[last] = deepcopy(rng.choice(WORDS))
     return made
 
 

@@ -180,6 +180,14 @@ def _repacked(content: bytes, rng: Random) -> bytes:
     with ZipFile(BytesIO(content)) as before, ZipFile(made, "w") as after:
         for name in before.namelist():
             part = before.read(name)
+            if rng.random() < 0.3:
+                words = (ROWS, 3, 0, 1, -1, 2**31, 2**62, 10**30)
+                shape = str(tuple(rng.choice(words) for _ in range(rng.randrange(4))))
+                part = part.replace(b"(24, 3)", shape.encode())
+                # the header says how long it is
+                part = (
+                    part[:8] + (int.from_bytes(part[8:10], "little") + len(shape) - 7).to_bytes(2, "little") + part[10:]
+                )
             # most of the damage to the header, where the shape and the type are
             cut = rng.choice((128, len(part)))
             part = mutations.damaged(part[:cut], rng) + part[cut:] if rng.random() < 0.7 else part
@@ -189,10 +197,6 @@ def _repacked(content: bytes, rng: Random) -> bytes:
 
 def _npz(seeds: Path, rng: Random) -> tuple[list[str], bool]:
     content = (seeds / rng.choice(("n.npz", "z.npz"))).read_bytes()
-    if rng.random() < 0.3:
-        words = [0, 1, -1, 2**31, 2**62, 10**30]
-        shape = tuple(rng.choice([ROWS, 3, *words]) for _ in range(rng.randrange(4)))
-        content = content.replace(b"(24, 3)", str(shape).encode()[:20].ljust(7)[:20])
     if rng.random() < 0.2:
         kinds = ("O", "S5", "U3", "c16", "M8[s]", "m8[ns]", "f2", "i1", "?", "V4")
         array = np.zeros(
