@@ -79,6 +79,8 @@ def _be_the_program(arguments: list[str]) -> None:
     try:
         for name, number in (("stdout", 1), ("stderr", 2)):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+        warnings.simplefilter("ignore")
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -234,7 +236,9 @@ def main() -> int:
         start, tally = time.monotonic(), saved(out / f"{name}-{options.seed}.json")
         before = tally.next
         if name == "page":
-            pages.run(options.n, options.seed, out / "seeds", tally)
+            pages.run(
+                options.n, options.seed, out / "seeds", tally, lambda: save(out / f"page-{options.seed}.json", tally)
+            )
             save(out / f"page-{options.seed}.json", tally)
         else:
             run(name, options.n, options.seed, out / "seeds", out, tally)

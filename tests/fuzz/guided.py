@@ -16,7 +16,7 @@ from pathlib import Path
 
 import atheris  # pyright: ignore[reportMissingImports]
 
-with atheris.instrument_imports(include=["blemish", "PIL", "yaml", "numpy.lib", "zipfile"]):
+with atheris.instrument_imports(include=["blemish", "PIL", "yaml", "numpy.lib", "zipfile"]):  # pyright: ignore
     from blemish.core.errors import BlemishError
     from blemish.core.run_config import read_config
     from blemish.core.store import read as read_model

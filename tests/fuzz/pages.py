@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,7 @@ def _body(answer: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def run(n: int, seed: int, seeds: Path, tally: "Tally") -> None:
+def run(n: int, seed: int, seeds: Path, tally: "Tally", save: Callable[[], None]) -> None:
     """Requests up to number `n`, from where the tally ends; the page keeps what the earlier ones of this run did."""
     with tempfile.TemporaryDirectory() as folder:
         page = Page(seeds, Path(folder))
@@ -114,4 +115,6 @@ def run(n: int, seed: int, seeds: Path, tally: "Tally") -> None:
             if bad:
                 tally.findings.setdefault(found, []).append(number)
             tally.next = number + 1
+            if number % 500 == 499:
+                save()
         page.review.stop()

@@ -12,7 +12,7 @@ from pyarrow import csv, ipc, parquet
 from blemish.core.errors import DataError, reason_of
 from blemish.data.dataset import Dataset, HowToRead, PathLike, Reading, without
 from blemish.data.read import existing, from_table, holds_only_texts, is_lines, look_into, none_decoded
-from blemish.data.tables import Dialect, clean_names, csv_options, dialect, known_suffix, unreadable
+from blemish.data.tables import Dialect, clean_names, csv_options, dialect, known_suffix, unreadable, without_views
 
 CHUNK_ROWS, CHUNK_IMAGES = 65_536, 256
 CSV_BLOCK = 2**23  # bytes
@@ -85,7 +85,7 @@ def naming_chunk(start: int) -> Iterator[None]:
 def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | None:
     try:
         n_rows, schema, batches = _facts(path, kind, how.names, reading)
-        clean = clean_names(path, schema.names)
+        clean, plain = clean_names(path, schema.names), without_views(schema)
     except DataError:
         raise
     except Exception as error:  # PyArrow raises anything on a damaged file
@@ -97,14 +97,14 @@ def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | 
         start = 0
         for batch in _to_the_end(path, batches):
             if batch.num_rows:
-                table = pa.Table.from_batches([batch]).rename_columns(clean)
+                table = pa.Table.from_batches([batch]).cast(plain).rename_columns(clean)
                 yield from_table(table, replace(how, modality="tabular"), Reading(), start)
                 start += batch.num_rows
 
     if how.modality == "auto" and holds_only_texts(next(chunks()).X, reading):
         return None
     reading.take_out(name for name in how.take_out if name in clean)
-    types = dict(zip(clean, schema.types, strict=True))
+    types = dict(zip(clean, plain.types, strict=True))
     return Stream(n_rows, "tabular", chunks, n_rows * len(clean) * CELL_BYTES, types, reading=reading)
 
 

@@ -74,12 +74,18 @@ def read_table(path: PathLike, names: Sequence[str] | None, reading: Reading) ->
         else:
             table = csv.read_csv(path, **csv_options(dialect(path, names, reading), names))
         table.validate(full=True)  # before a cell is looked at: offsets in a damaged file lead anywhere
-        found = table.column_names
+        table, found = table.cast(without_views(table.schema)), table.column_names
     except Exception as error:  # PyArrow raises anything on a damaged file
         raise unreadable(path, error) from None
     if table.num_rows == 0:
         raise DataError(f"{path} has no rows")
     return table.rename_columns(clean_names(path, found))
+
+
+def without_views(schema: pa.Schema) -> pa.Schema:
+    """A schema with string and bytes in place of Arrow's views of them, for which it has few functions."""
+    plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
