@@ -22,6 +22,7 @@ import traceback
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -236,10 +237,9 @@ def main() -> int:
         start, tally = time.monotonic(), saved(out / f"{name}-{options.seed}.json")
         before = tally.next
         if name == "page":
-            pages.run(
-                options.n, options.seed, out / "seeds", tally, lambda: save(out / f"page-{options.seed}.json", tally)
-            )
-            save(out / f"page-{options.seed}.json", tally)
+            keep = partial(save, out / f"page-{options.seed}.json")
+            pages.run(options.n, options.seed, out / "seeds", tally, keep)
+            keep(tally)
         else:
             run(name, options.n, options.seed, out / "seeds", out, tally)
         seconds, total = time.monotonic() - start, total + tally.next

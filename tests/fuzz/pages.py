@@ -105,7 +105,7 @@ def _body(answer: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def run(n: int, seed: int, seeds: Path, tally: "Tally", save: Callable[[], None]) -> None:
+def run(n: int, seed: int, seeds: Path, tally: "Tally", save: "Callable[[Tally], None]") -> None:
     """Requests up to number `n`, from where the tally ends; the page keeps what the earlier ones of this run did."""
     with tempfile.TemporaryDirectory() as folder:
         page = Page(seeds, Path(folder))
@@ -116,5 +116,5 @@ def run(n: int, seed: int, seeds: Path, tally: "Tally", save: Callable[[], None]
                 tally.findings.setdefault(found, []).append(number)
             tally.next = number + 1
             if number % 500 == 499:
-                save()
+                save(tally)
         page.review.stop()
