@@ -179,3 +179,18 @@ def test_a_damaged_arrow_file_is_one_sentence_and_never_a_crash(column, edit, tm
         read_table(path, None, Reading())
     with pytest.raises(DataError, match="cannot be read"):
         list(open_stream(path, HowToRead("tabular")).chunks())
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_views_of_text_are_text(suffix, tmp_path):
+    """PyArrow can neither choose rows of a view nor write one as CSV."""
+    columns = {"x": pa.array(["a", "b"], pa.string_view()), "y": pa.array([b"a", None], pa.binary_view()), "z": [1, 2]}
+    write = parquet.write_table if suffix == ".parquet" else feather.write_feather
+    write(pa.table(columns), tmp_path / f"t{suffix}")
+    found = read_table(tmp_path / f"t{suffix}", None, Reading())
+    assert found.schema.types == [pa.string(), pa.binary(), pa.int64()]
+    stream = open_stream(tmp_path / f"t{suffix}", HowToRead("tabular"))
+    assert stream is not None
+    assert list(stream.types.values()) == found.schema.types
+    (chunk,) = stream.chunks()
+    assert chunk.X.equals(found)

@@ -193,7 +193,10 @@ def stream_to_score(
     _refuse_features(det, (key,))
     found = open_stream(data, _as_in_training(reading_options(det), glob, names, (key,), dialect))
     if found is None:
-        return one_chunk(samples_to_score(det, data, glob=glob, names=names, apart=(key,), **dialect))
+        samples = samples_to_score(det, data, glob=glob, names=names, apart=(key,), **dialect)
+        if key:
+            need_column(samples, key, data)
+        return one_chunk(samples)
     if key and key not in found.types:
         raise DataError(f"{data} has no column {key!r}; it has {', '.join(found.types) or 'none'}")
     return found

@@ -22,6 +22,7 @@ from blemish.data.tables import (
     known_suffix,
     unreadable,
     without_na,
+    without_views,
 )
 
 CHUNK_ROWS, CHUNK_IMAGES = 65_536, 256
@@ -95,7 +96,7 @@ def naming_chunk(start: int) -> Iterator[None]:
 def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | None:
     try:
         n_rows, schema, batches = _facts(path, kind, how, reading)
-        clean = clean_names(path, schema.names)
+        clean, plain = clean_names(path, schema.names), without_views(schema)
     except DataError:
         raise
     except Exception as error:  # PyArrow raises anything on a damaged file
@@ -107,14 +108,15 @@ def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | 
         start = 0
         for batch in _to_the_end(path, batches):
             if batch.num_rows:
-                table = without_na(pa.Table.from_batches([batch]).rename_columns(clean), how.dialect.na)
+                table = pa.Table.from_batches([batch]).cast(plain).rename_columns(clean)
+                table = without_na(table, how.dialect.na)
                 yield from_table(table, replace(how, modality="tabular"), Reading(), start)
                 start += batch.num_rows
 
     if how.modality == "auto" and holds_only_texts(next(chunks()).X, reading):
         return None
     reading.take_out(name for name in how.take_out if name in clean)
-    types = dict(zip(clean, schema.types, strict=True))
+    types = dict(zip(clean, plain.types, strict=True))
     return Stream(n_rows, "tabular", chunks, n_rows * len(clean) * CELL_BYTES, types, reading=reading)
 
 

@@ -87,7 +87,7 @@ def read_table(
             table = csv.read_csv(csv_source(path, written), **csv_options(written, types))
             table = table.drop_columns(empty_made_up(table.schema, written))
         table.validate(full=True)  # before a cell is looked at: offsets in a damaged file lead anywhere
-        found = table.column_names
+        table, found = table.cast(without_views(table.schema)), table.column_names
     except DataError:
         raise
     except Exception as error:  # PyArrow raises anything on a damaged file
@@ -95,6 +95,12 @@ def read_table(
     if table.num_rows == 0:
         raise DataError(f"{path} has no rows")
     return without_na(table.rename_columns(clean_names(path, found)), said.na if said else ())
+
+
+def without_views(schema: pa.Schema) -> pa.Schema:
+    """A schema with string and bytes in place of Arrow's views of them, for which it has few functions."""
+    plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
