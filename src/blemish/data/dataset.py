@@ -15,7 +15,7 @@ from blemish.data.columns import eager, is_frame
 
 PathLike = str | os.PathLike[str]
 
-SKIPPED, LEFT_OUT, TAKEN_OUT = "skipped", "left out", "taken out"
+SKIPPED, LEFT_OUT, TAKEN_OUT, READ = "skipped", "left out", "taken out", "read"
 BLANK: dict[str, Any] = {"f": np.nan, "U": "", "b": False}
 """What stands in results for a sample that could not be read, by the kind of NumPy type."""
 
@@ -40,8 +40,8 @@ class Note:
     """One thing about the reading of data that could surprise the person whose data they are.
 
     Attributes:
-        what: 'skipped', 'left out', 'taken out', 'resized', or what was guessed: 'delimiter', 'decimal mark',
-            'encoding', 'header', 'modality', 'frames', 'labels'.
+        what: 'skipped', 'left out', 'taken out', 'read' (how columns and their cells are), 'resized', or what was
+            guessed: 'delimiter', 'decimal mark', 'encoding', 'header', 'modality', 'frames', 'labels'.
         where: The file, folder or column that it is about.
         how: What was done, and why.
     """
