@@ -83,6 +83,8 @@ def info(
     facts = description(det)
     if as_json:
         return print_json(facts)
+    if "columns" in facts:
+        facts["columns"] = ", ".join(f"{one['name']}: {one.get('left_out', one['kind'])}" for one in facts["columns"])
     return print_table(str(model), ["what", "value"], [(name, short(value, 90)) for name, value in facts.items()])
 
 

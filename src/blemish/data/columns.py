@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from html import escape
 from typing import Any, NamedTuple
 
@@ -75,6 +75,15 @@ def frame_columns(X: Any) -> list[str]:
     if twice is not None:
         raise DataError(f"the table has two columns named {twice!r}; rename one")
     return names
+
+
+def columns_with_gaps(X: Any) -> set[str]:
+    """Names of a frame's columns in which a cell is missing, by its type: not cells of text such as '?'."""
+    frame = eager(X) if is_frame(X) else None
+    if frame is None:
+        return set()
+    gaps = {column.name for column in frame.iter_columns() if column.null_count()}
+    return gaps | {column.name for column in frame.iter_columns() if column.dtype.is_float() and column.is_nan().any()}
 
 
 def eager(X: Any) -> Any:
@@ -327,7 +336,7 @@ def canonical(text: str) -> str:
 
 # Times ---------------------------------------------------------------------------------------------------------------
 
-ISO = "ISO 8601"
+ISO, CLOCK = "ISO 8601", "ISO 8601, without a day"
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 """Units of numbers that count from 1970, and how many of them are a second."""
 
@@ -337,7 +346,7 @@ def to_times(column: np.ndarray, form: str) -> np.ndarray:
 
     Args:
         column: Texts, times, or numbers.
-        form: How they are written: `ISO`, a unit of `UNITS`, or a format of `datetime.strptime`.
+        form: How they are written: `ISO`, `CLOCK`, a unit of `UNITS`, or a format of `datetime.strptime`.
     """
     if column.dtype.kind == "M":
         return column
@@ -353,12 +362,14 @@ def to_times(column: np.ndarray, form: str) -> np.ndarray:
 def _time(text: str | None, form: str) -> datetime | None:
     try:
         body = (text or "").strip()
+        if form == CLOCK:
+            return datetime.combine(date(1970, 1, 1), time.fromisoformat(body).replace(tzinfo=None))
         if form != ISO:
             return datetime.strptime(body, form)
-        time = datetime.fromisoformat(body)
+        found = datetime.fromisoformat(body)
     except ValueError:
         return None
-    return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
+    return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
 
 
 def hours(times: np.ndarray) -> np.ndarray:

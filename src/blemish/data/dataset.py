@@ -15,14 +15,18 @@ from blemish.data.columns import eager, is_frame
 
 PathLike = str | os.PathLike[str]
 
-SKIPPED, LEFT_OUT, TAKEN_OUT, READ = "skipped", "left out", "taken out", "read"
+SKIPPED, LEFT_OUT, TAKEN_OUT, READ, COLUMN = "skipped", "left out", "taken out", "read", "column"
 BLANK: dict[str, Any] = {"f": np.nan, "U": "", "b": False}
 """What stands in results for a sample that could not be read, by the kind of NumPy type."""
 
 
 @dataclass(frozen=True)
 class HowToRead:
-    """The options of `blemish.read`, which says what they mean."""
+    """The options of `blemish.read`, which says what they mean.
+
+    Attributes:
+        as_text: Columns of a CSV file whose cells stay as they are written, though they may all be numbers.
+    """
 
     modality: str = "auto"
     glob: str = "*"
@@ -30,6 +34,7 @@ class HowToRead:
     take_out: Sequence[str] = ()
     frames: int | None = None
     column: str | None = None
+    as_text: Sequence[str] = ()
 
 
 # The record ----------------------------------------------------------------------------------------------------------
@@ -40,7 +45,8 @@ class Note:
     """One thing about the reading of data that could surprise the person whose data they are.
 
     Attributes:
-        what: 'skipped', 'left out', 'taken out', 'read' (how columns and their cells are), 'resized', or what was
+        what: 'skipped', 'left out', 'taken out', 'read' (the kinds of columns), 'column' (how its cells
+            are read), 'resized', or what was
             guessed: 'delimiter', 'decimal mark', 'encoding', 'header', 'modality', 'frames', 'labels'.
         where: The file, folder or column that it is about.
         how: What was done, and why.

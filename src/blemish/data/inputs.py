@@ -129,6 +129,7 @@ def _as_in_training(
         [name for name in (*apart, *training["apart"]) if name],
         training["frames"],
         training["column"],
+        training["as_text"],
     )
 
 
@@ -136,12 +137,14 @@ def reading_options(det: Any) -> dict[str, Any]:
     """How a model's training data were read.
 
     Returns:
-        modality, glob, names, frames and column as `read` has them, and 'apart': columns that are not features.
+        modality, glob, names, frames and column as `read` has them, 'apart': columns that are not features, and
+        'as_text': columns whose cells are categories.
     """
     model = det.fitted_.model
     notes = {**det.notes_, "column": _spec(det.modality).get("column")}
     n_frames = getattr(model.modality, "n_frames", None)
-    return reading_of_exported({"modality": model.choices.modality.name, "n_frames": n_frames, "notes": notes})
+    facts = {"modality": model.choices.modality.name, "n_frames": n_frames, "notes": notes}
+    return reading_of_exported({**facts, "columns": model.modality.kinds()})
 
 
 def reading_of_exported(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,6 +158,7 @@ def reading_of_exported(facts: Mapping[str, Any]) -> dict[str, Any]:
         "apart": notes.get("taken_out", []),
         "frames": facts.get("n_frames"),
         "column": notes.get("column"),
+        "as_text": [column["name"] for column in facts.get("columns", []) if column["kind"] == "categorical"],
     }
 
 

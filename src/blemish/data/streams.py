@@ -84,7 +84,7 @@ def naming_chunk(start: int) -> Iterator[None]:
 
 def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | None:
     try:
-        n_rows, schema, batches = _facts(path, kind, how.names, reading)
+        n_rows, schema, batches = _facts(path, kind, how, reading)
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from None
     if not n_rows:
@@ -106,7 +106,7 @@ def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | 
     return Stream(n_rows, "tabular", chunks, n_rows * len(clean) * CELL_BYTES, types, reading=reading)
 
 
-def _facts(path: Path, kind: str, names: Sequence[str] | None, reading: Reading) -> tuple[int, pa.Schema, Batches]:
+def _facts(path: Path, kind: str, how: HowToRead, reading: Reading) -> tuple[int, pa.Schema, Batches]:
     """Number of rows, columns, and how the rows are read."""
     if kind == ".parquet":
         with parquet.ParquetFile(path) as file:
@@ -116,10 +116,10 @@ def _facts(path: Path, kind: str, names: Sequence[str] | None, reading: Reading)
             file = ipc.open_file(source)
             n_rows = sum(file.get_batch(i).num_rows for i in range(file.num_record_batches))
             return n_rows, file.schema, lambda: _arrow_batches(path)
-    written = dialect(path, names, reading)
-    n_rows, schema = settle_types(path, names, written)
-    types = {column.name: column.type for column in schema}
-    return n_rows, schema, lambda: csv.open_csv(path, **csv_options(written, names, types, CSV_BLOCK))
+    names, written = how.names, dialect(path, how.names, reading)
+    n_rows, schema = settle_types(path, names, written, how.as_text)
+    types = {column.name: pa.string() if pa.types.is_temporal(column.type) else column.type for column in schema}
+    return n_rows, pa.schema(types), lambda: csv.open_csv(path, **csv_options(written, names, types, CSV_BLOCK))
 
 
 def _to_the_end(path: Path, batches: Batches) -> Iterator[pa.RecordBatch]:
@@ -143,13 +143,15 @@ def _arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
             yield from (batch.slice(start, CHUNK_ROWS) for start in range(0, batch.num_rows, CHUNK_ROWS))
 
 
-def settle_types(path: Path, names: Sequence[str] | None, written: Dialect) -> tuple[int, pa.Schema]:
-    """Number of rows of a CSV file, and column types that suit all of them.
+def settle_types(
+    path: Path, names: Sequence[str] | None, written: Dialect, as_text: Sequence[str] = ()
+) -> tuple[int, pa.Schema]:
+    """Number of rows of a CSV file, and column types that suit all of them; text for those in `as_text`.
 
     PyArrow guesses from the first block; where a later cell is of another type, the column gets the next type of its
     row in `WIDER`, and the pass begins again.
     """
-    types: dict[str, pa.DataType] = {}
+    types: dict[str, pa.DataType] = dict.fromkeys(as_text, pa.string())
     left: dict[str, list[pa.DataType]] = {}
     while True:
         reader = csv.open_csv(path, **csv_options(written, names, types, CSV_BLOCK))

@@ -53,8 +53,10 @@ def looks_like_a_table(path: Path) -> bool:
     return len(widths) <= 1
 
 
-def read_table(path: PathLike, names: Sequence[str] | None, reading: Reading) -> pa.Table:
+def read_table(path: PathLike, names: Sequence[str] | None, reading: Reading, as_text: Sequence[str] = ()) -> pa.Table:
     """A CSV (also compressed), Parquet or Arrow file, by its ending, as a table; `names` as in `dialect`.
+
+    Columns of a CSV file that are named in `as_text` are text, and times always are.
 
     Raises:
         DataError: If it is not there, empty or malformed.
@@ -69,12 +71,20 @@ def read_table(path: PathLike, names: Sequence[str] | None, reading: Reading) ->
         elif kind in (".arrow", ".feather"):
             table = feather.read_table(path)
         else:
-            table = csv.read_csv(path, **csv_options(dialect(path, names, reading), names))
+            types = dict.fromkeys(as_text, pa.string())
+            table = times_as_text(csv.read_csv(path, **csv_options(dialect(path, names, reading), names, types)))
     except (pa.ArrowInvalid, OSError) as error:
         raise unreadable(path, error) from None
     if table.num_rows == 0:
         raise DataError(f"{path} has no rows")
     return table.rename_columns(clean_names(path, table.column_names))
+
+
+def times_as_text(table: pa.Table) -> pa.Table:
+    """A table from a CSV file with dates and times as they were written: types must not depend on the other cells."""
+    times = [field.name for field in table.schema if pa.types.is_temporal(field.type)]
+    schema = pa.schema([field.with_type(pa.string()) if field.name in times else field for field in table.schema])
+    return table.cast(schema) if times else table
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
@@ -166,7 +176,10 @@ def csv_options(
         ),
         "parse_options": csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
         "convert_options": csv.ConvertOptions(
-            strings_can_be_null=True, column_types=dict(types or {}), decimal_point=dialect.decimal_point
+            strings_can_be_null=True,
+            column_types=dict(types or {}),
+            decimal_point=dialect.decimal_point,
+            timestamp_parsers=["-"],  # nothing is written so: times stay text, see `times_as_text`
         ),
     }
 

@@ -29,7 +29,7 @@ from blemish.modalities.column import (
 )
 from blemish.modalities.free_text import FreeText
 from blemish.modalities.modality import ExportableModality
-from blemish.modalities.table_notes import LeftOut, as_states, facts_of, kinds_line, notes_on
+from blemish.modalities.table_notes import LeftOut, facts_of, is_styled, kinds_line, notes_on, style_note
 
 UNSEEN = "(not seen in training)"
 NEVER_MISSING = "(missing, never in training)"
@@ -52,7 +52,6 @@ class FittedTabular(ExportableModality):
         schema: pa.Schema,
         texts: Mapping[str, FreeText] = MappingProxyType({}),
         left_out: tuple[LeftOut, ...] = (),
-        notes: tuple[Note, ...] = (),
     ) -> None:
         """Lay the columns out side by side.
 
@@ -63,10 +62,9 @@ class FittedTabular(ExportableModality):
             schema: Types of its columns.
             texts: What columns of free text became, by name.
             left_out: Its other columns.
-            notes: What was decided about its numbers.
         """
         self.columns, self.form, self.n_columns, self.schema = columns, form, n_columns, schema
-        self.texts, self.left_out, self._notes = dict(texts), left_out, notes
+        self.texts, self.left_out = dict(texts), left_out
         self.names = tuple(dict.fromkeys(column.of for column in columns))
         self.elements = tuple(name for column in columns for name, *_ in column.widths)
         blocks, self._slices, start = [], [], 0
@@ -211,6 +209,9 @@ class FittedTabular(ExportableModality):
             values = column.decode(features)
             if column.kind == "categorical":
                 values[features[:, 0] > 0.5] = UNSEEN
+            elif column.kind == "binary":
+                values = values.astype(object)
+                values[column.is_absent(features)] = None
             described.append(values.tolist())
             if column.indicates_missing:
                 described.append((features[:, 1] > 0.5).tolist())
@@ -233,8 +234,8 @@ class FittedTabular(ExportableModality):
         return facts_of(self.columns, list(self.texts), self.left_out)
 
     def notes(self) -> list[Note]:
-        """One line of kinds, then a line for each column whose cells are not all plain numbers."""
-        return [kinds_line(self.n_columns, self.kinds()), *self._notes]
+        """One line of kinds, then a line for each column whose numbers are not written plainly."""
+        return [kinds_line(self.n_columns, self.kinds()), *map(style_note, filter(is_styled, self.columns))]
 
     def notes_of(self, raw: Any) -> list[Note]:
         """Cells that are missing where training had none, are not numbers, or are categories that it lacked."""
@@ -330,7 +331,7 @@ class FittedTabular(ExportableModality):
             "n_columns": self.n_columns,
             "schema": b64encode(self.schema.serialize().to_pybytes()).decode("ascii"),
             "texts": {name: text.state() for name, text in self.texts.items()},
-            **as_states(self.left_out, self._notes),
+            "left_out": [asdict(one) for one in self.left_out],
         }
 
     @classmethod
@@ -343,8 +344,7 @@ class FittedTabular(ExportableModality):
             columns = [replace(c, part="seconds") if c.name in temporal else c for c in columns]
         texts = {name: FreeText.from_state(text) for name, text in state.get("texts", {}).items()}
         left_out = tuple(LeftOut(**one) for one in state.get("left_out", ()))
-        notes = tuple(Note(**note) for note in state.get("notes", ()))
-        return cls(tuple(columns), state["form"], state["n_columns"], schema, texts, left_out, notes)
+        return cls(tuple(columns), state["form"], state["n_columns"], schema, texts, left_out)
 
 
 def _likeliest(probabilities: Float[np.ndarray, " category"], names: tuple[str, ...], top: int) -> dict[str, float]:

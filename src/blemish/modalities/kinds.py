@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from blemish.data.columns import (
+    CLOCK,
     ISO,
     PLAIN,
     UNITS,
@@ -33,8 +34,6 @@ DENSE = 2.0  # a running number with gaps uses at least half of the whole number
 MANY_CODES = 10  # different numbers, more than which are measurements though some cells are other words
 NEAR_UNIQUE = 0.5  # different texts per row, from which on they are no categories
 
-TIME_OF_DAY = "a time of day"
-
 Is = Literal["numeric", "binary", "categorical", "order", "time", "text", "unclear", "empty"]
 
 
@@ -48,14 +47,12 @@ class Kind:
         why: What a person is told about a column that is left out: 'a date', '17,843 different texts'.
         style: How its numbers are written.
         form: How its times are written, see `to_times`.
-        odd: Cells of a column of numbers (times) that are none, with their counts; they are missing.
     """
 
     kind: Is
     why: str = ""
     style: Style = PLAIN
     form: str = ISO
-    odd: tuple[tuple[str, int], ...] = ()
 
 
 def kind_of(name: str, column: np.ndarray, *, declared: bool = False, n_rows: int | None = None) -> Kind:
@@ -104,12 +101,12 @@ def _of_texts(name: str, column: np.ndarray, texts: Counter[str], n_rows: int | 
     n_odd, numbers = sum(odd.values()), {number_of(text, style) for text in texts if text not in odd}
     if n_odd <= (1 - NEARLY_ALL) * n and (len(numbers) > MANY_CODES or all(map(_is_placeholder, odd))):
         found = _of_numbers(name, to_numbers(column, name, style), n_rows)
-        return Kind(found.kind, found.why, style, found.form, tuple(odd.items()))
+        return Kind(found.kind, found.why, style, found.form)
     for form in _forms(texts):
         known = to_times(np.array(list(texts), dtype=object), form)
         odd = {text: count for (text, count), time in zip(texts.items(), known, strict=True) if np.isnat(time)}
         if sum(odd.values()) <= (1 - NEARLY_ALL) * n:
-            return Kind("time", TIME_OF_DAY if form.startswith("%H") else "a date", PLAIN, form)
+            return Kind("time", "a time of day" if form == CLOCK else "a date", PLAIN, form)
     if len(texts) >= NEAR_UNIQUE * n and n > MIN_ROWS:
         return Kind("text", f"{len(texts):,} different texts")
     return Kind("categorical")
@@ -175,7 +172,7 @@ def _forms(texts: Iterable[str]) -> list[str]:
     days = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d-%b-%Y", "%d %b %Y",
             "%b %d, %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")  # fmt: skip
     clocks = ("", " %H:%M:%S", " %H:%M", " %H:%M:%S.%f", ", %H:%M:%S", ", %H:%M", " %I:%M:%S %p", " %I:%M %p")
-    forms = [ISO, *(day + clock for day in days for clock in clocks), "%H:%M:%S", "%H:%M", "%H:%M:%S.%f"]
+    forms = [ISO, CLOCK, *(day + clock for day in days for clock in clocks)]
     likely = [form for form in forms if _fit(some, form) > len(some) / 2]
     return sorted(likely, key=lambda form: -_fit(some, form))
 

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from blemish.data.columns import MISSING, PARTS, PLAIN, Style, is_missing, to_categories, to_texts
-from blemish.data.dataset import READ, Note
+from blemish.data.columns import MISSING, PARTS, PLAIN, is_missing, to_categories, to_texts
+from blemish.data.dataset import COLUMN, READ, Note
 from blemish.modalities.column import Column
 
 KINDS = {
@@ -54,19 +54,20 @@ def kinds_line(n_columns: int, facts: Sequence[Mapping[str, Any]]) -> Note:
     return Note(READ, f"{n_columns} column{'s' * (n_columns != 1)}", how)
 
 
-def style_note(name: str, style: Style) -> Note:
+def is_styled(column: Column) -> bool:
+    """Whether the numbers of a column are not written plainly."""
+    return column.style != PLAIN
+
+
+def style_note(column: Column) -> Note:
     """How the numbers of a column are written."""
+    style = column.style
     marks = {
         "a decimal comma": style.decimal == ",",
         f"{style.groups!r} between thousands": style.groups,
         f"the unit {style.unit!r}": style.unit,
     }
-    return Note(READ, repr(name), f"numbers with {' and '.join(mark for mark, there in marks.items() if there)}")
-
-
-def not_numbers(name: str, odd: Mapping[str, int]) -> Note:
-    """Cells of a column of numbers that are none, with their counts."""
-    return Note(READ, repr(name), f"{_cells(odd)} {'are not numbers' if _many(odd) else 'is not a number'}: missing")
+    return Note(COLUMN, repr(column.of), f"numbers with {' and '.join(mark for mark, there in marks.items() if there)}")
 
 
 def notes_on(column: Column, cells: np.ndarray) -> list[Note]:
@@ -79,21 +80,23 @@ def notes_on(column: Column, cells: np.ndarray) -> list[Note]:
         counts = Counter(to_categories(values, column.categories))
         unseen = {text: n for text, n in counts.items() if text not in column.categories and text != MISSING}
         if unseen:
-            verb = "are not among" if _many(unseen) else "is not among"
-            notes.append(Note(READ, repr(column.of), f"{_cells(unseen)} {verb} the categories of training"))
+            verb = "are" if _many(unseen) else "is"
+            notes.append(Note(COLUMN, repr(column.of), f"{_cells(unseen)} {verb} of no known category"))
         n_missing = 0 if MISSING in column.categories or column.part else counts[MISSING]
         return [*notes, _never_missing(column.of, n_missing, len(cells))] if n_missing else notes
     missing = np.isnan(values.astype(np.float64, copy=False))
     if missing.any() and cells.dtype == object:
         odd = Counter(text for text in cells[missing].tolist() if not is_missing(text))
-        notes += [not_numbers(column.of, odd)] if odd else []
+        if odd:
+            verb = "are not numbers" if _many(odd) else "is not a number"
+            notes.append(Note(COLUMN, repr(column.of), f"{_cells(odd)} {verb}: read as missing"))
     if missing.any() and column.absent:
         notes.append(_never_missing(column.of, int(missing.sum()), len(cells)))
     return notes
 
 
 def _never_missing(name: str, n: int, n_rows: int) -> Note:
-    return Note(READ, repr(name), f"missing in {n / n_rows:.0%} ({n:,} of {n_rows:,} rows), never in training")
+    return Note(COLUMN, repr(name), f"missing in {n / n_rows:.0%} ({n:,} of {n_rows:,} rows), never in training")
 
 
 def _cells(counts: Mapping[str, int]) -> str:
@@ -104,8 +107,3 @@ def _cells(counts: Mapping[str, int]) -> str:
 
 def _many(counts: Mapping[str, int]) -> bool:
     return sum(counts.values()) > 1
-
-
-def as_states(left_out: Sequence[LeftOut], notes: Sequence[Note]) -> dict[str, Any]:
-    """Both as JSON values."""
-    return {"left_out": [asdict(one) for one in left_out], "notes": [asdict(note) for note in notes]}

@@ -10,14 +10,13 @@ import numpy as np
 from jaxtyping import Float
 
 from blemish.core.errors import DataError, DataWarning, nearest
-from blemish.data.columns import MISSING, PLAIN, Columns, Style, to_categories, to_columns, to_texts
-from blemish.data.dataset import Note
+from blemish.data.columns import CLOCK, MISSING, Columns, Style, to_categories, to_columns, to_texts
 from blemish.modalities.column import HALF, Column, beyond, declared_categories, schema_of
 from blemish.modalities.fitted_tabular import FittedTabular
 from blemish.modalities.free_text import FreeText
-from blemish.modalities.kinds import MIN_ROWS, TIME_OF_DAY, Kind, kind_of
+from blemish.modalities.kinds import MIN_ROWS, Kind, kind_of
 from blemish.modalities.modality import Modality, OnPage
-from blemish.modalities.table_notes import LeftOut, not_numbers, style_note
+from blemish.modalities.table_notes import LeftOut
 
 MANY_TREES = {"name": "trees", "n_trees": 300}  # a hundred give too many ties among the highest scores
 
@@ -68,7 +67,6 @@ class Tabular(Modality):
         texts = {name: FreeText.fit(name, to_texts(given[name]).tolist()) for name in self.text}
         columns: list[Column] = []
         left_out: list[LeftOut] = []
-        notes: list[Note] = []
         declared = declared_categories(raw)
         for name, cells in given.items():
             if name in texts:
@@ -79,11 +77,8 @@ class Tabular(Modality):
             columns += made
             if not made:
                 left_out.append(LeftOut(name, kind.kind, kind.why))
-            elif kind.kind == "numeric":
-                notes += [style_note(name, kind.style)] if kind.style != PLAIN else []
-                notes += [not_numbers(name, dict(kind.odd))] if kind.odd else []
         _report(left_out, any_used=bool(columns))
-        return FittedTabular(tuple(columns), form, len(given), schema_of(raw), texts, tuple(left_out), tuple(notes))
+        return FittedTabular(tuple(columns), form, len(given), schema_of(raw), texts, tuple(left_out))
 
     def _check_names(self, given: Columns) -> None:
         for option, names in (("use", self.use), ("text", self.text)):
@@ -110,7 +105,7 @@ class Tabular(Modality):
             hour = _scaled(hour, hour.values(cells), gap)
             day = Column(f"{name} (day of week)", "categorical", source=name, part="day of week", form=kind.form)
             days = self._categories(day.values(cells))
-            return [hour] if kind.why == TIME_OF_DAY else [hour, replace(day, categories=days)]
+            return [hour] if kind.form == CLOCK else [hour, replace(day, categories=days)]
         return []
 
     def _categories(self, cells: np.ndarray) -> tuple[str, ...]:
