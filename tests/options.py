@@ -22,7 +22,7 @@ def _values(name, kind, default):
     if get_origin(kind) is Literal:
         return list(get_args(kind))
     if get_origin(kind) is tuple:
-        return [("x0",)] if str in get_args(kind) else [(8,)]
+        return [(8,)]
     if kind is bool:
         return [not default]
     if kind is int:

@@ -104,7 +104,7 @@ def fit(
         {
             "data": data, "output": None if output is None else str(output), "labels": labels, **groups.given(),
             "limit_labels": limit_labels, "glob": glob, "names": names, "key": key, "drop": drop, "preset": preset,
-            "modality": _with_columns(_parsed(modality), use=use, text=text),
+            "modality": _of_table(_parsed(modality), use=use, text=text),
             "backbone": _parsed(backbone), "bottleneck": _parsed(bottleneck),
             "losses": [_parsed(term) for term in loss] if loss else None, "corruption": _parsed(corruption),
             "scorer": _parsed(scorer), "latent_dim": latent_dim, "epochs": epochs, "batch_size": batch_size,
@@ -137,14 +137,14 @@ def _parsed(text: str | None) -> Any:
         raise ConfigError(f"{text!r} is neither a name nor YAML like '{{name: conv, upsampling: nearest}}'") from None
 
 
-def _with_columns(modality: Any, **columns: list[str] | None) -> Any:
-    """The kind of data with options that name columns, which only tables have."""
+def _of_table(modality: Any, **columns: list[str] | None) -> Any:
+    """The kind of data, with options that name columns of a table."""
     given = {option: names for option, names in columns.items() if names}
-    return (
-        {**(modality if isinstance(modality, dict) else {"name": modality or "tabular"}), **given}
-        if given
-        else modality
-    )
+    if not given:
+        return modality
+    from blemish.data.inputs import modality_of_table
+
+    return {**modality_of_table(modality), **given}
 
 
 def _checked_run(config: Path | None, given: dict[str, Any]) -> "RunConfig":

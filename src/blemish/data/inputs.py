@@ -33,6 +33,11 @@ def _spec(modality: Any) -> dict[str, Any]:
     return modality if isinstance(modality, dict) else {"name": modality or "auto"}
 
 
+def modality_of_table(modality: Any) -> dict[str, Any]:
+    """A modality, by name or with options, where options are to be added that only tables have."""
+    return dict(modality) if isinstance(modality, dict) else {"name": modality or "tabular"}
+
+
 def _how_to_read(run: RunConfig) -> HowToRead:
     spec = _spec(run.modality)
     return HowToRead(

@@ -316,6 +316,8 @@ def _typed(column: np.ndarray, kind: pa.DataType) -> pa.Array:
         return pa.array(column.tolist()).cast(kind.value_type).dictionary_encode().cast(kind)
     if column.dtype == object:
         return pa.array(column.tolist()).cast(kind)
+    if column.dtype.kind == "M":
+        return pa.array(column).cast(kind, safe=False)
     missing = np.isnan(column)
     present = np.where(missing, 0.0, column)
     if pa.types.is_integer(kind):

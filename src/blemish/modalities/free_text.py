@@ -47,7 +47,8 @@ class FreeText:
                 f"column {name!r} cannot be read as text: no word occurs in two of its {len(some)} texts"
             ) from None
         n = min(TOPICS, weights.shape[1] - 1, len(some) - 1)  # pyright: ignore[reportOptionalSubscript]
-        topics = TruncatedSVD(n, random_state=0).fit(weights).components_ if n > 0 else np.ones((1, 1))
+        with np.errstate(invalid="ignore"):  # identical texts have no variance to explain
+            topics = TruncatedSVD(n, random_state=0).fit(weights).components_ if n > 0 else np.ones((1, 1))
         idf = np.asarray(words.idf_, dtype=np.float32).astype(np.float64)
         return cls(tuple(map(str, words.get_feature_names_out())), idf, np.asarray(topics, dtype=np.float32))
 

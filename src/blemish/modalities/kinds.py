@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -98,15 +97,16 @@ def _of_texts(name: str, column: np.ndarray, texts: Counter[str], n_rows: int | 
         plain = example.strip().replace(",", "")
         return Kind("unclear", f"{example!r} may be {example.strip().replace(',', '.')} or {plain}")
     odd = {text: count for text, count in texts.items() if np.isnan(number_of(text, style))}
-    n_odd, numbers = sum(odd.values()), {number_of(text, style) for text in texts if text not in odd}
-    if n_odd <= (1 - NEARLY_ALL) * n and (len(numbers) > MANY_CODES or all(map(_is_placeholder, odd))):
+    numbers = {number_of(text, style) for text in texts if text not in odd}
+    are_numbers = sum(odd.values()) <= (1 - NEARLY_ALL) * n
+    are_numbers = are_numbers and (len(numbers) > MANY_CODES or all(map(_is_placeholder, odd)))
+    # '1 Mar 2024' is a day, not a number with a unit
+    form = _form(texts) if style.unit or not are_numbers else None
+    if form:
+        return Kind("time", "a time of day" if form == CLOCK else "a date", PLAIN, form)
+    if are_numbers:
         found = _of_numbers(name, to_numbers(column, name, style), n_rows)
         return Kind(found.kind, found.why, style, found.form)
-    for form in _forms(texts):
-        known = to_times(np.array(list(texts), dtype=object), form)
-        odd = {text: count for (text, count), time in zip(texts.items(), known, strict=True) if np.isnat(time)}
-        if sum(odd.values()) <= (1 - NEARLY_ALL) * n:
-            return Kind("time", "a time of day" if form == CLOCK else "a date", PLAIN, form)
     if len(texts) >= NEAR_UNIQUE * n and n > MIN_ROWS:
         return Kind("text", f"{len(texts):,} different texts")
     return Kind("categorical")
@@ -125,7 +125,8 @@ def _is_placeholder(text: str) -> bool:
 
 
 UNIT = re.compile(
-    r"\s*(?P<before>[$€£¥₹]?)\s*(?P<number>[-+\u2212]?[\d.,][\d.,'’ \u00a0\u202f]*)(?P<after>[^\d\s].{0,7})?"
+    r"\s*(?P<before>[$€£¥₹]?)\s*(?P<number>[-+\u2212]?[\d.,][\d.,'’ \u00a0\u202f]*)"
+    r"(?P<after>(?:[^\W\d_]|[%‰°$€£¥₹])[^:;,]{0,7})?"
 )
 
 
@@ -164,21 +165,24 @@ def style_of(texts: Counter[str]) -> Style | None:
     return Style(".", ",", unit) if whole else None
 
 
-def _forms(texts: Iterable[str]) -> list[str]:
-    """Forms of time in which some of the texts may be written."""
-    some = [text.strip() for text, _ in zip(texts, range(50), strict=False)]
+DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d-%b-%Y", "%d %b %Y",
+        "%b %d, %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")  # fmt: skip
+CLOCKS = ("", " %H:%M:%S", " %H:%M", " %H:%M:%S.%f", ", %H:%M:%S", ", %H:%M", " %I:%M:%S %p", " %I:%M %p")
+FORMS = (ISO, CLOCK, *(day + clock for day in DAYS for clock in CLOCKS))
+"""In which times are written, the likeliest first where two fit: the day of the month before the month."""
+
+
+def _form(texts: Counter[str]) -> str | None:
+    """The form of time in which nearly all texts are written; None: they are no times."""
+    all_texts = np.array(list(texts), dtype=object)
+    some = all_texts[:50]
     if not any(re.search(r"\d[-/.:, ]\s?(?:\d|[A-Za-z]{3})", text) for text in some):
-        return []
-    days = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d-%b-%Y", "%d %b %Y",
-            "%b %d, %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")  # fmt: skip
-    clocks = ("", " %H:%M:%S", " %H:%M", " %H:%M:%S.%f", ", %H:%M:%S", ", %H:%M", " %I:%M:%S %p", " %I:%M %p")
-    forms = [ISO, CLOCK, *(day + clock for day in days for clock in clocks)]
-    likely = [form for form in forms if _fit(some, form) > len(some) / 2]
-    return sorted(likely, key=lambda form: -_fit(some, form))
-
-
-def _fit(texts: list[str], form: str) -> int:
-    return int((~np.isnat(to_times(np.array(texts, dtype=object), form))).sum())
+        return None
+    likely = [form for form in FORMS if (~np.isnat(to_times(some, form))).mean() > 0.5]
+    counts, least = np.array(list(texts.values())), NEARLY_ALL * texts.total()
+    fit = {form: int(counts[~np.isnat(to_times(all_texts, form))].sum()) for form in likely}
+    best = max(fit, key=lambda form: fit[form], default=None)
+    return best if best is not None and fit[best] >= least else None
 
 
 # Numbers -------------------------------------------------------------------------------------------------------------
