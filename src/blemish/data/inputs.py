@@ -143,7 +143,7 @@ def reading_options(det: Any) -> dict[str, Any]:
 
     Returns:
         modality, glob, names, frames and column as `read` has them, 'apart': columns that are not features, and
-        'as_text': columns whose cells are categories.
+        'as_text': columns whose cells are categories, or numbers that are not written plainly.
     """
     model = det.fitted_.model
     notes = {**det.notes_, "column": _spec(det.modality).get("column")}
@@ -163,7 +163,11 @@ def reading_of_exported(facts: Mapping[str, Any]) -> dict[str, Any]:
         "apart": notes.get("taken_out", []),
         "frames": facts.get("n_frames"),
         "column": notes.get("column"),
-        "as_text": [column["name"] for column in facts.get("columns", []) if column["kind"] == "categorical"],
+        "as_text": [
+            column.get("of", column["name"])
+            for column in facts.get("columns", [])
+            if column["kind"] == "categorical" or "style" in column
+        ],
     }
 
 

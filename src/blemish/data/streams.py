@@ -172,12 +172,10 @@ def settle_types(
             types[column.name] = left[column.name].pop(0)
 
 
-_DATES, _TEXT = (pa.date32(), pa.timestamp("s"), pa.timestamp("ns")), (pa.string(), pa.binary())
+_TEXT = (pa.string(), pa.binary())
 WIDER: dict[pa.DataType, tuple[pa.DataType, ...]] = {
-    pa.null(): (pa.int64(), pa.bool_(), *_DATES, pa.float64(), *_TEXT),
+    pa.null(): (pa.int64(), pa.bool_(), pa.float64(), *_TEXT),
     pa.int64(): (pa.float64(), *_TEXT),
-    pa.date32(): (*_DATES[1:], *_TEXT),
-    pa.timestamp("s"): (pa.timestamp("ns"), *_TEXT),
     pa.string(): (pa.binary(),),
 }
 """What a column may be instead where the first guess does not fit all cells; text if nothing stands here."""

@@ -306,11 +306,9 @@ class FittedTabular(ExportableModality):
         """Names and kinds of the columns, and whether they come as one array."""
         return {
             "columns": [
-                {
-                    **{name: getattr(column, name) for name in ("name", "kind", "of", "part", "form")},
-                    "style": list(column.style),
-                    "categories": list(column.categories),
-                }
+                {name: getattr(column, name) for name in ("name", "kind", "of", "part", "form")}
+                | {"categories": list(column.categories)}
+                | ({"style": list(column.style)} if is_styled(column) else {})
                 for column in self.columns
             ],
             "form": self.form if self._is_array or self.form != "numpy" else "mapping",
