@@ -61,6 +61,8 @@ class DefectDetector(Verbs, BaseEstimator):
         folds_: The same for each fold of `cross_fit`; empty without it.
         history_: An `EpochRecord` per epoch.
         seed_: The seed that was used, also when `random_state` is None.
+        reading_: What of the training data was read, and how: a `Note` for each guess, each sample left out, each
+            column that is not used.
         training_: Provenance: rows by group, seconds, versions.
         notes_: JSON values by name that are stored with the model; the command line keeps its run file there.
 
@@ -178,7 +180,7 @@ class DefectDetector(Verbs, BaseEstimator):
             fit: What `begin_fit` gave, trained.
             history: A record per epoch.
         """
-        self.fitted_ = fit.end()
+        self.fitted_, self.reading_ = fit.end(), fit.reading
         self.seed_, self.history_, self.folds_ = fit.seed, list(history), []
         if fit.model.modality.n_columns:
             self.n_features_in_ = fit.model.modality.n_columns

@@ -110,7 +110,7 @@ def test_what_spreadsheets_write(content, expected, encoding, tmp_path):
     (tmp_path / "t.csv").write_bytes(content.encode(encoding))
     assert read_table(tmp_path / "t.csv", None, Reading()).to_pydict() == expected
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(content.encode(encoding)))
-    n_rows, schema = settle_types(tmp_path / "t.csv.gz", None, dialect(tmp_path / "t.csv.gz", None, Reading()))
+    n_rows, schema = settle_types(tmp_path / "t.csv.gz", dialect(tmp_path / "t.csv.gz", None, Reading()))
     assert (n_rows, clean_names("t", schema.names)) == (len(content.splitlines()) - 1, list(expected))
 
 

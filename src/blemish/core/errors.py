@@ -50,6 +50,10 @@ class DataWarning(UserWarning):
     """Something in the data was skipped or replaced; the message names it."""
 
 
+class ReadingWarning(DataWarning):
+    """A sample was skipped; it also stands in the record of reading, which commands print instead."""
+
+
 class QualityWarning(UserWarning):
     """A fitted model looks degenerate; the message says what to do."""
 

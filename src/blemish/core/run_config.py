@@ -26,6 +26,11 @@ class RunConfig(BaseModel):
     names: list[str] | str | None = None
     key: str | None = None
     drop: list[str] | None = None
+    skip_lines: int | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+    na: list[str] | None = None
     out_of_core: bool | None = None
 
     labels: str | None = None

@@ -22,7 +22,7 @@ from blemish.calibration.label_statistics import LabelStatistics, conflicts, sam
 from blemish.core.labels import DEFECT, NORMAL, OTHER, counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
-from blemish.data.dataset import Dataset
+from blemish.data.dataset import Dataset, Reading
 from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model, new_model
@@ -56,6 +56,7 @@ class Fit:
         rng: Source of all randomness.
         seed: Of `rng` and the weights.
         columns: A frame's names, or None.
+        reading: What was read and how, and what was decided about it.
         start: When it began, in seconds of `time.perf_counter`.
     """
 
@@ -69,6 +70,7 @@ class Fit:
     rng: np.random.Generator
     seed: int
     columns: list[Any] | None = None
+    reading: Reading = field(default_factory=Reading)
     start: float = field(default_factory=time.perf_counter)
 
     @classmethod
@@ -103,7 +105,8 @@ class Fit:
         held_out = hold_out(group, rng) if former is None else still_held_out(former.held_out, group)
         fit = cls.of(arguments, model, x, group, held_out, rng, seed, warm_start=former is not None)
         columns = frame_columns(rows.X) if is_frame(rows.X) else None
-        return replace(fit, names=[plain(name) for name in rows.keys], columns=columns)
+        reading = rows.reading.more([*model.modality.notes(), *model.modality.notes_of(rows.X)])
+        return replace(fit, names=[plain(name) for name in rows.keys], columns=columns, reading=reading)
 
     @classmethod
     def of(

@@ -12,6 +12,7 @@ from blemish.calibration.thresholds import Promise
 from blemish.core import store
 from blemish.core.errors import ArtifactError
 from blemish.core.labels import CLASSES
+from blemish.data.dataset import Note, Reading
 from blemish.fitting.choices import EarlyStopping, choose_modality, choose_parts, plain
 from blemish.fitting.fitted import from_stored
 from blemish.fitting.model import device_for
@@ -44,6 +45,7 @@ def write(path: str | os.PathLike[str], det: Any) -> None:
         **{name: getattr(det, name) for name in STORED_AS_THEY_ARE},
         "promise_": asdict(det.promise_),
         "history_": [asdict(record) for record in det.history_],
+        "reading_": [asdict(note) for note in det.reading_],
         "n_features_in_": getattr(det, "n_features_in_", None),
         "feature_names_in_": [str(name) for name in getattr(det, "feature_names_in_", [])],
     }
@@ -83,6 +85,7 @@ def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) ->
         det.promise_, det.classes_ = Promise(**facts["promise_"]), np.array(CLASSES)
         det.seed_ = int(facts["arguments"]["random_state"])
         det.history_ = [EpochRecord(**record) for record in facts["history_"]]
+        det.reading_ = Reading([Note(**note) for note in facts.get("reading_", [])])  # files of 0.1.0 have none
         if facts["n_features_in_"] is not None:
             det.n_features_in_ = int(facts["n_features_in_"])
         if facts["feature_names_in_"]:

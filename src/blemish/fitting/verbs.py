@@ -17,7 +17,7 @@ from blemish.calibration.probabilities import prior_of
 from blemish.calibration.thresholds import Promise
 from blemish.core.errors import ConfigError, DataError, NoDefectsError
 from blemish.core.labels import CLASSES, MIN_ORDINARY, check_trainable, counts, to_groups
-from blemish.data.dataset import Dataset
+from blemish.data.dataset import Dataset, Reading
 from blemish.data.read import to_dataset
 from blemish.fitting.choices import seed_of, whole_number
 from blemish.fitting.cross_fit import cross_fits, p_values_of
@@ -44,6 +44,7 @@ class Verbs(ABC):
     folds_: list[Fitted]
     seed_: int
     training_: dict[str, Any]
+    reading_: Reading
 
     @abstractmethod
     def _arguments(self) -> dict[str, Any]:

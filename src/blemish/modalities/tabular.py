@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from blemish.core.errors import DataError, DataWarning, nearest
+from blemish.core.errors import DataError, ReadingWarning, nearest
 from blemish.data.columns import CLOCK, MISSING, Columns, Style, to_categories, to_columns, to_texts
 from blemish.modalities.column import HALF, Column, beyond, declared_categories, schema_of
 from blemish.modalities.fitted_tabular import FittedTabular
@@ -141,7 +141,7 @@ def _report(left_out: list[LeftOut], *, any_used: bool) -> None:
         raise DataError(f"no column can be used ({why}); to use one all the same name it: use=…, --use COLUMN")
     if left_out:
         names, why = ", ".join(repr(one.name) for one in left_out), "; ".join(one.why for one in left_out)
-        warnings.warn(f"left out column(s) {names}: {why}", DataWarning, stacklevel=4)
+        warnings.warn(f"left out column(s) {names}: {why}", ReadingWarning, stacklevel=4)
 
 
 Tabular.fitted = FittedTabular

@@ -21,7 +21,7 @@ from blemish.data.columns import (
     to_numbers,
     to_times,
 )
-from blemish.data.images import CLIP_AXES, PICTURE_AXES, check_lengths, check_pictures, match_channels
+from blemish.data.images import CLIP_AXES, PICTURE_AXES, at_white, check_lengths, check_pictures, match_channels
 
 SCHEMA = 1
 KEY = "blemish"
@@ -133,7 +133,8 @@ def _pictures(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
     for _, alike in groupby(pictures, key=np.shape):  # pictures of one size go together
         many = list(alike)
         for some in _slices(len(many), rows):
-            matched = [match_channels(one, facts["channels"]) for one in many[some]]
+            same_depth = [at_white(one, facts.get("white")) for one in many[some]]
+            matched = [match_channels(one, facts["channels"]) for one in same_depth]
             yield {"X": np.stack(matched).astype(np.float32)}
 
 

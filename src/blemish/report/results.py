@@ -85,6 +85,7 @@ def description(det: "DefectDetector") -> dict[str, Any]:
         "promise": det.promise_.text,
         "fitted": det.training_["date"],
         "versions": det.training_["versions"],
+        "reading": [asdict(note) for note in det.reading_],
     }
 
 
