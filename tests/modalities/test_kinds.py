@@ -77,6 +77,7 @@ def test_codes_are_categories(values):
 def test_yes_and_no_in_any_spelling():
     assert kind_of("hot", texts(["true", "False", "TRUE"] * 10)).kind == "binary"
     assert kind_of("hot", texts(["true", "False", None] * 10)).kind == "categorical"
+    assert kind_of("hot", texts(["true", "False"] * 15 + ["unknown"])).kind == "categorical"
     assert kind_of("hot", np.array([True, False])).kind == "binary"
 
 

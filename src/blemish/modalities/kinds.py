@@ -98,7 +98,8 @@ def _of_texts(name: str, column: np.ndarray, texts: Counter[str], n_rows: int | 
         return Kind("unclear", f"{example!r} may be {example.strip().replace(',', '.')} or {plain}")
     odd = {text: count for text, count in texts.items() if np.isnan(number_of(text, style))}
     numbers = {number_of(text, style) for text in texts if text not in odd}
-    are_numbers = sum(odd.values()) <= (1 - NEARLY_ALL) * n
+    yes_no = sum(count for text, count in texts.items() if text.strip().lower() in YES_NO)
+    are_numbers = sum(odd.values()) + yes_no <= (1 - NEARLY_ALL) * n
     are_numbers = are_numbers and (len(numbers) > MANY_CODES or all(map(_is_placeholder, odd)))
     # '1 Mar 2024' is a day, not a number with a unit
     form = _form(texts) if style.unit or not are_numbers else None
