@@ -57,6 +57,11 @@ def fit(
     dialect: options.Dialect,
     key: options.Key = None,
     drop: options.Drop = None,
+    use: Annotated[
+        list[str] | None,
+        typer.Option(help="Column to use though it looks like a name, an order or a time; may be repeated."),
+    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Column to read as free text; may be repeated.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file with these options; the command line takes precedence.")
     ] = None,
@@ -102,7 +107,8 @@ def fit(
             "data": data, "output": None if output is None else str(output), "labels": labels, **groups.given(),
             **dialect.given(),
             "limit_labels": limit_labels, "glob": glob, "names": names, "key": key, "drop": drop, "preset": preset,
-            "modality": _parsed(modality), "backbone": _parsed(backbone), "bottleneck": _parsed(bottleneck),
+            "modality": _of_table(_parsed(modality), use=use, text=text),
+            "backbone": _parsed(backbone), "bottleneck": _parsed(bottleneck),
             "losses": [_parsed(term) for term in loss] if loss else None, "corruption": _parsed(corruption),
             "scorer": _parsed(scorer), "latent_dim": latent_dim, "epochs": epochs, "batch_size": batch_size,
             "lr": _parsed(lr), "random_state": seed, "device": device, "out_of_core": out_of_core,
@@ -132,6 +138,16 @@ def _parsed(text: str | None) -> Any:
         return None if text is None else yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(f"{text!r} is neither a name nor YAML like '{{name: conv, upsampling: nearest}}'") from None
+
+
+def _of_table(modality: Any, **columns: list[str] | None) -> Any:
+    """The kind of data, with options that name columns of a table."""
+    given = {option: names for option, names in columns.items() if names}
+    if not given:
+        return modality
+    from blemish.data.inputs import modality_of_table
+
+    return {**modality_of_table(modality), **given}
 
 
 def _checked_run(config: Path | None, given: dict[str, Any]) -> "RunConfig":

@@ -84,6 +84,8 @@ def info(
     if as_json:
         return print_json(facts)
     notes = [(note["what"], note["where"], note["how"]) for note in facts.pop("reading")]
+    if "columns" in facts:
+        facts["columns"] = ", ".join(f"{one['name']}: {one.get('left_out', one['kind'])}" for one in facts["columns"])
     print_table(str(model), ["what", "value"], [(name, short(value, 90)) for name, value in facts.items()])
     if notes:
         print_table("what was read, and how", ["what", "of", "how"], notes)

@@ -17,7 +17,7 @@ from blemish.data.columns import eager, is_frame
 
 PathLike = str | os.PathLike[str]
 
-SKIPPED, LEFT_OUT, TAKEN_OUT = "skipped", "left out", "taken out"
+SKIPPED, LEFT_OUT, TAKEN_OUT, READ, COLUMN = "skipped", "left out", "taken out", "read", "column"
 BLANK: dict[str, Any] = {"f": np.nan, "U": "", "b": False}
 """What stands in results for a sample that could not be read, by the kind of NumPy type."""
 
@@ -86,6 +86,7 @@ class HowToRead:
     Attributes:
         dialect: How text files are written.
         single: Labels name pictures of a folder one by one, so that they are not frames.
+        as_text: Columns of a CSV file whose cells stay as they are written, though they may all be numbers.
     """
 
     modality: str = "auto"
@@ -96,6 +97,7 @@ class HowToRead:
     column: str | None = None
     dialect: Dialect = Dialect()
     single: bool = False
+    as_text: Sequence[str] = ()
 
 
 # The record ----------------------------------------------------------------------------------------------------------
@@ -106,8 +108,9 @@ class Note:
     """One thing about the reading of data that could surprise the person whose data they are.
 
     Attributes:
-        what: 'skipped', 'left out', 'taken out', 'resized', or what was guessed: 'delimiter', 'decimal mark',
-            'encoding', 'header', 'modality', 'frames', 'labels', …
+        what: 'skipped', 'left out', 'taken out', 'read' (the kinds of columns), 'column' (how its cells are read),
+            'resized', or what was guessed: 'delimiter', 'decimal mark', 'encoding', 'header', 'modality', 'frames',
+            'labels', …
         where: The file, folder or column that it is about.
         how: What was done, and why.
         surprising: Whether commands print it; if not, it stands in the whole record only.

@@ -34,6 +34,11 @@ def _spec(modality: Any) -> dict[str, Any]:
     return modality if isinstance(modality, dict) else {"name": modality or "auto"}
 
 
+def modality_of_table(modality: Any) -> dict[str, Any]:
+    """A modality, by name or with options, where options are to be added that only tables have."""
+    return dict(modality) if isinstance(modality, dict) else {"name": modality or "tabular"}
+
+
 def _how_to_read(run: RunConfig) -> HowToRead:
     spec = _spec(run.modality)
     return HowToRead(
@@ -155,6 +160,7 @@ def _as_in_training(
         training["frames"],
         training["column"],
         dialect_of(dialect, training),
+        as_text=training["as_text"],
     )
 
 
@@ -162,13 +168,15 @@ def reading_options(det: Any) -> dict[str, Any]:
     """How a model's training data were read.
 
     Returns:
-        modality, glob, names, frames, column and what was said about text files, as `read` has them, and 'apart':
-        columns that are not features.
+        modality, glob, names, frames, column and what was said about text files, as `read` has them, 'apart': columns
+        that are not features, and 'as_text': columns whose cells are categories, or numbers that are not written
+        plainly.
     """
     model = det.fitted_.model
     notes = {**det.notes_, "column": _spec(det.modality).get("column")}
     n_frames = getattr(model.modality, "n_frames", None)
-    return reading_of_exported({"modality": model.choices.modality.name, "n_frames": n_frames, "notes": notes})
+    facts = {"modality": model.choices.modality.name, "n_frames": n_frames, "notes": notes}
+    return reading_of_exported({**facts, "columns": model.modality.kinds()})
 
 
 def reading_of_exported(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,6 +190,11 @@ def reading_of_exported(facts: Mapping[str, Any]) -> dict[str, Any]:
         "apart": notes.get("taken_out", []),
         "frames": facts.get("n_frames"),
         "column": notes.get("column"),
+        "as_text": [
+            column.get("of", column["name"])
+            for column in facts.get("columns", [])
+            if column["kind"] == "categorical" or "style" in column
+        ],
         **{name: run.get(name) for name in DIALECT},
     }
 

@@ -83,7 +83,7 @@ def read_as(data: PathLike, how: HowToRead) -> Dataset:
     if is_lines(path, how, reading):
         texts = list(chain.from_iterable(lines_of(path, text_encoding(path, how.dialect))))
         return Dataset(texts, list(range(len(texts))), "text", reading=reading)
-    return from_table(read_table(path, how.names, reading, how.dialect), how, reading)
+    return from_table(read_table(path, how.names, reading, how.dialect, as_text=how.as_text), how, reading)
 
 
 def existing(data: PathLike) -> Path:

@@ -1,7 +1,7 @@
 """Data on disk, read a chunk at a time: tables and folders of images that are larger than memory."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -131,9 +131,10 @@ def _facts(path: Path, kind: str, how: HowToRead, reading: Reading) -> tuple[int
             n_rows = sum(file.get_batch(i).num_rows for i in range(file.num_record_batches))
             return n_rows, file.schema, lambda: _arrow_batches(path)
     written = dialect(path, how.names, reading, how.dialect)
-    n_rows, schema = settle_types(path, written)
-    types, gone = {column.name: column.type for column in schema}, empty_made_up(schema, written)
-    kept = pa.schema([column for column in schema if column.name not in gone])
+    n_rows, schema = settle_types(path, written, how.as_text)
+    types = {column.name: pa.string() if pa.types.is_temporal(column.type) else column.type for column in schema}
+    gone = empty_made_up(schema, written)
+    kept = pa.schema({name: kind for name, kind in types.items() if name not in gone})
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in csv.open_csv(csv_source(path, written), **csv_options(written, types, CSV_BLOCK)):
@@ -165,13 +166,13 @@ def _arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
             yield from (batch.slice(start, CHUNK_ROWS) for start in range(0, batch.num_rows, CHUNK_ROWS))
 
 
-def settle_types(path: Path, written: Layout) -> tuple[int, pa.Schema]:
-    """Number of rows of a CSV file, and column types that suit all of them.
+def settle_types(path: Path, written: Layout, as_text: Sequence[str] = ()) -> tuple[int, pa.Schema]:
+    """Number of rows of a CSV file, and column types that suit all of them; text for those in `as_text`.
 
     PyArrow guesses from the first block; where a later cell is of another type, the column gets the next type of its
     row in `WIDER`, and the pass begins again.
     """
-    types: dict[str, pa.DataType] = {}
+    types: dict[str, pa.DataType] = dict.fromkeys(as_text, pa.string())
     left: dict[str, list[pa.DataType]] = {}
     while True:
         reader = csv.open_csv(csv_source(path, written), **csv_options(written, types, CSV_BLOCK))
@@ -188,12 +189,10 @@ def settle_types(path: Path, written: Layout) -> tuple[int, pa.Schema]:
             types[column.name] = left[column.name].pop(0)
 
 
-_DATES, _TEXT = (pa.date32(), pa.timestamp("s"), pa.timestamp("ns")), (pa.string(), pa.binary())
+_TEXT = (pa.string(), pa.binary())
 WIDER: dict[pa.DataType, tuple[pa.DataType, ...]] = {
-    pa.null(): (pa.int64(), pa.bool_(), *_DATES, pa.float64(), *_TEXT),
+    pa.null(): (pa.int64(), pa.bool_(), pa.float64(), *_TEXT),
     pa.int64(): (pa.float64(), *_TEXT),
-    pa.date32(): (*_DATES[1:], *_TEXT),
-    pa.timestamp("s"): (pa.timestamp("ns"), *_TEXT),
     pa.string(): (pa.binary(),),
 }
 """What a column may be instead where the first guess does not fit all cells; text if nothing stands here."""

@@ -58,7 +58,13 @@ def looks_like_a_table(path: Path, said: Dialect) -> bool:
 
 
 def read_table(
-    path: PathLike, names: Sequence[str] | None, reading: Reading, said: Dialect | None = None, *, typed: bool = True
+    path: PathLike,
+    names: Sequence[str] | None,
+    reading: Reading,
+    said: Dialect | None = None,
+    *,
+    typed: bool = True,
+    as_text: Sequence[str] = (),
 ) -> pa.Table:
     """A CSV (also compressed), Parquet or Arrow file, by its ending, as a table.
 
@@ -67,7 +73,8 @@ def read_table(
         names: Of the columns of a CSV file without a heading.
         reading: Where guesses are noted.
         said: How a CSV file is written, where it was said.
-        typed: Whether the cells of a CSV file become numbers and dates where they can; else they are text.
+        typed: Whether the cells of a CSV file become numbers where they can; else they are text, as times always are.
+        as_text: Columns of a CSV file that are text in any case.
 
     Raises:
         DataError: If it is not there, empty or malformed.
@@ -83,9 +90,9 @@ def read_table(
             table = feather.read_table(path, memory_map=False)
         else:
             written = dialect(path, names, reading, said)
-            types = None if typed else dict.fromkeys(written.names, pa.string())
+            types = dict.fromkeys(as_text if typed else written.names, pa.string())
             table = csv.read_csv(csv_source(path, written), **csv_options(written, types))
-            table = table.drop_columns(empty_made_up(table.schema, written))
+            table = times_as_text(table.drop_columns(empty_made_up(table.schema, written)))
         table.validate(full=True)  # before a cell is looked at: offsets in a damaged file lead anywhere
         table, found = table.cast(without_views(table.schema)), table.column_names
     except DataError:
@@ -101,6 +108,13 @@ def without_views(schema: pa.Schema) -> pa.Schema:
     """A schema with string and bytes in place of Arrow's views of them, for which it has few functions."""
     plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
     return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
+
+
+def times_as_text(table: pa.Table) -> pa.Table:
+    """A table from a CSV file with dates and times as they were written: types must not depend on the other cells."""
+    times = [field.name for field in table.schema if pa.types.is_temporal(field.type)]
+    schema = pa.schema([field.with_type(pa.string()) if field.name in times else field for field in table.schema])
+    return table.cast(schema) if times else table
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
@@ -163,6 +177,7 @@ def csv_options(
             strings_can_be_null=True,
             column_types=dict(types or {}),
             decimal_point=written.decimal_point,
+            timestamp_parsers=["-"],  # nothing is written so: times stay text, see `times_as_text`
             null_values=[*csv.ConvertOptions().null_values, *written.na],
         ),
     }

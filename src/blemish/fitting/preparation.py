@@ -17,7 +17,7 @@ from blemish.core import store
 from blemish.core.errors import ArtifactError, ConfigError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, check_trainable, to_groups
 from blemish.core.run_config import RunConfig
-from blemish.data.columns import frame_columns, is_frame
+from blemish.data.columns import columns_with_gaps, frame_columns, is_frame
 from blemish.data.dataset import Dataset, Note, Reading, take
 from blemish.data.labels import labels_for
 from blemish.data.streams import Stream, naming_chunk
@@ -151,15 +151,17 @@ def prepare(arguments: Arguments, stream: Stream, run: RunConfig, state: Path) -
     labels = _Labels(run, stream)
     sample = RandomSample(SAMPLED_IMAGES if stream.files else SAMPLED_ROWS, np.random.default_rng(seed))
     notes: list[Note] = []
+    gaps = set[str]()
     for samples in stream.chunks():
         if len(samples):
             labels.add(samples)
             sample.add(samples.X)
+            gaps |= columns_with_gaps(samples.X)
         notes += samples.reading
     group = labels.groups(stream.reading)
     check_trainable(group)
     kept = sample.kept()
-    modality = part.make().fit(kept)
+    modality = part.make().fit_sample(kept, stream.n_rows, gaps) if len(kept) < len(group) else part.make().fit(kept)
     columns = frame_columns(kept) if is_frame(kept) else None
     notes += modality.notes()
     with _anew(state):
