@@ -66,6 +66,7 @@ class Tabular(Modality):
         "scaled": ["isolation"],
         "error": ["value"],
     }
+    far: ClassVar[tuple[str, ...]] = ("scaled",)
 
     def fit(self, raw: Any) -> "FittedTabular":
         """Learn medians, spreads and vocabularies of a frame, an Arrow table or a two-dimensional array.
