@@ -28,6 +28,7 @@ class Column:
         scale: Robust spread of a number (interquartile range / 1.349), or its standard deviation where that is 0.
         categories: Known values; feature 0 of the block stands for all others.
         indicates_missing: Whether a yes/no feature for "was missing" follows a number.
+        missing: Where a missing number lies on the network's scale: beyond all others if none was missing in training.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Column:
     scale: float = 1.0
     categories: tuple[str, ...] = ()
     indicates_missing: bool = False
+    missing: float = 0.0
 
     def encode(self, column: np.ndarray) -> Float[np.ndarray, "row feature"]:
         """Features of a column that is not numeric (else see `scaled_numbers`), shape (row, width of the column)."""
@@ -55,7 +57,9 @@ class Column:
         if self.kind == "binary":
             return features[:, 0] > 0.5
         numbers = np.sinh(np.clip(features[:, 0], -30, 30)) * self.scale + self.centre
-        return np.where(features[:, 1] > 0.5, np.nan, numbers) if self.indicates_missing else numbers
+        if self.indicates_missing:
+            return np.where(features[:, 1] > 0.5, np.nan, numbers)
+        return np.where(features[:, 0] == np.float32(self.missing), np.nan, numbers) if self.missing else numbers
 
     def graph(self, texts: Node) -> Node:
         """One-hot features of a category as part of an ONNX graph, shape (row, width of the column)."""
@@ -78,7 +82,10 @@ class Column:
 
 
 def scaled_numbers(
-    numbers: Real[np.ndarray, "row column"], centre: Float[np.ndarray, " column"], scale: Float[np.ndarray, " column"]
+    numbers: Real[np.ndarray, "row column"],
+    centre: Float[np.ndarray, " column"],
+    scale: Float[np.ndarray, " column"],
+    instead: Float[np.ndarray, " column"] | None = None,
 ) -> tuple[Float[np.ndarray, "row column"], Bool[np.ndarray, "row column"]]:
     r"""Numbers on the network's scale, and which are missing.
 
@@ -87,7 +94,7 @@ def scaled_numbers(
     in doubles, so that every implementation rounds to the same float32: a tree splits exactly at such a number.
 
     Returns:
-        Numbers as float32, 0 where they are missing (NaN); and where that is.
+        Numbers as float32, `instead` (0) where they are missing (NaN); and where that is.
 
     Example:
         >>> scaled_numbers(np.array([[1.0], [np.nan]]), np.array([1.0]), np.array([2.0]))[0].tolist()
@@ -99,7 +106,7 @@ def scaled_numbers(
     scaled = np.arcsinh(away, out=away).astype(np.float32)
     missing = np.isnan(scaled)
     if missing.any():
-        scaled[missing] = 0.0
+        scaled[missing] = 0.0 if instead is None else np.broadcast_to(instead, scaled.shape)[missing]
     return scaled, missing
 
 

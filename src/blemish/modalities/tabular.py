@@ -41,6 +41,7 @@ from blemish.modalities.modality import ExportableModality, Modality, OnPage
 MANY_TREES = {"name": "trees", "n_trees": 300}  # a hundred give too many ties among the highest scores
 UNSEEN = "(not seen in training)"
 NUMBERS = ("float32", "float64", "int32", "int64")
+BEYOND = 3.0  # of a missing number where none was: 20 times as far out as the furthest one (decisions.md 79)
 ENCODED_ROWS = 2048  # at a time: they stay in the processor's cache from the first step to the last (decisions.md 41)
 ENCODED_TOGETHER = 32_768  # rows per thread
 
@@ -66,7 +67,7 @@ class Tabular(Modality):
         "scaled": ["isolation"],
         "error": ["value"],
     }
-    far: ClassVar[tuple[str, ...]] = ("scaled",)
+    far: ClassVar[tuple[str, ...]] = ("plain",)
 
     def fit(self, raw: Any) -> "FittedTabular":
         """Learn medians, spreads and vocabularies of a frame, an Arrow table or a two-dimensional array.
@@ -101,7 +102,9 @@ class Tabular(Modality):
             return None
         low, centre, high = np.quantile(present, [0.25, 0.5, 0.75])
         scale = (high - low) / 1.349 or float(present.std()) or abs(float(centre)) or 1.0
-        return Column(name, "numeric", float(centre), float(scale), (), len(present) < len(numbers))
+        gaps = len(present) < len(numbers)
+        furthest = float(np.abs(np.arcsinh((present - centre) / scale)).max())
+        return Column(name, "numeric", float(centre), float(scale), (), gaps, 0.0 if gaps else furthest + BEYOND)
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
         """Half the features, between 2 and 16."""
@@ -132,6 +135,7 @@ class FittedTabular(ExportableModality):
         self._places = np.array(places, dtype=np.intp)
         self._centre = np.array([column.centre for column in self._numeric])
         self._scales = np.array([column.scale for column in self._numeric])
+        self._instead = np.array([column.missing for column in self._numeric], dtype=np.float32)
 
     def to_tensor(self, raw: Any) -> Float[np.ndarray, "row feature"]:
         """Features of each row; DataError, naming row and column, if a column is absent or a value is not a number."""
@@ -182,7 +186,7 @@ class FittedTabular(ExportableModality):
 
     def _scale(self, numbers: np.ndarray, x: Float[np.ndarray, "row feature"]) -> None:
         """Write the features of the numeric columns in place."""
-        scaled, missing = scaled_numbers(numbers, self._centre, self._scales)
+        scaled, missing = scaled_numbers(numbers, self._centre, self._scales, self._instead)
         if len(self._numeric) == x.shape[1]:
             x[:] = scaled
             return
@@ -274,6 +278,7 @@ class FittedTabular(ExportableModality):
             missing = values.op("IsNaN")
             filled = graph.op("Where", missing, centre, values)
             scaled = arcsinh_graph((filled - centre) / np.array([column.scale for column in numeric])).to(np.float32)
+            scaled = graph.op("Where", missing, np.array([column.missing for column in numeric], np.float32), scaled)
             parts["numeric"] = graph.concat([scaled, missing.to(np.float32)], axis=1)
         if binary:
             values = numbers.take(len(numeric) + np.arange(len(binary)), axis=1)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from blemish.core.labels import DEFECT, is_ordinary
 from blemish.scoring.experts.mahalanobis import Mahalanobis, nearest, nearest_graph
@@ -20,6 +20,8 @@ MIN_ROWS = 20  # ordinary rows, before there is a range to lie beyond
 MAX_ROWS = 2000  # that the range is learnt from
 MAX_DEFECTS = 64  # labelled defects that new rows are compared with
 FOLDS = 5
+MIN_REACH, ROOM = 0.5, 2.0
+"""Least fraction in `_reach`, and what the greatest gap between labelled defects is multiplied by."""
 
 
 class Beyond(NamedTuple):
@@ -47,7 +49,7 @@ def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, "
 
     Returns:
         Arrays by 'far.<source>.<name>'; none with fewer than `MIN_ROWS` ordinary rows. 'edge' is the distance that one
-        of as many new ordinary rows exceeds; 'excess' is worth one nat; 'defects' (defect, feature) and their 'reach'.
+        of as many new ordinary rows exceeds; 'excess' is worth one nat; 'defects' (defect, feature); their 'reach', see `_reach`.
     """
     rng = np.random.default_rng(seed)
     ordinary = rng.permutation(np.flatnonzero(is_ordinary(group)))[:MAX_ROWS]
@@ -67,9 +69,8 @@ def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, "
         own = EXPERT.fit(x, none, np.ones(len(x)), seed)
         tail = fit_tail(distance, np.empty(0))
         edge = tail["levels"][-1] + tail["excess"] * np.log(len(x) * tail["tail"])
-        gaps = [nearest(own, like[[i]], np.delete(like, i, axis=0))[0] for i in range(len(like)) if len(like) > 1]
         own |= {"edge": np.array(edge), "excess": tail["excess"], "defects": like.astype(np.float64)}
-        own["reach"] = np.array(max([edge, *gaps]))
+        own["reach"] = _reach(own)
         state |= {f"far.{source}.{name}": array for name, array in own.items()}
     return state
 
@@ -80,7 +81,7 @@ def beyond(state: State, evidence: Evidence, sources: Sequence[str]) -> Beyond:
     .. math:: b = \max(0, (d - \mathrm{edge}) / \mathrm{excess})
 
     which continues the exponential tail of `surprisal`: rows beyond the edge become rarer by e per nat. Beyond the
-    labelled defects: likewise, of the distance from the nearest one, in units of their reach.
+    labelled defects: as far as the distance from the nearest one exceeds the reach of the defects, at most that.
     """
     normal, known = np.zeros(len(evidence)), np.zeros(len(evidence))
     for source in sources:
@@ -88,11 +89,12 @@ def beyond(state: State, evidence: Evidence, sources: Sequence[str]) -> Beyond:
         if not own:
             continue
         x = evidence.feature_set(source)
-        here = np.maximum(EXPERT.score(own, x) - own["edge"], 0.0) / own["excess"]
+        distance = EXPERT.score(own, x)
+        here = np.maximum(distance - own["edge"], 0.0) / own["excess"]
         normal = np.maximum(normal, here)
         if len(own["defects"]):
-            away = np.maximum(nearest(own, x, own["defects"]) / own["reach"] - 1.0, 0.0) * (own["edge"] / own["excess"])
-            here = np.minimum(here, away)
+            away = nearest(own, x, own["defects"]) - np.minimum(own["reach"][0] * distance, own["reach"][1])
+            here = np.minimum(here, np.maximum(away, 0.0) / own["excess"])
         known = np.maximum(known, here)
     return Beyond(normal, known)
 
@@ -106,10 +108,25 @@ def beyond_graph(state: State, evidence: EvidenceNodes, sources: Sequence[str]) 
         if not own:
             continue
         x = evidence.feature_set(source)
-        here = (EXPERT.graph(own, x) - own["edge"]).op("Max", 0.0) / own["excess"]
+        distance = EXPERT.graph(own, x)
+        here = (distance - own["edge"]).op("Max", 0.0) / own["excess"]
         normal = normal.op("Max", here)
         if len(own["defects"]):
-            away = (nearest_graph(own, x, own["defects"]) / own["reach"] - 1.0).op("Max", 0.0)
-            here = here.op("Min", away * (own["edge"] / own["excess"]))
+            away = nearest_graph(own, x, own["defects"]) - (distance * own["reach"][0]).op("Min", own["reach"][1])
+            here = here.op("Min", away.op("Max", 0.0) / own["excess"])
         known = known.op("Max", here)
     return Beyond(normal, known)
+
+
+def _reach(own: State) -> Float[np.ndarray, " 2"]:
+    """How far from the nearest labelled defect a defect may lie.
+
+    As a fraction of its own distance from the ordinary rows, which tells the direction; and at all. Both by how far the
+    labelled defects lie from each other, with some room, because a handful does not show how far that may be.
+    """
+    defects, distance = own["defects"], EXPERT.score(own, own["defects"])
+    if len(defects) < 2:
+        return np.array([MIN_REACH, max(own["edge"], MIN_REACH * distance.max(initial=0.0))])
+    gaps = np.array([nearest(own, defects[[i]], np.delete(defects, i, axis=0))[0] for i in range(len(defects))])
+    ratio = gaps / np.maximum(distance, 1e-12)
+    return np.array([max(MIN_REACH, ratio.max()), max(own["edge"], ROOM * gaps.max())])

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy.linalg import eigh
 
 from blemish.core.graph import Node
+from blemish.modalities.column import arcsinh_graph
 from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
 from blemish.scoring.mixture import squared_lengths
 from blemish.scoring.scorer import State
@@ -17,6 +18,9 @@ MIN_SPREAD = 0.1
 hardly varied would outweigh all others with its rounding."""
 MIN_VARIANCE = 0.01
 """Least variance along a direction, in units of the mean one, for the same reason."""
+SOFT = 20.0
+"""Standard deviations up to which a deviation counts in full, and beyond which its logarithm counts: a glitch or a heavy
+tail among the rows must not decide what is far, and yet further must stay further."""
 ROWS_PER_DIRECTION = 4  # fewer would not tell how much rows vary along it
 
 
@@ -27,7 +31,7 @@ class Mahalanobis(ExportableExpert):
     .. math:: d^2 = \sum_{k \le K} \frac{(v_k^\top u)^2}{\lambda_k} +
         \frac{\lVert u \rVert^2 - \sum_{k \le K} (v_k^\top u)^2}{\lambda_0}
 
-    where u is the row, centred and in units of each feature's spread, not cut; the v are the K leading principal
+    where :math:`u = 5 \operatorname{arsinh}((x - \bar x) / 5 s)` is the row in units s of each feature's spread; the v are the K leading principal
     directions with variances :math:`\lambda_k`, and :math:`\lambda_0` is the mean variance along all others. It grows
     without bound in every direction. Not for rows of several separate kinds: what lies between them is near the mean.
 
@@ -48,7 +52,7 @@ class Mahalanobis(ExportableExpert):
         spread = x.std(axis=0)
         typical = float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0
         unit, centre = np.maximum(spread, MIN_SPREAD * typical), x.mean(axis=0)
-        u = (x - centre) / unit
+        u = _softened({"centre": centre, "unit": unit}, x)
         n, p = u.shape
         k = max(1, min(self.directions, p, n // ROWS_PER_DIRECTION))
         if n < p:  # the same directions from the smaller matrix
@@ -77,36 +81,44 @@ def nearest(
 ) -> Float[np.ndarray, " row"]:
     """Distance of each row from the nearest point, of which there is at least one, by the same covariance."""
     slopes, own = _of_points(state, points)
-    u = (x - state["centre"]) / state["unit"]
+    u = _softened(state, x)
     return np.sqrt(np.maximum((_squared(state, x)[:, None] - u @ slopes + own).min(axis=1), 0.0))
 
 
 def nearest_graph(state: State, x: Node, points: Float[np.ndarray, "point feature"]) -> Node:
     """`nearest` as part of an ONNX graph."""
     slopes, own = _of_points(state, points)
-    u = (x - state["centre"]) / state["unit"]
+    u = _softened_graph(state, x)
     squared = _squared_graph(state, x).expand_dims(1) - u @ slopes + own
     return squared.reduce("Min", 1).op("Max", 0.0).op("Sqrt")
 
 
 def _of_points(state: State, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Twice the inner product with each point as a matrix (feature, point), and their squared lengths."""
-    u = (points - state["centre"]) / state["unit"]
+    u = _softened(state, points)
     along = (u @ state["axes"]) * state["factors"]
     return 2 * (u / float(state["rest"]) + along @ state["axes"].T).T, _squared(state, points)
 
 
 def _squared(state: State, x: np.ndarray) -> np.ndarray:
     """Squared distance from the centre."""
-    u = (x - state["centre"]) / state["unit"]
+    u = _softened(state, x)
     along = u @ state["axes"]
     return squared_lengths(u) / float(state["rest"]) + np.square(along) @ state["factors"]
 
 
 def _squared_graph(state: State, x: Node) -> Node:
-    u = (x - state["centre"]) / state["unit"]
+    u = _softened_graph(state, x)
     along = u @ state["axes"]
     return (u * u).reduce("Sum", 1) / float(state["rest"]) + (along * along) @ state["factors"]
+
+
+def _softened(state: State, x: np.ndarray) -> np.ndarray:
+    return SOFT * np.arcsinh((x - state["centre"]) / (SOFT * state["unit"]))
+
+
+def _softened_graph(state: State, x: Node) -> Node:
+    return arcsinh_graph((x - state["centre"]) / (SOFT * state["unit"])) * SOFT
 
 
 def _leading(symmetric: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
