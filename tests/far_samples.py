@@ -35,7 +35,9 @@ def far_rows(normal, rng):
     """Rows that are far from a table."""
     numbers, typical = list(normal.select_dtypes("number")), table(300, rng)
     shuffled = normal.copy()
-    shuffled[numbers] = np.stack([np.roll(row, 1 + i % (len(numbers) - 1)) for i, row in enumerate(normal[numbers].to_numpy())])
+    shuffled[numbers] = np.stack(
+        [np.roll(row, 1 + i % (len(numbers) - 1)) for i, row in enumerate(normal[numbers].to_numpy())]
+    )
     high = {name: normal[name].max() + 2 * np.ptp(typical[name]) for name in numbers}
     made = {
         "constant": normal.assign(**dict.fromkeys(numbers, 0.0)),

@@ -117,7 +117,9 @@ def _scorer(spec: Any, losses: Any, modality: Part) -> Part:
         spec = "latent" if any(term.needs_defects for term in terms) else modality.factory.scorer
     part = choose("scorer", SCORERS, spec)
     if part.name == "ensemble" and "experts" not in part.options:
-        part = replace(part, options={"experts": modality.factory.experts, "far": modality.factory.far, **part.options})
+        part = replace(part, options={"experts": modality.factory.experts, **part.options})
+    if part.name == modality.factory.scorer:
+        part = replace(part, options={"far": modality.factory.far, **part.options})
     return part
 
 

@@ -20,8 +20,8 @@ MIN_ROWS = 20  # ordinary rows, before there is a range to lie beyond
 MAX_ROWS = 2000  # that the range is learnt from
 MAX_DEFECTS = 64  # labelled defects that new rows are compared with
 FOLDS = 5
-MIN_REACH, ROOM = 0.5, 2.0
-"""Least fraction in `_reach`, and what the greatest gap between labelled defects is multiplied by."""
+MIN_REACH, ROOM = 0.5, 1.5
+"""Least fraction in `_reach`, and what the greatest gaps between labelled defects are multiplied by."""
 
 
 class Beyond(NamedTuple):
@@ -49,7 +49,8 @@ def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, "
 
     Returns:
         Arrays by 'far.<source>.<name>'; none with fewer than `MIN_ROWS` ordinary rows. 'edge' is the distance that one
-        of as many new ordinary rows exceeds; 'excess' is worth one nat; 'defects' (defect, feature); their 'reach', see `_reach`.
+        of as many new ordinary rows exceeds; 'excess' is worth one nat; 'defects' (defect, feature) and their 'reach',
+        see `_reach`.
     """
     rng = np.random.default_rng(seed)
     ordinary = rng.permutation(np.flatnonzero(is_ordinary(group)))[:MAX_ROWS]
@@ -129,4 +130,4 @@ def _reach(own: State) -> Float[np.ndarray, " 2"]:
         return np.array([MIN_REACH, max(own["edge"], MIN_REACH * distance.max(initial=0.0))])
     gaps = np.array([nearest(own, defects[[i]], np.delete(defects, i, axis=0))[0] for i in range(len(defects))])
     ratio = gaps / np.maximum(distance, 1e-12)
-    return np.array([max(MIN_REACH, ratio.max()), max(own["edge"], ROOM * gaps.max())])
+    return np.array([max(MIN_REACH, ROOM * ratio.max()), max(own["edge"], ROOM * gaps.max())])

@@ -19,8 +19,8 @@ hardly varied would outweigh all others with its rounding."""
 MIN_VARIANCE = 0.01
 """Least variance along a direction, in units of the mean one, for the same reason."""
 SOFT = 20.0
-"""Standard deviations up to which a deviation counts in full, and beyond which its logarithm counts: a glitch or a heavy
-tail among the rows must not decide what is far, and yet further must stay further."""
+"""Standard deviations up to which a deviation counts in full, and beyond which its logarithm counts: a glitch or a
+heavy tail among the rows must not decide what is far, and yet further must stay further."""
 ROWS_PER_DIRECTION = 4  # fewer would not tell how much rows vary along it
 
 
@@ -31,9 +31,10 @@ class Mahalanobis(ExportableExpert):
     .. math:: d^2 = \sum_{k \le K} \frac{(v_k^\top u)^2}{\lambda_k} +
         \frac{\lVert u \rVert^2 - \sum_{k \le K} (v_k^\top u)^2}{\lambda_0}
 
-    where :math:`u = 5 \operatorname{arsinh}((x - \bar x) / 5 s)` is the row in units s of each feature's spread; the v are the K leading principal
-    directions with variances :math:`\lambda_k`, and :math:`\lambda_0` is the mean variance along all others. It grows
-    without bound in every direction. Not for rows of several separate kinds: what lies between them is near the mean.
+    where :math:`u = 20 \operatorname{arsinh}((x - \bar x) / 20 s)` is the row in units s of each feature's spread; the
+    v are the K leading principal directions with variances :math:`\lambda_k`, and :math:`\lambda_0` is the mean
+    variance along all others. It grows without bound in every direction. Not for rows of several separate kinds: what
+    lies between them is near the mean.
 
     Attributes:
         directions: K at most, >= 1; at most one per four rows.
