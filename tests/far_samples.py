@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-WORDS = "profit quarter revenue shares dividend earnings net sales growth company".split()
-OIL = "crude oil barrel refinery drilling tanker opec output pipeline well".split()
-COMMON = "the market said on monday that prices year expected report in was a so man".split()
-GERMAN = "die kuh war so alt wie der mann in dem haus und das feld lag im nebel man sah es kaum".split()
+WORDS = "profit quarter revenue shares dividend earnings net sales growth company"
+OIL = "crude oil barrel refinery drilling tanker opec output pipeline well"
+COMMON = "the market said on monday that prices year expected report in was a so man"
+GERMAN = "die kuh war so alt wie der mann in dem haus und das feld lag im nebel man sah es kaum"
 
 
 def table(n, rng):
@@ -96,7 +96,7 @@ def far_pixels(normal, rng):
 
 def texts(n, rng, words=WORDS):
     """Texts about profits."""
-    return [" ".join([*rng.choice(words, 12), *rng.choice(COMMON, 12)]) for _ in range(n)]
+    return [" ".join([*rng.choice(words.split(), 12), *rng.choice(COMMON.split(), 12)]) for _ in range(n)]
 
 
 def far_texts(normal, rng):
@@ -105,13 +105,15 @@ def far_texts(normal, rng):
     return {
         "empty": [""] * len(normal),
         "blank": [" \n "] * len(normal),
-        "foreign": [" ".join(rng.choice(GERMAN, 24)) for _ in normal],
+        "foreign": [" ".join(rng.choice(GERMAN.split(), 24)) for _ in normal],
         "another script": ["это просто другой язык и ничего больше"] * len(normal),
         "noise": ["".join(rng.choice(letters, 60)) for _ in normal],
         "shuffled": [" ".join("".join(rng.permutation(list(word))) for word in text.split()) for text in normal],
         "numbers": [" ".join(map(str, rng.integers(0, 10**6, 20))) for _ in normal],
     }
 
+
+N_FAR = 3  # samples of each sort
 
 KINDS = {
     "tabular": (table, leaking, far_rows),

@@ -153,9 +153,10 @@ def test_numbers_are_scaled_alike_however_they_come():
 def test_numbers_beyond_a_float32_are_scaled_like_others():
     X = np.array([[0.0], [1.0], [2.0], [3.0], [1e300], [-1e300], [np.nan]])
     fitted = Tabular().fit(X[:4])
-    np.testing.assert_allclose(
-        fitted.to_tensor(X)[4:, 0], [*np.arcsinh((X[4:6, 0] - 1.5) / (1.5 / 1.349)), 0], rtol=1e-6
-    )
+    expected = np.arcsinh((X[:6, 0] - 1.5) / (1.5 / 1.349))
+    # None was missing in training, so a missing one lies beyond all of these: decisions.md 79.
+    np.testing.assert_allclose(fitted.to_tensor(X)[4:, 0], [*expected[4:], np.abs(expected[:4]).max() + 3], rtol=1e-6)
+    assert np.isnan(fitted.to_raw(fitted.to_tensor(X))[6, 0]), "and is read back as missing"
 
 
 @pytest.mark.parametrize("with_a_gap", [False, True])

@@ -122,12 +122,13 @@ def beyond_graph(state: State, evidence: EvidenceNodes, sources: Sequence[str]) 
 def _reach(own: State) -> Float[np.ndarray, " 2"]:
     """How far from the nearest labelled defect a defect may lie.
 
-    As a fraction of its own distance from the ordinary rows, which tells the direction; and at all. Both by how far the
-    labelled defects lie from each other, with some room, because a handful does not show how far that may be.
+    As a fraction of its own distance from the ordinary rows, which tells the direction and is at most 1: nearer to a
+    defect than to these; and at all. Both by how far the labelled defects lie from each other, with some room, because
+    a handful does not show how far that may be.
     """
     defects, distance = own["defects"], EXPERT.score(own, own["defects"])
     if len(defects) < 2:
         return np.array([MIN_REACH, max(own["edge"], MIN_REACH * distance.max(initial=0.0))])
     gaps = np.array([nearest(own, defects[[i]], np.delete(defects, i, axis=0))[0] for i in range(len(defects))])
     ratio = gaps / np.maximum(distance, 1e-12)
-    return np.array([max(MIN_REACH, ROOM * ratio.max()), max(own["edge"], ROOM * gaps.max())])
+    return np.array([np.clip(ROOM * ratio.max(), MIN_REACH, 1.0), max(own["edge"], ROOM * gaps.max())])
