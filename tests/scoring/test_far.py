@@ -10,6 +10,7 @@ import reference
 from blemish import DefectDetector
 from blemish.core.labels import DEFECT, UNLABELLED
 from blemish.modalities import MODALITIES
+from blemish.onnx.runtime import Runtime
 from blemish.scoring.far import MIN_ROWS, beyond, fit_far
 from blemish.scoring.scorer import Evidence
 from far_samples import KINDS, N_FAR
@@ -91,17 +92,24 @@ def joined(first, second):
     return first + second if isinstance(first, list) else np.concatenate([first, second])
 
 
-def check(kind, n, n_defects, seed=0, **options):
-    """Every far sample scores above the 99th percentile of fresh normals and is not called a defect."""
+def check(kind, n, n_defects, seed=0, path=None, **options):
+    """Every far sample scores above the 99th percentile of fresh normals and is not called a defect.
+
+    Where there is a path, the exported model gives the same score.
+    """
     rng = np.random.default_rng(seed)
     normal, defect, far = KINDS[kind]
     X, y = normal(n, rng), np.full(n, None, dtype=object)
     if n_defects:
         X, y = joined(X, defect(n_defects, rng)), np.append(y, ["defect"] * n_defects)
     det = DefectDetector(modality=kind, random_state=seed, **options).fit(X, y if n_defects else None)
+    if path is not None:
+        det.export(path)
     usual = np.quantile(det.outlier_score(normal(100, rng)), 0.99)
     for name, samples in far(normal(N_FAR, rng), rng).items():
         assert np.min(det.outlier_score(samples)) > usual, name
+        if path is not None:
+            np.testing.assert_allclose(Runtime(path).scores(samples)["outlier_score"], det.outlier_score(samples), 1e-5)
         p = np.asarray(det.predict_proba(samples))
         assert p[:, 0].max() < 0.5, name
         if n_defects:
@@ -116,8 +124,10 @@ def test_every_kind_of_data_has_far_samples():
 @pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize("n_defects", [0, 6])
 @pytest.mark.parametrize("kind", MODALITIES)
-def test_what_is_far_from_all_training_data_is_an_outlier(kind, n_defects):
-    check(kind, 60, n_defects, epochs=3)
+def test_what_is_far_from_all_training_data_is_an_outlier(kind, n_defects, tmp_path):
+    # Tracing a picture's features for an export takes a minute.
+    path = tmp_path / "m.onnx" if n_defects and kind != "image" else None
+    check(kind, 60, n_defects, path=path, epochs=3)
 
 
 @pytest.mark.slow
