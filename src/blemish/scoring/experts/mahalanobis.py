@@ -16,6 +16,7 @@ from blemish.scoring.scorer import State
 MIN_SPREAD = 0.1
 """Least standard deviation of a feature, in units of the median one: a feature that was constant has none, and one that
 hardly varied would outweigh all others with its rounding."""
+MIN_RELATIVE = 0.01  # least standard deviation as a fraction of the mean: below that float32 shows little but rounding
 MIN_VARIANCE = 0.01
 """Least variance along a direction, in units of the mean one, for the same reason."""
 SOFT = 20.0
@@ -52,7 +53,8 @@ class Mahalanobis(ExportableExpert):
         x = x[~is_defect].astype(np.float64)
         spread = x.std(axis=0)
         typical = float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0
-        unit, centre = np.maximum(spread, MIN_SPREAD * typical), x.mean(axis=0)
+        centre = x.mean(axis=0)
+        unit = np.maximum(np.maximum(spread, MIN_SPREAD * typical), MIN_RELATIVE * np.abs(centre))
         u = _softened({"centre": centre, "unit": unit}, x)
         n, p = u.shape
         k = max(1, min(self.directions, p, n // ROWS_PER_DIRECTION))
