@@ -141,6 +141,7 @@ def test_numbers_beyond_a_float32_are_scaled_like_others():
     fitted = Tabular().fit(X[:4])
     scaled = np.arcsinh((X[4:6, 0] - 1.5) / (1.5 / 1.349))
     np.testing.assert_allclose(fitted.to_tensor(X)[4:, 0], [*scaled, fitted.columns[0].absent], rtol=1e-6)
+    assert np.isnan(fitted.to_raw(fitted.to_tensor(X))[6, 0]), "and is read back as missing"
 
 
 @pytest.mark.parametrize("with_a_gap", [False, True])

@@ -200,6 +200,7 @@ class Modality(ABC):
             themselves.
         scorer: Name of the default scorer.
         experts: For the ensemble: feature set → experts by name, or with options.
+        far: Feature sets in which what lies beyond all training rows is an outlier, see `blemish.scoring.far`.
         batch_size: Rows per batch.
         on_page: How the review page treats it.
         fitted: The class that `fit` returns.
@@ -213,6 +214,7 @@ class Modality(ABC):
     pretext: ClassVar[tuple[str, ...]] = ()
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
+    far: ClassVar[tuple[str, ...]] = ("code",)
     batch_size: ClassVar[int] = 32
     on_page: ClassVar[OnPage]
     fitted: ClassVar[type[FittedModality]]

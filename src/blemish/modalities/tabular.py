@@ -47,6 +47,7 @@ class Tabular(Modality):
         "scaled": ["isolation"],
         "error": ["value"],
     }
+    far: ClassVar[tuple[str, ...]] = ("plain",)
 
     def fit(self, raw: Any) -> "FittedTabular":
         """Learn medians, spreads and vocabularies of a frame, an Arrow table or a two-dimensional array.

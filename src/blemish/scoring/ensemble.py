@@ -15,6 +15,7 @@ from blemish.core.labels import DEFECT, OTHER, UNLABELLED, is_ordinary
 from blemish.core.parts import choose
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
+from blemish.scoring.far import beyond, beyond_graph, fit_far
 from blemish.scoring.mixture import (
     PRIOR,
     fit_whitening,
@@ -57,6 +58,7 @@ class Ensemble(ExportableScorer):
         free_share: Weight of an unsupervised expert, as a fraction of that of a supervised one, with one label and
             before cross-validation, > 0: it cannot tell the defect from another outlier. With n labels it is divided by
             the root of n.
+        far: Feature sets in which a row that lies beyond all training rows is an outlier, see `blemish.scoring.far`.
         other_share: Weight of all rows labelled 'other' together, as a fraction of that of all defects, >= 0.
     """
 
@@ -64,6 +66,7 @@ class Ensemble(ExportableScorer):
     folds: int = 4
     temperature: float = 2.0
     free_share: float = 0.5
+    far: tuple[str, ...] = ("code",)
     other_share: float = 0.1
 
     def __post_init__(self) -> None:
@@ -76,16 +79,17 @@ class Ensemble(ExportableScorer):
     @property
     def sources(self) -> tuple[str, ...]:
         """See `Scorer`."""
-        return tuple(self.experts)
+        return (*self.experts, *self.far)
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Fit and weight the experts; see `Scorer`."""
         state = fit_whitening(evidence.feature_set("error")[is_ordinary(group)])
+        state |= fit_far(self.far, evidence, group, seed)
         rows = _fewer(group, seed)
         evidence, group = evidence[rows], group[rows]
         is_defect, weight = group == DEFECT, self._row_weights(group)
         fold = deal(is_defect, min(max(2, min(self.folds, int(is_defect.sum()))), len(group)), seed)
-        unseen, means, greatest = [], [], []
+        unseen, means, greatest, free = [], [], [], []
         for i, (_, expert, source) in enumerate(self._experts(labelled=bool(is_defect.any()))):
             x = evidence.feature_set(source)
             trained = expert.fit(x, is_defect, weight, seed)
@@ -96,13 +100,14 @@ class Ensemble(ExportableScorer):
             )
             trained |= fit_tail(held_out[~is_defect], held_out[is_defect])
             seen = surprisal(trained, expert.score(trained, x))
+            free += [] if expert.uses_labels else [seen]
             greatest.append(seen[is_defect].max() if expert.uses_labels else seen.max())
             state |= {f"{i}.{name}": array for name, array in trained.items()}
             unseen.append(surprisal(trained, held_out))
             means.append(mean_surprisal(held_out, is_defect, fold if expert.uses_labels else np.maximum(fold, 0)))
         if not is_defect.any():
             return state
-        state["known_level"] = np.array(self.outlier_score(state, evidence).max())
+        state["known_level"] = np.array(np.mean(free, axis=0).max() if free else 0.0)
         n_defects = int(is_defect.sum())
         supervised = np.array([member.expert.uses_labels for member in self._experts(labelled=True)])
         # No score counts beyond what the expert gave a labelled defect (decisions.md 24), nor beyond the median of what
@@ -125,21 +130,25 @@ class Ensemble(ExportableScorer):
     def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
         """Means of the experts' surprisals: 5 is what one ordinary row in exp(5) = 150 reaches; see `Scorer`.
 
-        The outlier score is that of the unsupervised experts, not capped, 0 where there are none. The probability of
-        the defect is by logistic regression on out-of-fold scores; those of normal and other are by how unusual the
-        error is, where an error below the median counts as the median.
+        The outlier score is that of the unsupervised experts, not capped, 0 where there are none, plus the nats by
+        which a row lies beyond all training rows. The probability of the defect is by logistic regression on
+        out-of-fold scores; those of normal and other are by how unusual the error is, where an error below the median
+        counts as the median, and a normal row is less likely by e per nat beyond the training rows.
         """
         found = self._expert_scores(state, evidence, labelled=labelled)
         unsupervised = [score for member, score in found if not member.expert.uses_labels]
-        outlier = np.mean(unsupervised, axis=0) if unsupervised else np.zeros(len(evidence))
+        usual = np.mean(unsupervised, axis=0) if unsupervised else np.zeros(len(evidence))
+        far = beyond(state, evidence, self.far)
+        outlier = usual + far.normal
         u = whitened(state, np.maximum(evidence.feature_set("error"), state["centre"]))
-        rest = posterior(log_joint(u, u[:0], u[:0])[:, :2])
+        joint = log_joint(u, u[:0], u[:0])[:, :2]
+        rest = posterior(joint - np.column_stack([far.normal, np.zeros(len(joint))]))
         if not labelled:
             return Scores(outlier, None, np.column_stack([rest, np.zeros(len(rest))]))
         capped = np.minimum(np.stack([score for _, score in found]), state["most"][:, None])
-        # A row that is more unusual than every training row is not like the labelled defects: what exceeds the highest
-        # outlier score of the training rows is subtracted.
-        defect = state["weights"] @ capped - np.maximum(outlier - state["known_level"], 0)
+        # A row that is more unusual than every training row, or far from all of them, is not like the labelled defects:
+        # what exceeds the highest score of the training rows, or lies beyond them, is subtracted.
+        defect = state["weights"] @ capped - np.maximum(usual - state["known_level"], 0) - far.known
         p_defect = expit(state["slope"] * defect + state["intercept"])
         return Scores(outlier, defect, np.column_stack([rest * (1 - p_defect[:, None]), p_defect]))
 
@@ -169,14 +178,17 @@ class Ensemble(ExportableScorer):
             weighted += [score.op("Min", state["most"][i]) * state["weights"][i]] if labelled else []
         graph = evidence.error.graph
         level = graph.op("Sum", *unsupervised) / float(len(unsupervised)) if unsupervised else evidence.error * 0.0
+        far = beyond_graph(state, evidence, self.far)
         u = whitened(state, evidence.feature_set("error").op("Max", state["centre"]))
-        rest = posterior_graph(log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1))))
+        normal, *others = log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1)))
+        rest = posterior_graph([normal - far.normal.expand_dims(1), *others])
+        outlier = level + far.normal
         if not labelled:
-            return ScoreNodes(level, None, rest)
-        defect = graph.op("Sum", *weighted) - (level - state["known_level"]).op("Max", 0.0)
+            return ScoreNodes(outlier, None, rest)
+        defect = graph.op("Sum", *weighted) - (level - state["known_level"]).op("Max", 0.0) - far.known
         p_defect = (defect * state["slope"] + state["intercept"]).op("Sigmoid").expand_dims(1)
         rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - p_defect)
-        return ScoreNodes(level, defect, graph.concat([rest, p_defect], axis=1))
+        return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1))
 
     def _experts(self, *, labelled: bool) -> list[Member]:
         """The unsupervised experts, then the supervised ones where there are labels."""

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from blemish.core.labels import DEFECT, is_ordinary
+from blemish.scoring.far import Beyond, beyond, beyond_graph, fit_far
 from blemish.scoring.mixture import (
     BREADTH,
     PRIOR,
@@ -39,14 +40,24 @@ class Latent(ExportableScorer):
     The defect score reads the log error, too, but only with fewer than eight labels: a contrast moves the codes of
     labelled defects, so that they are reconstructed worse than new ones, and other outliers that are reconstructed
     badly would be taken for them. The outlier score and the probabilities take a row for another outlier by its code or
-    by its error alone.
+    by its error alone, and for another outlier if it lies beyond all training rows.
+
+    Attributes:
+        far: Feature sets in which a row may lie beyond all training rows, see `blemish.scoring.far`.
     """
 
+    far: tuple[str, ...] = ()
     contrast: ClassVar[tuple[str, ...]] = ("margin",)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """See `Scorer`."""
+        return self.far
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Fit the mixture; see `Scorer`."""
         state = {**fit_mixture(evidence.z, group), "errors": _usual_errors(evidence[is_ordinary(group)])}
+        state |= fit_far(self.far, evidence, group, seed)
         # From this many labels on, the default objective has a contrast, which makes the errors of the labelled
         # defects larger than those of new ones (decisions.md 59).
         if not 0 < (group == DEFECT).sum() < MIN_CONTRASTED:
@@ -70,23 +81,28 @@ class Latent(ExportableScorer):
 
         The outlier score is minus the log-probability of a normal row rather than another outlier, >= 0.
         """
-        joint = _log_joint(state, evidence)
+        far = beyond(state, evidence, self.far)
+        joint = _log_joint(state, evidence) + np.stack(_log_far(far)).T
         # A row that is reconstructed better than the median scores a little lower still, so that rows keep an order.
         below = np.minimum(_above(state, evidence.feature_set("error")[:, 0]), 0.0)
         outlier = np.logaddexp(0.0, joint[:, 1] - joint[:, 0] + below)
-        return Scores(outlier, _log_odds(*_defect_mixture(state, evidence)) if labelled else None, posterior(joint))
+        defect = _log_odds(*_defect_mixture(state, evidence), far) if labelled else None
+        return Scores(outlier, defect, posterior(joint))
 
     def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """See `ExportableScorer`."""
-        score = None
+        score, far = None, beyond_graph(state, evidence, self.far)
+        shifts = [shift.expand_dims(1) for shift in _log_far(far)]
         if labelled:
             joint = mixture_log_joint_graph(*_defect_mixture(state, evidence))
+            joint = [one + shift for one, shift in zip(joint, shifts, strict=True)]
             score = joint[2].reduce("Sum", 1) - joint[0].graph.concat(joint[:2], axis=1).reduce("LogSumExp", 1)
         normal, other, *defect = mixture_log_joint_graph(state, evidence.z)
         above = _above(state, evidence.feature_set("error"))
         usual, unusual = _log_errors(above.op("Max", 0.0))
         other = other.graph.concat([other, normal + ODD_ERROR], axis=1).reduce("LogSumExp", 1, keepdims=True)
         groups = [normal + usual, other + unusual - np.log(2), *(one + unusual for one in defect)]
+        groups = [one + shift for one, shift in zip(groups, shifts, strict=False)]
         odds = groups[1] - groups[0] + above.op("Min", 0.0)
         outlier = odds.op("Max", 0.0) + ((-odds.op("Abs")).op("Exp") + 1.0).op("Log")  # no Softplus of doubles there
         return ScoreNodes(outlier.reduce("Sum", 1), score, posterior_graph(groups))
@@ -162,6 +178,15 @@ def _defect_mixture(state: State, evidence: Any) -> tuple[State, Any]:
     return (with_error, evidence.feature_set("code")) if with_error else (state, evidence.z)
 
 
-def _log_odds(state: State, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
+def _log_far(far: Beyond) -> tuple[Any, Any, Any]:
+    """Log-densities of how far a row lies beyond the training rows among normal, other and defect; 0 for one within."""
+    squared = far.normal * far.normal
+    return squared * -0.5, squared * (-0.5 / BREADTH**2), far.known * far.known * -0.5
+
+
+def _log_odds(
+    state: State, features: Float[np.ndarray, "row feature"], far: Beyond | None = None
+) -> Float[np.ndarray, " row"]:
     joint = mixture_log_joint(state, features)
+    joint = joint if far is None else joint + np.stack(_log_far(far)).T
     return joint[:, 2] - log_sum_exp(joint.T[:2])
