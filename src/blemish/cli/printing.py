@@ -13,17 +13,28 @@ if TYPE_CHECKING:
 
 @contextmanager
 def warnings_as_notes() -> "Iterator[None]":
-    """Print warnings on stderr, one line each; after the fifth only their number."""
+    """Print warnings on stderr, one line each; after the fifth only their number.
+
+    Those of the cut are left to `with_cut`: they belong to the result.
+    """
+    from blemish.core.errors import CutWarning
+
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             yield
         finally:
-            ours = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+            kinds = [(w.category, str(w.message)) for w in caught]
+            ours = [line for kind, line in kinds if issubclass(kind, UserWarning) and not issubclass(kind, CutWarning)]
             for line in ours[:5]:
                 typer.echo(f"note: {line}", err=True)
             if len(ours) > 5:
                 typer.echo(f"note: {len(ours) - 5} more of these", err=True)
+
+
+def with_cut(sentence: str, unsupported: "Sequence[str]") -> str:
+    """A result, and in the same line why its cuts cannot be relied on, if so."""
+    return "; ".join([sentence, *unsupported])
 
 
 def say_skipped(skipped: "Sequence[str]") -> None:

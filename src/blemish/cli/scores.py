@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blemish.cli import options
-from blemish.cli.printing import print_json, print_table, row_bar, say_skipped, short, warnings_as_notes
+from blemish.cli.printing import print_json, print_table, row_bar, say_skipped, short, warnings_as_notes, with_cut
 from blemish.core.errors import LabelError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def score(
             table = table_of(runtime.scores(samples.X), *keys_of(samples, key))
             write_table(table, output)
             labels, n, skipped, drift = Counter(table["label"].to_pylist()), len(samples), samples.skipped, None
+            unsupported = runtime.facts.get("unsupported", [])
         else:
             from blemish.detector import load
             from blemish.out_of_core import score_stream
@@ -49,10 +50,11 @@ def score(
             with row_bar(stream.n_rows) as advance:
                 found = score_stream(det, stream, output, key=key, advance=advance)
             labels, n, skipped, drift = found.labels, found.n, found.skipped, found.drift
+            unsupported = det.unsupported_
     if drift is not None and drift.found:
         typer.echo(f"note: {drift.text}", err=True)
     counts = ", ".join(f"{labels[word]} {word}" for word in ("defect", "other", "normal"))
-    typer.echo(f"scored {n} samples: {counts}")
+    typer.echo(with_cut(f"scored {n} samples: {counts}", unsupported))
     say_skipped(skipped)
     typer.echo(f"wrote {output}")
 
