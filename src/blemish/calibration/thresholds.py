@@ -198,9 +198,7 @@ class Promise:
         if self.supported or self.target in ("recall", "precision"):
             return ""
         if self.judged_on in ("", "training"):
-            return (
-                f"it is judged on the {self.n} rows that trained the model, and reports more new ones: fit on more rows"
-            )
+            return "this is judged on rows that trained the model, so it reports more of new ones: fit on more rows"
         samples = "held-out samples" if self.judged_on == "held out" else "unlabelled or normal samples"
         return (
             f"{self.n} {samples} cannot support a rate of {100 * self.value:.3g} %; the cut is the highest of their "
