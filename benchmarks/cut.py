@@ -4,13 +4,13 @@
     python benchmarks/cut.py --kinds table --rows 20 60 --draws 5 --labelled no
 
 Each draw makes new training samples and `--fresh` new normal ones of the same kind: the rows of a machine's log,
-pictures of striped tiles, short texts. Without labels the cut of the outlier score is judged (label 'other'), with eight
-labelled defects also that of the defect score (label 'defect'). `stated` is what the fit says itself: its rate, or where
-there are too few samples for it, the rate that it names instead. A cut at one of n scores is exceeded by a fraction of
-new samples that is Beta distributed, so even a perfect cut misses its rate in a single draw; the interval is that of the
-mean over the draws, 95 %, by simulation from these Beta distributions and a binomial number of fresh samples. A mean
-below it is a cautious cut, one above it is a broken word. `p` columns: the mean probability of another outlier and of
-the defect, and how often one of them is the most probable.
+pictures of striped tiles, short texts. Without labels the cut of the outlier score is judged (label 'other'), with
+eight labelled defects also that of the defect score (label 'defect'). `stated` is what the fit says itself: its rate,
+or where there are too few samples for it, the rate that it names instead. A cut at one of n scores is exceeded by a
+fraction of new samples that is Beta distributed, so even a perfect cut misses its rate in a single draw; the interval
+is that of the mean over the draws, 95 %, by simulation from these Beta distributions and a binomial number of fresh
+samples. A mean below it is a cautious cut, one above it is a broken word. The last columns: the mean probability of
+another outlier and of the defect, and how often one of them is the most probable.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from blemish.datasets import tiles
 
 N_DEFECTS = 8
 SIMULATED = 20_000
-COLUMNS = ("kind", "labelled", "samples", "label", "stated", "reported", "low", "high", "verdict", "p_other", "p_defect",
-           "not normal by p", "seconds")  # fmt: skip
+COLUMNS = ("kind", "labelled", "samples", "label", "stated", "reported", "low", "high", "verdict", "p_other",
+           "p_defect", "not normal by p", "seconds")  # fmt: skip
 Made = tuple[Any, Any, Any]
 """Training samples, defects and fresh normals."""
 
@@ -90,7 +90,9 @@ def interval(promises: list[Promise], n_fresh: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def figures(kind: str, n: int, draws: int, n_fresh: int, labelled: bool, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+def figures(
+    kind: str, n: int, draws: int, n_fresh: int, labelled: bool, arguments: dict[str, Any]
+) -> list[dict[str, Any]]:
     """A line per cut: stated and reported rates over the draws, and the probabilities."""
     rates: dict[str, list[float]] = {"other": [], "defect": []}
     promises: dict[str, list[Promise]] = {"other": [], "defect": []}
@@ -118,8 +120,8 @@ def figures(kind: str, n: int, draws: int, n_fresh: int, labelled: bool, argumen
         low, high = interval(promises[label], n_fresh)
         rate, stated = float(np.mean(rates[label])), float(np.mean([one.estimate for one in promises[label]]))
         verdict = "BROKEN" if rate > high else "cautious" if rate < low else "kept"
-        values = (kind, "yes" if labelled else "no", n, label, stated, rate, low, high, verdict, *np.mean(p, axis=0)[1:],
-                  float(np.mean(wrong)), float(np.mean(seconds)))  # fmt: skip
+        values = (kind, "yes" if labelled else "no", n, label, stated, rate, low, high, verdict,
+                  *np.mean(p, axis=0)[1:], float(np.mean(wrong)), float(np.mean(seconds)))  # fmt: skip
         lines.append(dict(zip(COLUMNS, values, strict=True)))
     return lines
 

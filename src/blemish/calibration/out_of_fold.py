@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from scipy.special import expit
 
 from blemish.core.labels import is_ordinary
-from blemish.scoring.scorer import Evidence, Scorer, Scores
+from blemish.scoring.scorer import Evidence, Scorer
 
 FOLDS = 4
 MIN_TO_CROSS_FIT = 4  # ordinary rows: each of two folds leaves two to learn from
@@ -34,12 +34,26 @@ class Fold:
     digest: bytes
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """Scores of the ordinary rows, fold by fold.
+
+    Attributes:
+        outlier: How unusual.
+        defect: How much like the labelled defects; None where none is labelled.
+        probabilities: Of normal, other and defect, of the rows of folds with a network of their own: they depend on
+            its error.
+    """
+
+    outlier: Float[np.ndarray, " ordinary"]
+    defect: Float[np.ndarray, " ordinary"] | None
+    probabilities: Float[np.ndarray, "some 3"]
+
+
 def out_of_fold(
     scorer: Scorer, folds: Sequence[Fold], group: Int[np.ndarray, " row"], seed: int, *, labelled: bool
-) -> Scores:
-    """Scores of the ordinary rows, fold by fold, each by a model and a scorer that have not seen it.
-
-    The probabilities, which depend on the error, are those of the folds with a network of their own.
+) -> Unseen:
+    """Scores of the ordinary rows, each by a model and a scorer that have not seen it.
 
     Args:
         scorer: Fitted once per fold; its scores are relative to the rows that it has seen.
@@ -56,7 +70,7 @@ def out_of_fold(
         found.append(scorer.scores(state, fold.evidence[held_out], labelled=labelled))
         probabilities += [found[-1].probabilities] if fold.own_network else []
     defect = [one.defect for one in found if one.defect is not None]
-    return Scores(
+    return Unseen(
         np.concatenate([one.outlier for one in found]),
         np.concatenate(defect) if labelled else None,
         np.concatenate(probabilities),
@@ -64,7 +78,7 @@ def out_of_fold(
 
 
 def odds_correction(
-    memorised: Float[np.ndarray, "row 3"], unseen: Float[np.ndarray, "row 3"]
+    memorised: Float[np.ndarray, "row 3"], unseen: Float[np.ndarray, "some 3"]
 ) -> Float[np.ndarray, " 2"]:
     """Slope and intercept that make the log-odds of 'other' of unseen ordinary rows those that the scorer expects.
 
