@@ -24,7 +24,7 @@ from blemish.core import store
 from blemish.core.errors import ConfigError
 from blemish.core.labels import DEFECT, OTHER, counts, is_ordinary
 from blemish.core.run_config import RunConfig
-from blemish.data.dataset import Reading
+from blemish.data.dataset import Dataset, Reading
 from blemish.data.inputs import keys_of, stream_to_fit, stream_to_score
 from blemish.data.streams import Stream, naming_chunk
 from blemish.data.writing import table_of, table_writer
@@ -124,7 +124,11 @@ def iter_fit_stream(
             store.write(state / CHECKPOINT, training.arrays(), {"history": [asdict(r) for r in history]})
             saved = time.perf_counter()
         yield record
-    det.end_fit(replace(fit.judging(judged), columns=prepared.columns, start=start, reading=prepared.reading), history)
+    ending = replace(fit.judging(judged), columns=prepared.columns, start=start, reading=prepared.reading)
+    if not len(fit.held_out):  # few rows: folds calibrate, and fit on what the tensors stand for
+        few = prepared.modality.to_raw(ending.x.to_dense().cpu().numpy())
+        ending = replace(ending, arguments=arguments, rows=Dataset(few, list(ending.names), prepared.name))
+    det.end_fit(ending, history)
     det.fitted_ = replace(det.fitted_, held_out=fit.held_out)
     det.training_["rows"] = counts(prepared.group)
     taken_out = [name for name in (run.labels, run.key, *(run.drop or [])) if name and not stream.files]

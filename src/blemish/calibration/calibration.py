@@ -41,17 +41,19 @@ class Calibration:
 
     Attributes:
         outlier: Outlier scores of ordinary rows, ascending, shape (ordinary,): held-out rows where there are any, else
-            training rows.
+            training rows, out of fold where there are enough of them.
         defect: Defect scores of the same number of ordinary rows, ascending; None where no defect is labelled.
         out_of_fold: Defect score of each labelled defect by a scorer fitted without it, shape (defect,); empty for a
             single one.
         labelled_negatives: Defect scores of the rows labelled 'other' or 'normal', shape (negative,).
+        odds: What `odds_correction` gave where the scores are out of fold; else None.
     """
 
     outlier: Float[np.ndarray, " ordinary"]
     defect: Float[np.ndarray, " ordinary"] | None = None
     out_of_fold: Float[np.ndarray, " defect"] = field(default_factory=_none)
     labelled_negatives: Float[np.ndarray, " negative"] = field(default_factory=_none)
+    odds: Float[np.ndarray, " 2"] | None = None
 
     @property
     def ordinary(self) -> Float[np.ndarray, " ordinary"]:
@@ -60,10 +62,10 @@ class Calibration:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """By the names that model files use."""
+        named = {"outlier": self.outlier} if self.odds is None else {"outlier": self.outlier, "odds": self.odds}
         if self.defect is None:
-            return {"outlier": self.outlier}
-        named = {"outlier": self.outlier, "defect": self.defect}
-        return {**named, "known": self.out_of_fold, "rejected": self.labelled_negatives}
+            return named
+        return {**named, "defect": self.defect, "known": self.out_of_fold, "rejected": self.labelled_negatives}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Calibration":
@@ -73,7 +75,11 @@ class Calibration:
             KeyError: If the outlier scores are missing.
         """
         return cls(
-            arrays["outlier"], arrays.get("defect"), arrays.get("known", _none()), arrays.get("rejected", _none())
+            arrays["outlier"],
+            arrays.get("defect"),
+            arrays.get("known", _none()),
+            arrays.get("rejected", _none()),
+            arrays.get("odds"),
         )
 
 

@@ -8,7 +8,7 @@ import typer
 from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.cli import options
 from blemish.cli.part_names import check_names
-from blemish.cli.printing import print_table, progress_bar, say_reading, warnings_as_notes
+from blemish.cli.printing import print_table, progress_bar, say_reading, warnings_as_notes, with_cut
 from blemish.core.errors import ConfigError, DataError
 from blemish.losses import LOSSES
 from blemish.modalities import MODALITIES
@@ -126,7 +126,8 @@ def fit(
     say_reading(det.reading_, said)
     rows = det.training_["rows"]
     counts = ", ".join(f"{n} {word}" for word, n in rows.items() if n)
-    typer.echo(f"fitted on {sum(rows.values())} {modality} samples ({counts}) in {det.training_['seconds']:.1f} s")
+    done = f"fitted on {sum(rows.values())} {modality} samples ({counts}) in {det.training_['seconds']:.1f} s"
+    typer.echo(with_cut(done, det.unsupported_))
     typer.echo(f"wrote {output}")
 
 

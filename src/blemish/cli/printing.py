@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from blemish.core.errors import ReadingWarning
+from blemish.core.errors import CutWarning, ReadingWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def warnings_as_notes() -> "Iterator[None]":
     """Print warnings on stderr, one line each; after the fifth only their number.
 
-    Samples that were skipped are left to `say_reading`.
+    Samples that were skipped are left to `say_reading`, cuts to `with_cut`: they belong to the result.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -27,11 +27,16 @@ def warnings_as_notes() -> "Iterator[None]":
             yield
         finally:
             ours = [w for w in caught if issubclass(w.category, UserWarning)]
-            ours = [str(w.message) for w in ours if not issubclass(w.category, ReadingWarning)]
+            ours = [str(w.message) for w in ours if not issubclass(w.category, (ReadingWarning, CutWarning))]
             for line in ours[:5]:
                 typer.echo(f"note: {line}", err=True)
             if len(ours) > 5:
                 typer.echo(f"note: {len(ours) - 5} more of these", err=True)
+
+
+def with_cut(sentence: str, unsupported: "Sequence[str]") -> str:
+    """A result, and in the same line why its cuts cannot be relied on, if so."""
+    return "; ".join([sentence, *unsupported])
 
 
 def say_reading(reading: "Reading", said: "Reading | None" = None) -> None:

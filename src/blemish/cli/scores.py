@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blemish.cli import options
-from blemish.cli.printing import print_json, print_table, row_bar, say_reading, short, warnings_as_notes
+from blemish.cli.printing import print_json, print_table, row_bar, say_reading, short, warnings_as_notes, with_cut
 from blemish.core.errors import LabelError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def score(
             table = table_of(runtime.scores(samples.X), *keys_of(samples, key))
             write_table(table, output)
             labels, n, drift = Counter(table["label"].to_pylist()), len(samples), None
+            unsupported = runtime.facts.get("unsupported", [])
         else:
             from blemish.detector import load
             from blemish.out_of_core import score_stream
@@ -56,10 +57,11 @@ def score(
                 found = score_stream(det, stream, output, key=key, advance=advance)
             say_reading(found.reading, opened)
             labels, n, drift = found.labels, found.n, found.drift
+            unsupported = det.unsupported_
     if drift is not None and drift.found:
         typer.echo(f"note: {drift.text}", err=True)
     counts = ", ".join(f"{labels[word]} {word}" for word in ("defect", "other", "normal"))
-    typer.echo(f"scored {n} samples: {counts}")
+    typer.echo(with_cut(f"scored {n} samples: {counts}", unsupported))
     typer.echo(f"wrote {output}")
 
 

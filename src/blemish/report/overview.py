@@ -69,7 +69,7 @@ def model_page(
         Section("Data", "", _drift(det, X) + _problems(det, X) + _read(reading)),
         Section("Fitted model", "", _fitted(det, command)),
     ]  # fmt: skip
-    return render("Blemish report", _lead(found), _facts(det, found), [], sections)
+    return render("Blemish report", _lead(det, found), _facts(det, found), [], sections)
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ def _score(det: DefectDetector, X: Any, words: Sequence[Any] | None) -> _Scored:
     return _Scored(outlier, defect, n_above, predicted, groups, labelled)
 
 
-def _lead(found: _Scored) -> str:
+def _lead(det: DefectDetector, found: _Scored) -> str:
     ranked = ("No defect was labelled, so they are ranked by how unusual they are." if found.defect is None else
               "They are ranked by how much they resemble the labelled defects.")  # fmt: skip
     source = "the labels you gave" if found.labelled else "the model's predictions"
-    above = f"{found.n_above} of {len(found.score)} samples score above the threshold."
-    return f"{above} {ranked} Groups below are {source}."
+    above = "; ".join([f"{found.n_above} of {len(found.score)} samples score above the threshold", *det.unsupported_])
+    return f"{above}. {ranked} Groups below are {source}."
 
 
 def _facts(det: DefectDetector, found: _Scored) -> dict[str, str]:
