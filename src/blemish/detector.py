@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from blemish.calibration.thresholds import for_fraction
 from blemish.core.errors import ConfigError
 from blemish.core.labels import CLASSES
+from blemish.data.inputs import DIALECT
 from blemish.explain.card import fitted_card
 from blemish.explain.explanation import Explanation, explain
 from blemish.fitting import model_file
@@ -293,7 +294,7 @@ class DefectDetector(Verbs, BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         thresholds = {"threshold": float(self.threshold_), "outlier_threshold": float(self.outlier_threshold_)}
-        run = {key: self.notes_.get("run", {}).get(key) for key in ("glob", "names")}
+        run = {key: self.notes_.get("run", {}).get(key) for key in ("glob", "names", *DIALECT)}
         notes = {"run": run, "taken_out": self.notes_.get("taken_out", []), "column": self._modality_option("column")}
         samples = None if X is None else self._rows(X).X
         return write_onnx(path, self.fitted_, thresholds, self.prior_, {"notes": notes}, samples)

@@ -230,7 +230,7 @@ def score_stream(
         key: See `score_file`.
         advance: Called with the number of rows after each chunk.
     """
-    done, some = Scored(reading=stream.reading), EvenSample(stream.n_rows, MAX_COMPARED)
+    done, some = Scored(), EvenSample(stream.n_rows, MAX_COMPARED)
     key_type = stream.types.get(key) if key else None
     with table_writer(output) as write:
         for samples in stream.chunks():
@@ -238,13 +238,14 @@ def score_stream(
                 with naming_chunk(done.n):
                     table = score_table(det, samples.X, *keys_of(samples, key), key_type)
                 write(table)
-                done.reading = done.reading.more(det.fitted_.model.modality.notes_of(samples.X))
+                done.reading.notes += det.fitted_.model.modality.notes_of(samples.X)
                 done.labels.update(table["label"].to_pylist())
                 some.add(samples.X)
             done.n += len(samples)
-            done.reading = done.reading.more(samples.reading)
+            done.reading.notes += samples.reading
             if advance is not None:
                 advance(len(samples) + len(samples.skipped))
+    done.reading = stream.reading.more(done.reading)
     if len(det.fitted_.held_out) and done.n >= MIN_FOR_DRIFT:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the same rows have warned when they were scored

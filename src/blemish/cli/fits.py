@@ -194,10 +194,11 @@ def _fit_out_of_core(
 
         det = DefectDetector(**arguments)
         _settle_modality(det, stream.modality)
-        say_reading(stream.reading)
+        said = stream.reading.more(())  # it grows while the samples are read
+        say_reading(said)
         for record in iter_fit_stream(det, stream, run, Path(f"{output}.fit"), output, resume=resume):
             advance(record)
-    return det, stream.modality, stream.reading
+    return det, stream.modality, said
 
 
 def _fit_in_memory(

@@ -50,10 +50,11 @@ def score(
 
             det = load(model, device=device)
             stream = stream_to_score(det, data, glob=glob, names=names, key=key, **dialect.given())
-            say_reading(stream.reading)
+            opened = stream.reading.more(())  # it grows while the samples are read
+            say_reading(opened)
             with row_bar(stream.n_rows) as advance:
                 found = score_stream(det, stream, output, key=key, advance=advance)
-            say_reading(found.reading, stream.reading)
+            say_reading(found.reading, opened)
             labels, n, drift = found.labels, found.n, found.drift
     if drift is not None and drift.found:
         typer.echo(f"note: {drift.text}", err=True)

@@ -38,11 +38,14 @@ class Folder:
         """The texts, or else the images, each read when it is used; what is done to them is noted."""
         files = self.documents if self.modality == "text" else self.pictures
         names = [name_in(folder, file) for file in files]
+        noted: set[int] = set()  # a picture may be read many times
 
         def read_one(at: int) -> Any:
             if self.modality == "text":
                 return decoded(files[at], text_encoding(files[at], how.dialect))
-            return decode(files[at], reading, names[at])
+            said = Reading() if at in noted else reading
+            noted.add(at)
+            return decode(files[at], said, names[at])
 
         return OnDemand(names, read_one)
 
@@ -73,7 +76,7 @@ def _note_unused(folder: Path, files: Sequence[Path], there: Folder, reading: Re
     used = set(there.documents if there.modality == "text" else pictures)
     for file in files:
         if file not in used:
-            other = f"a {file.suffix.lower() or 'nameless'} file is not read where {there.modality} is"
+            other = f"a file that ends in {file.suffix.lower()!r} is not read as {there.modality}"
             why = other if there.modality == "text" else why_left_out(file) or other
             reading.note(LEFT_OUT, name_in(folder, file), why)
 

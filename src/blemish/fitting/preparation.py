@@ -150,28 +150,30 @@ def prepare(arguments: Arguments, stream: Stream, run: RunConfig, state: Path) -
     part, seed = choose_modality(arguments["modality"], stream.modality), seed_of(arguments["random_state"])
     labels = _Labels(run, stream)
     sample = RandomSample(SAMPLED_IMAGES if stream.files else SAMPLED_ROWS, np.random.default_rng(seed))
-    reading, gaps = stream.reading, set[str]()
+    notes: list[Note] = []
+    gaps = set[str]()
     for samples in stream.chunks():
         if len(samples):
             labels.add(samples)
             sample.add(samples.X)
             gaps |= columns_with_gaps(samples.X)
-        reading = reading.more(samples.reading)
-    group = labels.groups(reading)
+        notes += samples.reading
+    group = labels.groups(stream.reading)
     check_trainable(group)
     kept = sample.kept()
     modality = part.make().fit_sample(kept, stream.n_rows, gaps) if len(kept) < len(group) else part.make().fit(kept)
     columns = frame_columns(kept) if is_frame(kept) else None
-    reading = reading.more(modality.notes())
+    notes += modality.notes()
     with _anew(state):
         n = 0
         for samples in stream.chunks():
             if len(samples):
                 with naming_chunk(n):
                     ShardedRows.append(state / ROWS, modality.to_tensor(samples.X))
-                reading = reading.more(modality.notes_of(samples.X))
+                notes += modality.notes_of(samples.X)
                 n += len(samples)
         facts = {"modality": modality.state(), "keys": labels.keys, "seed": seed, "columns": columns}
+        reading = stream.reading.more(notes)
         facts["reading"] = [asdict(note) for note in reading]
         store.write(state / PREPARED, {"group": group}, {"prepared": facts, "of": of})
     return Prepared(modality, stream.modality, group, labels.keys, seed, columns, reading)

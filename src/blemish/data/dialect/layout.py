@@ -145,6 +145,7 @@ class _Tabbed(io.RawIOBase):
 
     def __init__(self, path: Path, encoding: str) -> None:
         self._file = pa.input_stream(str(path), compression="detect")
+        encoding = "utf-8-sig" if encoding == "utf8" else encoding
         lines = io.TextIOWrapper(self._file, encoding=encoding)  # pyright: ignore[reportArgumentType]
         rows = csv_rows((line.strip() for line in lines), delimiter=" ", skipinitialspace=True)
         self._parts, self._left = _as_tabs(rows), b""
