@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import mutations
+import targets
 import numpy as np
 import pytest
 from pages import Page
@@ -29,8 +30,9 @@ def seeds(tmp_path_factory):
     return folder
 
 
-def test_a_few_damaged_tables_end_in_one_line(seeds):
+def test_a_few_damaged_tables_end_in_one_line(seeds, tmp_path, monkeypatch):
     """`make fuzz` takes all targets and many more inputs."""
+    monkeypatch.chdir(tmp_path)  # and back
     found = Counter(fuzz.one("table", number, 0, seeds, None) for number in range(6))
     assert [one for one in found if one[1]] == []
 
