@@ -7,9 +7,9 @@ from pathlib import Path
 from random import Random
 
 import mutations
-import targets
 import numpy as np
 import pytest
+import targets
 from pages import Page
 
 import fuzz
