@@ -194,3 +194,9 @@ def test_views_of_text_are_text(suffix, tmp_path):
     assert list(stream.types.values()) == found.schema.types
     (chunk,) = stream.chunks()
     assert chunk.X.equals(found)
+
+
+def test_text_that_is_not_text_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.zeros((2, 1)), y=np.array([0x61, 2**31], "u4").view("U1"))
+    with pytest.raises(DataError, match="cannot be read"):
+        read(tmp_path / "a.npz")

@@ -175,13 +175,14 @@ def warm_up(seeds: Path, names: list[str]) -> None:
     commands += (
         [["report", str(seeds / "table.blemish"), str(seeds / "t.parquet"), "-o", "r.html"]] if "table" in names else []
     )
-    for command in commands:
-        if Path(command[1]).exists():
-            with (
-                contextlib.redirect_stdout(io.StringIO()),
-                contextlib.redirect_stderr(io.StringIO()),
-                warnings.catch_warnings(),
-            ):
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        for command in commands:
+            if Path(command[1]).exists():
                 _main(command)
     os.chdir("/")
     shutil.rmtree(work, ignore_errors=True)

@@ -191,7 +191,9 @@ def _repacked(content: bytes, rng: Random) -> bytes:
             # most of the damage to the header, where the shape and the type are
             cut = rng.choice((128, len(part)))
             part = mutations.damaged(part[:cut], rng) + part[cut:] if rng.random() < 0.7 else part
-            after.writestr(rng.choice((name,) * 9 + ("x.npy", "X", "X.npy")), part)
+            name = rng.choice((name,) * 9 + ("x.npy", "X", "X.npy"))
+            if name not in after.namelist():
+                after.writestr(name, part)
     return made.getvalue()
 
 

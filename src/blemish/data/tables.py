@@ -217,6 +217,9 @@ def read_npz(path: Path, take_out: Sequence[str], reading: Reading) -> tuple[np.
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: array for name in file.files if isinstance(array := file[name], np.ndarray)}
+        for array in arrays.values():
+            if array.dtype.kind == "U":
+                array.tolist()  # raises where four bytes are not a character
     except Exception as error:  # zipfile, zlib and NumPy raise anything on a damaged file
         raise DataError(
             f"{path} cannot be read without running code in it ({reason_of(error)}); save plain arrays"
