@@ -17,7 +17,7 @@ def problems(wheel: Path, source: Path) -> list[str]:
         source: The folder above the package: src.
     """
     with zipfile.ZipFile(wheel) as archive:
-        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name and ".data/scripts/" not in name}
     wanted = {
         path.relative_to(source).as_posix()
         for path in source.rglob("*")

@@ -4,8 +4,7 @@ Everything public is here; parts and functions are in the modules named after th
 is first used, not by `import blemish`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as typing has it, whose import takes longer than all of this
 
 if TYPE_CHECKING:
     from blemish.core.errors import BlemishError
@@ -46,9 +45,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for."""
     if name in _HOME:
+        from importlib import import_module
+
         return getattr(import_module(f"blemish.{_HOME[name]}"), name)
     raise AttributeError(f"module 'blemish' has no attribute {name!r}")
 

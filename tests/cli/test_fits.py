@@ -110,7 +110,7 @@ def test_an_interrupt_says_what_became_of_the_work(folder, model, blemish, monke
 
     monkeypatch.setattr(DefectDetector, "end_fit", interrupt)
     status, _, err = blemish("fit", folder / "train.csv", "--epochs", 1, "-o", model)
-    assert status == 1
+    assert status == 130
     assert err.endswith("error: interrupted; no file was changed (resume an out-of-core fit with --resume)\n")
     assert model.read_bytes() == before
 

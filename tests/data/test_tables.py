@@ -1,16 +1,19 @@
 """Table files: formats, dialects, headers, and what is refused."""
 
 import gzip
+from io import BytesIO
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.lib import format as npy
 from pyarrow import csv, feather, parquet
 
 from blemish import read
 from blemish.core.errors import DataError
-from blemish.data.dataset import Reading
-from blemish.data.streams import settle_types
+from blemish.data.dataset import HowToRead, Reading
+from blemish.data.streams import open_stream, settle_types
 from blemish.data.tables import clean_names, dialect, read_table
 
 
@@ -109,3 +112,70 @@ def test_what_spreadsheets_write(content, expected, encoding, tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(content.encode(encoding)))
     n_rows, schema = settle_types(tmp_path / "t.csv.gz", None, dialect(tmp_path / "t.csv.gz", None, Reading()))
     assert (n_rows, clean_names("t", schema.names)) == (len(content.splitlines()) - 1, list(expected))
+
+
+def npz(path, shape, data=b"", kind="<f8"):
+    """An NPZ file whose array 'X' claims that shape."""
+    head = BytesIO()
+    npy.write_array_header_1_0(head, {"descr": kind, "fortran_order": False, "shape": shape})
+    with ZipFile(path, "w", ZIP_DEFLATED) as file:
+        file.writestr("X.npy", head.getvalue() + data)
+    return path
+
+
+def test_an_npz_file_claims_no_more_than_it_has(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    assert read(npz(path, (2, 3), bytes(48))).X.shape == (2, 3)
+    for shape in [(2**40, 3), (2, 2**61), (3, 3)]:
+        with pytest.raises(DataError, match="is damaged: X.npy claims"):
+            read(npz(path, shape, bytes(48)))
+    for shape in [(-1, 3), (2, "3")]:
+        with pytest.raises(DataError, match="cannot be read"):
+            read(npz(path, shape, bytes(48)))
+    monkeypatch.setattr("blemish.data.tables._memory", lambda: 10**6)
+    with pytest.raises(DataError, match="holds 0.0 GB when unpacked"):
+        read(npz(path, (200, 1000), bytes(1_600_000)))
+
+
+def test_every_damaged_npz_file_is_one_sentence(tmp_path):
+    whole = bytearray(npz(tmp_path / "a.npz", (2, 3), bytes(48)).read_bytes())
+    path, entry = tmp_path / "b.npz", whole.index(b"PK\x01\x02")
+    for at, value in [(entry + 10, 99), (entry + 8, 1), (48, whole[48] ^ 1), (entry + 42, 255)]:
+        path.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+        with pytest.raises(DataError, match="cannot be read|is damaged"):
+            read(path)
+    with ZipFile(path, "w") as file:
+        file.writestr("X.npy", b"no array")
+    with pytest.raises(DataError, match="has no array 'X'"):
+        read(path)
+
+
+def arrow_with(table, path, edit):
+    """An Arrow file with one thing in its bytes replaced."""
+    feather.write_feather(table, path, compression="uncompressed")
+    before, after = edit
+    content = path.read_bytes()
+    assert before in content
+    path.write_bytes(content.replace(before, after))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("column", "edit"),
+    [
+        (pa.array(["abc", "de", "f"]), (bytes([0, 0, 0, 0, 3, 0, 0, 0]), bytes([0, 0, 0, 0, 3, 0, 0, 127]))),
+        (pa.array(["abc", "de", "f"]), (b"abcdef", b"ab\xffdef")),
+        (
+            pa.DictionaryArray.from_arrays(pa.array([1, 2, 3], pa.int32()), ["a", "b", "c", "d"]),
+            (bytes([1, 0, 0, 0, 2, 0, 0, 0, 3]), bytes([1, 0, 0, 0, 2, 0, 0, 64, 3])),
+        ),
+        (pa.array([[7], [7, 7], [7]]), (bytes([1, 0, 0, 0, 3, 0, 0, 0]), bytes([1, 0, 0, 0, 3, 0, 0, 64]))),
+    ],
+    ids=["offset", "UTF-8", "dictionary", "list"],
+)
+def test_a_damaged_arrow_file_is_one_sentence_and_never_a_crash(column, edit, tmp_path):
+    path = arrow_with(pa.table({"x": column}), tmp_path / "a.arrow", edit)
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        read_table(path, None, Reading())
+    with pytest.raises(DataError, match="cannot be read"):
+        list(open_stream(path, HowToRead("tabular")).chunks())

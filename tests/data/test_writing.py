@@ -58,3 +58,73 @@ def test_cells_of_a_csv_do_not_start_like_formulas(tmp_path):
 def test_headings_of_a_csv_are_no_formulas(tmp_path):
     write_table(pa.table({"=1+1": ["@x", "y"]}), tmp_path / "t.csv")
     assert csv.read_csv(tmp_path / "t.csv").to_pydict() == {"'=1+1": ["'@x", "y"]}
+
+
+EVIL = "=cmd|' /C calc'!A0"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view(),
+        pa.binary(len(EVIL)), pa.dictionary(pa.int32(), pa.string()), pa.dictionary(pa.int8(), pa.large_string()),
+        pa.dictionary(pa.int16(), pa.binary()),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_no_type_of_text_carries_a_formula_into_a_csv(kind, tmp_path):
+    values = [EVIL, None] if not pa.types.is_dictionary(kind) else None
+    cells = (
+        pa.array(values, kind)
+        if values
+        else pa.array([EVIL, None]).cast(kind.value_type).dictionary_encode().cast(kind)
+    )
+    write_table(pa.table({"x": cells, "y": [1, 2]}), tmp_path / "t.csv")
+    assert csv.read_csv(tmp_path / "t.csv")["x"].to_pylist() == [f"'{EVIL}", ""]
+
+
+def test_values_that_no_csv_cell_holds_are_written_as_text(tmp_path):
+    table = pa.table(
+        {
+            "list": pa.array([["=1"], None]),
+            "struct": pa.array([{"a": b"\xff"}, None]),
+            "bytes": pa.array([b"\xff=", b"\n=1"]),
+            "span": pa.array([1, -2], pa.duration("s")),
+            "wide": ["＝1", "１"],
+        }
+    )
+    write_table(table, tmp_path / "t.csv")
+    read = csv.read_csv(tmp_path / "t.csv", parse_options=csv.ParseOptions(newlines_in_values=True)).to_pydict()
+    assert read == {
+        "list": ['["=1"]', ""],
+        "struct": ['{"a": "\\\\xff"}', ""],
+        "bytes": ["\\xff=", "'\n=1"],
+        "span": ["0:00:01", "'-1 day, 23:59:58"],
+        "wide": ["'＝1", "１"],
+    }
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+@pytest.mark.parametrize(
+    ("keys", "kind", "expected"),
+    [
+        (["a", "gr\udcfcn"], None, ["a", "gr\\xfcn"]),
+        ([1 + 2j, None], None, ["(1+2j)", ""]),
+        ([2**70, 1], None, [str(2**70), "1"]),
+        (["a", 1], None, ["a", "1"]),
+        (["a", "b"], pa.int64(), ["a", "b"]),
+    ],
+)
+def test_keys_of_every_kind_are_written_after_the_work(name, keys, kind, expected, tmp_path):
+    write_table(table_of(FOUND, keys, "gr\udcfcn", kind), tmp_path / name)
+    as_text = csv.ConvertOptions(column_types={"gr\\xfcn": pa.string()})
+    is_csv = name.endswith("csv")
+    table = csv.read_csv(tmp_path / name, convert_options=as_text) if is_csv else parquet.read_table(tmp_path / name)
+    assert [cell or "" for cell in table["gr\\xfcn"].to_pylist()] == expected
+
+
+def test_a_file_whose_name_is_not_utf_8_is_written(tmp_path):
+    for suffix in ("csv", "parquet"):
+        path = tmp_path / f"gr\udcfcn.{suffix}"
+        write_table(pa.table({"x": [1]}), path)
+        assert path.stat().st_size

@@ -31,7 +31,7 @@ def test_broken_pictures_are_left_out_and_said(pictures):
     assert len(X) == 6
     assert found.take([3]) == ([], [])
     with pytest.raises(DataError, match=r"broken\.png cannot be decoded"):
-        found.picture(3, 192)
+        found.picture(3, 192, found.digest(3))
 
 
 def test_the_content_is_hashed_and_not_the_name(pictures):

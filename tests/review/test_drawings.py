@@ -16,7 +16,7 @@ def test_thumbnails_are_made_once_and_outside_the_data(pictures, tmp_path):
 
     def make():
         made.append(1)
-        return found.picture(0, 192)
+        return found.picture(0, 192, found.digest(0))
 
     first = thumbnails.get(found.digest(0), 192, make)
     assert thumbnails.get(found.digest(0), 192, make) == first

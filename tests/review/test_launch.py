@@ -1,8 +1,10 @@
 """Starting the page: ports, links, the end."""
 
+import re
+
 import pytest
 
-from blemish.core.errors import ConfigError
+from blemish.core.errors import ConfigError, StoppedError
 from blemish.review.launch import PORT, bind, serve
 
 
@@ -35,5 +37,6 @@ def test_an_interrupt_ends_the_page_in_peace(review, monkeypatch):
 
     lines = []
     monkeypatch.setattr("uvicorn.Server.run", interrupted)
-    serve(review, "127.0.0.1", 0, browser=False, say=lines.append)
-    assert lines[-1] == f"stopped; labels are stored in {review.ledger.name}"
+    with pytest.raises(StoppedError, match=re.escape(f"stopped; labels are stored in {review.ledger.name}")):
+        serve(review, "127.0.0.1", 0, browser=False, say=lines.append)
+    assert len(lines) == 1

@@ -1,72 +1,80 @@
-"""Command-line interface: one command per task. Commands import PyTorch when they need it; --help does not."""
+"""Command-line interface: one command per task.
 
-import signal
+Nothing is imported here: Ctrl-C is answered in one line from the first moment on, so also while imports run.
+"""
+
 import sys
-from typing import Annotated
-
-import typer
-
-from blemish.cli.fits import demo, fit
-from blemish.cli.models import export, info, presets, threshold
-from blemish.cli.pages import report, review
-from blemish.cli.scores import evaluate, explain, score
-from blemish.core.errors import BlemishError, ConfigError
-from blemish.core.version import __version__
 
 INTERRUPTED = "interrupted; no file was changed (resume an out-of-core fit with --resume)"
+STATUS = 130  # of a program that SIGINT ended: 128 + 2
 
-app = typer.Typer(
-    help="Finds the defects you care about: ranks defect > other outlier > normal.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-
-def _show_version(wanted: bool) -> bool:
-    if wanted:
-        typer.echo(f"blemish {__version__}")
-        raise typer.Exit
-    return wanted
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
-    ] = False,
-) -> None:
-    pass
-
-
-for _command in (demo, fit, score, evaluate, threshold, explain, report, review, info, export, presets):
-    app.command()(_command)
+_seen: list[int] = []
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 failed, 2 wrong usage; errors are one line on stderr."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    command = typer.main.get_command(app)
-    if len(arguments) < len(sys.argv) - 1:
-        command(args=arguments)
-        return
+    """Run the command line: 0 done, 1 failed, 2 wrong usage, 130 interrupted; errors are one line on stderr."""
+    undo = None
     try:
-        command(args=arguments)
-    except ConfigError as error:
-        _fail(str(error), 2)
-    except (BlemishError, MemoryError) as error:
-        _fail(str(error) or "out of memory", 1)
+        undo = _watch()
+        from blemish.cli.commands import run
+
+        run(sys.argv[1:])
     except KeyboardInterrupt:
-        _fail(INTERRUPTED, 1)
-    except SystemExit as left:
-        if left.code == 128 + signal.SIGINT:  # Typer catches the interrupt and prints nothing
-            _fail(INTERRUPTED, 1)
-        raise
-    except Exception as error:  # a traceback is for developers: --debug shows it
-        _fail(f"{type(error).__name__}: {error} (a bug: run again with --debug for the traceback)", 1)
+        interrupted()
+    finally:
+        if undo is not None:
+            undo()
 
 
-def _fail(message: str, status: int) -> None:
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+def fail(message: str, status: int) -> None:
+    """Print one line and end; what breaks because of an interrupt, such as an import, is the interrupt."""
+    if _seen:
+        interrupted()
+    print("error:", " ".join(message.split()), file=sys.stderr)  # noqa: T201
     raise SystemExit(status)
+
+
+def interrupted() -> None:
+    """Say so and end."""
+    print("error:", INTERRUPTED, file=sys.stderr)  # noqa: T201
+    raise SystemExit(STATUS) from None
+
+
+def _watch():  # noqa: ANN202 (its type would need an import)
+    """Remember an interrupt, and let none get lost in a destructor; returns what restores what was before."""
+    import atexit
+    import signal
+    import threading
+
+    hook, before = sys.unraisablehook, signal.getsignal(signal.SIGINT)
+    _seen.clear()
+    if before is not signal.default_int_handler:  # it is ignored in the background, or someone else's
+        return None
+
+    def take(number, _) -> None:  # noqa: ANN001
+        _seen.append(number)
+        raise KeyboardInterrupt
+
+    def ignored(error) -> None:  # noqa: ANN001
+        if isinstance(error.exc_value, KeyboardInterrupt):
+            threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start()  # once more, outside of it
+        elif not _seen:
+            hook(error)
+
+    def undo() -> None:
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # the work is done: no traceback of the exit
+        sys.unraisablehook = hook
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, take)
+    sys.unraisablehook = ignored
+    return undo
+
+
+def __getattr__(name: str):  # noqa: ANN202
+    """`app`, Typer's description of all commands."""
+    if name != "app":
+        raise AttributeError(f"module 'blemish.cli' has no attribute {name!r}")
+    from blemish.cli.commands import app
+
+    return app

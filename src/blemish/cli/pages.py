@@ -85,7 +85,7 @@ def review(
 
     try:
         from blemish.review.catalogue import open_catalogue
-        from blemish.review.launch import serve
+        from blemish.review.launch import is_local, serve
         from blemish.review.ledger import Ledger
         from blemish.review.session import Review
     except ModuleNotFoundError as error:
@@ -102,6 +102,8 @@ def review(
         raise DataError(
             f"--column is for texts, but these data are {catalogue.modality}; leave it out, or add --modality text"
         )
+    if not is_local(host):
+        catalogue.confine()
     place = labels or f"{Path(data).resolve().stem}.labels.db"
     ledger = Ledger(place)
     typer.echo(f"{len(catalogue)} {catalogue.modality} samples; labels are stored in {ledger.name}")

@@ -1,6 +1,7 @@
 """Everything Blemish raises. Each message says what came, what was expected and what to do."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,10 @@ class MissingExtraError(BlemishError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 
 
+class StoppedError(BlemishError):
+    """A program that runs until it is stopped was stopped, by Ctrl-C: nothing failed."""
+
+
 class DataWarning(UserWarning):
     """Something in the data was skipped or replaced; the message names it."""
 
@@ -57,6 +62,18 @@ def missing_extra(package: str, extra: str) -> MissingExtraError:
         MissingExtraError("'av' is not installed; it comes with: pip install 'blemish[video]'")
     """
     return MissingExtraError(f"{package!r} is not installed; it comes with: pip install 'blemish[{extra}]'")
+
+
+def reason_of(error: BaseException) -> str:
+    r"""Why something failed, in the first line of an error's words, without addresses of Python's objects.
+
+    Example:
+        >>> reason_of(ValueError("cannot read <_io.BytesIO object at 0x7f>\nat line 3")), reason_of(MemoryError())
+        ('cannot read', 'MemoryError')
+    """
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = re.sub(r"<[\w.]+ [^>]*0x\w+>", "", words).strip().splitlines()
+    return " ".join(lines[0].split()) if lines else type(error).__name__
 
 
 def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:

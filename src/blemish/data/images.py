@@ -1,21 +1,25 @@
 """Images: files and arrays, their axes and channels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
 
-from blemish.core.errors import DataError
+from blemish.core.errors import DataError, reason_of
+from blemish.core.files import open_regular, printable
 from blemish.data.dataset import OnDemand, Reading
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MIN_LONGER_SIDE = 1024
 """Larger images are reduced by a whole factor while decoding, but not below this: an 80-megapixel scan takes 240 MB."""
 
-UNDECODABLE = (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError)
-"""What Pillow raises where a file is not an image that it can decode."""
+FORMATS = ("PNG", "JPEG", "MPO", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
+"""What Pillow may take a file for, whatever it is named: of other formats one runs a program (EPS runs Ghostscript)."""
 
 PICTURE_AXES = "batch, channel, height, width"
 CLIP_AXES = "batch, frame, channel, height, width"
@@ -32,12 +36,39 @@ def decode(path: Path) -> np.ndarray:
     Raises:
         DataError: If it cannot be decoded.
     """
+    with opened(path) as image:
+        image.load()
+        return channels_first(image)
+
+
+@contextmanager
+def opened(path: Path, content: bytes | None = None) -> Iterator[Pillow.Image]:
+    """An image file, or its content where that has been read; only a regular file is opened.
+
+    Raises:
+        DataError: If it cannot be decoded, in the block too: a decoder may raise anything on a damaged file.
+    """
     try:
-        with Pillow.open(path) as image:
-            image.load()
-            return channels_first(image)
-    except UNDECODABLE as error:
-        raise DataError(f"{path} cannot be decoded ({error})") from None
+        with (
+            open_regular(path) if content is None else BytesIO(content) as file,
+            Pillow.open(file, formats=[name for name in FORMATS if name in _known()]) as image,
+        ):
+            yield image
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{path} cannot be decoded ({reason_of(error)})") from None
+
+
+@cache
+def _known() -> Collection[str]:
+    Pillow.init()
+    return Pillow.OPEN
+
+
+def name_in(folder: Path, file: Path) -> str:
+    """The name of a file relative to its folder, which can be written to any file."""
+    return printable(file.relative_to(folder).as_posix())
 
 
 def decode_all(paths: Sequence[Path], reading: Reading, root: Path | None = None) -> tuple[list[np.ndarray], list[int]]:
@@ -45,7 +76,7 @@ def decode_all(paths: Sequence[Path], reading: Reading, root: Path | None = None
 
     `root` is the folder that names of skipped files are relative to; None: whole paths.
     """
-    keys = [str(path) if root is None else path.relative_to(root).as_posix() for path in paths]
+    keys = [printable(path) if root is None else name_in(root, path) for path in paths]
     return OnDemand(keys, lambda at: decode(paths[at])).take(range(len(paths)), reading)
 
 
@@ -65,11 +96,9 @@ def channels_first(image: Pillow.Image) -> np.ndarray:
 
 def thumbnail(path: Path) -> np.ndarray | None:
     """A 32 by 32 grey copy to compare images by; None where the file cannot be decoded."""
-    try:
-        with Pillow.open(path) as image:
-            return np.asarray(image.convert("L").resize((32, 32)), dtype=np.float64)
-    except (OSError, ValueError, SyntaxError):
-        return None
+    with suppress(DataError), opened(path) as image:
+        return np.asarray(image.convert("L").resize((32, 32)), dtype=np.float64)
+    return None
 
 
 # Arrays --------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from pyarrow import ipc
 
 from blemish.core.errors import DataError, DataWarning
 from blemish.data.dataset import SKIPPED, Dataset, HowToRead, OnDemand, PathLike, Reading
+from blemish.data.images import name_in
 from blemish.data.read import existing, holds_only_texts, is_lines, look_into, read_as
 from blemish.data.streams import Stream, open_stream
 from blemish.data.tables import known_suffix
@@ -109,7 +110,7 @@ def _texts(path: Path, chunks: Iterable[Sequence[str]], columns: dict[str, list[
 
 def _videos(folder: Path, videos: Sequence[Path], reading: Reading) -> Iterator[Recording]:
     for video in videos:
-        name = video.relative_to(folder).as_posix()
+        name = name_in(folder, video)
         try:
             content = _decoded_once(video)
         except NoRoomError:
@@ -122,11 +123,11 @@ def _videos(folder: Path, videos: Sequence[Path], reading: Reading) -> Iterator[
 
 def _frame_folders(folder: Path, pictures: Sequence[Path], reading: Reading) -> Iterator[Recording]:
     for parent, files in frame_folders(pictures):
-        name = parent.relative_to(folder).as_posix()
+        name = name_in(folder, parent)
         first = _first_frame(files, name)
         if first is None:
             for file in files:
-                reading.note(SKIPPED, file.relative_to(folder).as_posix(), "it cannot be decoded")
+                reading.note(SKIPPED, name_in(folder, file), "it cannot be decoded")
             warnings.warn(
                 f"skipped {name}: none of its {len(files)} frame(s) can be decoded", DataWarning, stacklevel=2
             )

@@ -15,9 +15,10 @@ from PIL import Image as Pillow
 from scipy.sparse import issparse
 
 from blemish.core.errors import DataError
+from blemish.core.files import printable
 from blemish.data.columns import eager, is_frame
 from blemish.data.dataset import LEFT_OUT, Dataset, HowToRead, OnDemand, PathLike, Reading, without
-from blemish.data.images import IMAGES, channels_first, decode, decode_all, thumbnail
+from blemish.data.images import IMAGES, channels_first, decode, decode_all, name_in, thumbnail
 from blemish.data.tables import known_suffix, looks_like_a_table, read_npz, read_table, table_suffix
 from blemish.data.text import as_series, decoded, is_series, is_text, lines_of, texts_of
 from blemish.data.video import VIDEOS, by_folder, read_clips
@@ -84,6 +85,8 @@ def existing(data: PathLike) -> Path:
     path = Path(data)
     if not path.exists():
         raise DataError(f"there is no file or folder {str(path)!r}")
+    if not path.is_dir() and not path.is_file():
+        raise DataError(f"{path} is a pipe, socket or device; give a file or a folder")
     return path
 
 
@@ -224,7 +227,7 @@ def _strings(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
     images, left_out = decode_all(paths, reading)
     if not images:
         raise none_decoded(paths)
-    return Dataset(images, [*map(str, without(paths, left_out))], "image", left_out=left_out, reading=reading)
+    return Dataset(images, [*map(printable, without(paths, left_out))], "image", left_out=left_out, reading=reading)
 
 
 def _other(X: Any, reading: Reading) -> Dataset:
@@ -275,7 +278,7 @@ class Folder:
     def on_demand(self, folder: Path) -> OnDemand:
         """The texts, or else the images, each read when it is used."""
         files, read_one = (self.documents, decoded) if self.modality == "text" else (self.pictures, decode)
-        return OnDemand([file.relative_to(folder).as_posix() for file in files], lambda at: read_one(files[at]))
+        return OnDemand([name_in(folder, file) for file in files], lambda at: read_one(files[at]))
 
 
 def look_into(folder: Path, how: HowToRead, reading: Reading) -> Folder:
@@ -299,7 +302,7 @@ def _note_unused(folder: Path, files: Sequence[Path], there: Folder, reading: Re
     pictures = [*there.videos, *there.pictures] if there.modality == "video" else there.pictures
     used = set(there.documents if there.modality == "text" else pictures)
     if len(used) < len(files):
-        example = next(file for file in files if file not in used).relative_to(folder).as_posix()
+        example = name_in(folder, next(file for file in files if file not in used))
         reading.note(LEFT_OUT, folder, f"{len(files) - len(used)} file(s) of another kind, for example {example}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv, ipc, parquet
 
-from blemish.core.errors import DataError
+from blemish.core.errors import DataError, reason_of
 from blemish.data.dataset import Dataset, HowToRead, PathLike, Reading, without
 from blemish.data.read import existing, from_table, holds_only_texts, is_lines, look_into, none_decoded
 from blemish.data.tables import Dialect, clean_names, csv_options, dialect, known_suffix, unreadable
@@ -85,11 +85,13 @@ def naming_chunk(start: int) -> Iterator[None]:
 def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | None:
     try:
         n_rows, schema, batches = _facts(path, kind, how.names, reading)
-    except (pa.ArrowException, OSError) as error:
+        clean = clean_names(path, schema.names)
+    except DataError:
+        raise
+    except Exception as error:  # PyArrow raises anything on a damaged file
         raise unreadable(path, error) from None
     if not n_rows:
         raise DataError(f"{path} has no rows")
-    clean = clean_names(path, schema.names)
 
     def chunks() -> Iterator[Dataset]:
         start = 0
@@ -125,9 +127,11 @@ def _facts(path: Path, kind: str, names: Sequence[str] | None, reading: Reading)
 def _to_the_end(path: Path, batches: Batches) -> Iterator[pa.RecordBatch]:
     """The batches; a damaged one is not found by the checks of the file's head and foot."""
     try:
-        yield from batches()
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is damaged, a part of it cannot be read: {str(error).splitlines()[0]}") from None
+        for batch in batches():
+            batch.validate(full=True)  # before a cell is looked at: offsets in a damaged file lead anywhere
+            yield batch
+    except Exception as error:  # PyArrow raises anything on a damaged file
+        raise DataError(f"{path} is damaged, a part of it cannot be read: {reason_of(error)}") from None
 
 
 def _parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:

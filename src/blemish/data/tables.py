@@ -1,5 +1,7 @@
 """Table files: CSV, Parquet, Arrow and NPZ."""
 
+import math
+import os
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping, Sequence
@@ -9,13 +11,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
+from numpy.lib import format as npy
 from pyarrow import csv, feather, parquet
 
-from blemish.core.errors import DataError
+from blemish.core.errors import DataError, reason_of
 from blemish.data.dataset import LEFT_OUT, PathLike, Reading
 
 TABLES = (".csv", ".tsv", ".txt", ".data", ".parquet", ".arrow", ".feather", ".npz")
@@ -67,19 +70,21 @@ def read_table(path: PathLike, names: Sequence[str] | None, reading: Reading) ->
         if kind == ".parquet":
             table = parquet.read_table(path)
         elif kind in (".arrow", ".feather"):
-            table = feather.read_table(path)
+            table = feather.read_table(path, memory_map=False)
         else:
             table = csv.read_csv(path, **csv_options(dialect(path, names, reading), names))
-    except (pa.ArrowInvalid, OSError) as error:
+        table.validate(full=True)  # before a cell is looked at: offsets in a damaged file lead anywhere
+        found = table.column_names
+    except Exception as error:  # PyArrow raises anything on a damaged file
         raise unreadable(path, error) from None
     if table.num_rows == 0:
         raise DataError(f"{path} has no rows")
-    return table.rename_columns(clean_names(path, table.column_names))
+    return table.rename_columns(clean_names(path, found))
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
     """The error for a table file that PyArrow refuses, with the first line of its reason."""
-    return DataError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}")
+    return DataError(f"{path} cannot be read as a table: {reason_of(error)}")
 
 
 def clean_names(path: PathLike, names: Sequence[str]) -> list[str]:
@@ -180,11 +185,14 @@ def read_npz(path: Path, take_out: Sequence[str], reading: Reading) -> tuple[np.
     Raises:
         DataError: If it has no 'X' with samples, would need code to be run, or an array has another length.
     """
+    _check_sizes(path)
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise DataError(f"{path} cannot be read without running code in it ({error}); save plain arrays") from None
+            arrays = {name: array for name in file.files if isinstance(array := file[name], np.ndarray)}
+    except Exception as error:  # zipfile, zlib and NumPy raise anything on a damaged file
+        raise DataError(
+            f"{path} cannot be read without running code in it ({reason_of(error)}); save plain arrays"
+        ) from None
     X = arrays.pop("X", None)
     if X is None or not X.ndim or not len(X):
         raise DataError(f"{path} has no array 'X' with samples; it has {', '.join(arrays) or 'nothing'}")
@@ -196,3 +204,40 @@ def read_npz(path: Path, take_out: Sequence[str], reading: Reading) -> tuple[np.
     for name in [name for name in arrays if name not in fitting]:
         reading.note(LEFT_OUT, name, f"the shape {arrays[name].shape} is not one value per sample")
     return X, fitting
+
+
+def _check_sizes(path: Path) -> None:
+    """Refuse an NPZ file that would unpack to more than the machine's memory, or whose arrays claim more than it holds.
+
+    Raises:
+        DataError: In these cases, or if it is not an archive.
+    """
+    try:
+        with path.open("rb") as handle, ZipFile(handle) as archive:
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            claims = {name: _claimed(archive, name) for name in sizes}
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as an NPZ file ({reason_of(error)}); save it again") from None
+    short = next((name for name in sizes if claims[name] > sizes[name]), None)
+    if short is not None:
+        raise DataError(f"{path} is damaged: {short} claims {claims[short]:,} bytes and has {sizes[short]:,}")
+    if sum(sizes.values()) > _memory():
+        raise DataError(
+            f"{path} holds {sum(sizes.values()) / 1e9:.1f} GB when unpacked, this machine has {_memory() / 1e9:.1f} GB "
+            "of memory; save the rows as Parquet, which is read in parts"
+        )
+
+
+def _claimed(archive: ZipFile, name: str) -> int:
+    """Bytes of an array by its own header, with the header; 0: it is none, which is for NumPy to say."""
+    with archive.open(name) as file:
+        if file.read(len(npy.MAGIC_PREFIX)) != npy.MAGIC_PREFIX:
+            return 0
+        read_header = npy.read_array_header_1_0 if file.read(2)[0] == 1 else npy.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        return file.tell() + math.prod(shape) * dtype.itemsize
+
+
+def _memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 2**40

@@ -8,6 +8,7 @@ import narwhals.stable.v1 as nw
 import pyarrow as pa
 
 from blemish.core.errors import DataError
+from blemish.core.files import open_regular
 
 ICONV = "iconv -f latin1 -t utf-8"
 CHUNK_LINES = 2**13
@@ -80,7 +81,8 @@ def _text_column(columns: dict[str, nw.Series[Any]], column: str | None) -> str:
 def decoded(path: Path) -> str:
     """The whole of a text file; raises DataError if it cannot be read, or is not UTF-8."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with open_regular(path) as file:
+            return file.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: byte {error.start} (0x{error.object[error.start]:02x}) is not UTF-8; convert the file, for "

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 from blemish.core.errors import DataError, DataWarning, missing_extra
 from blemish.data.dataset import SKIPPED, OnDemand, Reading, without
-from blemish.data.images import decode, decode_all
+from blemish.data.images import decode, decode_all, name_in
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 CLIP_FRAMES = 16
@@ -200,13 +200,13 @@ def read_clips(
     folder: Path, videos: Sequence[Path], pictures: Sequence[Path], frames: int | None, reading: Reading
 ) -> tuple[list[np.ndarray], Sequence[str]]:
     """The clips of the videos and frame folders in a folder, and their names; see `clips_of`."""
-    names = [video.relative_to(folder).as_posix() for video in videos]
+    names = [name_in(folder, video) for video in videos]
     decoded, left_out = OnDemand(names, lambda at: read_video(videos[at])).take(range(len(videos)), reading)
     contents = list(zip(without(names, left_out), decoded, strict=True))
     for parent, files in frame_folders(pictures):
         images, _ = decode_all(files, reading, folder)
         if images:
-            name = parent.relative_to(folder).as_posix()
+            name = name_in(folder, parent)
             contents.append((name, same_size(images, name, reading)))
     recordings = [Recording(name, len(all_), all_.nbytes, _part_of(all_)) for name, all_ in contents]
     clips = clips_of(folder, recordings, frames, reading)

@@ -1,5 +1,6 @@
 """Tables of scores as CSV or Parquet files, written completely or not at all."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,10 +11,16 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
+from blemish.core.files import printable
 from blemish.core.store import replacing
 
-# A cell that starts so is run as a formula when a spreadsheet opens the file.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A cell that starts so is run as a formula when a spreadsheet opens the file; East Asian ones know the wide signs too.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_AS_THEY_ARE = (
+    pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_date,
+    pa.types.is_timestamp, pa.types.is_time, pa.types.is_null,
+)  # fmt: skip
+"""Types that a CSV file holds as they are, none of which a spreadsheet takes for a formula; all others become text."""
 
 
 def table_of(
@@ -27,7 +34,7 @@ def table_of(
     defect = found.get("defect_score", np.full(len(outlier), np.nan))
     return pa.table(
         {
-            key_name: pa.array(keys, type=key_type),
+            printable(key_name): key_column(keys, key_type),
             "outlier_score": pa.array(outlier),
             "defect_score": pa.array(defect, mask=np.isnan(defect)),
             "p_normal": pa.array(proba[:, 0]),
@@ -36,6 +43,14 @@ def table_of(
             "label": pa.array([str(word) for word in found["label"]]),
         }
     )
+
+
+def key_column(keys: list[Any], key_type: pa.DataType | None = None) -> pa.Array:
+    """Keys as a column, of their own type where Arrow has one for them, else as text."""
+    try:
+        return pa.array(keys, type=key_type)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
+        return pa.array([None if key is None else _text(key) for key in keys], pa.string())
 
 
 def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
@@ -60,17 +75,36 @@ def table_writer(path: str | os.PathLike[str]) -> Iterator[Callable[[pa.Table], 
             rows = _without_formulas(table) if as_csv else table
             if not writers:
                 kind = csv.CSVWriter if as_csv else parquet.ParquetWriter
-                writers.append(files.enter_context(kind(str(temporary), rows.schema)))
+                # an open file: PyArrow takes no path that is not UTF-8
+                sink = files.enter_context(temporary.open("wb"))
+                writers.append(files.enter_context(kind(sink, rows.schema)))
             writers[0].write_table(rows)
 
         yield write
 
 
 def _without_formulas(table: pa.Table) -> pa.Table:
-    for i, column in enumerate(table.columns):
-        if pa.types.is_string(column.type):
-            safe = [f"'{cell}" if cell and cell.startswith(FORMULA_STARTS) else cell for cell in column.to_pylist()]
-            table = table.set_column(i, table.column_names[i], pa.array(safe, pa.string()))
-    return table.rename_columns(
-        [f"'{name}" if name.startswith(FORMULA_STARTS) else name for name in table.column_names]
-    )
+    columns = [
+        column if any(holds(column.type) for holds in _AS_THEY_ARE) else pa.array(map(_cell, column.to_pylist()), _TEXT)
+        for column in table.columns
+    ]
+    return pa.table(columns, names=[str(_cell(name)) for name in table.column_names])
+
+
+_TEXT = pa.large_string()  # so that a column may have more than 2 GB
+
+
+def _cell(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = _text(value)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def _text(value: Any) -> str:
+    """A value of any type as text; bytes that are not UTF-8 become escapes."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, default=_text, ensure_ascii=False)
+    return printable(value)

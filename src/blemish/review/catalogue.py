@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image as Pillow
 
-from blemish.core.errors import DataError
+from blemish.core.errors import ConfigError, DataError
+from blemish.core.files import named, open_regular, outside
 from blemish.data.dataset import Dataset, HowToRead, take
+from blemish.data.images import opened
 from blemish.data.inputs import column_names
 from blemish.data.on_disk import open_dataset
 from blemish.modalities import MODALITIES
@@ -37,12 +38,17 @@ class Catalogue:
         samples: An Arrow table (a large one on disk), pictures, clips and texts on demand, or an array or some texts in
             memory.
         run: Options used for reading, for the exported model.
+        changed: Rows whose files have been replaced since they were hashed, until someone takes note of them.
+        confined: Whether files outside the folder, where links lead, are refused.
     """
 
     name: str
     samples: Dataset
     run: dict[str, Any] = field(default_factory=dict)
+    changed: set[int] = field(default_factory=set)
+    confined: bool = False
     _digests: dict[int, str] = field(default_factory=dict)
+    _stamps: dict[int, tuple[int, ...]] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
     _frames: int = 0
 
@@ -92,7 +98,24 @@ class Catalogue:
     def _file(self, row: int) -> Path | None:
         """The picture's file; None for other samples."""
         is_file = self.samples.files and self.on_page.shown_as == "picture"
-        return Path(self.name, self.keys[row]) if is_file else None
+        return named(self.name, self.keys[row]) if is_file else None
+
+    def confine(self) -> None:
+        """From now on refuse what links lead to outside the folder.
+
+        Raises:
+            ConfigError: If a sample is such a link.
+        """
+        self.confined = True
+        for key in self.keys if self.samples.files else ():
+            self._check_inside(key)
+
+    def _check_inside(self, key: str) -> None:
+        if self.confined and self.samples.files and outside(self.name, named(self.name, key)):
+            raise ConfigError(
+                f"{key} is a link that leads out of {self.name}, and other machines could see what is there; remove "
+                "it, or leave out --host"
+            )
 
     def take(self, rows: Sequence[int]) -> tuple[Any, list[int]]:
         """The samples of some rows as `DefectDetector` takes them, and their rows.
@@ -103,17 +126,41 @@ class Catalogue:
         return found.X, [row for row, kept in zip(rows, found.kept.tolist(), strict=True) if kept]
 
     def digest(self, row: int) -> str:
-        """The content hash of a sample, by which labels and pictures are requested.
+        """The content hash of a sample, by which labels and pictures are requested; it follows a file that is replaced.
 
         Raises:
             DataError: If a file no longer exists.
         """
-        found = self._digests.get(row)
-        if found is None:
-            found = blake2b(self._content(row), digest_size=16).hexdigest()
-            self._digests[row] = found
-            self._rows.setdefault(found, row)
+        stamp, before = self._stamp(row), self._digests.get(row)
+        if before is not None and self._stamps.get(row) == stamp:
+            return before
+        found = _hash(self._content(row))
+        self._digests[row] = found
+        if stamp is None:
+            self._stamps.pop(row, None)
+        else:
+            self._stamps[row] = stamp
+        if before is not None and before != found:
+            self.changed.add(row)
+            if self._rows.get(before) == row:
+                twins = [twin for twin, digest in list(self._digests.items()) if digest == before]
+                if twins:
+                    self._rows[before] = twins[0]
+                else:
+                    del self._rows[before]
+        self._rows.setdefault(found, row)
         return found
+
+    def _stamp(self, row: int) -> tuple[int, ...] | None:
+        """What changes when a sample's file is replaced; None: it has no file of its own."""
+        if not self.samples.files:
+            return None
+        self._check_inside(self.keys[row])
+        try:
+            seen = named(self.name, self.keys[row]).stat()
+        except OSError:  # it is gone, which reading it says; or it is a clip
+            return None
+        return seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino
 
     def row(self, digest: str) -> int | None:
         """The first row with that content, among those hashed so far."""
@@ -126,26 +173,27 @@ class Catalogue:
             file = self._file(row)
             if file is None:
                 return max(1, getattr(self.samples.X, "nbytes", len(self)) // len(self))
-            with contextlib.suppress(OSError, ValueError, SyntaxError), Pillow.open(file) as image:
+            with contextlib.suppress(DataError), opened(file) as image:
                 sizes.append(min(image.width, 2048) * min(image.height, 2048) * len(image.getbands()))
         return int(np.mean(sizes)) if sizes else 1
 
-    def picture(self, row: int, side: int) -> bytes:
-        """A JPEG of a picture, or of the frames of a clip side by side.
+    def picture(self, row: int, side: int, digest: str) -> bytes:
+        """A JPEG of a picture with that content, or of the frames of a clip side by side.
 
         Raises:
-            DataError: If the sample is not a picture, or cannot be decoded.
+            DataError: If the sample is not a picture, cannot be decoded, or has another content by now.
         """
-        file = self._file(row)
-        if file is not None:
-            try:
-                return drawings.shrunk_file(file, side)
-            except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-                raise DataError(f"{self.keys[row]} cannot be decoded ({error})") from None
-        draw = drawings.DRAWINGS.get(self.on_page.shown_as)
+        file, draw = self._file(row), drawings.DRAWINGS.get(self.on_page.shown_as)
         if draw is None:
             raise DataError(f"{self.keys[row]} is not a picture")
-        return draw(np.asarray(self.samples.X[row]), side)
+        # What is drawn is what is hashed: a file replaced in between would be cached under the other's hash for ever.
+        sample = self._content(row) if file is not None else np.asarray(self.samples.X[row])
+        if _hash(sample if isinstance(sample, bytes) else _bytes_of(sample)) != digest:
+            self._stamps[row] = ()  # to be hashed again
+            raise DataError(f"{self.keys[row]} has changed; reload the page")
+        if isinstance(sample, bytes):
+            return drawings.shrunk_file(Path(self.keys[row]), side, sample)
+        return draw(sample, side)
 
     def frames(self) -> int:
         """Number of frames of a clip as `picture` shows them; 0 if the samples are not clips."""
@@ -180,17 +228,26 @@ class Catalogue:
         file = self._file(row)
         if file is not None:
             try:
-                return file.read_bytes()
+                with open_regular(file) as opened_file:
+                    return opened_file.read()
             except OSError as error:
                 raise DataError(f"{self.keys[row]} no longer exists or cannot be read ({error.strerror})") from None
         sample = take(self.samples.X, [row])
         if hasattr(sample, "to_pylist"):
             return json.dumps(sample.to_pylist()[0], sort_keys=True, default=str).encode()
-        # Asked of the sample, not of its modality: to import that imports PyTorch, 120 MB that an open table can spare.
-        if isinstance(sample[0], str):
-            return str(sample[0]).encode("utf-8", errors="surrogatepass")
-        array = np.ascontiguousarray(sample[0])
-        return f"{array.dtype}{array.shape}".encode() + array.tobytes()
+        return _bytes_of(sample[0])
+
+
+def _bytes_of(sample: Any) -> bytes:
+    # Asked of the sample, not of its modality: to import that imports PyTorch, 120 MB that an open table can spare.
+    if isinstance(sample, str):
+        return sample.encode("utf-8", errors="surrogatepass")
+    array = np.ascontiguousarray(sample)
+    return f"{array.dtype}{array.shape}".encode() + array.tobytes()
+
+
+def _hash(content: bytes) -> str:
+    return blake2b(content, digest_size=16).hexdigest()
 
 
 def json_value(value: Any) -> Any:

@@ -10,22 +10,23 @@ from jaxtyping import Float
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from blemish.data.images import opened
 from blemish.data.on_disk import cache_folder
 
 HEAT = (230, 159, 0)
 """Okabe and Ito's orange, which colour-blind people can tell from grey."""
 MAX_FRAMES = 32
-DRAWN = 2
+DRAWN = 3
 """Version in the names of thumbnails; increase it when samples are drawn differently."""
 
 
-def shrunk_file(path: Path, side: int) -> bytes:
-    """A picture file as a JPEG of at most `side` by `side` pixels.
+def shrunk_file(path: Path, side: int, content: bytes | None = None) -> bytes:
+    """A picture file, or its content where that has been read, as a JPEG of at most `side` by `side` pixels.
 
     Raises:
-        OSError: If it cannot be decoded.
+        DataError: If it cannot be decoded.
     """
-    with Pillow.open(path) as image:
+    with opened(path, content) as image:
         if image.mode.startswith(("I", "F")):
             return drawn(np.asarray(image, dtype=np.float64)[None], side)
         image.draft("RGB", (2 * side, 2 * side))  # JPEG files are decoded at a fraction of their size

@@ -9,7 +9,7 @@ from typing import Any
 
 import uvicorn
 
-from blemish.core.errors import ConfigError
+from blemish.core.errors import ConfigError, StoppedError
 from blemish.review.drawings import Thumbnails
 from blemish.review.guard import Guard, allowed_hosts
 from blemish.review.service import make_service
@@ -44,7 +44,7 @@ def bind(host: str, port: int | None) -> socket.socket:
 def serve(
     review: Review, host: str, port: int | None, *, browser: bool, say: Callable[[str], Any], token: str | None = None
 ) -> None:
-    """Serve until the process is stopped.
+    """Serve until the process is stopped; raises StoppedError at Ctrl-C.
 
     Args:
         review: The labelling loop.
@@ -61,7 +61,7 @@ def serve(
     shown = "127.0.0.1" if host in ("0.0.0.0", "") else host
     link = f"http://{f'[{shown}]' if ':' in shown else shown}:{taken}/?token={token}"
     guard = Guard(make_service(review, Thumbnails(), user()), token, taken, hosts, any_address)
-    if host not in ("127.0.0.1", "localhost", "::1"):
+    if not is_local(host):
         say(
             f"note: listening on {host}: everyone who can reach this machine and has the link can see and label the "
             "data; the connection is not encrypted, so use it in a trusted network or through a tunnel"
@@ -73,10 +73,15 @@ def serve(
     try:
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
-        say(f"stopped; labels are stored in {review.ledger.name}")
+        raise StoppedError(f"stopped; labels are stored in {review.ledger.name}") from None
     finally:
         listening.close()
         review.stop()
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach what listens on an address."""
+    return host in ("127.0.0.1", "localhost", "::1")
 
 
 def user() -> str:

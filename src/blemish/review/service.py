@@ -1,14 +1,16 @@
 """The page's HTTP interface. Samples are identified by the hash of their content, never by a path."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
+from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader
+from starlette.exceptions import HTTPException
 
 from blemish.core.errors import BlemishError, LabelError
 from blemish.core.version import __version__
@@ -22,6 +24,8 @@ HERE = Path(__file__).parent
 SIDES = (192, answers.LARGE_SIDE)
 """Allowed sizes of pictures in pixels: few, so that the cache stays small."""
 MAX_ITEMS = 500
+MAX_DEPTH = 8
+"""Brackets within brackets in a request; ours have three."""
 FILTERS = ("all", "unmarked", "suggested", *(str(word) for word in CODES if word))
 TARGETS = ("recall", "precision", "false_positive_rate", "budget", "contamination")
 MEDIA = {
@@ -42,14 +46,30 @@ def make_service(review: Review, thumbnails: drawings.Thumbnails, user: str) -> 
     app = FastAPI(title="Blemish review", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.review, app.state.thumbnails, app.state.user = review, thumbnails, user
     app.mount("/static", StaticFiles(directory=HERE / "static"))
-    app.add_exception_handler(BlemishError, _in_words)
+    for kind in (BlemishError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _in_words)
     app.include_router(router)
     return app
 
 
-def _in_words(_: Request, error: Exception) -> Response:
-    status = 400 if not isinstance(error, Unsaved) else 507 if error.full else 503
-    return JSONResponse({"error": str(error)}, status_code=status, headers=FRESH)
+def _in_words(request: Request, error: Exception) -> Response:
+    """Every refusal has one form, that of the web framework too."""
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        return _answer({"error": f"{first['loc'][-1]}: {first['msg']}, got {str(first.get('input'))[:80]!r}"}, 422)
+    if isinstance(error, HTTPException):
+        words = f"{error.detail}: {request.method} {request.url.path[:80]}; reload the page"
+        return _answer({"error": words}, error.status_code)
+    if isinstance(error, Unsaved):
+        return _answer({"error": str(error)}, 507 if error.full else 503)
+    if isinstance(error, BlemishError):
+        return _answer({"error": str(error)}, 400)
+    return _answer({"error": f"{type(error).__name__} (a bug; see the terminal)"}, 500)
+
+
+def _answer(values: dict[str, Any], status: int = 200) -> Response:
+    """JSON in ASCII, so that no name or text of a user can make it impossible to write."""
+    return Response(json.dumps(values, allow_nan=False), status, media_type="application/json", headers=FRESH)
 
 
 @router.get("/")
@@ -65,7 +85,7 @@ def state(request: Request) -> Response:
     """Everything except the samples: progress, counts, suggestions, the learning curve."""
     review = _review(request)
     review.sync()
-    return JSONResponse({**answers.state(review), "user": request.app.state.user}, headers=FRESH)
+    return _answer({**answers.state(review), "user": request.app.state.user})
 
 
 @router.get("/api/items")
@@ -79,7 +99,7 @@ def items(request: Request, start: int = 0, count: int = 100, show: str = "all",
     rows, ranking = answers.shown(review, show, by), review.ranking
     found = [answers.item(review, int(row)) for row in rows[start : start + count]]
     number = 0 if ranking is None else ranking.number
-    return JSONResponse({"total": len(rows), "start": start, "ranking": number, "items": found}, headers=FRESH)
+    return _answer({"total": len(rows), "start": start, "ranking": number, "items": found})
 
 
 @router.get("/api/rows")
@@ -91,7 +111,7 @@ def some_rows(request: Request, rows: str) -> Response:
     numbers = [int(w) for w in wanted]
     if max(numbers) >= len(review.catalogue):
         raise LabelError(f"row {max(numbers)} does not exist: there are {len(review.catalogue)} rows")
-    return JSONResponse({"items": [answers.item(review, row) for row in numbers]}, headers=FRESH)
+    return _answer({"items": [answers.item(review, row) for row in numbers]})
 
 
 @router.get("/api/map")
@@ -104,7 +124,7 @@ def points(request: Request) -> Response:
 def sample(request: Request, digest: str) -> Response:
     """Everything about one sample: explanation, history."""
     review = _review(request)
-    return JSONResponse(answers.detail(review, _row(review, digest)), headers=FRESH)
+    return _answer(answers.detail(review, _row(review, digest)))
 
 
 @router.get("/picture/{digest}")
@@ -115,7 +135,7 @@ def picture(request: Request, digest: str, side: int = SIDES[0]) -> Response:
     side = answers.side_of(review.catalogue.on_page, side)
     if side not in (*SIDES, answers.STRIP_SIDE):
         raise LabelError(f"expected side: one of {', '.join(map(str, SIDES))}")
-    made = request.app.state.thumbnails.get(digest, side, lambda: review.catalogue.picture(row, side))
+    made = request.app.state.thumbnails.get(digest, side, lambda: review.catalogue.picture(row, side, digest))
     return Response(made, media_type="image/jpeg", headers=FOR_EVER)
 
 
@@ -142,14 +162,14 @@ async def marks(request: Request) -> Response:
     user = request.app.state.user
     taken = [to_mark({"who": user, **one} if isinstance(one, dict) else one) for one in given]
     new = await run_in_threadpool(_review(request).write, taken)
-    return JSONResponse({"saved": [mark.id for mark in taken], "new": new}, headers=FRESH)
+    return _answer({"saved": [mark.id for mark in taken], "new": new})
 
 
 @router.post("/api/refit")
 async def refit(request: Request) -> Response:
     """Refit with the marks, in the background."""
     await _json(request)
-    return JSONResponse({"started": _review(request).refit()}, headers=FRESH)
+    return _answer({"started": _review(request).refit()})
 
 
 @router.post("/api/threshold")
@@ -157,12 +177,12 @@ async def threshold(request: Request) -> Response:
     """Move the threshold, without a refit."""
     given = await _json(request)
     target, value = str(given.get("target")), given.get("value")
-    if target not in TARGETS or isinstance(value, bool) or not isinstance(value, int | float):
+    if target not in TARGETS or isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**31:
         raise LabelError(
-            f"expected a threshold with a target ({', '.join(TARGETS)}) and a value, got {str(given)[:80]}"
+            f"expected a threshold with a target ({', '.join(TARGETS)}) and a value from 0, got {str(given)[:80]}"
         )
     promise = await run_in_threadpool(_review(request).set_threshold, target, float(value))
-    return JSONResponse({"promise": promise}, headers=FRESH)
+    return _answer({"promise": promise})
 
 
 @router.get("/api/export/{kind}")
@@ -181,8 +201,8 @@ def _review(request: Request) -> Review:
 
 def _row(review: Review, digest: str) -> int:
     row = review.catalogue.row(digest)
-    if row is None:
-        raise LabelError("unknown sample: reload the page")
+    if row is None or review.catalogue.digest(row) != digest:
+        raise LabelError("unknown sample, or its file has changed: reload the page")
     return row
 
 
@@ -191,15 +211,22 @@ async def _json(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise LabelError("the request must have the content type application/json")
     try:
-        given = await request.json()
-    except ValueError:
+        given = json.loads(await request.body())
+        # Python reads NaN, 1e999 and halves of characters, which can then be neither stored nor answered.
+        json.dumps(given, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         raise LabelError("the request is not valid JSON") from None
-    if not isinstance(given, dict):
-        raise LabelError("the request is not a JSON object")
+    if not isinstance(given, dict) or _is_deeper(given, MAX_DEPTH):
+        raise LabelError(f"the request is not a JSON object of at most {MAX_DEPTH} levels")
     return given
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deeper(one, levels - 1) for one in inner)
 
 
 def _picture_or_nothing(made: bytes | None, kind: str) -> Response:
     if made is None:
-        return JSONResponse({"error": "there is no model yet"}, status_code=404, headers=FRESH)
+        return _answer({"error": "there is no model yet"}, 404)
     return Response(made, media_type=kind, headers=FRESH)

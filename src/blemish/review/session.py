@@ -85,6 +85,7 @@ class Review:
         self._fit_rows: list[int] = []
         self._X: Any = None
         self._lost: set[str] = set()
+        self._outdated = False
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._marking, self._asking, self._suggesting = threading.RLock(), threading.Lock(), threading.Lock()
         self._suggested: tuple[Any, list[Suggestion]] = (None, [])
@@ -115,6 +116,10 @@ class Review:
                         self._lost.add(sample)
                     else:
                         self.codes[row] = CODES[self.opinions.label(sample)]
+            while self.catalogue.changed:  # labels follow the content, and what was there is there no more
+                row, self._outdated = self.catalogue.changed.pop(), True
+                with suppress(BlemishError):
+                    self.codes[row] = CODES[self.opinions.label(self.catalogue.digest(row))]
 
     def _find(self, sample: str, key: str) -> int | None:
         """The row with that content: by name if its content is unchanged, else among the rows hashed so far."""
@@ -199,6 +204,9 @@ class Review:
     def _refit(self) -> None:
         self._tell("reading")
         self._wanted = False
+        for row in np.flatnonzero(self.codes).tolist():
+            with suppress(BlemishError):
+                self.catalogue.digest(row)  # a file may have been replaced since it was marked
         self.sync()
         if self.det is None:
             self._begin()
@@ -224,7 +232,8 @@ class Review:
 
     def _choose(self) -> None:
         """Choose the training samples: all, or, where these are too many, a random part and all marked ones."""
-        if not self._fit_rows:
+        if not self._fit_rows or self._outdated:
+            self._outdated = False
             n, most = len(self.catalogue), MAX_BYTES // self.catalogue.bytes_of_sample()
             most = max(min(self.catalogue.on_page.max_fitted, most), MIN_FITTED)
             chosen = np.arange(n)

@@ -1,0 +1,70 @@
+"""All commands, and what becomes of their errors. Commands import PyTorch when they need it; --help does not."""
+
+import sys
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from blemish.cli import STATUS, fail, interrupted
+from blemish.cli.fits import demo, fit
+from blemish.cli.models import export, info, presets, threshold
+from blemish.cli.pages import report, review
+from blemish.cli.scores import evaluate, explain, score
+from blemish.core.errors import BlemishError, ConfigError, StoppedError
+from blemish.core.version import __version__
+
+app = typer.Typer(
+    help="Finds the defects you care about: ranks defect > other outlier > normal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _show_version(wanted: bool) -> bool:
+    if wanted:
+        typer.echo(f"blemish {__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    pass
+
+
+for _command in (demo, fit, score, evaluate, threshold, explain, report, review, info, export, presets):
+    app.command()(_command)
+
+
+def run(given: list[str]) -> None:
+    """Run one command, see `main`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that is not text must not end what prints it
+    arguments = [argument for argument in given if argument != "--debug"]
+    command = typer.main.get_command(app)
+    if len(arguments) < len(given):
+        command(args=arguments)
+        return
+    try:
+        command(args=arguments)
+    except StoppedError as stopped:
+        typer.echo(str(stopped))
+        raise SystemExit(STATUS) from None
+    except ConfigError as error:
+        fail(str(error), 2)
+    except (BlemishError, MemoryError) as error:
+        fail(str(error) or "out of memory", 1)
+    except SystemExit as left:
+        if left.code == STATUS:  # Typer catches the interrupt and prints nothing
+            interrupted()
+        raise
+    except Exception as error:  # a traceback is for developers: --debug shows it
+        fail(f"{type(error).__name__}: {error} (a bug: run again with --debug for the traceback)", 1)
