@@ -60,7 +60,7 @@ class FittedVideo(FittedPictures):
         """'look': moments of the pixels of a clip and of their differences down, across and over time."""
         maps = (x, x.diff(dim=3), x.diff(dim=4), x.diff(dim=1))
         flat = [one.transpose(1, 2).flatten(2, 3) for one in maps]
-        return {"look": torch.cat([moments(one) for one in flat if all(one.shape[1:])], dim=1)}
+        return {"look": torch.cat([moments(one.double()) for one in flat if all(one.shape[1:])], dim=1).to(x.dtype)}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "FittedVideo":

@@ -20,6 +20,9 @@ MIN_ROWS = 20  # ordinary rows, before there is a range to lie beyond
 MAX_ROWS = 2000  # that the range is learnt from
 MAX_DEFECTS = 64  # labelled defects that new rows are compared with
 FOLDS = 5
+MIN_EXCESS = (
+    0.02  # least distance worth a nat, in units of the edge: where distances hardly vary, rounding does not count
+)
 MIN_REACH, ROOM = 0.5, 1.5
 """Least fraction in `_reach`, and what the greatest gaps between labelled defects are multiplied by."""
 
@@ -69,8 +72,9 @@ def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, "
             distance[out] = EXPERT.score(part, x[out])
         own = EXPERT.fit(x, none, np.ones(len(x)), seed)
         tail = fit_tail(distance, np.empty(0))
-        edge = tail["levels"][-1] + tail["excess"] * np.log(len(x) * tail["tail"])
-        own |= {"edge": np.array(edge), "excess": tail["excess"], "defects": like.astype(np.float64)}
+        excess = max(float(tail["excess"]), MIN_EXCESS * float(tail["levels"][-1]))
+        edge = tail["levels"][-1] + excess * np.log(len(x) * tail["tail"])
+        own |= {"edge": np.array(edge), "excess": np.array(excess), "defects": like.astype(np.float64)}
         own["reach"] = _reach(own)
         state |= {f"far.{source}.{name}": array for name, array in own.items()}
     return state
