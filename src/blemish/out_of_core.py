@@ -125,7 +125,8 @@ def iter_fit_stream(
             saved = time.perf_counter()
         yield record
     ending = replace(fit.judging(judged), columns=prepared.columns, start=start, reading=prepared.reading)
-    if not len(fit.held_out):  # few rows: folds calibrate, and fit on what the tensors stand for
+    # few rows: folds calibrate, and fit on what the tensors stand for
+    if not len(fit.held_out) and not isinstance(ending.x, ShardedRows):
         few = prepared.modality.to_raw(ending.x.to_dense().cpu().numpy())
         ending = replace(ending, arguments=arguments, rows=Dataset(few, list(ending.names), prepared.name))
     det.end_fit(ending, history)

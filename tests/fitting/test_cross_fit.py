@@ -246,11 +246,11 @@ def rates_of_fresh_rows(n, draws, labelled, **arguments):
     rates, stated = [], []
     for draw in range(draws):
         rng = np.random.default_rng([n, draw])
-        X, y = mixed(n + 6, rng), np.array([None] * n + ["defect"] * 6, dtype=object)
-        X.loc[n:, "a"] += 5
+        X, y = rng.normal(size=(n + 6, 5)), np.array([None] * n + ["defect"] * 6, dtype=object)
+        X[n:, 0] += 5
         X, y = (X, y) if labelled else (X[:n], None)
         det = DefectDetector(random_state=draw, **arguments).fit(X, y)
-        fresh = mixed(200, rng)
+        fresh = rng.normal(size=(200, 5))
         rates.append(float((det.decision_function(fresh) > 0).mean()))
         stated.append(det.promise_)
     return rates, stated
@@ -336,7 +336,7 @@ def test_with_hardly_any_rows_none_is_left_out(n, judged_on):
 
 
 def test_a_network_that_the_scorer_does_not_read_is_trained_for_one_fold():
-    split = tiles(n_normal=12, n_defects=2, n_test=2, side=16)
+    split = tiles(n_normal=20, n_defects=2, n_test=2, side=16)
     scorer = {"name": "ensemble", "experts": {"texture": ["linear"]}}
     det = DefectDetector(epochs=1, scorer=scorer, random_state=0).fit(split.X_train, split.y_train)
     assert [fold.own_network for fold in det.fitted_.folds] == [True, False, False, False]

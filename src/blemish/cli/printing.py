@@ -10,7 +10,7 @@ import typer
 from blemish.core.errors import CutWarning, ReadingWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from blemish.data.dataset import Reading
 

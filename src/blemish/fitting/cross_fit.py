@@ -22,6 +22,7 @@ from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import new_model
 from blemish.modalities.features.feature_cache import FeatureCache, caching
 from blemish.scoring.scorer import OF_THE_NETWORK
+from blemish.training.rows import ShardedRows
 
 
 def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " _"]]:
@@ -79,6 +80,7 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
     n_ordinary, model = int(is_ordinary(fit.group).sum()), fit.model
     if len(fit.held_out) or n_ordinary < MIN_TO_CROSS_FIT or fit.rows is None or fit.arguments is None:
         return ()
+    assert not isinstance(fit.x, ShardedRows)  # rows on disk are judged by some of them, see `Fit.judging`
     digest = blake2b(fit.x.to_dense().cpu().numpy().tobytes(), digest_size=16).digest()
     if fit.folds and all(fold.digest == digest for fold in fit.folds):
         return fit.folds
@@ -97,6 +99,7 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
                 for _ in islice(one.train(), n) if own else ():
                     pass
                 judge = one.model if own else replace(one.model, network=model.network)
+                assert not isinstance(one.x, ShardedRows)
                 found.append(Fold(judge.evidence(one.x), one.held_out, own, digest))
         except DataError:  # such as texts that have no word in common without those of a fold
             return ()
