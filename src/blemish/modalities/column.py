@@ -110,7 +110,7 @@ class Column:
         return np.where(self.is_absent(features), np.nan, numbers)
 
     def is_absent(self, features: Float[np.ndarray, "row feature"]) -> Bool[np.ndarray, " row"]:
-        """In which rows a cell is missing though training had none missing."""
+        """Rows whose cell is missing where training had none missing."""
         return (features[:, 0] == np.float32(self.absent)) & (self.absent != 0)
 
     def graph(self, texts: Node) -> Node:

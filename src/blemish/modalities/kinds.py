@@ -26,12 +26,12 @@ from blemish.data.columns import (
 
 NEARLY_ALL = 0.9
 """Fraction of the cells with a value that must be numbers (times) for the column to be one of numbers (times)."""
-MIN_ROWS = 20  # fewer prove no order: that 20 values only rise by chance has a probability of 1 in 20!
-MIN_IDS = 50  # values from 0 to 99 that are all different by chance: 1 in 10^8
+MIN_ROWS = 20  # fewer prove no order: that 20 values only rise at random has a probability of 1 in 20!
+MIN_IDS = 50  # values from 0 to 99 that are all different at random: 1 in 10^8
 EVEN = 0.9  # fraction of the steps of a running number that are equal
 DENSE = 2.0  # a running number with gaps uses at least half of the whole numbers between its first and last
 MANY_CODES = 10  # different numbers, more than which are measurements though some cells are other words
-NEAR_UNIQUE = 0.5  # different texts per row, from which on they are no categories
+NEAR_UNIQUE = 0.5  # different texts per row, from which on they are not categories
 
 Is = Literal["numeric", "binary", "categorical", "order", "time", "text", "unclear", "empty"]
 
@@ -174,7 +174,7 @@ FORMS = (ISO, CLOCK, *(day + clock for day in DAYS for clock in CLOCKS))
 
 
 def _form(texts: Counter[str]) -> str | None:
-    """The form of time in which nearly all texts are written; None: they are no times."""
+    """The form of time in which nearly all texts are written; None: they are not times."""
     all_texts = np.array(list(texts), dtype=object)
     some = all_texts[:50]
     if not any(re.search(r"\d[-/.:, ]\s?(?:\d|[A-Za-z]{3})", text) for text in some):

@@ -148,7 +148,7 @@ class Ensemble(ExportableScorer):
         capped = np.minimum(np.stack([score for _, score in found]), state["most"][:, None])
         # A row that is more unusual than every training row, or far from all of them, is not like the labelled defects:
         # what exceeds the highest score of the training rows, or lies beyond them, is subtracted.
-        defect = state["weights"] @ capped - np.maximum(usual - state["known_level"], 0) - far.known
+        defect = state["weights"] @ capped - np.maximum(usual - state["known_level"], 0) - far.labelled
         p_defect = expit(state["slope"] * defect + state["intercept"])
         return Scores(outlier, defect, np.column_stack([rest * (1 - p_defect[:, None]), p_defect]))
 
@@ -185,7 +185,7 @@ class Ensemble(ExportableScorer):
         outlier = level + far.normal
         if not labelled:
             return ScoreNodes(outlier, None, rest)
-        defect = graph.op("Sum", *weighted) - (level - state["known_level"]).op("Max", 0.0) - far.known
+        defect = graph.op("Sum", *weighted) - (level - state["known_level"]).op("Max", 0.0) - far.labelled
         p_defect = (defect * state["slope"] + state["intercept"]).op("Sigmoid").expand_dims(1)
         rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - p_defect)
         return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1))

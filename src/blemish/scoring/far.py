@@ -32,11 +32,11 @@ class Beyond(NamedTuple):
 
     Attributes:
         normal: Beyond the ordinary rows.
-        known: Beyond these and the labelled defects.
+        labelled: Beyond these and the labelled defects.
     """
 
     normal: Any
-    known: Any
+    labelled: Any
 
 
 def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, " row"], seed: int) -> State:

@@ -181,7 +181,7 @@ def _defect_mixture(state: State, evidence: Any) -> tuple[State, Any]:
 def _log_far(far: Beyond) -> tuple[Any, Any, Any]:
     """Log-densities of how far a row lies beyond the training rows among normal, other and defect; 0 for one within."""
     squared = far.normal * far.normal
-    return squared * -0.5, squared * (-0.5 / BREADTH**2), far.known * far.known * -0.5
+    return squared * -0.5, squared * (-0.5 / BREADTH**2), far.labelled * far.labelled * -0.5
 
 
 def _log_odds(
