@@ -51,9 +51,9 @@ def test_what_breaks_a_correlation_is_further_than_what_keeps_it(learnt):
 def test_a_defect_like_the_labelled_ones_is_known_and_what_lies_elsewhere_or_far_behind_them_is_not(learnt):
     rows = np.array([[8.2, 7.9, 0.2, 0, 0.1], [-8, -8, 0, 0, 0], [0, 0, 0, 30, 0], [50, 50, 0, 0, 0]])
     found = beyond(learnt.state, evidence(rows), SOURCES)
-    assert found.known[0] == 0
-    assert (found.known[1:] > 10).all()
-    assert (found.known <= found.normal).all()
+    assert found.labelled[0] == 0
+    assert (found.labelled[1:] > 10).all()
+    assert (found.labelled <= found.normal).all()
 
 
 def test_nats_beyond_equal_the_loops(learnt):
