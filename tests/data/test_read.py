@@ -11,7 +11,8 @@ from PIL import Image as Pillow
 
 from blemish import read
 from blemish.core.errors import DataError, DataWarning
-from blemish.data.read import looks_like_frames, to_dataset
+from blemish.data.folders import looks_like_frames
+from blemish.data.read import to_dataset
 from sample_files import frames, picture
 
 
@@ -116,7 +117,11 @@ def test_what_is_not_used_is_recorded(tmp_path):
     picture(tmp_path / "images" / "a.png")
     (tmp_path / "images" / "notes.md").write_text("notes")
     (tmp_path / "images" / "b.txt").write_text("more notes")
-    assert notes(read(tmp_path / "images"))["left out"] == "2 file(s) of another kind, for example b.txt"
+    left_out = {note.where: note.how for note in read(tmp_path / "images").reading.about("left out")}
+    assert left_out == {
+        "b.txt": "a .txt file is not read as a picture",
+        "notes.md": "a .md file is not read as a picture",
+    }
     np.savez(tmp_path / "a.npz", X=np.zeros((3, 4)), y=np.zeros(3), scale=np.zeros(4))
     found = [(note.what, note.where) for note in read(tmp_path / "a.npz").reading]
     assert found == [("taken out", "y"), ("left out", "scale"), ("modality", str(tmp_path / "a.npz"))]

@@ -63,8 +63,9 @@ def test_a_column_that_is_none(tmp_path):
     with pytest.raises(DataError, match="0 of the columns 'n' hold text"):
         read(tmp_path / "t.csv", modality="text", take_out=["body", "kind"])
     (tmp_path / "latin.csv").write_bytes("body\ncaf\xe9 au lait\n".encode("latin-1"))
-    with pytest.raises(DataError, match="column 'body' holds bytes that are not UTF-8; convert the file"):
-        read(tmp_path / "latin.csv", modality="text")
+    latin = read(tmp_path / "latin.csv", modality="text")
+    assert latin.X == ["caf\xe9 au lait"]
+    assert latin.reading.about("encoding")[0].how.startswith("Windows-1252, because byte 8 is not UTF-8")
 
 
 def test_a_document_a_line(tmp_path):

@@ -65,9 +65,9 @@ def test_no_calibration_data_is_said_with_the_rows_that_it_takes(few, ask):
         getattr(few, ask)(table(5)[0])
 
 
-def test_without_calibration_data_a_rate_is_marked_and_a_lower_one_refused(few):
-    assert not few.set_threshold(false_positive_rate=0.1).promise_.supported
-    assert "40 training rows" in few.promise_.text
+def test_few_rows_support_a_rate_out_of_fold_and_a_lower_one_is_refused(few):
+    assert few.set_threshold(false_positive_rate=0.1).promise_.supported
+    assert "(40 rows, out of fold)" in few.promise_.text
     with pytest.raises(
         DataError, match="a false positive rate of 0.001 needs at least 999 held-out rows, there are 40"
     ):

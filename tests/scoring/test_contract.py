@@ -133,7 +133,8 @@ def test_every_option_of_a_scorer_changes_its_probabilities(name):
     scorer, state, evidence, group = fitted(name)
     for option in fields(scorer):
         default = getattr(scorer, option.name)
-        changed = {"code": ["trees"], "error": ["value"]} if isinstance(default, dict) else 4 * default
+        changed = {dict: {"code": ["trees"], "error": ["value"]}, tuple: ("error",)}.get(type(default))
+        changed = changed or 4 * default
         other = replace(scorer, **{option.name: changed})
         found = probabilities(other, other.fit(evidence, group), evidence)
         assert not np.array_equal(probabilities(scorer, state, evidence), found), option.name

@@ -42,11 +42,12 @@ class Calibration(State):
 
     Attributes:
         outlier: Outlier scores of ordinary rows, ascending, shape (ordinary,): held-out rows where there are any, else
-            training rows.
+            training rows, out of fold where there are enough of them.
         defect: Defect scores of the same number of ordinary rows, ascending; None where no defect is labelled.
         out_of_fold: Defect score of each labelled defect by a scorer fitted without it, shape (defect,); empty for a
             single one.
         labelled_negatives: Defect scores of the rows labelled 'other' or 'normal', shape (negative,).
+        odds: What `odds_correction` gave where the scores are out of fold; else None.
     """
 
     may_be_empty = ("defect", "negative")
@@ -56,15 +57,18 @@ class Calibration(State):
     defect: Float64[np.ndarray, " ordinary"] | None = None
     out_of_fold: Float64[np.ndarray, " defect"] = field(default_factory=_none)
     labelled_negatives: Float64[np.ndarray, " negative"] = field(default_factory=_none)
+    odds: Float64[np.ndarray, " 2"] | None = None
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """See `State`; without labelled defects the outlier scores are all."""
-        return {"outlier": self.outlier} if self.defect is None else super().arrays()
+        """See `State`; those of labels are left out where no defect is labelled."""
+        of_labels = {} if self.defect is not None else {"defect", "known", "rejected"}
+        return {name: array for name, array in super().arrays().items() if name not in of_labels}
 
     def check(self) -> None:
         """See `State`."""
         need(np.diff(self.outlier) >= 0, "the outlier scores do not ascend")
         need(np.diff(self.ordinary) >= 0, "the defect scores do not ascend")
+        need(self.odds is None or 0 < self.odds[0] <= 1, "the slope of the odds is not in (0, 1]")
 
     @property
     def ordinary(self) -> Float[np.ndarray, " ordinary"]:

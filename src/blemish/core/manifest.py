@@ -22,8 +22,10 @@ Fraction = Annotated[float, Gt(0), Le(1)]
 Inside = Annotated[float, Gt(0), Lt(1)]
 
 
-adapter_of = cache(TypeAdapter)
-"""The checks of a declared kind; they are compiled once."""
+@cache
+def adapter_of(kind: Any) -> TypeAdapter[Any]:
+    """The checks of a declared kind; they are compiled once."""
+    return TypeAdapter(kind)
 
 
 def checked(kind: Any, value: Any, what: str) -> Any:

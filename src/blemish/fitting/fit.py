@@ -19,10 +19,11 @@ from blemish.calibration.calibration import (
     warn_of_quality,
 )
 from blemish.calibration.label_statistics import LabelStatistics, conflicts, sample_of
+from blemish.calibration.out_of_fold import Fold, odds_correction, out_of_fold
 from blemish.core.labels import DEFECT, NORMAL, OTHER, counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
-from blemish.data.dataset import Dataset
+from blemish.data.dataset import Dataset, Reading
 from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model, new_model
@@ -55,7 +56,11 @@ class Fit:
         held_out: Those of them that calibrate, not trained on.
         rng: Source of all randomness.
         seed: Of `rng` and the weights.
+        arguments: Of the detector, and with `rows` what it takes to fit again without some rows; None: it cannot be.
+        rows: The samples as they were read, with the names of `names`.
+        folds: Of the former fit, where this one is a refit.
         columns: A frame's names, or None.
+        reading: What was read and how, and what was decided about it.
         start: When it began, in seconds of `time.perf_counter`.
     """
 
@@ -68,7 +73,11 @@ class Fit:
     held_out: Int[np.ndarray, " held_out"]
     rng: np.random.Generator
     seed: int
+    arguments: Arguments | None = None
+    rows: Dataset | None = None
+    folds: tuple[Fold, ...] | None = None
     columns: list[Any] | None = None
+    reading: Reading = field(default_factory=Reading)
     start: float = field(default_factory=time.perf_counter)
 
     @classmethod
@@ -103,7 +112,10 @@ class Fit:
         held_out = hold_out(group, rng) if former is None else still_held_out(former.held_out, group)
         fit = cls.of(arguments, model, x, group, held_out, rng, seed, warm_start=former is not None)
         columns = frame_columns(rows.X) if is_frame(rows.X) else None
-        return replace(fit, names=[plain(name) for name in rows.keys], columns=columns)
+        folds = None if former is None else former.folds
+        names = [plain(name) for name in rows.keys]
+        reading = rows.reading.more([*model.modality.notes(), *model.modality.notes_of(rows.X)])
+        return replace(fit, names=names, columns=columns, reading=reading, arguments=arguments, rows=rows, folds=folds)
 
     @classmethod
     def of(
@@ -178,28 +190,33 @@ class Fit:
             if self.patience is not None and stops_early(seen, self.patience):
                 break
 
-    def end(self, *, out_of_fold: bool = False) -> Fitted:
+    def end(self, folds: tuple[Fold, ...] = (), *, keep_unseen: bool = False) -> Fitted:
         """Fit the scorer on the training rows and score the held-out ones; where these are few, refit it on all rows.
 
         Args:
-            out_of_fold: Keep the scorer that has not seen the held-out rows, however few they are.
+            folds: Where no rows are held out, models that calibrate instead, see `cross_fit.folds_of`.
+            keep_unseen: Keep the scorer that has not seen the held-out rows, however few they are.
         """
         # Rows on disk are judged by some of them, see `judging`: a scorer holds all that it learns from.
         assert not isinstance(self.x, ShardedRows)
         model, group, held_out, names = self.model, self.group, self.held_out, list(self.names)
-        seed = self.seed if out_of_fold else int(self.rng.integers(2**31))
+        seed = self.seed if keep_unseen else int(self.rng.integers(2**31))
         evidence = model.evidence(self.x)
         seen = np.setdiff1d(np.arange(len(self.x)), held_out)
         scorer: Scorer = model.choices.scorer.make()
         state = scorer.fit(evidence[seen], group[seen], seed)
         ordinary = held_out if len(held_out) else seen[is_ordinary(group[seen])]
         defects, negatives = np.flatnonzero(group == DEFECT), np.flatnonzero((group == OTHER) | (group == NORMAL))
-        calibration = Calibration(np.sort(scorer.outlier_score(state, evidence[ordinary])))
-        labels = None
-        if len(defects):
-            calibration = Calibration(
-                outlier=calibration.outlier,
-                defect=np.sort(scorer.defect_score(state, evidence[ordinary])),
+        labelled, odds = len(defects) > 0, None
+        judged = scorer.scores(state, evidence[ordinary], labelled=labelled)
+        if folds:
+            memorised, judged = judged, out_of_fold(scorer, folds, group, seed, labelled=labelled)
+            odds = odds_correction(memorised.probabilities, judged.probabilities)
+        calibration, labels = Calibration(np.sort(judged.outlier), odds=odds), None
+        if judged.defect is not None:
+            calibration = replace(
+                calibration,
+                defect=np.sort(judged.defect),
                 out_of_fold=scorer.out_of_fold_scores(state, evidence[seen], group[seen]),
                 labelled_negatives=scorer.defect_score(state, evidence[negatives]),
             )
@@ -210,7 +227,7 @@ class Fit:
         normals = normals[:: max(1, -(-len(normals) // MAX_NORMALS))]
         # Of few rows, a fifth held out is missed by the scorer: it is refitted on all of them, and the former state is
         # kept for p-values and drift, which compare new rows with held-out ones (decisions.md 57).
-        refit = 0 < len(held_out) <= MAX_REFITTED and not out_of_fold
+        refit = 0 < len(held_out) <= MAX_REFITTED and not keep_unseen
         return Fitted(
             model=model,
             scorer_state=scorer.fit(evidence, group, seed) if refit else state,
@@ -224,6 +241,7 @@ class Fit:
             reference=_reference(model, self.x, evidence.z, held_out),
             labels=labels,
             curve_rows=sample_of(evidence, group, held_out, seed) if len(defects) > 1 else None,
+            folds=folds,
         )
 
     def provenance(self, n_epochs: int) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from blemish.calibration.calibration import MIN_TO_HOLD_OUT, Calibration, KnownC
 from blemish.calibration.drift import Drift, code_columns, compare
 from blemish.calibration.label_report import LabelReport, label_report
 from blemish.calibration.label_statistics import CurveRows, LabelStatistics, learning_curve, sample_of
+from blemish.calibration.out_of_fold import Fold, with_corrected_odds
 from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, log_ratio, probability_at, reweighted
 from blemish.calibration.thresholds import (
+    JudgedOn,
     Promise,
     for_budget,
     for_contamination,
@@ -53,6 +55,7 @@ class Fitted:
         reference: Some held-out rows, which new data are compared with.
         labels: What the label report reads; None where no defect is labelled.
         curve_rows: Training rows for the learning curve; None once it is computed, and after loading.
+        folds: What calibrated the fit where no rows were held out, for a refit; empty after loading.
     """
 
     model: Model
@@ -67,6 +70,7 @@ class Fitted:
     reference: Reference
     labels: LabelStatistics | None
     curve_rows: CurveRows | None = None
+    folds: tuple[Fold, ...] = ()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Refuse a pickle of a version that kept less: some methods would fail, and later (decisions.md 60)."""
@@ -104,14 +108,17 @@ class Fitted:
         """Outlier score, defect score and probabilities in one pass.
 
         The probability of the defect is calibrated on out-of-fold scores of labelled defects and on held-out rows,
-        where there are two such defects or more; else it is what the scorer assumes.
+        where there are two such defects or more; else it is what the scorer assumes. Where no rows were held out, that
+        of another outlier is corrected by out-of-fold ones.
 
         Args:
             evidence: The rows.
             prior: Expected fractions of the groups among them.
         """
         found = self.scorer.scores(self.scorer_state, evidence, labelled=self.n_defects > 0)
-        assumed = reweighted(found.probabilities, PRIOR, prior)
+        odds = self.calibration.odds
+        usual = found.probabilities if odds is None else with_corrected_odds(found.probabilities, odds)
+        assumed = reweighted(usual, PRIOR, prior)
         if found.defect is None or self.log_ratio is None:
             return replace(found, probabilities=assumed)
         defect = probability_at(found.defect, self.log_ratio, prior["defect"])
@@ -220,7 +227,18 @@ class Fitted:
         else:
             cut = for_false_positive_rate if target == "false_positive_rate" else for_contamination
             threshold = cut(calibration.ordinary, value)
-        return promise(target, float(value), threshold, calibration, held_out=len(self.held_out) > 0)
+        return promise(target, float(value), threshold, calibration, self.judged_on)
+
+    def outlier_promise(self, fraction: float) -> Promise:
+        """The cut on the outlier score that a fraction of the ordinary rows exceeds."""
+        calibration = replace(self.calibration, defect=None)
+        threshold = for_contamination(calibration.ordinary, fraction)
+        return promise("contamination", fraction, threshold, calibration, self.judged_on)
+
+    @property
+    def judged_on(self) -> JudgedOn:
+        """What the scores of ordinary rows in the calibration are of."""
+        return "held out" if len(self.held_out) else "training" if self.calibration.odds is None else "out of fold"
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers, by the names that model files use."""

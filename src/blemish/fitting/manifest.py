@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from blemish.calibration.thresholds import Promise
 from blemish.core.manifest import STRICT, Count, Inside, Size, declared
 from blemish.core.run_config import RunConfig
+from blemish.data.dataset import Note
 from blemish.training.loop import EpochRecord
 
 Name = str | int | float | bool | None
@@ -87,6 +88,7 @@ class Detector(TypedDict):
     notes_: dict[str, Any]
     prior_: Prior
     promise_: Promise
+    reading_: NotRequired[list[Note]]
     history_: list[EpochRecord]
     n_features_in_: Count | None
     feature_names_in_: list[str]

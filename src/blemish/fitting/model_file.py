@@ -12,6 +12,7 @@ from blemish.core import store
 from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.labels import CLASSES
 from blemish.core.state import Stored
+from blemish.data.dataset import Reading
 from blemish.fitting.choices import EarlyStopping, choose_modality, choose_parts, plain
 from blemish.fitting.fitted import from_stored
 from blemish.fitting.manifest import Manifest
@@ -43,6 +44,7 @@ def write(path: str | os.PathLike[str], det: Any) -> None:
         **{name: getattr(det, name) for name in STORED_AS_THEY_ARE},
         "promise_": asdict(det.promise_),
         "history_": [asdict(record) for record in det.history_],
+        "reading_": [asdict(note) for note in det.reading_],
         "n_features_in_": getattr(det, "n_features_in_", None),
         "feature_names_in_": [str(name) for name in getattr(det, "feature_names_in_", [])],
     }
@@ -84,6 +86,7 @@ def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) ->
     # The manifest is sorted by key; `predict_proba` and all that is printed have the order of CLASSES.
     det.prior_ = {name: det.prior_[name] for name in CLASSES}
     det.promise_, det.classes_, det.history_ = facts["promise_"], np.array(CLASSES), facts["history_"]
+    det.reading_ = Reading(facts.get("reading_", []))  # files of 0.1.0 have none
     det.seed_ = facts["arguments"]["random_state"]
     if facts["n_features_in_"] is not None:
         det.n_features_in_ = facts["n_features_in_"]

@@ -50,6 +50,7 @@ class Image(Modality):
         "surface": ["discriminant", "trees"],
         "texture+pixels": ["student"],
     }
+    far: ClassVar[tuple[str, ...]] = ("texture", "pixels")
 
     def fit(self, raw: Any) -> "FittedImage":
         """Learn size, channels, range and usual patches; raises DataError if there are no pictures.

@@ -6,7 +6,7 @@ asks which kind it is, only what it offers.
 
 from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Any, ClassVar, Literal
@@ -21,6 +21,7 @@ from blemish.core.errors import ArtifactError, DataError
 from blemish.core.graph import Exportable, Graph, Node
 from blemish.core.manifest import checked
 from blemish.core.output import Block
+from blemish.data.dataset import Note
 
 SEGMENTS = 8  # of the last axis, where an explanation has no better elements to name
 
@@ -101,6 +102,20 @@ class FittedModality(ABC):
         """Whether slices of raw samples become the tensors that all of them together become."""
         return False
 
+    # What is said ------------------------------------------------------------------------------------------------
+
+    def kinds(self) -> list[dict[str, Any]]:
+        """The columns of the training data with their kinds, those left out with the reason, as JSON values."""
+        return []
+
+    def notes(self) -> list[Note]:
+        """What the fit decided about the data that could surprise the person whose data they are."""
+        return []
+
+    def notes_of(self, raw: Any) -> list[Note]:
+        """What of these samples is not read as it stands: cells read as missing, categories that training lacked."""
+        return []
+
     def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row *sample"]:
         """A mask over what the user sees as one over tensors; raises DataError where it does not fit."""
         raise DataError("these data have no cells or pixels to mask; inpainting is for tables, images and video")
@@ -117,6 +132,10 @@ class FittedModality(ABC):
     def features(self, x: Float[Tensor, "row *sample"]) -> dict[str, Float[Tensor, "row feature"]]:
         """Feature sets of each row, by name, in addition to the network's code and error; none by default."""
         return {}
+
+    def shown(self, x: Float[np.ndarray, "row *sample"]) -> list[list[Any]]:
+        """`describe` with a word for a value that is missing though it never was in training."""
+        return self.describe(x)
 
     # Explanations ------------------------------------------------------------------------------------------------
 
@@ -201,6 +220,7 @@ class Modality(ABC):
             themselves.
         scorer: Name of the default scorer.
         experts: For the ensemble: feature set → experts by name, or with options.
+        far: Feature sets in which what lies beyond all training rows is an outlier, see `blemish.scoring.far`.
         batch_size: Rows per batch.
         on_page: How the review page treats it.
         fitted: The class that `fit` returns.
@@ -214,6 +234,7 @@ class Modality(ABC):
     pretext: ClassVar[tuple[str, ...]] = ()
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
+    far: ClassVar[tuple[str, ...]] = ("code",)
     batch_size: ClassVar[int] = 32
     on_page: ClassVar[OnPage]
     fitted: ClassVar[type[FittedModality]]
@@ -221,6 +242,10 @@ class Modality(ABC):
     @abstractmethod
     def fit(self, raw: Any) -> FittedModality:
         """Learn scaling and vocabulary; raises DataError when nothing can be learnt."""
+
+    def fit_sample(self, raw: Any, n_rows: int, gaps: Collection[str]) -> FittedModality:
+        """`fit` on a random part, in order, of `n_rows` rows; `gaps`: columns in which some of these lack a value."""
+        return self.fit(raw)
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
         """The default width of the code."""

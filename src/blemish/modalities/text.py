@@ -59,6 +59,7 @@ class Text(Modality):
         "topics": ["discriminant", {"name": "kernel", "softness": 0.1, "standardise": False}],
         "words": ["direction"],
     }
+    far: ClassVar[tuple[str, ...]] = ("topics", "words")
 
     def fit(self, raw: Any) -> "FittedText":
         """Learn words, their weights and the topics.

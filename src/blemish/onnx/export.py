@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from blemish.calibration.out_of_fold import TINY
 from blemish.core.errors import ExportError, missing_extra
 from blemish.core.graph import OPSET, Graph, Node, exportable, onnx_package
 from blemish.core.labels import CLASSES
@@ -168,6 +169,7 @@ def _add_scores(
 
 def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float]) -> Node:
     """`Fitted.probabilities` as part of the graph."""
+    made = replace(made, probabilities=_with_corrected_odds(made.probabilities, fitted.calibration.odds))
     assumed = made.probabilities * np.array([prior[name] / PRIOR[name] for name in CLASSES])
     assumed = assumed / assumed.reduce("Sum", 1, keepdims=True)
     if made.defect is None or fitted.log_ratio is None:
@@ -180,6 +182,16 @@ def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float])
     normal = graph.op("Where", rest > 0.0, normal, graph.constant(0.5))
     left = graph.constant(1.0) - mine
     return graph.concat([normal * left, (graph.constant(1.0) - normal) * left, mine], axis=1)
+
+
+def _with_corrected_odds(probabilities: Node, correction: np.ndarray | None) -> Node:
+    """`with_corrected_odds` as part of the graph; where there is no correction, the probabilities as they are."""
+    if correction is None:
+        return probabilities
+    normal, other, defect = (probabilities.take(np.array([k]), axis=1) for k in range(3))
+    odds = other.op("Max", TINY).op("Log") - normal.op("Max", TINY).op("Log")
+    share, rest = (odds * correction[0] + correction[1]).op("Sigmoid"), normal + other
+    return probabilities.graph.concat([rest * (-share + 1.0), rest * share, defect], axis=1)
 
 
 def _evidence_nodes(graph: Graph, model: Model) -> EvidenceNodes:

@@ -16,8 +16,18 @@ from typing_extensions import TypedDict
 from blemish.core.errors import ArtifactError, BlemishError, DataWarning, missing_extra
 from blemish.core.manifest import Count, Positive, Size, checked, declared, open_declared
 from blemish.core.store import WITHOUT_CHECKSUM, WITHOUT_DIGEST, ZEROS
-from blemish.data.columns import input_name, matching_columns, to_categories, to_numbers
-from blemish.data.images import CLIP_AXES, PICTURE_AXES, check_lengths, check_pictures, match_channels
+from blemish.data.columns import (
+    ISO,
+    PARTS,
+    PLAIN,
+    Style,
+    input_name,
+    matching_columns,
+    to_categories,
+    to_numbers,
+    to_times,
+)
+from blemish.data.images import CLIP_AXES, PICTURE_AXES, at_white, check_lengths, check_pictures, match_channels
 
 SCHEMA = 2
 KEY = "blemish"
@@ -231,14 +241,19 @@ def _parse(metadata: Mapping[str, str], name: str, *, has_digest: bool) -> dict[
 
 
 def _tables(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
-    kinds = {column["name"]: column["kind"] for column in facts["columns"]}
-    columns = matching_columns(X, list(kinds), facts["form"], facts["n_columns"])
+    # files of 0.2.0 and before know no more of a column than its name and kind
+    known = [{"of": column["name"], "part": "", "form": ISO, "categories": [], **column} for column in facts["columns"]]
+    kinds = {column["name"]: column["kind"] for column in known}
+    columns = matching_columns(X, list({column["of"]: None for column in known}), facts["form"], facts["n_columns"])
     feeds: Feeds = {}
-    for name, kind in kinds.items():
-        if kind == "categorical":
-            feeds[input_name(name)] = np.array(to_categories(columns[name]), dtype=object)
+    for one in known:
+        cells = columns[one["of"]]
+        if one["part"]:
+            cells = PARTS[one["part"]](to_times(cells, one["form"]))
+        if one["kind"] == "categorical":
+            feeds[input_name(one["name"])] = np.array(to_categories(cells, one["categories"]), dtype=object)
         else:
-            feeds[input_name(name)] = to_numbers(columns[name], name)
+            feeds[input_name(one["name"])] = to_numbers(cells, one["of"], Style(*one.get("style", PLAIN)))
     n = len(next(iter(feeds.values())))
     if facts["form"] == "numpy" and "categorical" not in kinds.values():  # then the graph has one input
         array = np.zeros((n, facts["n_columns"]))
@@ -258,7 +273,8 @@ def _pictures(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
     for _, alike in groupby(pictures, key=np.shape):  # pictures of one size go together
         many = list(alike)
         for some in _slices(len(many), rows):
-            matched = [match_channels(one, facts["channels"]) for one in many[some]]
+            same_depth = [at_white(one, facts.get("white")) for one in many[some]]
+            matched = [match_channels(one, facts["channels"]) for one in same_depth]
             yield {"X": np.stack(matched).astype(np.float32)}
 
 

@@ -16,6 +16,7 @@ from blemish.core.parts import choose
 from blemish.core.state import State, Stored, need
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
+from blemish.scoring.far import NOTHING_FAR, STORED_AS, Far, beyond, beyond_graph, fit_far, read_far
 from blemish.scoring.mixture import (
     PRIOR,
     Whitening,
@@ -83,11 +84,14 @@ class Weighting(State):
 
 @dataclass(frozen=True)
 class EnsembleState(State):
-    """What the ensemble learns: of the log error, of each expert, and of labelled defects, where there are any."""
+    """What the ensemble learns: of the log error, each expert, labelled defects where there are any, and the ranges."""
+
+    stored_as: ClassVar[Mapping[str, str]] = STORED_AS
 
     errors: Whitening
     members: tuple[MemberState, ...]
     labelled: Weighting | None = None
+    far: Far = NOTHING_FAR
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class Ensemble(ExportableScorer[EnsembleState]):
         free_share: Weight of an unsupervised expert, as a fraction of that of a supervised one, with one label and
             before cross-validation, > 0: it cannot tell the defect from another outlier. With n labels it is divided by
             the root of n.
+        far: Feature sets in which a row that lies beyond all training rows is an outlier, see `blemish.scoring.far`.
         other_share: Weight of all rows labelled 'other' together, as a fraction of that of all defects, >= 0.
     """
 
@@ -113,6 +118,7 @@ class Ensemble(ExportableScorer[EnsembleState]):
     folds: int = 4
     temperature: float = 2.0
     free_share: float = 0.5
+    far: tuple[str, ...] = ("code",)
     other_share: float = 0.1
 
     def __post_init__(self) -> None:
@@ -127,7 +133,7 @@ class Ensemble(ExportableScorer[EnsembleState]):
     @property
     def sources(self) -> tuple[str, ...]:
         """See `Scorer`."""
-        return tuple(self.experts)
+        return (*self.experts, *self.far)
 
     def read(self, stored: Stored, widths: Mapping[str, int], n_defects: int) -> EnsembleState:
         """See `Scorer`."""
@@ -136,16 +142,18 @@ class Ensemble(ExportableScorer[EnsembleState]):
             own, width = stored.under(f"{i}"), sum(widths[one] for one in source.split("+"))
             members.append(MemberState(expert.read(own, width), Tail.read(own)))
         weighting = Weighting.read(stored, expert=len(members), defect=n_defects) if labelled else None
-        return EnsembleState(Whitening.read(stored, feature=widths["error"]), tuple(members), weighting)
+        errors, far = Whitening.read(stored, feature=widths["error"]), read_far(stored, self.far, widths)
+        return EnsembleState(errors, tuple(members), weighting, far)
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> EnsembleState:
         """Fit and weight the experts; see `Scorer`."""
         errors, members = fit_whitening(evidence.feature_set("error")[is_ordinary(group)]), []
+        far = fit_far(self.far, evidence, group, seed)
         rows = _fewer(group, seed)
         evidence, group = evidence[rows], group[rows]
         is_defect, weight = group == DEFECT, self._row_weights(group)
         fold = deal(is_defect, min(max(2, min(self.folds, int(is_defect.sum()))), len(group)), seed)
-        unseen, means, greatest = [], [], []
+        unseen, means, greatest, free = [], [], [], []
         for _, expert, source in self._experts(labelled=bool(is_defect.any())):
             x = evidence.feature_set(source)
             trained = expert.fit(x, is_defect, weight, seed)
@@ -156,11 +164,12 @@ class Ensemble(ExportableScorer[EnsembleState]):
             )
             tail = fit_tail(held_out[~is_defect], held_out[is_defect])
             seen = surprisal(tail, expert.score(trained, x))
+            free += [] if expert.uses_labels else [seen]
             greatest.append(seen[is_defect].max() if expert.uses_labels else seen.max())
             members.append(MemberState(trained, tail))
             unseen.append(surprisal(tail, held_out))
             means.append(mean_surprisal(held_out, is_defect, fold if expert.uses_labels else np.maximum(fold, 0)))
-        state = EnsembleState(errors, tuple(members))
+        state = EnsembleState(errors, tuple(members), far=far)
         if not is_defect.any():
             return state
         n_defects = int(is_defect.sum())
@@ -172,7 +181,7 @@ class Ensemble(ExportableScorer[EnsembleState]):
         mean = np.array(means) if n_defects > 1 else np.where(supervised, ASSUMED_SURPRISAL, means)
         weights = softmax(np.log(prior_weight) + mean * np.sqrt(n_defects) / self.temperature)
         scores = weights @ np.minimum(np.stack(unseen), most[:, None])
-        level = np.array(self.outlier_score(state, evidence).max())
+        level = np.array(np.mean(free, axis=0).max() if free else 0.0)
         slope, intercept = _log_odds(scores, is_defect)
         return replace(state, labelled=Weighting(level, most, weights, mean, scores[is_defect], slope, intercept))
 
@@ -186,22 +195,26 @@ class Ensemble(ExportableScorer[EnsembleState]):
     def scores(self, state: EnsembleState, evidence: Evidence, *, labelled: bool) -> Scores:
         """Means of the experts' surprisals: 5 is what one ordinary row in exp(5) = 150 reaches; see `Scorer`.
 
-        The outlier score is that of the unsupervised experts, not capped, 0 where there are none. The probability of
-        the defect is by logistic regression on out-of-fold scores; those of normal and other are by how unusual the
-        error is, where an error below the median counts as the median.
+        The outlier score is that of the unsupervised experts, not capped, 0 where there are none, plus the nats by
+        which a row lies beyond all training rows. The probability of the defect is by logistic regression on
+        out-of-fold scores; those of normal and other are by how unusual the error is, where an error below the median
+        counts as the median, and a normal row is less likely by e per nat beyond the training rows.
         """
         found = self._expert_scores(state, evidence, labelled=labelled)
         unsupervised = [score for member, score in found if not member.expert.uses_labels]
-        outlier = np.mean(unsupervised, axis=0) if unsupervised else np.zeros(len(evidence))
+        usual = np.mean(unsupervised, axis=0) if unsupervised else np.zeros(len(evidence))
+        far = beyond(state.far, evidence, self.far)
+        outlier = usual + far.normal
         u = whitened(state.errors, np.maximum(evidence.feature_set("error"), state.errors.centre))
-        rest = posterior(log_joint(u, u[:0], u[:0])[:, :2])
+        joint = log_joint(u, u[:0], u[:0])[:, :2]
+        rest = posterior(joint - np.column_stack([far.normal, np.zeros(len(joint))]))
         if not labelled:
             return Scores(outlier, None, np.column_stack([rest, np.zeros(len(rest))]))
         by = _weighting(state)
         capped = np.minimum(np.stack([score for _, score in found]), by.most[:, None])
-        # A row that is more unusual than every training row is not like the labelled defects: what exceeds the highest
-        # outlier score of the training rows is subtracted.
-        defect = by.weights @ capped - np.maximum(outlier - by.known_level, 0)
+        # A row that is more unusual than every training row, or far from all of them, is not like the labelled defects:
+        # what exceeds the highest score of the training rows, or lies beyond them, is subtracted.
+        defect = by.weights @ capped - np.maximum(usual - by.known_level, 0) - far.labelled
         p_defect = expit(by.slope * defect + by.intercept)
         return Scores(outlier, defect, np.column_stack([rest * (1 - p_defect[:, None]), p_defect]))
 
@@ -231,15 +244,18 @@ class Ensemble(ExportableScorer[EnsembleState]):
             weighted += [score.op("Min", _weighting(state).most[i]) * _weighting(state).weights[i]] if labelled else []
         graph = evidence.error.graph
         level = graph.op("Sum", *unsupervised) / float(len(unsupervised)) if unsupervised else evidence.error * 0.0
+        far = beyond_graph(state.far, evidence, self.far)
         u = whitened(state.errors, evidence.feature_set("error").op("Max", state.errors.centre))
-        rest = posterior_graph(log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1))))
+        normal, *others = log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1)))
+        rest = posterior_graph([normal - far.normal.expand_dims(1), *others])
+        outlier = level + far.normal
         if not labelled:
-            return ScoreNodes(level, None, rest)
+            return ScoreNodes(outlier, None, rest)
         by = _weighting(state)
-        defect = graph.op("Sum", *weighted) - (level - by.known_level).op("Max", 0.0)
+        defect = graph.op("Sum", *weighted) - (level - by.known_level).op("Max", 0.0) - far.labelled
         p_defect = (defect * by.slope + by.intercept).op("Sigmoid").expand_dims(1)
         rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - p_defect)
-        return ScoreNodes(level, defect, graph.concat([rest, p_defect], axis=1))
+        return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1))
 
     def _experts(self, *, labelled: bool) -> list[Member]:
         """The unsupervised experts, then the supervised ones where there are labels."""

@@ -9,6 +9,7 @@ from jaxtyping import Float, Float64, Int
 
 from blemish.core.labels import DEFECT, is_ordinary
 from blemish.core.state import State, Stored, need
+from blemish.scoring.far import NOTHING_FAR, STORED_AS, Beyond, Far, beyond, beyond_graph, fit_far, read_far
 from blemish.scoring.mixture import (
     BREADTH,
     PRIOR,
@@ -37,13 +38,15 @@ class LatentState(State):
         mixture: Over the code.
         errors: Median of the usual log errors, and their spread.
         with_error: The mixture over the code *and* the log error; None without labels, and with many.
+        far: What lies beyond the training rows.
     """
 
-    stored_as: ClassVar[Mapping[str, str]] = {"with_error": "with_error"}
+    stored_as: ClassVar[Mapping[str, str]] = {"with_error": "with_error", **STORED_AS}
 
     mixture: Mixture
     errors: Float64[np.ndarray, " 2"]
     with_error: Mixture | None = None
+    far: Far = NOTHING_FAR
 
     def check(self) -> None:
         """See `State`."""
@@ -61,15 +64,25 @@ class Latent(ExportableScorer[LatentState]):
     The defect score reads the log error, too, but only with fewer than eight labels: a contrast moves the codes of
     labelled defects, so that they are reconstructed worse than new ones, and other outliers that are reconstructed
     badly would be taken for them. The outlier score and the probabilities take a row for another outlier by its code or
-    by its error alone.
+    by its error alone, and for another outlier if it lies beyond all training rows.
+
+    Attributes:
+        far: Feature sets in which a row may lie beyond all training rows, see `blemish.scoring.far`.
     """
 
     state = LatentState
+    far: tuple[str, ...] = ()
     contrast: ClassVar[tuple[str, ...]] = ("margin",)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """See `Scorer`."""
+        return self.far
 
     def read(self, stored: Stored, widths: Mapping[str, int], n_defects: int) -> LatentState:
         """See `Scorer`."""
         state = LatentState.read(stored, {"with_error": False}, feature=widths["code"] - 1, defect=n_defects)
+        state = replace(state, far=read_far(stored, self.far, widths))
         if not 0 < n_defects < MIN_CONTRASTED:
             return state
         with_error = Mixture.read(stored.under("with_error"), feature=widths["code"], defect=n_defects)
@@ -77,7 +90,8 @@ class Latent(ExportableScorer[LatentState]):
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> LatentState:
         """Fit the mixture; see `Scorer`."""
-        state = LatentState(fit_mixture(evidence.z, group), _usual_errors(evidence[is_ordinary(group)]))
+        far = fit_far(self.far, evidence, group, seed)
+        state = LatentState(fit_mixture(evidence.z, group), _usual_errors(evidence[is_ordinary(group)]), far=far)
         # From this many labels on, the default objective has a contrast, which makes the errors of the labelled
         # defects larger than those of new ones (decisions.md 59).
         if not 0 < (group == DEFECT).sum() < MIN_CONTRASTED:
@@ -100,23 +114,28 @@ class Latent(ExportableScorer[LatentState]):
 
         The outlier score is minus the log-probability of a normal row rather than another outlier, >= 0.
         """
-        joint = _log_joint(state, evidence)
+        far = beyond(state.far, evidence, self.far)
+        joint = _log_joint(state, evidence) + np.stack(_log_far(far)).T
         # A row that is reconstructed better than the median scores a little lower still, so that rows keep an order.
         below = np.minimum(_above(state, evidence.feature_set("error")[:, 0]), 0.0)
         outlier = np.logaddexp(0.0, joint[:, 1] - joint[:, 0] + below)
-        return Scores(outlier, _log_odds(*_defect_mixture(state, evidence)) if labelled else None, posterior(joint))
+        defect = _log_odds(*_defect_mixture(state, evidence), far) if labelled else None
+        return Scores(outlier, defect, posterior(joint))
 
     def graph(self, state: LatentState, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """See `ExportableScorer`."""
-        score = None
+        score, far = None, beyond_graph(state.far, evidence, self.far)
+        shifts = [shift.expand_dims(1) for shift in _log_far(far)]
         if labelled:
             joint = mixture_log_joint_graph(*_defect_mixture(state, evidence))
+            joint = [one + shift for one, shift in zip(joint, shifts, strict=True)]
             score = joint[2].reduce("Sum", 1) - joint[0].graph.concat(joint[:2], axis=1).reduce("LogSumExp", 1)
         normal, other, *defect = mixture_log_joint_graph(state.mixture, evidence.z)
         above = _above(state, evidence.feature_set("error"))
         usual, unusual = _log_errors(above.op("Max", 0.0))
         other = other.graph.concat([other, normal + ODD_ERROR], axis=1).reduce("LogSumExp", 1, keepdims=True)
         groups = [normal + usual, other + unusual - np.log(2), *(one + unusual for one in defect)]
+        groups = [one + shift for one, shift in zip(groups, shifts, strict=False)]
         odds = groups[1] - groups[0] + above.op("Min", 0.0)
         outlier = odds.op("Max", 0.0) + ((-odds.op("Abs")).op("Exp") + 1.0).op("Log")  # no Softplus of doubles there
         return ScoreNodes(outlier.reduce("Sum", 1), score, posterior_graph(groups))
@@ -198,6 +217,15 @@ def _defect_mixture(state: LatentState, evidence: Any) -> tuple[Mixture, Any]:
     return state.with_error, evidence.feature_set("code")
 
 
-def _log_odds(state: Mixture, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
+def _log_far(far: Beyond) -> tuple[Any, Any, Any]:
+    """Log-densities of how far a row lies beyond the training rows among normal, other and defect; 0 for one within."""
+    squared = far.normal * far.normal
+    return squared * -0.5, squared * (-0.5 / BREADTH**2), far.labelled * far.labelled * -0.5
+
+
+def _log_odds(
+    state: Mixture, features: Float[np.ndarray, "row feature"], far: Beyond | None = None
+) -> Float[np.ndarray, " row"]:
     joint = mixture_log_joint(state, features)
+    joint = joint if far is None else joint + np.stack(_log_far(far)).T
     return joint[:, 2] - log_sum_exp(joint.T[:2])
