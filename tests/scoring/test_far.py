@@ -11,7 +11,7 @@ from blemish import DefectDetector
 from blemish.core.labels import DEFECT, UNLABELLED
 from blemish.modalities import MODALITIES
 from blemish.onnx.runtime import Runtime
-from blemish.scoring.far import MIN_ROWS, beyond, fit_far
+from blemish.scoring.far import MIN_ROWS, Far, beyond, fit_far
 from blemish.scoring.scorer import Evidence
 from far_samples import KINDS, N_FAR
 
@@ -57,7 +57,7 @@ def test_a_defect_like_the_labelled_ones_is_known_and_what_lies_elsewhere_or_far
 
 
 def test_nats_beyond_equal_the_loops(learnt):
-    own = {name.removeprefix("far.here."): array for name, array in learnt.state.items()}
+    own = {name.removeprefix("0."): array for name, array in learnt.state.arrays().items()}
     rows = np.random.default_rng(1).normal(0, 6, (20, 5))
     expected = [reference.nats_beyond(row, own) for row in rows]
     np.testing.assert_allclose(np.transpose(beyond(learnt.state, evidence(rows), SOURCES)), expected, rtol=1e-9)
@@ -65,8 +65,8 @@ def test_nats_beyond_equal_the_loops(learnt):
 
 def test_too_few_rows_show_no_range():
     x = np.random.default_rng(0).normal(size=(MIN_ROWS - 1, 2))
-    assert fit_far(SOURCES, evidence(x), np.full(len(x), UNLABELLED), 0) == {}
-    assert not beyond({}, evidence(x + 100), SOURCES).normal.any()
+    assert fit_far(SOURCES, evidence(x), np.full(len(x), UNLABELLED), 0) == Far()
+    assert not beyond(Far(), evidence(x + 100), SOURCES).normal.any()
 
 
 def test_a_glitch_among_the_training_rows_does_not_hide_what_is_far():

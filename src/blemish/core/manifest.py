@@ -23,7 +23,7 @@ Inside = Annotated[float, Gt(0), Lt(1)]
 
 
 @cache
-def adapter_of(kind: Any) -> TypeAdapter[Any]:
+def adapter_of(kind: Any) -> Any:
     """The checks of a declared kind; they are compiled once."""
     return TypeAdapter(kind)
 

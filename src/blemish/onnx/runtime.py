@@ -43,10 +43,23 @@ OUTPUTS = {"outlier_score": ("double", 1), "probabilities": ("double", 2), "labe
 
 
 @declared
+class Run(TypedDict, total=False):
+    """What was said about the files, see `RunConfig`."""
+
+    glob: str | None
+    names: str | list[str] | None
+    skip_lines: Count | None
+    delimiter: str | None
+    decimal: str | None
+    encoding: str | None
+    na: list[str] | None
+
+
+@declared
 class Notes(TypedDict, total=False):
     """How the training data were read."""
 
-    run: dict[Literal["glob", "names"], str | list[str] | None]
+    run: Run
     taken_out: list[str]
     column: str | None
 
@@ -64,6 +77,7 @@ class Facts(TypedDict):
     outlier_threshold: float
     n_defects: Count
     notes: Notes
+    unsupported: NotRequired[list[str]]
     parity: NotRequired[dict[str, JsonValue]]
 
 
@@ -73,6 +87,11 @@ class InputColumn(TypedDict):
 
     name: str
     kind: Literal["numeric", "binary", "categorical"]
+    of: NotRequired[str]
+    part: NotRequired[Literal["", "hour of day", "day of week", "seconds"]]
+    form: NotRequired[str]
+    categories: NotRequired[list[str]]
+    style: NotRequired[Annotated[list[str], Len(3, 3)]]
 
 
 @open_declared
@@ -98,6 +117,7 @@ class PictureFacts(Facts):
     """To feed pictures."""
 
     channels: Size
+    white: NotRequired[Positive | None]
 
 
 @open_declared
