@@ -52,7 +52,7 @@ class Latent(ExportableScorer):
     @property
     def sources(self) -> tuple[str, ...]:
         """See `Scorer`."""
-        return self.far
+        return ("code", *self.far)
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
         """Fit the mixture; see `Scorer`."""
