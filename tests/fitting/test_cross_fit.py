@@ -246,11 +246,11 @@ def rates_of_fresh_rows(n, draws, labelled, **arguments):
     rates, stated = [], []
     for draw in range(draws):
         rng = np.random.default_rng([n, draw])
-        X, y = rng.normal(size=(n + 6, 5)), np.array([None] * n + ["defect"] * 6, dtype=object)
-        X[n:, 0] += 5
+        X, y = mixed(n + 6, rng), np.array([None] * n + ["defect"] * 6, dtype=object)
+        X.loc[n:, "a"] += 5
         X, y = (X, y) if labelled else (X[:n], None)
         det = DefectDetector(random_state=draw, **arguments).fit(X, y)
-        fresh = rng.normal(size=(200, 5))
+        fresh = mixed(200, rng)
         rates.append(float((det.decision_function(fresh) > 0).mean()))
         stated.append(det.promise_)
     return rates, stated
