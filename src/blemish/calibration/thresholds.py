@@ -194,7 +194,7 @@ class Promise:
 
     @property
     def shortfall(self) -> str:
-        """Why a rate of ordinary rows is not supported, in one clause; '' where it is, and for targets other than a rate."""
+        """Why a rate of ordinary rows is not supported, in one clause; '' where it is, and for other targets."""
         if self.supported or self.target in ("recall", "precision"):
             return ""
         if self.judged_on in ("", "training"):

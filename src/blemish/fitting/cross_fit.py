@@ -65,9 +65,9 @@ def cross_fits(
 
 
 def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
-    """What calibrates a fit that holds no rows out: models of the folds of its ordinary rows, scaling included; what kind a
-    column is, all rows decide, because a name that a quarter of the rows lacks may look like free text.
+    """What calibrates a fit that holds no rows out: models of the folds of its ordinary rows, scaling included.
 
+    What kind a column is, all rows decide: names that a fold lacks some rows of may look like free text to it.
     A network is most of the time of a fit on pictures. Where the scorer does not read it, the first fold alone trains
     one: that is enough to correct the probability of 'other'. A refit of the same rows takes the folds of the former
     fit: the labels are new, and these only matter to the scorer.

@@ -138,7 +138,7 @@ class Scorer(ABC):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Names of the feature sets that the scores read, several joined by '+'; unless overridden, the network's alone.
+        """Names of the feature sets that the scores read, several joined by '+'; by default the network's alone.
 
         A scorer that names neither 'code' nor 'error' is judged with the network that it shares (decisions.md 81).
         """
