@@ -10,10 +10,11 @@ from blemish.scoring.scorer import Evidence
 
 
 def folds_of_errors(errors, *held_out, own=(True, True)):
-    z = np.zeros((len(errors), 1))
+    """Rows that a fold has not seen have an error greater by 10, all in units of the fold's own."""
+    z, rows = np.zeros((len(errors), 1)), np.arange(len(errors))
     return [
-        Fold(Evidence(z, errors * (k + 1.0)), np.array(rows), one, b"")
-        for k, (rows, one) in enumerate(zip(held_out, own, strict=True))
+        Fold(Evidence(z, (errors + 10.0 * np.isin(rows, out)) * (k + 1.0)), np.array(out), one, b"")
+        for k, (out, one) in enumerate(zip(held_out, own, strict=True))
     ]
 
 
@@ -31,23 +32,25 @@ def test_each_row_is_scored_by_the_fold_that_has_not_seen_it():
     errors = np.arange(1.0, 7.0)
     folds = folds_of_errors(errors, [0, 2, 4], [1, 3])
     group = np.array([UNLABELLED, NORMAL, UNLABELLED, UNLABELLED, UNLABELLED, DEFECT])
-    found = out_of_fold(ReconstructionOnly(), folds, group, 0, labelled=True)
-    assert found.outlier.tolist() == [1, 3, 5, 4, 8]
+    found = out_of_fold(ReconstructionOnly(), folds, errors, group, 0, labelled=True)
+    assert found.outlier == pytest.approx([11, 13, 15, 12, 14])
     assert found.defect.tolist() == found.outlier.tolist()
     assert found.probabilities.shape == (5, 3)
 
 
 def test_rows_labelled_since_the_folds_were_dealt_are_no_longer_ordinary():
-    folds = folds_of_errors(np.arange(1.0, 7.0), [0, 2, 4], [1, 3, 5])
+    errors = np.arange(1.0, 7.0)
+    folds = folds_of_errors(errors, [0, 2, 4], [1, 3, 5])
     group = np.array([UNLABELLED, UNLABELLED, DEFECT, UNLABELLED, UNLABELLED, UNLABELLED])
-    found = out_of_fold(ReconstructionOnly(), folds, group, 0, labelled=False)
-    assert found.outlier.tolist() == [1, 5, 4, 8, 12]
+    found = out_of_fold(ReconstructionOnly(), folds, errors, group, 0, labelled=False)
+    assert found.outlier == pytest.approx([11, 15, 12, 14, 16])
     assert found.defect is None
 
 
 def test_probabilities_are_those_of_folds_with_a_network_of_their_own():
-    folds = folds_of_errors(np.arange(1.0, 7.0), [0, 2], [1, 3, 5], own=(True, False))
-    found = out_of_fold(ReconstructionOnly(), folds, np.full(6, UNLABELLED), 0, labelled=False)
+    errors = np.arange(1.0, 7.0)
+    folds = folds_of_errors(errors, [0, 2], [1, 3, 5], own=(True, False))
+    found = out_of_fold(ReconstructionOnly(), folds, errors, np.full(6, UNLABELLED), 0, labelled=False)
     assert (len(found.outlier), len(found.probabilities)) == (5, 2)
 
 

@@ -23,6 +23,14 @@ def test_nothing_there(tmp_path):
         read(tmp_path)
 
 
+def test_a_table_whose_name_is_not_text_is_refused_in_words_that_can_be_printed(tmp_path):
+    path = tmp_path / "gr\udcfcn.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="the name is not UTF-8; rename the file") as refused:
+        read(path)
+    str(refused.value).encode()
+
+
 def test_numbered_but_unlike_pictures_are_no_frames(tmp_path):
     for folder in ("a", "b"):
         for i in range(6):

@@ -9,11 +9,12 @@ from sklearn.base import clone
 
 from blemish import DefectDetector, load
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
-from blemish.core.errors import ConfigError, CutWarning, DataError
+from blemish.core.errors import ConfigError, CutWarning, DataError, ReadingWarning
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.data.dataset import take
 from blemish.datasets import tiles
 from blemish.fitting.cross_fit import deal_out
+from blemish.modalities.tabular import Tabular
 
 QUICK = {"name": "ensemble", "experts": {"plain": ["linear"], "error": ["value"]}}
 LEVELS = (0.02, 0.05, 0.1, 0.2, 0.25, 1 / 3, 0.5, 0.75, 0.9, 1.0)
@@ -206,7 +207,8 @@ def test_cross_fits_give_p_values_where_nothing_was_held_out(few, tmp_path):
 def test_no_fold_was_seen_by_the_fit_that_it_calibrates(few):
     """Not even by the vocabulary: a name that only one fold holds is unknown to the fit without it."""
     X, y, _ = few
-    X = X.assign(c=[f"n{k}" for k in np.arange(len(X)) // 2])
+    numbers = np.arange(len(X))
+    X = X.assign(c=[f"n{k}" for k in np.where(numbers < 30, numbers % 5, numbers // 2)])
     det = DefectDetector(epochs=1, scorer=QUICK, random_state=0).fit(X, y).cross_fit(X, y, folds=2)
     for fold in det.folds_:
         columns = fold.model.modality.columns  # pyright: ignore[reportAttributeAccessIssue]
@@ -246,11 +248,11 @@ def rates_of_fresh_rows(n, draws, labelled, **arguments):
     rates, stated = [], []
     for draw in range(draws):
         rng = np.random.default_rng([n, draw])
-        X, y = rng.normal(size=(n + 6, 5)), np.array([None] * n + ["defect"] * 6, dtype=object)
-        X[n:, 0] += 5
+        X, y = mixed(n + 6, rng), np.array([None] * n + ["defect"] * 6, dtype=object)
+        X.loc[n:, "a"] += 5
         X, y = (X, y) if labelled else (X[:n], None)
         det = DefectDetector(random_state=draw, **arguments).fit(X, y)
-        fresh = rng.normal(size=(200, 5))
+        fresh = mixed(200, rng)
         rates.append(float((det.decision_function(fresh) > 0).mean()))
         stated.append(det.promise_)
     return rates, stated
@@ -327,6 +329,19 @@ def test_a_refit_of_the_same_rows_keeps_the_folds_and_one_of_others_does_not(few
     assert again.refit(moved, more).fitted_.folds[0].digest != folds[0].digest
 
 
+def test_a_fold_does_not_decide_anew_what_a_column_is():
+    """Nineteen names in 40 rows are categories; in 30 of these rows they look like free text."""
+    X = pd.DataFrame({"a": np.random.default_rng(0).normal(size=40), "c": [f"n{k % 19}" for k in range(40)]})
+    det = DefectDetector(epochs=1, scorer=QUICK, random_state=0).fit(X)
+    columns = det.fitted_.model.modality.names
+    with pytest.warns(ReadingWarning, match="'c'"):
+        assert Tabular().fit(X[:30]).names == ("a",)
+    part = Tabular().fit_part(X[:30], det.fitted_.model.modality)
+    assert part.names == columns == ("a", "c")
+    assert part.columns[0] == Tabular().fit(X[["a"]][:30]).columns[0]
+    assert len(part.columns[1].categories) == 11
+
+
 @pytest.mark.parametrize(("n", "judged_on"), [(2, "training"), (3, "training"), (4, "out of fold")])
 def test_with_hardly_any_rows_none_is_left_out(n, judged_on):
     X = np.random.default_rng(0).normal(size=(n, 2))
@@ -337,6 +352,6 @@ def test_with_hardly_any_rows_none_is_left_out(n, judged_on):
 
 def test_a_network_that_the_scorer_does_not_read_is_trained_for_one_fold():
     split = tiles(n_normal=20, n_defects=2, n_test=2, side=16)
-    scorer = {"name": "ensemble", "experts": {"texture": ["linear"]}}
+    scorer = {"name": "ensemble", "experts": {"texture": ["linear", "isolation"]}}
     det = DefectDetector(epochs=1, scorer=scorer, random_state=0).fit(split.X_train, split.y_train)
     assert [fold.own_network for fold in det.fitted_.folds] == [True, False, False, False]

@@ -1,18 +1,19 @@
 """Few ordinary rows, each judged by a model that has not seen it: what a cut rests on where none can be held out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import expit
 
 from blemish.core.labels import is_ordinary
-from blemish.scoring.scorer import Evidence, Scorer
+from blemish.scoring.scorer import LOG_OFFSET, Evidence, Scorer
 
 FOLDS = 4
 MIN_TO_CROSS_FIT = 4  # ordinary rows: each of two folds leaves two to learn from
 MATCHED = (0.5, 0.9)  # quantiles of the odds
+MAX_UNIT = 2.0  # errors of rows that were memorised tell little: a fold may have memorised far better than the model
 MIN_SLOPE = 0.01  # the order of the odds is kept
 TINY = 1e-300  # a probability of 0 has odds, too
 
@@ -51,13 +52,23 @@ class Unseen:
 
 
 def out_of_fold(
-    scorer: Scorer, folds: Sequence[Fold], group: Int[np.ndarray, " row"], seed: int, *, labelled: bool
+    scorer: Scorer,
+    folds: Sequence[Fold],
+    error: Float[np.ndarray, " row"],
+    group: Int[np.ndarray, " row"],
+    seed: int,
+    *,
+    labelled: bool,
 ) -> Unseen:
     """Scores of the ordinary rows, each by a model and a scorer that have not seen it.
+
+    An error is in a unit of its model's own: of a table, one category more or another scaling changes it. Those of a
+    fold are brought to that of the model of all rows, by the rows that trained both.
 
     Args:
         scorer: Fitted once per fold; its scores are relative to the rows that it has seen.
         folds: At least one.
+        error: Of all rows by the model that they trained.
         group: Groups of all rows; some may have been labelled since the folds were dealt.
         seed: Of the scorer.
         labelled: Whether defects are labelled.
@@ -65,9 +76,12 @@ def out_of_fold(
     found, probabilities = [], []
     for fold in folds:
         seen = np.setdiff1d(np.arange(len(group)), fold.held_out)
-        state = scorer.fit(fold.evidence[seen], group[seen], seed)
+        trained = seen[is_ordinary(group[seen])]
+        unit = (error[trained].mean() + LOG_OFFSET) / (fold.evidence.error[trained].mean() + LOG_OFFSET)
+        evidence = replace(fold.evidence, error=fold.evidence.error * np.clip(unit, 1 / MAX_UNIT, MAX_UNIT))
+        state = scorer.fit(evidence[seen], group[seen], seed)
         held_out = fold.held_out[is_ordinary(group[fold.held_out])]
-        found.append(scorer.scores(state, fold.evidence[held_out], labelled=labelled))
+        found.append(scorer.scores(state, evidence[held_out], labelled=labelled))
         probabilities += [found[-1].probabilities] if fold.own_network else []
     defect = [one.defect for one in found if one.defect is not None]
     return Unseen(

@@ -93,6 +93,8 @@ def existing(data: PathLike) -> Path:
         raise DataError(f"there is no file or folder {str(path)!r}")
     if not path.is_dir() and not path.is_file():
         raise DataError(f"{path} is a pipe, socket or device; give a file or a folder")
+    if not path.is_dir() and printable(path) != str(path):  # PyArrow opens no such file
+        raise DataError(f"{printable(path)}: the name is not UTF-8; rename the file, or its folder")
     return path
 
 

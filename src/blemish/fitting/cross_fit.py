@@ -21,6 +21,7 @@ from blemish.fitting.fit import Fit
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import new_model
 from blemish.modalities.features.feature_cache import FeatureCache, caching
+from blemish.modalities.modality import FittedModality
 from blemish.scoring.scorer import OF_THE_NETWORK
 from blemish.training.rows import ShardedRows
 
@@ -66,6 +67,7 @@ def cross_fits(
 def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
     """What calibrates a fit that holds no rows out: models of the folds of its ordinary rows, scaling included.
 
+    What kind a column is, all rows decide: names that a fold lacks some rows of may look like free text to it.
     A network is most of the time of a fit on pictures. Where the scorer does not read it, the first fold alone trains
     one: that is enough to correct the probability of 'other'. A refit of the same rows takes the folds of the former
     fit: the labels are new, and these only matter to the scorer.
@@ -94,7 +96,7 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
         for category in (QualityWarning, DataWarning):
             warnings.simplefilter("ignore", category)
         try:
-            for one in _fits(arguments, fit.rows, fit.group, n_folds, fit.seed):
+            for one in _fits(arguments, fit.rows, fit.group, n_folds, fit.seed, model.modality):
                 own = bool(reads or not found or one.model.modality.sample_shape != model.modality.sample_shape)
                 for _ in islice(one.train(), n) if own else ():
                     pass
@@ -107,15 +109,24 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
 
 
 def _fits(
-    arguments: Arguments, rows: Dataset, group: Int[np.ndarray, " row"], n_folds: Any, seed: int
+    arguments: Arguments,
+    rows: Dataset,
+    group: Int[np.ndarray, " row"],
+    n_folds: Any,
+    seed: int,
+    whole: FittedModality | None = None,
 ) -> Iterator[Fit]:
-    """For each fold a fit that has begun without it."""
+    """For each fold a fit that has begun without it; `whole`: what a column is has been decided by all rows."""
     part = choose_modality(arguments["modality"], rows.modality)
     for k, held_out in enumerate(deal_out(group, n_folds, seed)):
         rng = np.random.default_rng([seed, k])
         seen = np.setdiff1d(np.arange(len(group)), held_out)
         own = int(rng.integers(2**31))
-        model = new_model(arguments, part, part.make().fit(rows.take(seen.tolist()).X), own)
+        raw, modality = rows.take(seen.tolist()).X, part.make()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # the fit of all rows has warned already
+            fitted = modality.fit(raw) if whole is None else modality.fit_part(raw, whole)
+        model = new_model(arguments, part, fitted, own)
         yield Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own)
 
 

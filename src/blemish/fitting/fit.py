@@ -210,7 +210,7 @@ class Fit:
         labelled, odds = len(defects) > 0, None
         judged = scorer.scores(state, evidence[ordinary], labelled=labelled)
         if folds:
-            memorised, judged = judged, out_of_fold(scorer, folds, group, seed, labelled=labelled)
+            memorised, judged = judged, out_of_fold(scorer, folds, evidence.error, group, seed, labelled=labelled)
             odds = odds_correction(memorised.probabilities, judged.probabilities)
         calibration, labels = Calibration(np.sort(judged.outlier), odds=odds), None
         if judged.defect is not None:

@@ -194,7 +194,7 @@ def read_prepared(arguments: Arguments, modality: str, run: RunConfig, state: Pa
             "'resume'"
         )
     facts = dict(manifest["prepared"])
-    facts["reading"] = Reading([Note(**note) for note in facts["reading"]])
+    facts["reading"] = Reading([Note(**note) for note in facts.get("reading", [])])  # 0.1.0 kept none
     part = choose_modality(arguments["modality"], modality)
     scaling = part.factory.fitted.of_file(facts.pop("modality"))
     return Prepared(scaling, modality, arrays["group"], **facts)

@@ -247,6 +247,10 @@ class Modality(ABC):
         """`fit` on a random part, in order, of `n_rows` rows; `gaps`: columns in which some of these lack a value."""
         return self.fit(raw)
 
+    def fit_part(self, raw: Any, whole: FittedModality) -> FittedModality:
+        """`fit` on some of the rows of a fit: what of the data is used, and as what, is as there."""
+        return self.fit(raw)
+
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
         """The default width of the code."""
         return 32

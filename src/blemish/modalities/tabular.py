@@ -15,7 +15,7 @@ from blemish.modalities.column import HALF, Column, beyond, declared_categories,
 from blemish.modalities.fitted_tabular import FittedTabular
 from blemish.modalities.free_text import FreeText
 from blemish.modalities.kinds import MIN_ROWS, Kind, kind_of
-from blemish.modalities.modality import Modality, OnPage
+from blemish.modalities.modality import FittedModality, Modality, OnPage
 from blemish.modalities.table_notes import LeftOut
 
 MANY_TREES = {"name": "trees", "n_trees": 300}  # a hundred give too many ties among the highest scores
@@ -61,6 +61,24 @@ class Tabular(Modality):
     def fit_sample(self, raw: Any, n_rows: int, gaps: Collection[str]) -> "FittedTabular":
         """`fit` on a random part of the rows."""
         return self._fit(raw, n_rows, gaps)
+
+    def fit_part(self, raw: Any, whole: FittedModality) -> FittedTabular:
+        """The same columns, of the same kinds, with medians, spreads and vocabularies of these rows."""
+        assert isinstance(whole, FittedTabular)
+        given, _ = to_columns(raw)
+        columns = [c if c.of in whole.texts else self._again(c, given[c.of]) for c in whole.columns]
+        return FittedTabular(
+            tuple(columns), whole.form, whole.n_columns, whole.schema, whole.texts, tuple(whole.left_out)
+        )
+
+    def _again(self, column: Column, cells: np.ndarray) -> Column:
+        """A column learnt again from some of its cells."""
+        if column.kind == "binary":
+            return column
+        values = column.values(cells)
+        if column.kind == "categorical":
+            return replace(column, categories=self._categories(values))
+        return column if np.isnan(values).all() else _scaled(column, values, column.indicates_missing)
 
     def _fit(self, raw: Any, n_rows: int | None, gaps: Collection[str]) -> FittedTabular:
         given, form = to_columns(raw)

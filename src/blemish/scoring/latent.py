@@ -77,7 +77,7 @@ class Latent(ExportableScorer[LatentState]):
     @property
     def sources(self) -> tuple[str, ...]:
         """See `Scorer`."""
-        return self.far
+        return ("code", *self.far)
 
     def read(self, stored: Stored, widths: Mapping[str, int], n_defects: int) -> LatentState:
         """See `Scorer`."""

@@ -141,8 +141,11 @@ class Scorer(Learns[Learnt], ABC):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Names of the feature sets that the scorer reads, several joined by '+'."""
-        return ()
+        """Names of the feature sets that the scores read, several joined by '+'; by default the network's alone.
+
+        A scorer that names neither 'code' nor 'error' is judged with the network that it shares (decisions.md 81).
+        """
+        return ("code",)
 
     @property
     def feature_sets(self) -> list[str]:
