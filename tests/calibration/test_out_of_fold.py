@@ -66,15 +66,25 @@ def test_corrected_odds_of_unseen_rows_are_those_that_the_scorer_expects():
 def test_odds_are_never_raised_nor_stretched():
     rng = np.random.default_rng(0)
     wide, narrow = as_probabilities(rng.normal(3, 5, 99)), as_probabilities(rng.normal(-4, 1, 99))
-    assert odds_correction(wide, narrow).tolist() == [1.0, 0.0]
+    assert odds_correction(wide, narrow)[:2].tolist() == [1.0, 0.0]
     same = as_probabilities(np.zeros(9))
-    assert odds_correction(same, same).tolist() == [1.0, 0.0]
+    assert odds_correction(same, same)[:2].tolist() == [1.0, 0.0]
     assert odds_correction(same, wide)[0] == MIN_SLOPE
+
+
+def test_what_lies_far_beyond_all_rows_stays_far():
+    rng = np.random.default_rng(0)
+    memorised, unseen = as_probabilities(rng.normal(-4, 0.1, 99)), as_probabilities(rng.normal(3, 2, 99))
+    correction = odds_correction(memorised, unseen)
+    near, far = odds_of(
+        with_corrected_odds(as_probabilities(np.array([correction[2], correction[2] + 20.0])), correction)
+    )
+    assert far - near == pytest.approx(20)
 
 
 def test_the_probability_of_the_defect_and_certainties_stay():
     p = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.2, 0.3, 0.5]])
-    found = with_corrected_odds(p, np.array([0.5, -1.0]))
+    found = with_corrected_odds(p, np.array([0.5, -1.0, 9.0]))
     assert found[:3] == pytest.approx(p[:3])
     assert found[3, 2] == 0.5
     assert found[3, 1] == pytest.approx(0.5 / (1 + np.exp(1 - 0.5 * np.log(1.5))))

@@ -208,7 +208,7 @@ def test_no_fold_was_seen_by_the_fit_that_it_calibrates(few):
     """Not even by the vocabulary: a name that only one fold holds is unknown to the fit without it."""
     X, y, _ = few
     numbers = np.arange(len(X))
-    X = X.assign(c=[f"n{k}" for k in np.where(numbers < 30, numbers % 5, numbers // 2)])
+    X = X.assign(c=[f"n{k}" for k in np.where(numbers < 26, numbers % 5, 5 + numbers // 3)])
     det = DefectDetector(epochs=1, scorer=QUICK, random_state=0).fit(X, y).cross_fit(X, y, folds=2)
     for fold in det.folds_:
         columns = fold.model.modality.columns  # pyright: ignore[reportAttributeAccessIssue]

@@ -8,14 +8,14 @@ from blemish import DefectDetector
 from blemish.core.errors import ArtifactError, ConfigError, DataError
 from blemish.fitting import model
 from blemish.fitting.model import JUDGED_ROWS, device_for
-from blemish.modalities import tabular
+from blemish.modalities import fitted_tabular
 
 
 @pytest.mark.parametrize("as_frame", [False, True])
 def test_scores_have_the_same_bits_by_any_number_of_threads(table_detector, table_split, monkeypatch, as_frame):
     monkeypatch.setattr(model, "JUDGED_ROWS", 64)
-    monkeypatch.setattr(tabular, "ENCODED_TOGETHER", 64)
-    monkeypatch.setattr(tabular, "ENCODED_ROWS", 32)
+    monkeypatch.setattr(fitted_tabular, "ENCODED_TOGETHER", 64)
+    monkeypatch.setattr(fitted_tabular, "ENCODED_ROWS", 32)
     X = table_split.X_test
     X = {f"x{i}": column for i, column in enumerate(np.asarray(X, dtype=float).T)} if as_frame else X
     alone = table_detector.scores(X)

@@ -152,7 +152,7 @@ def test_made_rows_have_the_types_of_other_libraries(library, typed_frame):
 
     table = pa.Table.from_pandas(typed_frame[0].drop(columns="id"), preserve_index=False)
     frame: Any = table if library == "pyarrow" else pl.from_arrow(table)
-    det: Any = DefectDetector(epochs=1, random_state=0).fit(frame)
+    det: Any = DefectDetector(modality={"name": "tabular", "use": ["when"]}, epochs=1, random_state=0).fit(frame)
     assert det.sample(5, random_state=0).schema == frame.schema
     mask = np.zeros(frame.shape, dtype=bool)
     mask[:9] = True

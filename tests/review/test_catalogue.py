@@ -19,7 +19,7 @@ from blemish.review.catalogue import open_catalogue
 
 
 def test_a_folder_of_pictures_is_opened_without_reading_them(pictures, monkeypatch):
-    monkeypatch.setattr("blemish.data.read.decode", lambda path: pytest.fail("read"))
+    monkeypatch.setattr("blemish.data.folders.decode", lambda *_: pytest.fail("read"))
     found = open_catalogue(pictures)
     assert found.modality == "image"
     assert list(found.keys) == ["0.jpg", "2.jpg", "4.jpg", "broken.png", "deep/1.png", "deep/3.png", "deep/5.png"]

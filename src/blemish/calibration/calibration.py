@@ -57,7 +57,7 @@ class Calibration(State):
     defect: Float64[np.ndarray, " ordinary"] | None = None
     out_of_fold: Float64[np.ndarray, " defect"] = field(default_factory=_none)
     labelled_negatives: Float64[np.ndarray, " negative"] = field(default_factory=_none)
-    odds: Float64[np.ndarray, " 2"] | None = None
+    odds: Float64[np.ndarray, " 3"] | None = None
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See `State`; those of labels are left out where no defect is labelled."""

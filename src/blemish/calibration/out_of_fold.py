@@ -93,11 +93,12 @@ def out_of_fold(
 
 def odds_correction(
     memorised: Float[np.ndarray, "row 3"], unseen: Float[np.ndarray, "some 3"]
-) -> Float[np.ndarray, " 2"]:
-    """Slope and intercept that make the log-odds of 'other' of unseen ordinary rows those that the scorer expects.
+) -> Float[np.ndarray, " 3"]:
+    """Slope, intercept and end of a line that makes the log-odds of 'other' of unseen ordinary rows the expected ones.
 
     A scorer takes the spread of rows that trained the model for that of new ones: of 20 rows four fifths of the new
     ones were 'other' (decisions.md 81). Matched are the median and the 90 % quantile; odds are never raised.
+    Beyond that quantile the slope is 1: what lies far beyond all rows keeps its distance.
 
     Args:
         memorised: Probabilities of ordinary rows by the model that they trained.
@@ -105,15 +106,16 @@ def odds_correction(
     """
     (expected, high), (median, top) = (np.quantile(_log_odds(p), MATCHED) for p in (memorised, unseen))
     slope = np.clip((high - expected) / (top - median), MIN_SLOPE, 1.0) if top > median else 1.0
-    return np.array([slope, min(expected - slope * median, 0.0)])
+    return np.array([slope, min(expected - slope * median, 0.0), top])
 
 
 def with_corrected_odds(
-    probabilities: Float[np.ndarray, "row 3"], correction: Float[np.ndarray, " 2"]
+    probabilities: Float[np.ndarray, "row 3"], correction: Float[np.ndarray, " 3"]
 ) -> Float[np.ndarray, "row 3"]:
     """Probabilities with the odds of 'other' against 'normal' corrected; that of the defect stays."""
-    slope, intercept = correction
-    other = expit(slope * _log_odds(probabilities) + intercept)
+    slope, intercept, end = correction
+    odds = _log_odds(probabilities)
+    other = expit(slope * np.minimum(odds, end) + intercept + np.maximum(odds - end, 0.0))
     rest = probabilities[:, 0] + probabilities[:, 1]
     return np.stack([rest * (1 - other), rest * other, probabilities[:, 2]]).T
 

@@ -190,7 +190,9 @@ def _with_corrected_odds(probabilities: Node, correction: np.ndarray | None) -> 
         return probabilities
     normal, other, defect = (probabilities.take(np.array([k]), axis=1) for k in range(3))
     odds = other.op("Max", TINY).op("Log") - normal.op("Max", TINY).op("Log")
-    share, rest = (odds * correction[0] + correction[1]).op("Sigmoid"), normal + other
+    slope, intercept, end = correction
+    corrected = odds.op("Min", end) * slope + intercept + (odds - end).op("Max", 0.0)
+    share, rest = corrected.op("Sigmoid"), normal + other
     return probabilities.graph.concat([rest * (-share + 1.0), rest * share, defect], axis=1)
 
 
