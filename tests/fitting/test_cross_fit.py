@@ -5,7 +5,6 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from sklearn.base import clone
 
 from blemish import DefectDetector, load
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
@@ -321,7 +320,7 @@ def test_a_refit_of_the_same_rows_keeps_the_folds_and_one_of_others_does_not(few
     assert sorted(row for fold in folds for row in fold.held_out) == list(range(24))
     more = y.copy()
     more[:2] = "other"
-    again = clone(det).fit(X, y).refit(X, more)
+    again = DefectDetector(**det.get_params()).fit(X, y).refit(X, more)
     assert [fold.digest for fold in again.fitted_.folds] == [fold.digest for fold in folds]
     assert len(again.fitted_.calibration.outlier) == 22
     moved = X.copy()
@@ -350,8 +349,16 @@ def test_with_hardly_any_rows_none_is_left_out(n, judged_on):
     assert ("judged on rows that trained the model" in det.unsupported_[0]) == (judged_on == "training")
 
 
-def test_a_network_that_the_scorer_does_not_read_is_trained_for_one_fold():
+@pytest.mark.parametrize(
+    ("scorer", "own"),
+    [
+        ({"name": "ensemble", "experts": {"texture": ["linear", "isolation"]}, "far": ["texture"]}, [1, 0, 0, 0]),
+        ({"name": "ensemble", "experts": {"texture": ["linear", "isolation"]}, "far": ["code"]}, [1, 1, 1, 1]),
+        ("latent", [1, 1, 1, 1]),
+        ("reconstruction", [1, 1, 1, 1]),
+    ],
+)
+def test_only_a_network_that_the_scorer_does_not_read_is_shared_by_folds(scorer, own):
     split = tiles(n_normal=20, n_defects=2, n_test=2, side=16)
-    scorer = {"name": "ensemble", "experts": {"texture": ["linear", "isolation"]}}
     det = DefectDetector(epochs=1, scorer=scorer, random_state=0).fit(split.X_train, split.y_train)
-    assert [fold.own_network for fold in det.fitted_.folds] == [True, False, False, False]
+    assert [fold.own_network for fold in det.fitted_.folds] == own
