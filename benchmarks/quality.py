@@ -243,9 +243,10 @@ def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.
     evidence = model.evidence(det._tensor(task.X_test)[1])
     yield "reconstruction error", evidence.error, np.nan
     yield "outlier score", det.fitted_.outlier_score(evidence), np.nan
-    scorer, state = det.fitted_.scorer, det.fitted_.scorer_state
+    scorer: Any = det.fitted_.scorer
+    state: Any = det.fitted_.scorer_state
     if ablation and hasattr(scorer, "expert_scores"):
-        found: Mapping[str, np.ndarray] = scorer.expert_scores(state, evidence)  # pyright: ignore[reportAttributeAccessIssue]
+        found: Mapping[str, np.ndarray] = scorer.expert_scores(state, evidence)
         scores, pull = np.stack(list(found.values())), np.log(np.maximum(state.labelled.weights, 1e-300))
         for i, name in enumerate(found):
             yield f"{name} alone", scores[i], np.nan

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from pyarrow import csv as arrow_csv
 from pyarrow import feather, parquet
 
 from blemish import DefectDetector, load, read
@@ -165,7 +166,7 @@ FRAMES = {
     "polars": pl.read_csv,
     "polars, all text": lambda path: pl.read_csv(path, infer_schema=False),
     "polars, times": lambda path: pl.read_csv(path, try_parse_dates=True),
-    "arrow": lambda path: pa.csv.read_csv(path),
+    "arrow": lambda path: arrow_csv.read_csv(path),
     "dict": lambda path: pd.read_csv(path).to_dict("list"),
     "dict of arrays": lambda path: {name: column.to_numpy() for name, column in pd.read_csv(path).items()},
 }

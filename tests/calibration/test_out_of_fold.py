@@ -34,6 +34,7 @@ def test_each_row_is_scored_by_the_fold_that_has_not_seen_it():
     group = np.array([UNLABELLED, NORMAL, UNLABELLED, UNLABELLED, UNLABELLED, DEFECT])
     found = out_of_fold(ReconstructionOnly(), folds, errors, group, 0, labelled=True)
     assert found.outlier == pytest.approx([11, 13, 15, 12, 14])
+    assert found.defect is not None
     assert found.defect.tolist() == found.outlier.tolist()
     assert found.probabilities.shape == (5, 3)
 
@@ -56,7 +57,7 @@ def test_probabilities_are_those_of_folds_with_a_network_of_their_own():
 
 def test_corrected_odds_of_unseen_rows_are_those_that_the_scorer_expects():
     rng = np.random.default_rng(0)
-    memorised, unseen = as_probabilities(rng.normal(-4, 1, 999)), as_probabilities(rng.normal(3, 5, 999))
+    memorised, unseen = as_probabilities(rng.normal(-4, 1, 991)), as_probabilities(rng.normal(3, 5, 991))
     corrected = with_corrected_odds(unseen, odds_correction(memorised, unseen))
     expected, found = (np.quantile(odds_of(p), [0.5, 0.9]) for p in (memorised, corrected))
     assert found == pytest.approx(expected)

@@ -1,5 +1,7 @@
 """Thresholds and exact intervals against loops and by simulation."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -155,7 +157,7 @@ def test_nan_scores_are_refused(ask):
         ask(np.array([0.0, np.nan, 1.0, 2.0]))
 
 
-def promised(target, value, judged_on="held out", **scores):
+def promised(target, value, judged_on: Any = "held out", **scores):
     calibration = Calibration(**{"outlier": scores.get("defect", np.empty(0)), **scores})
     cut = {
         "recall": lambda: for_recall(calibration.out_of_fold, value),

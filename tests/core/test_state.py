@@ -1,6 +1,7 @@
 """The arrays of a part: declared once, checked when a file is read."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,4 +99,5 @@ def test_a_field_that_could_not_be_checked_cannot_be_stored():
 def test_what_learns_declares_its_state():
     with pytest.raises(TypeError, match="^Part needs a class attribute 'state'"):
         type("Part", (Learns,), {"fit": lambda self: None})
-    assert type("Part", (Learns,), {"fit": lambda self: None, "state": Scale}).state is Scale
+    part: Any = type("Part", (Learns,), {"fit": lambda self: None, "state": Scale})
+    assert part.state is Scale

@@ -1,5 +1,7 @@
 """What a folder is taken for, and what in it is not read: by name, reason and number."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -57,6 +59,7 @@ def test_what_labels_name_beats_what_pictures_look_like(alike, tmp_path):
     assert looks_like_frames(sorted(alike.rglob("*.png")))
     assert read(alike).modality == "video"
     assert read(alike, modality="image").modality == "image"
+    said: Any
     for said in ({"defect_folder": ["crack"]}, {"normal_folder": ["good"]}, {"labels": str(tmp_path / "labels.csv")}):
         samples = samples_to_fit(RunConfig(data=str(alike), **said))
         assert (samples.modality, len(samples)) == ("image", 12)
@@ -66,6 +69,7 @@ def test_labels_of_recordings_leave_their_frames_together(tmp_path):
     for name in ("good/1", "good/2", "bad/3"):
         frames(tmp_path / "films" / name, 9)
     (tmp_path / "labels.csv").write_text("name,label\nbad/3,defect\n")
+    said: Any
     for said in ({"defect_folder": ["bad"]}, {"labels": str(tmp_path / "labels.csv")}):
         samples = samples_to_fit(RunConfig(data=str(tmp_path / "films"), **said))
         assert (samples.modality, samples.keys) == ("video", ["bad/3", "good/1", "good/2"])

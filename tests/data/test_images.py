@@ -1,5 +1,7 @@
 """Images: which files are decoded, and how; arrays of pictures."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -129,9 +131,8 @@ def test_every_mode_and_format_shows_the_same_picture(mode, ending, said, tmp_pa
 def test_the_first_page_of_several_is_read_and_said(tmp_path):
     pages = [Pillow.fromarray(corner()), *(Pillow.new("L", (60, 40), i) for i in (50, 100))]
     for name in ("p.tif", "p.gif", "p.webp", "p.png"):
-        pages[0].save(
-            tmp_path / name, save_all=True, append_images=pages[1:], **({"lossless": True} if "w" in name else {})
-        )
+        exact: Any = {"lossless": True} if "w" in name else {}
+        pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:], **exact)
         array, lines = read_one(tmp_path / name)
         assert np.abs(array.mean(axis=0) - corner()).mean() < 3
         assert lines == [f"pages {name}: the first of 3 is read"]

@@ -178,7 +178,7 @@ def test_a_damaged_arrow_file_is_one_sentence_and_never_a_crash(column, edit, tm
     with pytest.raises(DataError, match="cannot be read as a table"):
         read_table(path, None, Reading())
     with pytest.raises(DataError, match="cannot be read"):
-        list(open_stream(path, HowToRead("tabular")).chunks())
+        list(open_stream(path, HowToRead("tabular")).chunks())  # pyright: ignore[reportOptionalMemberAccess]
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow"])

@@ -4,6 +4,8 @@ import gzip
 import json
 import sys
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -155,7 +157,7 @@ def test_words_may_all_weigh_alike():
     plain = Text(idf=False, stop_words=False, topics=1).fit(texts)
     assert {"the", "of"} <= set(plain.terms)
     assert (plain.idf == 1).all()
-    again = FittedText.from_state(plain.state())
+    again: Any = FittedText.of_file(plain.state())
     np.testing.assert_array_equal(again.to_tensor(texts).toarray(), plain.to_tensor(texts).toarray())
     assert not {"the", "of"} & set(Text(stop_words=True, topics=1).fit(texts).terms)
     full, half = (Text(idf=power, topics=1).fit(texts) for power in (True, 0.5))

@@ -114,11 +114,17 @@ class Reference(State):
     x: Float32[np.ndarray, "row feature"] | None = None
 
 
-def warn_of_quality(calibration: Calibration, outlier_of_defects: Float[np.ndarray, " defect"], spread: float) -> None:
+def warn_of_quality(
+    calibration: Calibration,
+    outlier: Float[np.ndarray, " ordinary"],
+    outlier_of_defects: Float[np.ndarray, " defect"],
+    spread: float,
+) -> None:
     """Warn where the scores cannot be reliable, and say what to do.
 
     Args:
         calibration: Of the fit.
+        outlier: Outlier score of each ordinary row by the model itself, which out-of-fold scores are not.
         outlier_of_defects: Outlier score of each labelled defect.
         spread: Standard deviation of the normals' codes.
     """
@@ -129,7 +135,7 @@ def warn_of_quality(calibration: Calibration, outlier_of_defects: Float[np.ndarr
             f"only {len(ordinary)} unlabelled or normal sample(s): scores are unreliable; use at least {MIN_HELD_OUT}, "
             f"and at least {MIN_TO_HOLD_OUT} for promises about new data"
         )
-    if len(ordinary) > 1 and np.unique(ordinary).size == 1:
+    if len(ordinary) > 1 and np.unique(outlier).size == 1:
         _warn(
             "all outlier scores are equal: the rows are all equal, or the model collapsed; then raise latent_dim or "
             "lower lr"

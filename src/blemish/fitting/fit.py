@@ -208,10 +208,10 @@ class Fit:
         ordinary = held_out if len(held_out) else seen[is_ordinary(group[seen])]
         defects, negatives = np.flatnonzero(group == DEFECT), np.flatnonzero((group == OTHER) | (group == NORMAL))
         labelled, odds = len(defects) > 0, None
-        judged = scorer.scores(state, evidence[ordinary], labelled=labelled)
+        judged = own = scorer.scores(state, evidence[ordinary], labelled=labelled)
         if folds:
-            memorised, judged = judged, out_of_fold(scorer, folds, evidence.error, group, seed, labelled=labelled)
-            odds = odds_correction(memorised.probabilities, judged.probabilities)
+            judged = out_of_fold(scorer, folds, evidence.error, group, seed, labelled=labelled)
+            odds = odds_correction(own.probabilities, judged.probabilities)
         calibration, labels = Calibration(np.sort(judged.outlier), odds=odds), None
         if judged.defect is not None:
             calibration = replace(
@@ -222,7 +222,7 @@ class Fit:
             )
             labels = _statistics(evidence, group, defects, negatives, scorer.outlier_score(state, evidence[defects]))
         spread = float(evidence.z[ordinary].std(axis=0).max())
-        warn_of_quality(calibration, np.empty(0) if labels is None else labels.outlier, spread)
+        warn_of_quality(calibration, own.outlier, np.empty(0) if labels is None else labels.outlier, spread)
         normals = np.flatnonzero(is_ordinary(group))
         normals = normals[:: max(1, -(-len(normals) // MAX_NORMALS))]
         # Of few rows, a fifth held out is missed by the scorer: it is refitted on all of them, and the former state is

@@ -233,7 +233,7 @@ class FittedTabular(ExportableModality):
                 made[column.of] = a_time(made.pop(column.name), days, column.form)
             elif column.of in self.texts:
                 made.pop(column.name)
-        return made
+        return {name: made[name] for name in self.names if name in made}
 
     def _placed(self) -> Iterator[tuple[Column, slice]]:
         """The columns, and where their features are."""
