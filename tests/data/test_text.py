@@ -3,7 +3,6 @@
 import gzip
 import json
 import sys
-
 from typing import Any
 
 import numpy as np
