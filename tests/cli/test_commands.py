@@ -19,6 +19,14 @@ def _default():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def listening():
+    """A worker of pytest-xdist ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_the_commands_are_typers():
     assert {str(getattr(command.callback, "__name__", "")) for command in app.registered_commands} >= {
         "fit",

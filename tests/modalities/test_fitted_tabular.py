@@ -134,7 +134,7 @@ def test_times_and_gaps_in_a_graph():
     new = frame[:5].assign(recipe=[7, "7", "007", "A12", None], flow=[None, "?", 5, "5.0", "5%"], hot=None)
     graph = Graph()
     graph.output("x", fitted.graph(graph), np.float32, ["row", *fitted.sample_shape])
-    make, rows = FEEDS["columns"]
+    make, rows, _ = FEEDS["columns"]
     (feeds,) = make(new, json.loads(json.dumps(fitted.interface())), rows)
     (found,) = run(graph, feeds)
     np.testing.assert_array_equal(found, fitted.to_tensor(new))

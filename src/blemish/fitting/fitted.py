@@ -283,7 +283,10 @@ def from_stored(choices: Choices, latent_dim: int, stored: Stored, facts: Facts,
     model = Model(choices, modality, empty.network, empty.losses, device)
     model.load_weights(stored.under("network"))
     n, names, negatives = facts.n_defects, facts.names, facts.names.get("rejected", [])
-    scorer, widths = choices.scorer.make(), {"code": latent_dim + 1, "error": 1, **modality.widths}
+    scorer, widths = (
+        choices.scorer.make(),
+        {"code": latent_dim + 1, "error": 1, **modality.widths},
+    )
     shape = {"defect": len(names["defect"]), "normal": len(names["normal"]), "latent": latent_dim}
     known = KnownCodes.read(stored.under("known"), **shape)
     need(len(known.defect) == n, f"{len(known.defect)} labelled defects are kept, of {n}")

@@ -109,7 +109,7 @@ class Arguments(TypedDict):
     epochs: JsonValue
     batch_size: Size | Literal["auto"]
     device: str
-    random_state: Count
+    random_state: Annotated[int, Field(ge=0, lt=2**128)]  # as NumPy draws them
     verbose: int
 
 

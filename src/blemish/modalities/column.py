@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired
 
 import narwhals.stable.v1 as nw
 import numpy as np
 import pyarrow as pa
+from annotated_types import Len
 from jaxtyping import Bool, Float, Real
+from typing_extensions import TypedDict
 
 from blemish.core.errors import DataError
 from blemish.core.graph import ML, Node
+from blemish.core.manifest import Positive, declared
+from blemish.core.state import need
 from blemish.data.columns import (
     DAYS,
     ISO,
@@ -32,6 +36,23 @@ from blemish.modalities.modality import to_booleans
 MAX_MICROSECONDS = 9.2e15  # from 1970, that every kind of date can hold
 BEYOND = 3.0  # a gap where training had none lies this far, on the network's scale, beyond all training values
 HALF = 0.5  # neither yes nor no
+
+
+@declared
+class ColumnFacts(TypedDict):
+    """What a model file keeps of a column; see `Column`."""
+
+    name: str
+    kind: Literal["numeric", "binary", "categorical"]
+    centre: float
+    scale: Positive
+    categories: list[str]
+    indicates_missing: bool
+    absent: NotRequired[float]
+    style: NotRequired[Annotated[list[str], Len(3, 3)]]
+    source: NotRequired[str]
+    part: NotRequired[str]
+    form: NotRequired[Annotated[str, Len(1, 60)]]
 
 
 @dataclass(frozen=True)
@@ -131,6 +152,14 @@ class Column:
             return ((self.name, "categorical", len(self.categories) + 1),)
         first = (self.name, self.kind, 1)
         return (first, (f"{self.name} (missing)", "binary", 1)) if self.indicates_missing else (first,)
+
+
+def check_column(column: Column) -> None:
+    """Refuse a column from a file whose facts contradict each other: raises ArtifactError."""
+    need(len(set(column.categories)) == len(column.categories), f"a category of {column.name!r} occurs twice")
+    need(column.kind == "categorical" or not column.categories, f"{column.name!r} is a number with categories")
+    need(column.kind == "numeric" or not column.indicates_missing, f"{column.name!r} is not a number")
+    need(column.style.decimal in (".", ",") and column.style.groups in ("", ".", ","), f"{column.name!r} has odd marks")
 
 
 def a_time(hour: Float[np.ndarray, " row"], days: np.ndarray | None, form: str) -> np.ndarray:

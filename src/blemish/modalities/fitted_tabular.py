@@ -4,7 +4,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, NotRequired
+from typing import Annotated, Any, ClassVar, NotRequired
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from blemish.core.errors import ArtifactError, DataError, ExportError
 from blemish.core.graph import Graph, Node
-from blemish.core.manifest import Count, Positive, declared
+from blemish.core.manifest import Count, declared
 from blemish.core.output import Block
 from blemish.core.state import need
 from blemish.core.threads import in_order
@@ -24,8 +24,10 @@ from blemish.data.columns import PARTS, Columns, input_name, matching_columns, t
 from blemish.data.dataset import Note
 from blemish.modalities.column import (
     Column,
+    ColumnFacts,
     a_time,
     arcsinh_graph,
+    check_column,
     from_columns,
     mask_columns,
     scaled_numbers,
@@ -33,39 +35,13 @@ from blemish.modalities.column import (
 )
 from blemish.modalities.free_text import FreeText, FreeTextFacts
 from blemish.modalities.modality import ExportableModality
-from blemish.modalities.table_notes import LeftOut, facts_of, is_styled, kinds_line, notes_on, style_note
+from blemish.modalities.table_notes import LeftOut, LeftOutFacts, facts_of, is_styled, kinds_line, notes_on, style_note
 
 UNSEEN = "(not seen in training)"
 NEVER_MISSING = "(missing, never in training)"
 NUMBERS = ("float32", "float64", "int32", "int64")
 ENCODED_ROWS = 2048  # at a time: they stay in the processor's cache from the first step to the last (decisions.md 41)
 ENCODED_TOGETHER = 32_768  # rows per thread
-
-
-@declared
-class ColumnFacts(TypedDict):
-    """What a model file keeps of a column; see `Column`."""
-
-    name: str
-    kind: Literal["numeric", "binary", "categorical"]
-    centre: float
-    scale: Positive
-    categories: list[str]
-    indicates_missing: bool
-    absent: NotRequired[float]
-    style: NotRequired[Annotated[list[str], Len(3, 3)]]
-    source: NotRequired[str]
-    part: NotRequired[str]
-    form: NotRequired[Annotated[str, Len(1, 60)]]
-
-
-@declared
-class LeftOutFacts(TypedDict):
-    """See `LeftOut`."""
-
-    name: str
-    kind: str
-    why: str
 
 
 @declared
@@ -383,7 +359,7 @@ class FittedTabular(ExportableModality):
         need(len({(c.of, c.part) for c in columns}) == len(columns), "a column occurs twice")
         need(len({c.of for c in columns}) <= state["n_columns"], "there are more columns than the table had")
         for column in columns:
-            _check(column)
+            check_column(column)
         if "texts" not in state:  # times were plain numbers then
             temporal = {field.name for field in schema if pa.types.is_temporal(field.type)}
             columns = [replace(c, part="seconds") if c.name in temporal else c for c in columns]
@@ -393,14 +369,6 @@ class FittedTabular(ExportableModality):
         need(of_text == parts, "the columns of free text are not those of its topics")
         left_out = tuple(LeftOut(**one) for one in state.get("left_out", ()))
         return cls(tuple(columns), state["form"], state["n_columns"], schema, texts, left_out)
-
-
-def _check(column: Column) -> None:
-    """Refuse a column from a file whose facts contradict each other: raises ArtifactError."""
-    need(len(set(column.categories)) == len(column.categories), f"a category of {column.name!r} occurs twice")
-    need(column.kind == "categorical" or not column.categories, f"{column.name!r} is a number with categories")
-    need(column.kind == "numeric" or not column.indicates_missing, f"{column.name!r} is not a number")
-    need(column.style.decimal in (".", ",") and column.style.groups in ("", ".", ","), f"{column.name!r} has odd marks")
 
 
 def _is_place(name: str, n_columns: int) -> bool:

@@ -234,7 +234,7 @@ class Modality(ABC):
     pretext: ClassVar[tuple[str, ...]] = ()
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
-    far: ClassVar[tuple[str, ...]] = ("code",)
+    far: ClassVar[tuple[str, ...]] = ()
     batch_size: ClassVar[int] = 32
     on_page: ClassVar[OnPage]
     fitted: ClassVar[type[FittedModality]]

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from typing_extensions import TypedDict
 
+from blemish.core.manifest import declared
 from blemish.data.columns import MISSING, PARTS, PLAIN, is_missing, to_categories, to_texts
 from blemish.data.dataset import COLUMN, READ, Note
 from blemish.modalities.column import Column
@@ -19,6 +21,15 @@ KINDS = {
     "text": ("text", "texts"),
 }
 """What a person reads for a kind: one, and several."""
+
+
+@declared
+class LeftOutFacts(TypedDict):
+    """See `LeftOut`."""
+
+    name: str
+    kind: str
+    why: str
 
 
 @dataclass(frozen=True)

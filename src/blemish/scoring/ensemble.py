@@ -118,7 +118,7 @@ class Ensemble(ExportableScorer[EnsembleState]):
     folds: int = 4
     temperature: float = 2.0
     free_share: float = 0.5
-    far: tuple[str, ...] = ("code",)
+    far: tuple[str, ...] = ()
     other_share: float = 0.1
 
     def __post_init__(self) -> None:

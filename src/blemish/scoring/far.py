@@ -111,7 +111,7 @@ def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, "
         for k in range(FOLDS):
             out = fold == k
             part = EXPERT.fit(x[~out], none[~out], np.ones(int((~out).sum())), seed)
-            distance[out] = EXPERT.score(part, np.maximum(x[out], _floor(source, part)))
+            distance[out] = EXPERT.score(part, x[out])
         tail, place = fit_tail(distance, np.empty(0)), EXPERT.fit(x, none, np.ones(len(x)), seed)
         excess = max(float(tail.excess), MIN_EXCESS * float(tail.levels[-1]))
         edge = np.array(tail.levels[-1] + excess * np.log(len(x) * tail.tail))
@@ -130,7 +130,7 @@ def beyond(far: Far, evidence: Evidence, sources: Sequence[str]) -> Beyond:
     """
     normal, known = np.zeros(len(evidence)), np.zeros(len(evidence))
     for source, own in zip(sources, far.ranges, strict=False):
-        x = np.maximum(evidence.feature_set(source), _floor(source, own.place))
+        x = evidence.feature_set(source)
         distance = EXPERT.score(own.place, x)
         here = np.maximum(distance - own.edge, 0.0) / own.excess
         normal = np.maximum(normal, here)
@@ -146,7 +146,7 @@ def beyond_graph(far: Far, evidence: EvidenceNodes, sources: Sequence[str]) -> B
     zero = evidence.error * 0.0
     normal, known = zero, zero
     for source, own in zip(sources, far.ranges, strict=False):
-        x = evidence.feature_set(source).op("Max", _floor(source, own.place))
+        x = evidence.feature_set(source)
         distance = EXPERT.graph(own.place, x)
         here = (distance - own.edge).op("Max", 0.0) / own.excess
         normal = normal.op("Max", here)
@@ -155,14 +155,6 @@ def beyond_graph(far: Far, evidence: EvidenceNodes, sources: Sequence[str]) -> B
             here = here.op("Min", away.op("Max", 0.0) / own.excess)
         known = known.op("Max", here)
     return Beyond(normal, known)
-
-
-def _floor(source: str, place: Ellipsoid) -> Float[np.ndarray, " feature"]:
-    """What lower values count as: a row that is reconstructed better than most is not far from anything."""
-    floor = np.full(len(place.centre), -np.finfo(np.float64).max)
-    if source in ("code", "error"):
-        floor[-1] = place.centre[-1]
-    return floor
 
 
 def _reach(place: Ellipsoid, defects: Float[np.ndarray, "defect feature"], edge: float) -> Float[np.ndarray, " 2"]:
