@@ -90,7 +90,9 @@ def test_a_process_that_fails_is_seen(code, expected, tmp_path, monkeypatch):
 
 
 def test_the_same_number_is_the_same_input_and_others_differ(tmp_path):
-    write(tmp_path / "m.blemish", {"a": np.arange(999.0), "b": np.arange(400)}, {"part": {"name": "x", "values": [1, 2]}})
+    write(
+        tmp_path / "m.blemish", {"a": np.arange(999.0), "b": np.arange(400)}, {"part": {"name": "x", "values": [1, 2]}}
+    )
     data = (tmp_path / "m.blemish").read_bytes()
     made = [mutations.model_file(data, str(tmp_path / "m.blemish"), Random(number)) for number in (*range(40), 0, 1)]
     assert made[0] == made[-2]
