@@ -82,7 +82,7 @@ def test_options_are_kept_and_can_be_said_anew(logs, blemish, tmp_path):
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
     for wrong, message in (
         (("--delimiter", ";;"), "is not one character"),
-        (("--encoding", "latin-77"), "there is no encoding"),
+        (("--encoding", "latin-77"), "unknown encoding"),
     ):
         status, _, err = blemish("score", model, tmp_path / "new.csv", *wrong, "-o", tmp_path / "c.csv")
         assert (status, len(err.splitlines())) == (2, 1)

@@ -296,5 +296,5 @@ def test_a_header_longer_than_the_file_is_not_read(tmp_path):
 
 
 def test_files_without_a_place_for_a_digest_cannot_be_sealed():
-    with pytest.raises(ArtifactError, match="there is no place for a digest"):
+    with pytest.raises(ArtifactError, match="cannot be given a digest"):
         store.sealed(save({"w": np.zeros(3)}, metadata={"blemish": "{}"}))

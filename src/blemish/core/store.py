@@ -74,7 +74,7 @@ def sealed(data: bytes) -> bytes:
         ArtifactError: If it has no place for a digest.
     """
     if not _has_digest(data):
-        raise ArtifactError(f"there is no place for a digest: the manifest does not begin with {DIGEST!r}")
+        raise ArtifactError(f"the file cannot be given a digest: its manifest does not begin with {DIGEST!r}")
     return data[:START] + _digest(data) + data[END:]
 
 

@@ -285,7 +285,7 @@ def may_be_thousands(body: str) -> bool:
 
 
 def is_missing(text: str | None) -> bool:
-    """Whether a cell of text says that there is no value."""
+    """Whether the text of a cell means a missing value."""
     return text is None or text.strip().lower() in NO_VALUE
 
 

@@ -74,7 +74,7 @@ class Dialect:
         try:
             encoding = encoding if encoding is None else codecs.lookup(encoding).name
         except LookupError:
-            raise ConfigError(f"there is no encoding {encoding!r}; try utf-8, utf-16, cp1252 or latin-1") from None
+            raise ConfigError(f"unknown encoding {encoding!r}; try utf-8, utf-16, cp1252 or latin-1") from None
         words = [na] if isinstance(na, str) else na or ()
         return cls(skip_lines, delimiter, decimal, encoding, tuple(map(str, words)))
 

@@ -233,7 +233,7 @@ def name_known(det: Any, keys: Sequence[Any]) -> None:
 
 
 def column_names(names: str | list[str] | None) -> list[str] | None:
-    """Column names from a file with one per line; raises DataError if there is no such file."""
+    """Column names from a file with one per line; raises DataError if the file does not exist."""
     if names is None or isinstance(names, list):
         return names
     path = Path(names)

@@ -233,7 +233,7 @@ def labels_from_folders(
         normal: Likewise normal.
 
     Raises:
-        LabelError: If there is no sample in a folder, or a folder or sample has two groups.
+        LabelError: If a folder holds no samples, or a folder or sample has two groups.
 
     Example:
         >>> labels_from_folders(["crack/a.png", "fine/b.png"], defect=["crack"])

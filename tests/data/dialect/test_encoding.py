@@ -40,7 +40,7 @@ def test_what_was_said_is_not_guessed(tmp_path):
     assert guessed(tmp_path, "Темп;1\n".encode("cp1251"), encoding="cp1251") == ("cp1251", [])
     with pytest.raises(DataError, match=r"byte 5 is not utf-8; give another --encoding, or none"):
         guessed(tmp_path, TEXT.encode("cp1252"), encoding="utf-8")
-    with pytest.raises(ConfigError, match="there is no encoding 'utf8000'"):
+    with pytest.raises(ConfigError, match="unknown encoding 'utf8000'"):
         guessed(tmp_path, b"a\n", encoding="utf8000")
 
 

@@ -102,7 +102,7 @@ def _with_heading(path: Path, found: Cut, written: Layout, lines: list[str], sai
         reading.note("units", path, f"line {units.start + 1} holds units and is left out: {some}")
     made_up = tuple(name for name, cell in zip(names, cells, strict=True) if not cell)
     if made_up:
-        how = f"{len(made_up)} column(s) without a name, called {', '.join(made_up[:3])}; left out if there is no value"
+        how = f"{len(made_up)} column(s) without a name, called {', '.join(made_up[:3])}; left out if empty"
         places = [names.index(name) for name in made_up]
         filled = any(row.cells[at].strip() for row in found.body if row.start >= last.end for at in places)
         reading.note("heading", path, how, surprising=filled)
