@@ -1,5 +1,5 @@
 # Each target is one plain line: copy it into a shell where there is no make.
-.PHONY: setup demo test test-all fix docs bench house build
+.PHONY: setup demo test test-all fuzz fix docs bench house build
 setup:
 	sh scripts/setup.sh report,video,app
 demo:
@@ -8,6 +8,8 @@ test:
 	sh scripts/setup.sh report,video,app,postgres,test && sh scripts/check.sh
 test-all:
 	sh scripts/setup.sh report,video,app,postgres,test && .venv/bin/python -m pytest -m "slow or not slow"
+fuzz:
+	sh scripts/setup.sh report,video,app,postgres,test && OMP_NUM_THREADS=1 .venv/bin/python -W ignore tests/fuzz/fuzz.py -n $(or $(N),1000) --seed $(or $(SEED),0)
 fix:
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 docs:

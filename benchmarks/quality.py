@@ -253,7 +253,7 @@ def rankings(task: Any, seed: int, *, ablation: bool) -> Iterator[tuple[str, np.
     yield "reconstruction error", error, np.nan
     yield "outlier score", outlier, np.nan
     if by_expert:
-        scores, pull = np.stack(each), np.log(np.maximum(state["weights"], 1e-300))
+        scores, pull = np.stack(each), np.log(np.maximum(state.labelled.weights, 1e-300))  # pyright: ignore[reportAttributeAccessIssue]
         for i, name in enumerate(names):
             yield f"{name} alone", scores[i], np.nan
             yield f"without {name}", softmax(np.delete(pull, i)) @ np.delete(scores, i, axis=0), np.nan

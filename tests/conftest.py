@@ -15,6 +15,8 @@ from blemish.datasets import Split, ring, tiles
 from blemish.presets import PRESETS
 from browser import launched
 
+collect_ignore = ["fuzz/guided.py"]  # it needs atheris, which no one has by default
+
 torch.set_num_threads(1)
 
 
@@ -179,6 +181,9 @@ def mixed_frame():
     return frame
 
 
+USES_WHEN = {"name": "tabular", "use": ["when"]}
+
+
 @pytest.fixture(scope="session")
 def typed_frame():
     """Columns of many types, and a detector fitted on them; 'double', 'kind', 'even' follow from 'count'."""
@@ -201,5 +206,5 @@ def typed_frame():
         index=[f"row {i}" for i in range(n)],
     )
     with pytest.warns(DataWarning, match="left out column.s. 'id'"):
-        det = DefectDetector(epochs=60, corruption="mask", random_state=0).fit(frame)
+        det = DefectDetector(modality=USES_WHEN, epochs=60, corruption="mask", random_state=0).fit(frame)
     return frame, det

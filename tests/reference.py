@@ -804,3 +804,30 @@ def fisher_direction(chosen, rest):
     shrunk = (1 - rho) * covariance + rho * level * np.eye(p)
     difference = np.array([sum(float(row[j]) for row in chosen) / len(chosen) - centre[j] for j in range(p)])
     return np.linalg.inv(shrunk) @ difference
+
+
+def generalised_distance(row, point, own):
+    """From a point, by the principal directions that a state holds and the mean variance along all others."""
+
+    def softened(x, j):
+        return 20 * np.arcsinh((x[j] - own["centre"][j]) / (20 * own["unit"][j]))
+
+    away = [softened(row, j) - softened(point, j) for j in range(len(row))]
+    total, rest = 0.0, float(own["rest"])
+    left = sum(a * a for a in away)
+    for k, factor in enumerate(own["factors"]):
+        along = sum(a * own["axes"][j, k] for j, a in enumerate(away))
+        total += along * along * (factor + 1 / rest)
+        left -= along * along
+    return np.sqrt(max(total + left / rest, 0.0))
+
+
+def nats_beyond(row, own):
+    """How far a row lies beyond the ordinary rows, and beyond these and the labelled defects, by the arrays of a state."""
+    distance = generalised_distance(row, own["centre"], own)
+    normal = max(0.0, (distance - float(own["edge"])) / float(own["excess"]))
+    if not len(own["defects"]):
+        return normal, normal
+    nearest = min(generalised_distance(row, defect, own) for defect in own["defects"])
+    allowed = min(float(own["reach"][0]) * distance, float(own["reach"][1]))
+    return normal, min(normal, max(0.0, (nearest - allowed) / float(own["excess"])))

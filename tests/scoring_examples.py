@@ -1,8 +1,14 @@
 """Examples that the tests of scorers and experts share."""
 
-import numpy as np
+import re
+from typing import Any
 
+import numpy as np
+import pytest
+
+from blemish.core.errors import ArtifactError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.core.state import Stored
 from blemish.modalities.parts import Parts
 from blemish.scoring.experts.parts import PartExpert
 from blemish.scoring.scorer import Evidence
@@ -40,6 +46,36 @@ def example(n_normal=200, n_defect=8, n_other=6, latent=3, seed=0):
     group[: n_normal // 2] = NORMAL
     z = rng.normal(size=(len(group), latent)) + centres[:, None]
     return Evidence(z, np.exp(rng.normal(size=len(group)) * 0.3 + np.abs(centres) / 4)), group
+
+
+def same_arrays(first, second):
+    """Whether two states hold the same bits."""
+    a, b = first.arrays(), second.arrays()
+    return list(a) == list(b) and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def check_stored(state, read):
+    """A state comes back from its arrays to the bit; what is missing, more, of another type or shape, is refused."""
+    arrays = state.arrays()
+    stored = Stored(arrays)
+    assert same_arrays(read(stored), state)
+    stored.check_empty()
+    for name, array in arrays.items():
+        bad = [np.zeros(array.shape, np.float16), np.array("x"), np.zeros((*array.shape, 2), array.dtype)]
+        if array.dtype.kind == "f" and array.size:
+            bad += [np.full_like(array, np.nan), np.where(np.arange(array.size).reshape(array.shape), array, np.inf)]
+        for other in bad:
+            with pytest.raises(ArtifactError, match=f"^array '{re.escape(name)}' (holds|has shape)"):
+                read(Stored({**arrays, name: other}))
+        with pytest.raises(ArtifactError, match="is missing|belongs to no part"):
+            whole(read, {other: x for other, x in arrays.items() if other != name})
+
+
+def whole(read, arrays):
+    """Read all arrays, and nothing less."""
+    stored = Stored(arrays)
+    read(stored)
+    stored.check_empty()
 
 
 def strangers():
@@ -80,6 +116,6 @@ def pictures_of_parts(n=60, n_defects=6, n_parts=64, seed=0, marks="all", *, scr
     return Parts.of(rows, marked), is_defect, np.where(is_defect, n / n_defects, 1.0), np.concatenate(holds)
 
 
-def features_for(cls):
+def features_for(cls, n=300) -> Any:
     """Features that an expert of this class reads, which rows are defects, and weights."""
-    return pictures_of_parts(marks="one")[:3] if issubclass(cls, PartExpert) else island()
+    return pictures_of_parts(marks="one")[:3] if issubclass(cls, PartExpert) else island(n)

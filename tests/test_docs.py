@@ -10,7 +10,7 @@ from scripts import outcomes
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-NAMES = ("decide", "examples", "explain", "export", "review")
+NAMES = ("columns", "decide", "examples", "explain", "export", "reading", "review")
 PAGES = {"README": README, **{name: (ROOT / "docs" / f"{name}.md").read_text() for name in NAMES}}
 MARKDOWN = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 

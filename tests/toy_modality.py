@@ -1,12 +1,16 @@
 """A kind of data that Blemish does not have, in one file: recordings of equal length, (row, channel, time)."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pytest
+from annotated_types import Len
+from typing_extensions import TypedDict
 
 from blemish.core.errors import DataError
+from blemish.core.manifest import Positive, Size, declared
+from blemish.core.state import need
 from blemish.modalities import MODALITIES
 from blemish.modalities.modality import ExportableModality, Modality, OnPage
 
@@ -23,10 +27,19 @@ class Signal(Modality):
         return FittedSignal(x.mean(axis=(0, 2)), x.std(axis=(0, 2)) + 1e-9, x.shape[2])
 
 
+@declared
+class SignalFacts(TypedDict):
+    """What a model file keeps of signals."""
+
+    centre: Annotated[list[float], Len(1)]
+    scale: list[Positive]
+    length: Size
+
+
 class FittedSignal(ExportableModality):
     """Signals as tensors, each channel with mean 0 and spread 1."""
 
-    inputs = "array"
+    inputs, stored = "array", SignalFacts
 
     def __init__(self, centre: np.ndarray, scale: np.ndarray, length: int) -> None:
         """Keep what was learnt."""
@@ -53,8 +66,9 @@ class FittedSignal(ExportableModality):
         return {"centre": self.centre.tolist(), "scale": self.scale.tolist(), "length": self.sample_shape[1]}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "FittedSignal":
+    def from_state(cls, state: SignalFacts) -> "FittedSignal":
         """The inverse of `state`."""
+        need(len(state["centre"]) == len(state["scale"]), "a channel has no scale")
         return cls(np.array(state["centre"]), np.array(state["scale"]), state["length"])
 
 

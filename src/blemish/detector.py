@@ -11,13 +11,15 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from blemish.calibration.thresholds import for_fraction
+from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, DEFAULT_FALSE_POSITIVES
 from blemish.core.errors import ConfigError
 from blemish.core.labels import CLASSES
+from blemish.data.inputs import DIALECT
 from blemish.explain.card import fitted_card
 from blemish.explain.explanation import Explanation, explain
 from blemish.fitting import model_file
 from blemish.fitting.choices import choose_modality, seed_of
+from blemish.fitting.cross_fit import folds_of
 from blemish.fitting.fit import Fit
 from blemish.fitting.model import Arrays
 from blemish.fitting.verbs import Verbs
@@ -26,8 +28,6 @@ from blemish.presets import of_preset
 from blemish.scoring.mixture import PRIOR
 from blemish.scoring.scorer import Evidence, Scores
 from blemish.training.loop import EpochRecord
-
-DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
 
 
 class DefectDetector(Verbs, BaseEstimator):
@@ -61,6 +61,8 @@ class DefectDetector(Verbs, BaseEstimator):
         folds_: The same for each fold of `cross_fit`; empty without it.
         history_: An `EpochRecord` per epoch.
         seed_: The seed that was used, also when `random_state` is None.
+        reading_: What of the training data was read, and how: a `Note` for each guess, each sample left out, each
+            column that is not used.
         training_: Provenance: rows by group, seconds, versions.
         notes_: JSON values by name that are stored with the model; the command line keeps its run file there.
 
@@ -184,18 +186,19 @@ class DefectDetector(Verbs, BaseEstimator):
             fit: What `begin_fit` gave, trained.
             history: A record per epoch.
         """
-        self.fitted_ = fit.end()
+        self.fitted_, self.reading_ = fit.end(folds_of(fit, len(history))), fit.reading
         self.seed_, self.history_, self.folds_ = fit.seed, list(history), []
         if fit.model.modality.n_columns:
             self.n_features_in_ = fit.model.modality.n_columns
         if fit.columns is not None:
             self.feature_names_in_ = np.array(fit.columns, dtype=object)
         self.classes_, self.notes_, self.prior_ = np.array(CLASSES), {}, dict(PRIOR)
-        self.outlier_threshold_ = for_fraction(self.fitted_.calibration.outlier, DEFAULT_CONTAMINATION)
+        self.outlier_threshold_ = self.fitted_.outlier_promise(DEFAULT_CONTAMINATION).threshold
         contamination = DEFAULT_FALSE_POSITIVES if self.fitted_.n_defects else DEFAULT_CONTAMINATION
         self.promise_ = self.fitted_.promise("contamination", contamination)
         self.threshold_ = self.promise_.threshold
         self.training_ = fit.provenance(len(self.history_))
+        self._warn_of_cut()
         return self
 
     def _report(self, record: EpochRecord) -> None:
@@ -250,6 +253,7 @@ class DefectDetector(Verbs, BaseEstimator):
         found = {"outlier_score": outlier, "defect_score": defect}
         found |= {f"p_{word}": column for word, column in zip(CLASSES, probabilities.T, strict=True)}
         found["label"] = self._words(outlier, defect)
+        self._warn_of_cut()
         return {name: replace(rows, index=None).spread(values, name) for name, values in found.items()}
 
     def explain(self, X: Any, by: str = "score") -> Explanation:
@@ -297,10 +301,11 @@ class DefectDetector(Verbs, BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         thresholds = {"threshold": float(self.threshold_), "outlier_threshold": float(self.outlier_threshold_)}
-        run = {key: self.notes_.get("run", {}).get(key) for key in ("glob", "names")}
+        run = {key: self.notes_.get("run", {}).get(key) for key in ("glob", "names", *DIALECT)}
         notes = {"run": run, "taken_out": self.notes_.get("taken_out", []), "column": self._modality_option("column")}
+        facts = {"notes": notes, "unsupported": self.unsupported_}
         samples = None if X is None else self._rows(X).X
-        return write_onnx(path, self.fitted_, thresholds, self.prior_, {"notes": notes}, samples)
+        return write_onnx(path, self.fitted_, thresholds, self.prior_, facts, samples)
 
     # Notebooks ---------------------------------------------------------------------------------------------------
 

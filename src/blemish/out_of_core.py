@@ -24,6 +24,7 @@ from blemish.core import store
 from blemish.core.errors import ConfigError
 from blemish.core.labels import DEFECT, OTHER, counts, is_ordinary
 from blemish.core.run_config import RunConfig
+from blemish.data.dataset import Dataset, Reading
 from blemish.data.inputs import keys_of, stream_to_fit, stream_to_score
 from blemish.data.streams import Stream, naming_chunk
 from blemish.data.writing import table_of, table_writer
@@ -65,7 +66,8 @@ def fit_file(
         labels: Column of labels; for folders a table of names and labels.
         resume: Resume an interrupted fit of the same data and arguments; the outcome is, to the bit, that of a fit
             that was not interrupted.
-        options: More of the run file's keys: defect, other, normal, defect_folder, …, key, drop, glob, names.
+        options: More of the run file's keys: defect, other, normal, defect_folder, …, key, drop, glob, names,
+            delimiter, ….
 
     Raises:
         ConfigError: If the state is of another fit, or there is none to resume.
@@ -122,11 +124,16 @@ def iter_fit_stream(
             store.write(state / CHECKPOINT, training.arrays(), {"history": [asdict(r) for r in history]})
             saved = time.perf_counter()
         yield record
-    det.end_fit(replace(fit.judging(judged), columns=prepared.columns, start=start), history)
+    ending = replace(fit.judging(judged), columns=prepared.columns, start=start, reading=prepared.reading)
+    # few rows: folds calibrate, and fit on what the tensors stand for
+    if not len(fit.held_out) and not isinstance(ending.x, ShardedRows):
+        few = prepared.modality.to_raw(ending.x.to_dense().cpu().numpy())
+        ending = replace(ending, arguments=arguments, rows=Dataset(few, list(ending.names), prepared.name))
+    det.end_fit(ending, history)
     det.fitted_ = replace(det.fitted_, held_out=fit.held_out)
     det.training_["rows"] = counts(prepared.group)
     taken_out = [name for name in (run.labels, run.key, *(run.drop or [])) if name and not stream.files]
-    det.notes_ = {"run": run.given(), "taken_out": sorted(taken_out), "skipped": prepared.skipped}
+    det.notes_ = {"run": run.given(), "taken_out": sorted(taken_out), "skipped": prepared.reading.skipped}
     det.save(output)
     shutil.rmtree(state)
 
@@ -168,14 +175,19 @@ class Scored:
     Attributes:
         n: Samples scored.
         labels: How many of each label.
-        skipped: Files that could not be decoded.
+        reading: What was read, and how.
         drift: The samples compared with the training data; None where they are too few.
     """
 
     n: int = 0
     labels: Counter[str] = field(default_factory=Counter)
-    skipped: list[str] = field(default_factory=list)
+    reading: Reading = field(default_factory=Reading)
     drift: Drift | None = None
+
+    @property
+    def skipped(self) -> list[str]:
+        """Files that could not be decoded."""
+        return self.reading.skipped
 
 
 def score_file(
@@ -231,12 +243,14 @@ def score_stream(
                 with naming_chunk(done.n):
                     table = score_table(det, samples.X, *keys_of(samples, key), key_type)
                 write(table)
+                done.reading.notes += det.fitted_.model.modality.notes_of(samples.X)
                 done.labels.update(table["label"].to_pylist())
                 some.add(samples.X)
             done.n += len(samples)
-            done.skipped += samples.skipped
+            done.reading.notes += samples.reading
             if advance is not None:
                 advance(len(samples) + len(samples.skipped))
+    done.reading = stream.reading.more(done.reading)
     if len(det.fitted_.held_out) and done.n >= MIN_FOR_DRIFT:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the same rows have warned when they were scored

@@ -16,8 +16,9 @@ from blemish.calibration.calibration import (
     warn_of_quality,
 )
 from blemish.calibration.label_statistics import LabelStatistics
-from blemish.core.errors import QualityWarning
+from blemish.core.errors import ArtifactError, QualityWarning
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
+from blemish.core.state import Stored
 
 
 def same(first, second):
@@ -30,38 +31,31 @@ def test_without_labels_the_outlier_score_is_cut():
     assert found.ordinary is found.outlier
     assert len(found.out_of_fold) == len(found.labelled_negatives) == 0
     same(found.arrays(), {"outlier": np.arange(3.0)})
-    assert Calibration.from_arrays(found.arrays()).defect is None
+    assert Calibration.read(Stored(found.arrays())).defect is None
 
 
 def test_with_labels_the_defect_score_is_cut_and_files_keep_their_names():
     found = Calibration(np.arange(3.0), np.arange(3.0) + 1, np.array([9.0]), np.array([4.0, 5.0]))
     assert found.ordinary is found.defect
     assert list(found.arrays()) == ["outlier", "defect", "known", "rejected"]
-    same(Calibration.from_arrays(found.arrays()).arrays(), found.arrays())
+    same(Calibration.read(Stored(found.arrays())).arrays(), found.arrays())
 
 
 def test_outlier_scores_are_needed():
-    with pytest.raises(KeyError, match="outlier"):
-        Calibration.from_arrays({"defect": np.zeros(2)})
+    with pytest.raises(ArtifactError, match="^array 'outlier' is missing$"):
+        Calibration.read(Stored({"defect": np.zeros(2)}))
 
 
 def test_statistics_of_labels_keep_the_names_of_model_files():
     without = LabelStatistics(np.ones(2), np.array([1.0]), np.array([[0, 2]]))
     assert list(without.arrays()) == ["outlier", "rejected_normal", "conflicts"]
     found = LabelStatistics(np.ones(2), np.array([1.0]), np.array([[0, 2]]), np.ones((4, 3)))
-    again = LabelStatistics.from_arrays(found.arrays())
-    assert again is not None
-    same(again.arrays(), found.arrays())
-
-
-def test_a_file_from_before_there_were_label_reports_has_no_statistics():
-    assert LabelStatistics.from_arrays({}) is None
-    assert LabelStatistics.from_arrays({"outlier": np.ones(2)}) is None
+    same(LabelStatistics.read(Stored(found.arrays())).arrays(), found.arrays())
 
 
 def test_rows_of_tables_belong_to_a_reference():
-    assert list(Reference(np.zeros((2, 3))).arrays()) == ["z"]
-    assert list(Reference(np.zeros((2, 3)), np.zeros((2, 5))).arrays()) == ["z", "x"]
+    assert list(Reference(np.zeros((2, 3), np.float32)).arrays()) == ["z"]
+    assert list(Reference(np.zeros((2, 3), np.float32), np.zeros((2, 5), np.float32)).arrays()) == ["z", "x"]
 
 
 def held_out(n):
@@ -92,11 +86,11 @@ def test_labels_that_do_not_improve_the_ranking_are_noticed():
     ordinary = np.linspace(0, 1, 101)
     useless = Calibration(ordinary, ordinary, np.full(5, 0.5))
     with pytest.warns(QualityWarning, match=r"5 labelled defects, .* above 50% .* above 8.%: .*; label more defects"):
-        warn_of_quality(useless, np.full(5, 0.9), 1.0)
+        warn_of_quality(useless, ordinary, np.full(5, 0.9), 1.0)
     with pytest.warns(QualityWarning, match="all codes are equal"):
-        warn_of_quality(Calibration(ordinary), np.empty(0), 0.0)
-    warn_of_quality(replace(useless, out_of_fold=np.full(5, 0.9)), np.full(5, 0.9), 1.0)
-    warn_of_quality(replace(useless, out_of_fold=np.full(3, 0.5)), np.full(3, 0.9), 1.0)
+        warn_of_quality(Calibration(ordinary), ordinary, np.empty(0), 0.0)
+    warn_of_quality(replace(useless, out_of_fold=np.full(5, 0.9)), ordinary, np.full(5, 0.9), 1.0)
+    warn_of_quality(replace(useless, out_of_fold=np.full(3, 0.5)), ordinary, np.full(3, 0.9), 1.0)
 
 
 def test_random_labels_are_noticed_by_a_detector():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import reference
-from blemish.calibration.drift import compare_numbers, compare_words
+from blemish.calibration.drift import compare, compare_numbers, compare_words
 
 
 def test_the_distance_of_numbers_is_that_of_the_distribution_functions():
@@ -24,3 +24,17 @@ def test_the_distance_of_words_is_the_share_that_would_have_to_change():
     assert p_value < 1e-4
     assert compare_words(["a"] * 30, ["a"] * 30) == (0.0, 1.0)
     assert compare_words(before, before)[1] == pytest.approx(1)
+
+
+def test_a_gap_that_training_never_had_is_named():
+    rng = np.random.default_rng(0)
+    reference = {"flow": rng.normal(size=300).tolist(), "hot": [True] * 300}
+    found = compare(reference, {"flow": [float("nan")] * 40, "hot": [True] * 35 + [None] * 5}, 300, 40)
+    assert "flow: missing in 100%, never in training" in found.text
+    assert [(s.name, s.effect, s.seen) for s in found.shifts] == [
+        ("flow", 1.0, "missing in 100%"), ("hot", 0.125, "missing in 12%")
+    ]  # fmt: skip
+    # one in a hundred is no drift, and a column that had gaps is compared as before
+    few = {"flow": [float("nan"), *rng.normal(size=299).tolist()], "hot": [True] * 300}
+    assert not compare(reference, few, 300, 300).found
+    assert not compare(few, few, 300, 300).found

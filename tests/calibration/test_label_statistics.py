@@ -1,5 +1,7 @@
 """The learning curve: which labels it is fitted on, and which it ranks."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,10 +15,10 @@ def test_the_curve_never_learns_from_what_it_looks_for():
     """Codes that name the row: a scorer that had seen a defect would know it again."""
 
     class Memory(ReconstructionOnly):
-        def fit(self, evidence, group, seed=0):
+        def fit(self, evidence, group, seed=0) -> Any:
             return {"seen": evidence.z[group == DEFECT, 0]}
 
-        def defect_score(self, state, evidence):
+        def defect_score(self, state: Any, evidence):
             return np.isin(evidence.z[:, 0], state["seen"]).astype(float)
 
     n = 50

@@ -1,5 +1,7 @@
 """Thresholds and exact intervals against loops and by simulation."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,6 @@ from blemish.calibration.thresholds import (
     for_budget,
     for_contamination,
     for_false_positive_rate,
-    for_fraction,
     for_precision,
     for_recall,
     outlook,
@@ -145,7 +146,6 @@ def test_contamination_is_a_share(share):
         lambda some: conformal_p_values(np.ones(2), some),
         lambda some: for_false_positive_rate(some, 0.5),
         lambda some: for_contamination(some, 0.5),
-        lambda some: for_fraction(some, 0.5),
         lambda some: for_budget(some, 1),
         lambda some: for_recall(some, 0.5),
         lambda some: for_precision(some, np.ones(2), 0.5),
@@ -157,7 +157,7 @@ def test_nan_scores_are_refused(ask):
         ask(np.array([0.0, np.nan, 1.0, 2.0]))
 
 
-def promised(target, value, held_out=True, **scores):
+def promised(target, value, judged_on: Any = "held out", **scores):
     calibration = Calibration(**{"outlier": scores.get("defect", np.empty(0)), **scores})
     cut = {
         "recall": lambda: for_recall(calibration.out_of_fold, value),
@@ -166,7 +166,7 @@ def promised(target, value, held_out=True, **scores):
         "contamination": lambda: for_contamination(calibration.ordinary, value),
         "budget": lambda: for_budget(calibration.ordinary, int(value)),
     }[target]()
-    return promise(target, value, cut, calibration, held_out)
+    return promise(target, value, cut, calibration, judged_on)
 
 
 @pytest.mark.slow  # the order statistics below are exact
@@ -230,10 +230,34 @@ def test_a_precision_that_few_labels_cannot_support_is_marked():
 
 
 def test_without_held_out_rows_nothing_is_promised():
-    found = promised("false_positive_rate", 0.1, held_out=False, outlier=np.arange(30.0))
+    found = promised("false_positive_rate", 0.1, "training", outlier=np.arange(30.0))
     assert not found.supported
     assert "judged on rows that trained the model" in found.text
     assert "of a batch of 30 ordinary ones" in promised("budget", 3.0, outlier=np.arange(30.0)).text
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.05, 0.1])
+@pytest.mark.parametrize("n", [1, 18, 19, 20, 21, 38, 40, 98, 99, 101, 300])
+def test_a_contamination_is_never_exceeded_on_average_or_says_by_how_much(rate, n):
+    """21 rows at 5 %: the second highest of them would be exceeded by 2 of 22, not by 5 %."""
+    found = promised("contamination", rate, "out of fold", outlier=np.arange(float(n)))
+    assert found.supported == (1 / (n + 1) <= rate)
+    assert found.estimate == pytest.approx(max(np.floor(rate * (n + 1) + 1e-9), 1) / (n + 1))
+    assert (found.estimate <= rate + 1e-9) == found.supported
+    assert bool(found.shortfall) != found.supported
+    assert found.supported or found.threshold == n - 1
+
+
+def test_a_shortfall_names_samples_rate_and_what_comes_instead():
+    found = promised("contamination", 0.01, "out of fold", outlier=np.arange(20.0))
+    why = (
+        "20 unlabelled or normal samples cannot support a rate of 1 %; the cut is the highest of their scores, which "
+        "about 4.8 % of new ordinary samples exceed"
+    )
+    assert found.shortfall == why
+    assert found.text.endswith(f"(20 rows, out of fold). Not promised: {why}.")
+    assert promised("contamination", 0.01, outlier=np.arange(20.0)).shortfall.startswith("20 held-out samples cannot")
+    assert promised("recall", 0.5, "training", out_of_fold=np.arange(8.0)).shortfall == ""
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1])

@@ -15,8 +15,24 @@ from command_line import run
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "blemish"
 
 
+def _default():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def listening():
+    """A worker of pytest-xdist ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_the_commands_are_typers():
-    assert {command.callback.__name__ for command in app.registered_commands} >= {"fit", "score", "review"}
+    assert {str(getattr(command.callback, "__name__", "")) for command in app.registered_commands} >= {
+        "fit",
+        "score",
+        "review",
+    }
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = blemish.cli.nonsense
 
@@ -26,8 +42,7 @@ def test_ctrl_c_at_any_moment_is_one_line(seconds, tmp_path):
     """The program is started as its users start it; before Python has set up anything it can only be killed."""
     (tmp_path / "t.csv").write_text("a,b\n" + "1,2\n" * 200)
     command = [sys.executable, str(SCRIPT), "fit", "t.csv", "--epochs", "2000", "-o", "m.blemish"]
-    default = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
-    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, cwd=tmp_path, **default) as process:
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, cwd=tmp_path, preexec_fn=_default) as process:
         while "blemish" not in Path(f"/proc/{process.pid}/cmdline").read_text():
             time.sleep(0.001)
         time.sleep(seconds)

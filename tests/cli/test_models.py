@@ -8,6 +8,7 @@ import yaml
 from pyarrow import csv
 
 from blemish import load
+from blemish.core.store import sealed
 from blemish.presets import PRESETS
 
 LABELS = ("--labels", "kind", "--defect", "leak", "--drop", "id")
@@ -65,7 +66,7 @@ def test_info_says_what_the_labels_are_worth_and_keeps_the_curve(folder, blemish
     status, _, err = blemish("info", path, "--labels", "--budget", 99)
     assert status == 2
     assert "budget=99 must lie between 1 and 31" in err
-    path.write_bytes(before.replace(b"train.csv", b"trian.csv"))  # the training data are gone
+    path.write_bytes(sealed(before.replace(b"train.csv", b"trian.csv")))  # the training data are gone
     assert "it needs the training rows" in blemish("info", path, "--labels")[1].replace("\n", " ")
 
 

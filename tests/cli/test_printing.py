@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from blemish.cli.printing import print_table, progress_bar, row_bar, say_skipped, short, warnings_as_notes
+from blemish.cli.printing import print_table, progress_bar, row_bar, say_reading, short, warnings_as_notes
+from blemish.data.dataset import Reading
 
 
 @pytest.mark.parametrize(
@@ -38,9 +39,12 @@ def test_notes_are_printed_before_an_error(capsys):
 
 
 def test_five_skipped_names_are_printed(capsys):
-    say_skipped([])
-    say_skipped(list("abcdef"))
-    assert capsys.readouterr().err == "skipped 6 that cannot be used: a, b, c, d, e …\n"
+    reading = Reading()
+    say_reading(reading)
+    for name in "abcdef":
+        reading.note("skipped", name, "it is empty")
+    say_reading(reading)
+    assert capsys.readouterr().err == "skipped 6 that cannot be used: a, b, c, d, e … (the first: it is empty)\n"
 
 
 def test_a_table_without_a_terminal_is_not_cut_and_takes_brackets_as_text(capsys):

@@ -12,6 +12,7 @@ from blemish.modalities.parts import Parts
 from blemish.scoring import SCORERS
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.parts import PartExpert
+from blemish.scoring.experts.trees import Grove
 from blemish.scoring.scorer import Evidence, EvidenceNodes
 from blemish.scoring.surprisal import fit_tail, surprisal, surprisal_graph
 from scoring_examples import pictures_of_parts
@@ -74,13 +75,13 @@ def test_an_expert_as_a_graph_scores_as_the_expert_does(name):
 
 def test_trees_of_one_leaf_as_a_graph():
     expert = EXPERTS["trees"](n_trees=3)
-    state = {
-        "roots": np.array([0, 1, 4], np.int32),
-        "feature": np.array([-1, 1, -1, -1, -1], np.int32),
-        "threshold": np.array([0, 0.5, 0, 0, 0]),
-        "children": np.array([[0, 0], [2, 3], [0, 0], [0, 0], [0, 0]], np.int32),
-        "value": np.array([0.25, 9.0, 0.5, 1.0, 0.75]),
-    }
+    state = Grove(
+        roots=np.array([0, 1, 4], np.int32),
+        feature=np.array([-1, 1, -1, -1, -1], np.int32),
+        threshold=np.array([0, 0.5, 0, 0, 0]),
+        children=np.array([[0, 0], [2, 3], [0, 0], [0, 0], [0, 0]], np.int32),
+        value=np.array([0.25, 9.0, 0.5, 1.0, 0.75]),
+    )
     x = np.array([[0, 0.5], [0, 0.6]], np.float32)
     graph = Graph()
     graph.output("score", expert.graph(state, graph.input("x", np.float64, ["row", 2])), np.float64, ["row"])
@@ -93,7 +94,7 @@ def test_the_tail_as_a_graph():
     rng = np.random.default_rng(0)
     for ordinary in (rng.normal(size=500), np.repeat([0.0, 1.0, 2.0], [300, 100, 2]), np.zeros(30)):
         state = fit_tail(ordinary, np.array([5.0, 6.0]))
-        scores = np.concatenate([ordinary, state["levels"], rng.normal(size=50) * 4, [-1e9, 1e9]])
+        scores = np.concatenate([ordinary, state.levels, rng.normal(size=50) * 4, [-1e9, 1e9]])
         graph = Graph()
         graph.output("rank", surprisal_graph(state, graph.input("x", np.float64, ["row"])), np.float64, ["row"])
         (found,) = run(graph, {"x": scores})

@@ -35,3 +35,23 @@ def test_what_does_not_fit_is_named(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match="cannot read .*absent.yaml"):
         read_config(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"data: " + b"[" * 5000, "is not valid YAML"),
+        (b"epochs: " + b"9" * 5000, "is not valid YAML"),
+        (b"data: 2026-13-45", "is not valid YAML"),
+        (b"data: !!bool x", "is not valid YAML"),
+        (b"data: !!python/object/apply:os.system [ls]", "is not valid YAML"),
+        (b"data: \xff", "cannot read"),
+        (b"\xff\xfed\x00", "cannot read"),
+        (b"x: &a [1, 1]\ny: &b [*a, *a]\nz: [*b, *b]", "has an alias"),
+        (b"# " + b"x" * 10**6, "is longer than 1,000,000 bytes"),
+    ],
+)
+def test_a_hostile_run_file_is_one_sentence(text, reason, tmp_path):
+    (tmp_path / "run.yaml").write_bytes(text)
+    with pytest.raises(ConfigError, match=reason):
+        read_config(tmp_path / "run.yaml")

@@ -19,7 +19,7 @@ def test_the_file_holds_no_pickle(table_detector, tmp_path):
     content = (tmp_path / "m.blemish").read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     manifest = json.loads(header["__metadata__"]["blemish"])
-    assert manifest["schema"] == 1
+    assert manifest["schema"] == 2
     assert {"modality", "detector", "known_names"} <= set(manifest)
     ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
     assert 8 + int.from_bytes(content[:8], "little") + max(ends) == len(content)  # nothing but header and numbers
@@ -46,11 +46,11 @@ def test_foreign_files_are_refused(tmp_path):
         load(tmp_path / "absent.blemish")
 
 
-@pytest.mark.parametrize("schema", [2, 99, 0, -1, "new", None, 1.5])
+@pytest.mark.parametrize("schema", [3, 99, 0, -1, "new", None, 1.5])
 def test_a_newer_or_unknown_schema_is_refused_with_its_version(schema, tmp_path):
     path, reads = (
         tmp_path / "m.blemish",
-        f"this Blemish {__version__} reads schema 1 to 1; upgrade blemish, or fit again",
+        f"this Blemish {__version__} reads schema 1 to 2; upgrade blemish, or fit again",
     )
     write(path, {}, {"schema": schema, "detector": {"training_": {"versions": {"blemish": "9.9"}}}})
     with pytest.raises(ArtifactError, match=re.escape(f"{path} has schema {schema!r} of Blemish 9.9, {reads}")):

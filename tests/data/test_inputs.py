@@ -36,7 +36,7 @@ def path(tmp_path):
 
 def detector(run: RunConfig | None = None, modality: Any = "auto", names=("speed", "load"), **more) -> Any:
     """What `data.inputs` looks at of a fitted detector."""
-    modality_ = SimpleNamespace(names=names, **more)
+    modality_ = SimpleNamespace(names=names, kinds=list, **more)
     choices = SimpleNamespace(modality=SimpleNamespace(name="tabular"))
     notes = {} if run is None else {"run": run.model_dump(exclude_unset=True), "taken_out": ["id", "kind"]}
     fitted = SimpleNamespace(model=SimpleNamespace(modality=modality_, choices=choices))

@@ -40,3 +40,66 @@ def test_labels_from_folders():
     assert labels_from_folders(keys, defect=["MT_Crack"], normal=["MT_Free"]) == ["defect", "normal", None]
     with pytest.raises(LabelError, match="there is no sample in a folder 'MT_Crak'; folders are MT_Crack, MT_Free"):
         labels_from_folders(keys, defect=["MT_Crak"])
+
+
+# One sample each -----------------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_fits_several_samples_lists_them(tmp_path):
+    keys = ["lineA/000.png", "lineB/000.png", "lineB/003.png"]
+    with pytest.raises(LabelError, match=r"'000.png' fits 'lineA/000.png', 'lineB/000.png'; write as much of the path"):
+        labels_from_table(keys, labels(tmp_path, "name,label\n000.png,defect\n"), Reading())
+    with pytest.raises(LabelError, match=r"1 name\(s\) in .* fit several samples: '000' fits"):
+        labels_from_table(keys, labels(tmp_path, "name,label\n000,defect\n003,other\n"), Reading())
+    found = labels_from_table(keys, labels(tmp_path, "name,label\nlineA/000.png,defect\n003,other\n"), Reading())
+    assert found == ["defect", None, "other"]
+
+
+@pytest.mark.parametrize(
+    "name", ["top/a/1.png", "a/1.png", "a/1", "./top/a/1.png", "top\\a\\1.png", "data/top/a/1.png"]
+)
+def test_a_name_is_as_much_of_the_path_as_tells_it_apart(name, tmp_path):
+    keys = ["top/a/1.png", "top/b/1.png", "1.png"]
+    assert labels_from_table(keys, labels(tmp_path, f"name,label\n{name},defect\n"), Reading()) == [
+        "defect",
+        None,
+        None,
+    ]
+    assert labels_from_table(keys, labels(tmp_path, "name,label\n1.png,defect\n"), Reading()) == [None, None, "defect"]
+
+
+def test_numbers_are_names_as_they_are_written(tmp_path):
+    path = labels(tmp_path, "name,label\n007,defect\n8,other\n")
+    assert labels_from_table(["007.png", "7.png", "8.png"], path, Reading()) == ["defect", None, "other"]
+
+
+@pytest.mark.parametrize("ones", [("1", "1.0"), ("1", "1"), ("1.0", "1")])
+def test_1_and_1_0_are_one_label(ones, tmp_path):
+    path = labels(tmp_path, f"name,label\na.png,{ones[0]}\na.png,{ones[1]}\nb.png,0\nc.png,\n")
+    assert labels_from_table(["a.png", "b.png", "c.png"], path, Reading()) == [1, 0, None]
+
+
+def test_duplicates_that_agree_are_fine_and_others_are_listed(tmp_path):
+    same = "name,label\na/1.png,defect\na/1.png,defect\n1.png,defect\n1.png,\n"
+    assert labels_from_table(["a/1.png"], labels(tmp_path, same), Reading()) == ["defect"]
+    with pytest.raises(LabelError, match=r"gives 1 sample\(s\) two labels: 'a/1.png' 'defect', '1' 'other'; keep one"):
+        labels_from_table(["a/1.png"], labels(tmp_path, "name,label\na/1.png,defect\n1,other\n"), Reading())
+    two = "name,label\nx,defect\nx,other\ny,other\ny,normal\n"
+    with pytest.raises(LabelError, match="'x' two labels, 'defect' and 'other'; 'y' two labels, 'other' and 'normal'"):
+        labels_from_table(["x.png", "y.png"], labels(tmp_path, two), Reading())
+
+
+def test_names_of_no_sample_are_counted_and_named(tmp_path):
+    reading = Reading()
+    with pytest.warns(DataWarning, match=r"2 name\(s\) in .* are not samples, for example 'y.png', 'z.png'"):
+        labels_from_table(["1.png"], labels(tmp_path, "name,label\ny.png,other\n1.png,defect\nz.png,other\n"), reading)
+    assert [note.how for note in reading.about("labels") if note.surprising] == [
+        f"2 name(s) in {tmp_path / 'labels.csv'} are not samples, for example 'y.png', 'z.png'"
+    ]
+
+
+def test_a_folder_means_one_group():
+    with pytest.raises(LabelError, match="folder 'a' is named for two groups"):
+        labels_from_folders(["a/1.png"], defect=["a"], normal=["a"])
+    with pytest.raises(LabelError, match=r"1 sample\(s\) lie in folders of two groups: 'good/crack/1.png'"):
+        labels_from_folders(["good/crack/1.png", "good/2.png"], defect=["crack"], normal=["good"])

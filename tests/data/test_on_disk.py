@@ -106,7 +106,9 @@ def test_text_files_of_a_folder_are_read_when_they_are_looked_at(tmp_path, monke
     for i in range(5):
         (tmp_path / f"{i}.txt").write_text(f"text number {i}\nin two lines")
     read_ = []
-    monkeypatch.setattr("blemish.data.read.decoded", lambda path: read_.append(path.name) or path.read_text("utf-8"))
+    monkeypatch.setattr(
+        "blemish.data.folders.decoded", lambda path, _: read_.append(path.name) or path.read_text("utf-8")
+    )
     found = open_catalogue(tmp_path)
     assert read_ == []
     assert found.whole(3) == "text number 3\nin two lines"

@@ -11,7 +11,8 @@ from PIL import Image as Pillow
 
 from blemish import read
 from blemish.core.errors import DataError, DataWarning
-from blemish.data.read import looks_like_frames, to_dataset
+from blemish.data.folders import looks_like_frames
+from blemish.data.read import to_dataset
 from sample_files import frames, picture
 
 
@@ -20,6 +21,14 @@ def test_nothing_there(tmp_path):
         read(tmp_path / "absent.csv")
     with pytest.raises(DataError, match="contains no image, video or text named"):
         read(tmp_path)
+
+
+def test_a_table_whose_name_is_not_text_is_refused_in_words_that_can_be_printed(tmp_path):
+    path = tmp_path / "gr\udcfcn.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="the name is not UTF-8; rename the file") as refused:
+        read(path)
+    str(refused.value).encode()
 
 
 def test_numbered_but_unlike_pictures_are_no_frames(tmp_path):
@@ -116,7 +125,11 @@ def test_what_is_not_used_is_recorded(tmp_path):
     picture(tmp_path / "images" / "a.png")
     (tmp_path / "images" / "notes.md").write_text("notes")
     (tmp_path / "images" / "b.txt").write_text("more notes")
-    assert notes(read(tmp_path / "images"))["left out"] == "2 file(s) of another kind, for example b.txt"
+    left_out = {note.where: note.how for note in read(tmp_path / "images").reading.about("left out")}
+    assert left_out == {
+        "b.txt": "a .txt file is not read as a picture",
+        "notes.md": "a .md file is not read as a picture",
+    }
     np.savez(tmp_path / "a.npz", X=np.zeros((3, 4)), y=np.zeros(3), scale=np.zeros(4))
     found = [(note.what, note.where) for note in read(tmp_path / "a.npz").reading]
     assert found == [("taken out", "y"), ("left out", "scale"), ("modality", str(tmp_path / "a.npz"))]

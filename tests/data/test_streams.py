@@ -65,7 +65,7 @@ def test_chunks_hold_the_table(files, kind):
 def test_columns_of_a_csv_suit_all_rows(tmp_path, early, late, kind):
     path = tmp_path / "late.csv"
     path.write_text("a,b\n" + f"1.5,{early}\n" * 6000 + f"2.5,{late}\n")
-    n_rows, schema = settle_types(path, None, dialect(path, None, Reading()))
+    n_rows, schema = settle_types(path, dialect(path, None, Reading()))
     assert n_rows == 6001
     assert str(schema.field("b").type) == kind
 

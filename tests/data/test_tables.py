@@ -110,7 +110,7 @@ def test_what_spreadsheets_write(content, expected, encoding, tmp_path):
     (tmp_path / "t.csv").write_bytes(content.encode(encoding))
     assert read_table(tmp_path / "t.csv", None, Reading()).to_pydict() == expected
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(content.encode(encoding)))
-    n_rows, schema = settle_types(tmp_path / "t.csv.gz", None, dialect(tmp_path / "t.csv.gz", None, Reading()))
+    n_rows, schema = settle_types(tmp_path / "t.csv.gz", dialect(tmp_path / "t.csv.gz", None, Reading()))
     assert (n_rows, clean_names("t", schema.names)) == (len(content.splitlines()) - 1, list(expected))
 
 
@@ -178,4 +178,25 @@ def test_a_damaged_arrow_file_is_one_sentence_and_never_a_crash(column, edit, tm
     with pytest.raises(DataError, match="cannot be read as a table"):
         read_table(path, None, Reading())
     with pytest.raises(DataError, match="cannot be read"):
-        list(open_stream(path, HowToRead("tabular")).chunks())
+        list(open_stream(path, HowToRead("tabular")).chunks())  # pyright: ignore[reportOptionalMemberAccess]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_views_of_text_are_text(suffix, tmp_path):
+    """PyArrow can neither choose rows of a view nor write one as CSV."""
+    columns = {"x": pa.array(["a", "b"], pa.string_view()), "y": pa.array([b"a", None], pa.binary_view()), "z": [1, 2]}
+    write = parquet.write_table if suffix == ".parquet" else feather.write_feather
+    write(pa.table(columns), tmp_path / f"t{suffix}")
+    found = read_table(tmp_path / f"t{suffix}", None, Reading())
+    assert found.schema.types == [pa.string(), pa.binary(), pa.int64()]
+    stream = open_stream(tmp_path / f"t{suffix}", HowToRead("tabular"))
+    assert stream is not None
+    assert list(stream.types.values()) == found.schema.types
+    (chunk,) = stream.chunks()
+    assert chunk.X.equals(found)
+
+
+def test_text_that_is_not_text_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.zeros((2, 1)), y=np.array([0x61, 2**31], "u4").view("U1"))
+    with pytest.raises(DataError, match="cannot be read"):
+        read(tmp_path / "a.npz")

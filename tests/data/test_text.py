@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,8 +64,9 @@ def test_a_column_that_is_none(tmp_path):
     with pytest.raises(DataError, match="0 of the columns 'n' hold text"):
         read(tmp_path / "t.csv", modality="text", take_out=["body", "kind"])
     (tmp_path / "latin.csv").write_bytes("body\ncaf\xe9 au lait\n".encode("latin-1"))
-    with pytest.raises(DataError, match="column 'body' holds bytes that are not UTF-8; convert the file"):
-        read(tmp_path / "latin.csv", modality="text")
+    latin = read(tmp_path / "latin.csv", modality="text")
+    assert latin.X == ["caf\xe9 au lait"]
+    assert latin.reading.about("encoding")[0].how.startswith("Windows-1252, because byte 8 is not UTF-8")
 
 
 def test_a_document_a_line(tmp_path):
@@ -154,7 +156,7 @@ def test_words_may_all_weigh_alike():
     plain = Text(idf=False, stop_words=False, topics=1).fit(texts)
     assert {"the", "of"} <= set(plain.terms)
     assert (plain.idf == 1).all()
-    again = FittedText.from_state(plain.state())
+    again: Any = FittedText.of_file(plain.state())
     np.testing.assert_array_equal(again.to_tensor(texts).toarray(), plain.to_tensor(texts).toarray())
     assert not {"the", "of"} & set(Text(stop_words=True, topics=1).fit(texts).terms)
     full, half = (Text(idf=power, topics=1).fit(texts) for power in (True, 0.5))

@@ -8,10 +8,12 @@ import pytest
 
 from blemish import DefectDetector, load
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
-from blemish.core.errors import ConfigError, DataError
+from blemish.core.errors import ConfigError, CutWarning, DataError, ReadingWarning
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED
 from blemish.data.dataset import take
+from blemish.datasets import tiles
 from blemish.fitting.cross_fit import deal_out
+from blemish.modalities.tabular import Tabular
 
 QUICK = {"name": "ensemble", "experts": {"plain": ["linear"], "error": ["value"]}}
 LEVELS = (0.02, 0.05, 0.1, 0.2, 0.25, 1 / 3, 0.5, 0.75, 0.9, 1.0)
@@ -204,7 +206,8 @@ def test_cross_fits_give_p_values_where_nothing_was_held_out(few, tmp_path):
 def test_no_fold_was_seen_by_the_fit_that_it_calibrates(few):
     """Not even by the vocabulary: a name that only one fold holds is unknown to the fit without it."""
     X, y, _ = few
-    X = X.assign(c=[f"n{k}" for k in np.arange(len(X)) // 2])
+    numbers = np.arange(len(X))
+    X = X.assign(c=[f"n{k}" for k in np.where(numbers < 26, numbers % 5, 5 + numbers // 3)])
     det = DefectDetector(epochs=1, scorer=QUICK, random_state=0).fit(X, y).cross_fit(X, y, folds=2)
     for fold in det.folds_:
         columns = fold.model.modality.columns  # pyright: ignore[reportAttributeAccessIssue]
@@ -234,3 +237,128 @@ def test_every_kind_of_data_can_be_cross_fitted(kind):
     p = det.p_values(X)
     assert p.shape == (12,)
     assert ((p > 0) & (p <= 1)).all()
+
+
+# The default cut of few rows
+
+
+def rates_of_fresh_rows(n, draws, labelled, **arguments):
+    """Fractions of 200 fresh rows above the cuts, and what the fits state."""
+    rates, stated = [], []
+    for draw in range(draws):
+        rng = np.random.default_rng([n, draw])
+        X, y = mixed(n + 6, rng), np.array([None] * n + ["defect"] * 6, dtype=object)
+        X.loc[n:, "a"] += 5
+        X, y = (X, y) if labelled else (X[:n], None)
+        det = DefectDetector(random_state=draw, **arguments).fit(X, y)
+        fresh = mixed(200, rng)
+        rates.append(float((det.decision_function(fresh) > 0).mean()))
+        stated.append(det.promise_)
+    return rates, stated
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_the_default_cut_of_few_rows_keeps_its_rate(labelled):
+    """Eight fits of 30 rows whose errors are memorised: without folds most fresh rows are reported."""
+    rates, stated = rates_of_fresh_rows(30, 8, labelled, epochs=30, scorer="reconstruction", batch_size=16)
+    assert {one.judged_on for one in stated} == {"out of fold"}
+    a, b = 1, 30  # exceeded by as many as the highest of 30, on average 1 of 31
+    error = np.sqrt(a * b / (a + b) ** 2 / (a + b + 1) / 8)
+    assert np.mean(rates) <= stated[0].estimate + 3 * error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("n", [20, 40, 60, 100, 300, 2000])
+def test_the_default_cut_keeps_its_rate(n, labelled):
+    rates, stated = rates_of_fresh_rows(n, 20, labelled)
+    a = round(stated[0].estimate * (stated[0].n + 1))
+    b = stated[0].n + 1 - a
+    error = np.sqrt((a * b / (a + b) ** 2 / (a + b + 1) + stated[0].estimate / 200) / 20)
+    assert np.mean(rates) <= stated[0].estimate + 3 * error
+
+
+@pytest.fixture(scope="module")
+def few_rows():
+    rng = np.random.default_rng(3)
+    X = mixed(30, rng)
+    X.loc[24:, "a"] += 5
+    y = np.array([None] * 24 + ["defect"] * 6, dtype=object)
+    with pytest.warns(CutWarning, match="24 unlabelled or normal samples cannot support a rate of 1 %"):
+        return DefectDetector(epochs=3, scorer=QUICK, random_state=0).fit(X, y), X, y
+
+
+def test_a_rate_that_few_rows_cannot_support_is_said_by_fit_and_by_every_decision(few_rows):
+    det, X, _ = few_rows
+    (why,) = det.unsupported_
+    assert why.startswith("the cut for 'defect': 24 unlabelled or normal samples cannot support a rate of 1 %; ")
+    for decide in (det.predict, det.decision_function, det.scores):
+        with pytest.warns(CutWarning, match="cannot support"):
+            decide(X)
+    assert det.outlier_threshold_ == det.fitted_.calibration.outlier[-1]
+
+
+def test_what_folds_calibrated_is_stored_and_exported(few_rows, tmp_path):
+    pytest.importorskip("onnxruntime")
+    from blemish.onnx.runtime import Runtime
+
+    det, X, _ = few_rows
+    det.save(tmp_path / "m.blemish")
+    again = load(tmp_path / "m.blemish")
+    assert again.unsupported_ == det.unsupported_
+    np.testing.assert_array_equal(again.predict_proba(X), det.predict_proba(X))
+    det.export(tmp_path / "m.onnx", X)
+    runtime = Runtime(tmp_path / "m.onnx")
+    assert runtime.facts["unsupported"] == det.unsupported_
+    np.testing.assert_allclose(runtime.scores(X)["probabilities"], det.predict_proba(X), atol=1e-5)
+
+
+def test_a_refit_of_the_same_rows_keeps_the_folds_and_one_of_others_does_not(few_rows):
+    det, X, y = few_rows
+    folds = det.fitted_.folds
+    assert len(folds) == 4
+    assert sorted(row for fold in folds for row in fold.held_out) == list(range(24))
+    more = y.copy()
+    more[:2] = "other"
+    again = DefectDetector(**det.get_params()).fit(X, y).refit(X, more)
+    assert [fold.digest for fold in again.fitted_.folds] == [fold.digest for fold in folds]
+    assert len(again.fitted_.calibration.outlier) == 22
+    moved = X.copy()
+    moved.loc[0, "a"] += 1.0
+    assert again.refit(moved, more).fitted_.folds[0].digest != folds[0].digest
+
+
+def test_a_fold_does_not_decide_anew_what_a_column_is():
+    """Nineteen names in 40 rows are categories; in 30 of these rows they look like free text."""
+    X = pd.DataFrame({"a": np.random.default_rng(0).normal(size=40), "c": [f"n{k % 19}" for k in range(40)]})
+    det = DefectDetector(epochs=1, scorer=QUICK, random_state=0).fit(X)
+    columns = det.fitted_.model.modality.names
+    with pytest.warns(ReadingWarning, match="'c'"):
+        assert Tabular().fit(X[:30]).names == ("a",)
+    part = Tabular().fit_part(X[:30], det.fitted_.model.modality)
+    assert part.names == columns == ("a", "c")
+    assert part.columns[0] == Tabular().fit(X[["a"]][:30]).columns[0]
+    assert len(part.columns[1].categories) == 11
+
+
+@pytest.mark.parametrize(("n", "judged_on"), [(2, "training"), (3, "training"), (4, "out of fold")])
+def test_with_hardly_any_rows_none_is_left_out(n, judged_on):
+    X = np.random.default_rng(0).normal(size=(n, 2))
+    det = DefectDetector(epochs=1, scorer="latent", random_state=0).fit(X)
+    assert det.promise_.judged_on == judged_on
+    assert ("judged on rows that trained the model" in det.unsupported_[0]) == (judged_on == "training")
+
+
+@pytest.mark.parametrize(
+    ("scorer", "own"),
+    [
+        ({"name": "ensemble", "experts": {"texture": ["linear", "isolation"]}, "far": ["texture"]}, [1, 0, 0, 0]),
+        ({"name": "ensemble", "experts": {"texture": ["linear", "isolation"]}, "far": ["code"]}, [1, 1, 1, 1]),
+        ("latent", [1, 1, 1, 1]),
+        ("reconstruction", [1, 1, 1, 1]),
+    ],
+)
+def test_only_a_network_that_the_scorer_does_not_read_is_shared_by_folds(scorer, own):
+    split = tiles(n_normal=20, n_defects=2, n_test=2, side=16)
+    det = DefectDetector(epochs=1, scorer=scorer, random_state=0).fit(split.X_train, split.y_train)
+    assert [fold.own_network for fold in det.fitted_.folds] == own

@@ -1,5 +1,7 @@
 """What a fit keeps to decide with, decisions that it cannot support, and whether new data look like its own."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,8 +27,11 @@ def test_where_few_rows_are_held_out_the_scorer_learns_from_them_after_they_have
         np.sort(fitted.out_of_fold.defect_score(evidence[fitted.held_out])), fitted.calibration.ordinary
     )
     assert not np.array_equal(fitted.defect_score(evidence), fitted.out_of_fold.defect_score(evidence))
-    learnt = fitted.scorer.fit(evidence, to_groups(y, len(X)))  # these experts draw no random number but for the folds
-    assert np.array_equal(learnt["1.normal"], fitted.scorer_state["1.normal"])
+    state: Any = fitted.scorer_state
+    learnt: Any = fitted.scorer.fit(
+        evidence, to_groups(y, len(X))
+    )  # these experts draw no random number but for the folds
+    assert np.array_equal(learnt.members[1].own.normal, state.members[1].own.normal)
 
     scores = fitted.out_of_fold.decision_score(fitted.model.evidence(fitted.model.to_tensor(new)))
     np.testing.assert_array_equal(det.p_values(new), conformal_p_values(fitted.calibration.ordinary, scores))
@@ -65,9 +70,9 @@ def test_no_calibration_data_is_said_with_the_rows_that_it_takes(few, ask):
         getattr(few, ask)(table(5)[0])
 
 
-def test_without_calibration_data_a_rate_is_marked_and_a_lower_one_refused(few):
-    assert not few.set_threshold(false_positive_rate=0.1).promise_.supported
-    assert "40 training rows" in few.promise_.text
+def test_few_rows_support_a_rate_out_of_fold_and_a_lower_one_is_refused(few):
+    assert few.set_threshold(false_positive_rate=0.1).promise_.supported
+    assert "(40 rows, out of fold)" in few.promise_.text
     with pytest.raises(
         DataError, match="a false positive rate of 0.001 needs at least 999 held-out rows, there are 40"
     ):

@@ -1,5 +1,7 @@
 """`fit(..., regions=)`, `heat` and `regions`, from pictures with a planted crack to its outline."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -68,7 +70,8 @@ def test_the_map_is_highest_in_the_defect(data, marked):
 
 def test_a_stroke_a_box_and_a_mask_point_alike(data):
     _, _, masks, new, new_masks = data
-    strokes, boxes = [None] * 110, [None] * 110
+    strokes: list[Any] = [None] * 110
+    boxes: list[Any] = [None] * 110
     for mask in masks[110:]:
         rows, columns = np.nonzero(mask)
         strokes.append([(columns.min(), rows.min()), (columns.max(), rows.max())])
@@ -146,5 +149,5 @@ def test_scorers_of_whole_samples_have_no_map(data):
     X, y, *_ = data
     det = DefectDetector(epochs=1, random_state=0, scorer="reconstruction").fit(X, y)
     for ask in (det.heat, det.regions):
-        with pytest.raises(DataError, match=r"scores whole samples only|no cut for maps"):
+        with pytest.raises(DataError, match=r"scores whole samples only|has no maps"):
             ask(X[:1])

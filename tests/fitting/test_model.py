@@ -6,16 +6,17 @@ import torch
 
 from blemish import DefectDetector
 from blemish.core.errors import ArtifactError, ConfigError, DataError
+from blemish.core.state import Stored
 from blemish.fitting import model
 from blemish.fitting.model import JUDGED_ROWS, device_for
-from blemish.modalities import tabular
+from blemish.modalities import fitted_tabular
 
 
 @pytest.mark.parametrize("as_frame", [False, True])
 def test_scores_have_the_same_bits_by_any_number_of_threads(table_detector, table_split, monkeypatch, as_frame):
     monkeypatch.setattr(model, "JUDGED_ROWS", 64)
-    monkeypatch.setattr(tabular, "ENCODED_TOGETHER", 64)
-    monkeypatch.setattr(tabular, "ENCODED_ROWS", 32)
+    monkeypatch.setattr(fitted_tabular, "ENCODED_TOGETHER", 64)
+    monkeypatch.setattr(fitted_tabular, "ENCODED_ROWS", 32)
     X = table_split.X_test
     X = {f"x{i}": column for i, column in enumerate(np.asarray(X, dtype=float).T)} if as_frame else X
     alone = table_detector.scores(X)
@@ -63,12 +64,16 @@ def test_a_copy_has_weights_of_its_own(table_detector):
 def test_weights_of_a_file_are_checked(table_detector):
     copy = table_detector.fitted_.model.copy()
     arrays = copy.arrays()
-    copy.load_weights({name: weight + 1 for name, weight in arrays.items()})
+
+    def stored(change):
+        return Stored({name: change(weight) for name, weight in arrays.items()}).under("network")
+
+    copy.load_weights(stored(lambda weight: weight + 1))
     assert all(np.array_equal(weight, arrays[name] + 1) for name, weight in copy.arrays().items())
-    with pytest.raises(ArtifactError, match="weights are not 32-bit floats"):
-        copy.load_weights({name: weight.astype(np.float64) for name, weight in arrays.items()})
-    with pytest.raises(ArtifactError, match="weights and manifest do not fit"):
-        copy.load_weights({name: weight[:1] for name, weight in arrays.items()})
+    with pytest.raises(ArtifactError, match="holds float64, expected float32"):
+        copy.load_weights(stored(lambda weight: weight.astype(np.float64)))
+    with pytest.raises(ArtifactError, match="has shape .*, expected"):
+        copy.load_weights(stored(lambda weight: weight[:1]))
 
 
 def test_the_evidence_is_that_of_each_row(table_detector, table_split):

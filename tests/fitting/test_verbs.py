@@ -152,10 +152,10 @@ def test_made_rows_have_the_types_of_other_libraries(library, typed_frame):
 
     table = pa.Table.from_pandas(typed_frame[0].drop(columns="id"), preserve_index=False)
     frame: Any = table if library == "pyarrow" else pl.from_arrow(table)
-    det: Any = DefectDetector(epochs=1, random_state=0).fit(frame)
+    det: Any = DefectDetector(modality={"name": "tabular", "use": ["when"]}, epochs=1, random_state=0).fit(frame)
     assert det.sample(5, random_state=0).schema == frame.schema
     mask = np.zeros(frame.shape, dtype=bool)
-    mask[:9] = True
+    mask[:9, [name != "when" for name in typed_frame[0].columns.drop("id")]] = True  # no time is filled in
     filled: Any = det.inpaint(frame, mask)
     assert filled.schema == frame.schema
     assert filled[9:].equals(frame[9:])
@@ -209,7 +209,7 @@ def test_bad_masks_of_a_table_are_refused(typed_frame):
     frame, det = typed_frame
     for mask, message in [
         (np.zeros((300, 10), dtype=bool), r"the mask has shape \(300, 10\), the table \(300, 11\)"),
-        (np.ones((300, 11), dtype=bool), "column.s. 'id' cannot be filled in: not known to the model"),
+        (np.ones((300, 11), dtype=bool), "column.s. 'id', 'when' cannot be filled in: not known to the model"),
         (np.full((300, 11), 2.5), "the mask holds float64 values; give booleans"),
         (pd.DataFrame({"speed": [True] * 300}), "the mask has column.s. 'speed' that are not in the table"),
         (pd.DataFrame({"count": [True] * 9}), "the mask has 9 rows, the table 300"),

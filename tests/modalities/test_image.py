@@ -1,5 +1,7 @@
 """Images of one size or of many."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -31,7 +33,7 @@ def test_feature_sets_are_those_that_the_experts_ask_for(fitted, pictures):
 def test_the_state_has_the_keys_of_older_files(fitted):
     state = fitted.state()
     assert list(state) == ["channels", "size", "low", "high", "looks", "grid"]
-    older = {name: value for name, value in state.items() if name != "grid"}
+    older: Any = {name: value for name, value in state.items() if name != "grid"}
     assert list(FittedImage.from_state(older).state()) == list(older)
     assert [sorted(look) for look in state["looks"]] == [["patches", "shares", "side", "usual"]] * 2
     assert FittedImage.from_state(state).sample_shape == (1, 24, 24)

@@ -1,13 +1,15 @@
 """What every kind of data must do, by name from the dict; and the defaults of a new one."""
 
 import json
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from typing_extensions import get_type_hints, is_typeddict
 
 from blemish.autoencoder import BACKBONES
-from blemish.core.errors import DataError
+from blemish.core.errors import ArtifactError, DataError
 from blemish.core.parts import choose
 from blemish.losses import LOSSES
 from blemish.losses.loss import ReconstructionLoss
@@ -68,13 +70,61 @@ def test_samples_become_float32_of_the_shape_that_it_says(fitted, raw):
 
 
 def test_all_that_was_learnt_passes_through_json_to_the_same_bits(fitted, raw):
-    again = type(fitted).from_state(json.loads(json.dumps(fitted.state())))
+    again = type(fitted).of_file(json.loads(json.dumps(fitted.state())))
     x = dense(fitted.to_tensor(raw))
     assert torch.equal(dense(again.to_tensor(raw)), x)
     assert (again.sample_shape, again.elements, again.names) == (fitted.sample_shape, fitted.elements, fitted.names)
     features = again.features(x)
     for key, values in fitted.features(x).items():
         assert torch.equal(features[key], values)
+
+
+def places(node, path=()):
+    """Where there are values in JSON; of a list the first is enough."""
+    items = node.items() if isinstance(node, dict) else list(enumerate(node))[:1] if isinstance(node, list) else ()
+    for key, value in items:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def may_be_absent(kind, path):
+    """Whether a file of an older version lacks this value."""
+    for key in path[:-1]:
+        kind = get_args(kind)[-1] if not is_typeddict(kind) else get_type_hints(kind)[key]
+    return is_typeddict(kind) and path[-1] in kind.__optional_keys__
+
+
+def test_a_file_holds_what_it_declares_and_nothing_else(fitted):
+    """Every value of its state is checked: a wrong type, no value, or none at all, is refused in a sentence."""
+    state = json.dumps(fitted.state())
+    for path in places(json.loads(state)):
+        for new in (None, float("nan"), {}, "delete"):
+            edited = node = json.loads(state)
+            for key in path[:-1]:
+                node = node[key]
+            if new == "delete" and (isinstance(node, list) or path[-2:-1] == ("shares",)):
+                continue
+            if new == "delete" and may_be_absent(type(fitted).stored, path):
+                continue
+            node[path[-1]] = new
+            if new == "delete":
+                del node[path[-1]]
+            if edited == json.loads(state):
+                continue
+            with pytest.raises(ArtifactError, match="^the kind of data, '"):
+                type(fitted).of_file(edited)
+    with pytest.raises(ArtifactError, match="^the kind of data, 'more': Extra"):
+        type(fitted).of_file({**json.loads(state), "more": 1})
+
+
+def test_the_widths_of_its_feature_sets_are_told_without_data(fitted, raw):
+    found = fitted.features(dense(fitted.to_tensor(raw)))
+    assert dict(fitted.widths) == {name: values.shape[1] for name, values in found.items()}
+
+
+def test_a_kind_of_data_that_does_not_say_what_it_stores_cannot_be_defined():
+    with pytest.raises(TypeError, match="^Bare needs a class attribute 'stored'"):
+        type("Bare", (FittedModality,), {"from_state": classmethod(lambda cls, state: cls())})
 
 
 def test_every_feature_set_that_its_experts_ask_for_is_there(name, fitted, raw):
@@ -88,9 +138,10 @@ def test_every_feature_set_that_its_experts_ask_for_is_there(name, fitted, raw):
 def test_parts_are_those_of_each_sample_and_pass_through_json(fitted, raw):
     if not isinstance(fitted, HasParts):
         return  # its samples are whole
-    again = type(fitted).from_state(json.loads(json.dumps(fitted.state())))
     parts = fitted.parts(raw)
+    again = type(fitted).of_file(json.loads(json.dumps(fitted.state())))
     assert isinstance(again, HasParts)
+    assert again.part_width == parts.values.shape[1]
     np.testing.assert_array_equal(again.parts(raw).values, parts.values)
     assert np.isfinite(parts.values).all()
     assert parts.counts.tolist() == [fitted.n_parts(sample) for sample in raw]

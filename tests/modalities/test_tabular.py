@@ -1,92 +1,27 @@
-"""Tables as tensors and back."""
+"""Tables: what is learnt of their columns."""
 
-from typing import Any
+import json
+import re
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 import pytest
-import torch
 
 import reference
 from blemish import DefectDetector
 from blemish.core.errors import DataError, DataWarning
-from blemish.core.graph import Graph
-from blemish.modalities.tabular import UNSEEN, Tabular
-
-
-def run(graph, feeds) -> Any:
-    return onnxruntime.InferenceSession(graph.model({}).SerializeToString()).run(None, feeds)
-
-
-def test_numbers_of_a_table_are_prepared_to_the_same_bits():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(4000, 3)) * [1e-3, 1.0, 1e6] * np.exp(2 * rng.normal(size=(4000, 3)))
-    X[rng.random(X.shape) < 0.05] = np.nan
-    fitted = Tabular().fit(X)
-    x = fitted.to_tensor(X)
-    graph = Graph()
-    graph.output("x", fitted.graph(graph), np.float32, ["row", x.shape[1]])
-    (found,) = run(graph, {"X": X})
-    assert np.array_equal(found, x)
-    plain = np.sinh(x.astype(np.float64)).astype(np.float32)
-    is_number = [block.kind == "numeric" for block in fitted.blocks]
-    assert np.array_equal(fitted.features(torch.from_numpy(x))["plain"].numpy(), np.where(is_number, plain, x))
-
-
-def test_a_frame_becomes_features_and_comes_back(mixed_frame):
-    fitted = Tabular().fit(mixed_frame)
-    x = fitted.to_tensor(mixed_frame)
-    assert x.shape == (120, *fitted.sample_shape)
-    assert fitted.blocks[-1].stop == x.shape[1]
-    assert len(fitted.elements) == len(fitted.blocks)
-    again = fitted.to_raw(x)
-    assert again.dtypes.tolist() == mixed_frame.dtypes.tolist()
-    np.testing.assert_allclose(again["load"], mixed_frame["load"], rtol=1e-4)
-    known = mixed_frame["kind"].notna()  # one missing value among 120 is too few to be a category
-    assert again["kind"][known.to_numpy()].tolist() == mixed_frame["kind"][known].tolist()
+from blemish.modalities.fitted_tabular import FittedTabular
+from blemish.modalities.tabular import Tabular
 
 
 def test_columns_of_nothing_are_left_out_with_a_warning():
-    frame = pd.DataFrame({"empty": [np.nan] * 30, "id": [f"row {i}" for i in range(30)], "x": np.arange(30.0)})
+    frame = pd.DataFrame({"empty": [np.nan] * 30, "id": [f"row {i}" for i in range(30)], "x": np.arange(30.0) ** 2})
     with pytest.warns(DataWarning, match="left out column\\(s\\) 'empty', 'id'"):
         fitted = Tabular().fit(frame)
     assert fitted.names == ("x",)
     assert fitted.n_columns == 3
     with pytest.raises(DataError, match="no column can be used"):
         Tabular().fit(frame[["empty", "id"]])
-
-
-def test_slices_of_an_array_of_numbers_are_prepared_alike_and_nothing_else():
-    X = np.random.default_rng(0).normal(size=(50, 3))
-    fitted = Tabular().fit(X)
-    assert fitted.in_parts(X)
-    assert not fitted.in_parts(X[:, :2])
-    assert not fitted.in_parts(pd.DataFrame(X))
-    assert np.array_equal(np.concatenate([fitted.to_tensor(X[:20]), fitted.to_tensor(X[20:])]), fitted.to_tensor(X))
-
-
-def test_what_an_explanation_shows(mixed_frame):
-    fitted = Tabular().fit(mixed_frame)
-    new = mixed_frame[:2].assign(kind=["z", "a"])
-    place = fitted.elements.index("kind")
-    shown = fitted.describe(fitted.to_tensor(new))
-    assert [row[place] for row in shown] == [UNSEEN, "a"]
-    likeliest: Any = fitted.likeliest(fitted.to_tensor(new))
-    assert next(iter(likeliest[1][place].items())) == ("a", 1.0)
-    assert likeliest[1][0] is None
-
-
-def test_only_masked_cells_are_filled(mixed_frame):
-    fitted = Tabular().fit(mixed_frame)
-    x = np.zeros_like(fitted.to_tensor(mixed_frame[:3]))
-    filled = fitted.fill(mixed_frame[:3], pd.DataFrame({"speed": [True, False, False]}), x)
-    assert filled["speed"].iloc[0] == pytest.approx(fitted.columns[0].centre)
-    assert filled["speed"].iloc[1:].tolist() == mixed_frame["speed"].iloc[1:3].tolist()
-    with pytest.warns(DataWarning, match="left out"):
-        fitted = Tabular().fit(mixed_frame[["speed"]].assign(no=None))
-    with pytest.raises(DataError, match=r"column\(s\) 'no' cannot be filled in: not known to the model"):
-        fitted.to_mask(mixed_frame[:1][["speed"]].assign(no=None), pd.DataFrame({"no": [True]}))
 
 
 def test_constant_and_missing_columns():
@@ -106,19 +41,70 @@ def test_unseen_categories_are_unusual_not_an_error(mixed_frame):
     assert det.outlier_score(strange).median() > det.outlier_score(mixed_frame).median()
 
 
-def test_columns_are_found_by_name(mixed_frame):
-    det = DefectDetector(epochs=1, random_state=0).fit(mixed_frame)
-    shuffled = mixed_frame[mixed_frame.columns[::-1]].assign(extra=1)
-    np.testing.assert_array_equal(det.outlier_score(shuffled), det.outlier_score(mixed_frame))
-    with pytest.raises(DataError, match="lacks 'load' of the 5 that the model was fitted on"):
-        det.outlier_score(mixed_frame.drop(columns="load"))
-    with pytest.raises(DataError, match="row 0, column 'speed': 'fast' is not a number"):
-        det.outlier_score(mixed_frame.assign(speed="fast"))
+# Columns by name
 
 
-def test_a_missing_yes_or_no_is_no_error(typed_frame):
-    frame, det = typed_frame
-    assert np.isfinite(det.outlier_score(frame.assign(even=[None, *frame["even"][1:]]))).all()
+def log(n=240, **columns):
+    rng = np.random.default_rng(0)
+    times = pd.date_range("2024-03-01", periods=n, freq="37min")
+    memo = [f"{rng.choice(['paid', 'sent'])} {i} to {rng.choice(['shop', 'bank', 'home'])}" for i in range(n)]
+    return pd.DataFrame({"t": times, "flow": rng.normal(size=n), "memo": memo, "n": np.arange(n), **columns})
+
+
+@pytest.mark.filterwarnings("ignore:left out")
+def test_what_is_left_out_can_be_used():
+    frame = log()
+    assert Tabular().fit(frame).names == ("flow",)
+    used = Tabular(use=("t", "n"), text=("memo",)).fit(frame)
+    assert used.names == ("t", "flow", "memo", "n")
+    hour, day = used.columns[:2]
+    assert (hour.name, hour.kind, day.name, day.kind) == (
+        "t (hour of day)",
+        "numeric",
+        "t (day of week)",
+        "categorical",
+    )
+    assert set(day.categories) == {"Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday"}
+    x = used.to_tensor(frame)
+    for same in (frame.assign(t=frame["t"].astype(str)), frame[frame.columns[::-1]], frame.astype({"n": str})):
+        np.testing.assert_array_equal(used.to_tensor(same), x)
+    np.testing.assert_array_equal(used.to_tensor(frame[50:51]), x[50:51])
+    again = used.to_raw(x)
+    assert "memo" not in again
+    assert again["t"].dt.day_name().tolist() == frame["t"].dt.day_name().tolist()
+    np.testing.assert_allclose(again["t"].dt.hour, frame["t"].dt.hour, atol=1)
+    np.testing.assert_array_equal(FittedTabular.from_state(json.loads(json.dumps(used.state()))).to_tensor(frame), x)
+
+
+def test_names_of_columns_that_cannot_be_used():
+    for wrong, message in (
+        (Tabular(use=("time",)), "use names column 'time', which the table lacks; did you mean 'memo'?"),
+        (Tabular(text=("note",)), "text names column 'note', which the table lacks"),
+        (Tabular(use=("id",)), "column 'id' has a different text in every row; read it as text"),
+    ):
+        with pytest.raises(DataError, match=re.escape(message)):
+            wrong.fit(log(id=[f"row {i}" for i in range(240)]))
+    with pytest.raises(DataError, match="no column can be used \\(n: a running number\\); to use one all the same"):
+        Tabular().fit(log()[["n"]])
+
+
+def test_a_gap_where_training_had_none_lies_beyond_all_of_it():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=200), rng.exponential(size=200)])
+    X[:3, 0] = np.nan
+    fitted = Tabular().fit(X)
+    x, gap = fitted.to_tensor(X), fitted.to_tensor(np.full((1, 2), np.nan))
+    assert gap[0, :2].tolist() == [0.0, 1.0]  # a number, and that it is missing
+    assert gap[0, 2] < x[:, 2].min() - 2.9  # the tail is at the other end
+    assert np.isnan(fitted.to_raw(gap)).all()
+
+
+def test_a_part_of_the_rows_is_told_what_the_others_lack():
+    X = pd.DataFrame({"flow": np.random.default_rng(0).normal(size=100), "n": np.arange(0.0, 5000, 50)})
+    with pytest.warns(DataWarning, match="'n'"):
+        fitted = Tabular().fit_sample(X, 5000, {"flow"})
+    assert fitted.names == ("flow",)
+    assert fitted.columns[0].indicates_missing
 
 
 # Numbers against NumPy loops
@@ -153,9 +139,9 @@ def test_numbers_are_scaled_alike_however_they_come():
 def test_numbers_beyond_a_float32_are_scaled_like_others():
     X = np.array([[0.0], [1.0], [2.0], [3.0], [1e300], [-1e300], [np.nan]])
     fitted = Tabular().fit(X[:4])
-    np.testing.assert_allclose(
-        fitted.to_tensor(X)[4:, 0], [*np.arcsinh((X[4:6, 0] - 1.5) / (1.5 / 1.349)), 0], rtol=1e-6
-    )
+    scaled = np.arcsinh((X[4:6, 0] - 1.5) / (1.5 / 1.349))
+    np.testing.assert_allclose(fitted.to_tensor(X)[4:, 0], [*scaled, fitted.columns[0].absent], rtol=1e-6)
+    assert np.isnan(fitted.to_raw(fitted.to_tensor(X))[6, 0]), "and is read back as missing"
 
 
 @pytest.mark.parametrize("with_a_gap", [False, True])

@@ -77,6 +77,7 @@ class Graphless(FittedModality):
     """The scaling of signals without a graph."""
 
     __init__: Any = FittedSignal.__init__
+    stored = FittedSignal.stored
     from_state: Any = FittedSignal.from_state
     to_tensor, to_raw, state = FittedSignal.to_tensor, FittedSignal.to_raw, FittedSignal.state
 

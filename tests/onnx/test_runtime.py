@@ -7,10 +7,18 @@ import pytest
 
 import onnx
 from blemish import DefectDetector
-from blemish.core.errors import ArtifactError, DataError
-from blemish.onnx.runtime import FEEDS, FORM_BY_FACT, KEY, Runtime
+from blemish.core.errors import ArtifactError, DataError, DataWarning
+from blemish.onnx.runtime import FEEDS, FORM_BY_FACT, KEY, SEAL, Runtime, sealed
 
 pytestmark = pytest.mark.usefixtures("few_trees")
+
+
+@pytest.fixture(scope="module")
+def exported(table_detector, tmp_path_factory):
+    """The content of an export."""
+    path = tmp_path_factory.mktemp("export") / "m.onnx"
+    table_detector.export(path)
+    return path.read_bytes()
 
 
 def fed(form, X, facts, rows=2):
@@ -82,7 +90,7 @@ def test_errors_of_a_runtime_say_what_to_do(table_detector, table_split, tmp_pat
     model = onnx.load(path)
     facts = json.loads(next(one.value for one in model.metadata_props if one.key == KEY))
     onnx.helper.set_model_props(model, {KEY: json.dumps({**facts, "schema": 99})})
-    with pytest.raises(ArtifactError, match="has schema 99, this Blemish reads up to 1; upgrade"):
+    with pytest.raises(ArtifactError, match="has schema 99, this Blemish reads up to 2; upgrade"):
         Runtime(model.SerializeToString())
     onnx.helper.set_model_props(model, {})
     with pytest.raises(ArtifactError, match="is an ONNX model, but not one that Blemish exported"):
@@ -96,3 +104,88 @@ def test_a_table_given_as_named_arrays_is_exported_with_an_input_per_column(tmp_
     det.export(tmp_path / "m.onnx", X)
     scores = Runtime(tmp_path / "m.onnx").scores(X)
     np.testing.assert_allclose(scores["outlier_score"], det.outlier_score(X), rtol=1e-5, atol=1e-5)
+
+
+def test_a_flipped_bit_of_an_export_is_refused(exported, tmp_path):
+    rng, content = np.random.default_rng(0), exported
+    assert sealed(content) == content
+    ends = range(len(content) - 64 - len(SEAL), len(content))
+    for place in [*ends, *rng.integers(len(content), size=60).tolist()]:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        with pytest.raises(ArtifactError):
+            Runtime(bytes(damaged))
+    for length in rng.integers(len(content), size=20).tolist():
+        with pytest.raises(ArtifactError):
+            Runtime(content[:length])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "its metadata: Invalid JSON"),
+        ("null", "its metadata: Input should be"),
+        ("[[[[", "its metadata: Invalid JSON"),
+        ('{"schema":1}', "its metadata, "),
+        ('{"schema":"1"}', "its digest is missing|its metadata"),
+        ({"threshold": None}, "its metadata, 'threshold': Input should be a valid number"),
+        ({"classes": ["a"]}, "its metadata, 'classes'"),
+        ({"columns": []}, "its metadata, 'columns'"),
+        ({"inputs": "rays"}, "unknown form of inputs 'rays'"),
+        ({"n_columns": 10**9}, "its graph takes 8 columns"),
+        ({"notes": {"run": 7}}, "its metadata, 'notes.run'"),
+    ],
+)
+def test_metadata_of_another_form_are_refused(text, message, exported):
+    model = onnx.load_from_string(exported)
+    facts = json.loads(next(one.value for one in model.metadata_props if one.key == KEY))
+    text = text if isinstance(text, str) else json.dumps({**facts, **text})
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {KEY: text})
+    with pytest.raises(ArtifactError, match=message) as error:
+        Runtime(sealed(model.SerializeToString()))
+    assert "\n" not in str(error.value)
+
+
+def test_an_export_without_a_digest_is_of_an_older_version_or_damaged(exported, table_split):
+    model = onnx.load_from_string(exported)
+    entry = next(one for one in model.metadata_props if one.key == KEY)
+    facts = json.loads(entry.value)
+    del model.metadata_props[1:]
+    with pytest.raises(ArtifactError, match="its digest is missing; export or copy it again"):
+        Runtime(model.SerializeToString())
+    onnx.helper.set_model_props(model, {KEY: json.dumps({**facts, "schema": 1})})
+    with pytest.warns(DataWarning, match="without a checksum"):
+        older = Runtime(model.SerializeToString())
+    assert older.scores(table_split.X_test[:2])["outlier_score"].shape == (2,)
+
+
+def test_a_foreign_graph_under_our_metadata_is_refused(exported):
+    model = onnx.load_from_string(exported)
+    del model.graph.output[0]
+    with pytest.raises(ArtifactError, match="its graph has no output 'outlier_score' of scores"):
+        Runtime(sealed(model.SerializeToString()))
+
+
+def test_a_graph_that_fails_while_it_runs_is_one_error(exported, table_split, monkeypatch):
+    runtime = Runtime(exported)
+
+    class Failing:
+        def __init__(self, result):
+            self.result = result
+
+        def __getattr__(self, name):
+            return getattr(session, name)
+
+        def run(self, *_):
+            if isinstance(self.result, Exception):
+                raise self.result
+            return self.result
+
+    session = runtime._session
+    monkeypatch.setattr(runtime, "_session", Failing(RuntimeError("bad allocation\nmore")))
+    with pytest.raises(ArtifactError, match=r"failed while it scored \(bad allocation\); are the data"):
+        runtime.scores(table_split.X_test[:2])
+    monkeypatch.setattr(runtime, "_session", Failing([np.zeros((5, 3))] * len(runtime.outputs)))
+    with pytest.raises(ArtifactError, match="of another shape; export it again"):
+        runtime.scores(table_split.X_test[:2])

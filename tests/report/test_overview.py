@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from blemish import DefectDetector
+from blemish.data.dataset import Note
 from blemish.report import write_page
 from blemish.report.overview import evaluation_page, model_page
 from blemish.report.results import evaluation
@@ -43,7 +44,15 @@ def page(request, splits, tmp_path_factory):
     words = list(splits[request.param].group_test) if request.param != "text" else None
     path = tmp_path_factory.mktemp("report") / f"{request.param}.html"
     keys = [f"{ATTACK}{i}" for i in range(len(shown))]
-    html = model_page(det, data, keys, words=words, skipped=[ATTACK], command=f"blemish report '{ATTACK}'", top=2)
+    html = model_page(
+        det,
+        data,
+        keys,
+        words=words,
+        reading=[Note("skipped", ATTACK, ATTACK)],
+        command=f"blemish report '{ATTACK}'",
+        top=2,
+    )
     write_page(path, html)
     return request.param, path, html
 
@@ -72,7 +81,7 @@ def test_the_report_says_why_and_how_far_to_trust_it(page):
     assert "Is more labelling worth it?" in html
     assert "blemish info MODEL --labels" in html
     assert "% (exact)" in html
-    assert "skipped: it cannot be used" in html
+    assert "skipped" in html.split("What was read, and how")[-1].split("</table>")[0]
     assert "random_state: 0" in html
     assert "contamination=0.01: about" in html
     assert "the training data (" in html

@@ -1,9 +1,12 @@
 """The samples under review: opened without reading them, named by content, large ones on disk."""
 
+import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +14,12 @@ import pytest
 from PIL import Image
 from pyarrow import csv, feather, parquet
 
-from blemish.core.errors import DataError
+from blemish.core.errors import ConfigError, DataError, DataWarning
 from blemish.review.catalogue import open_catalogue
 
 
 def test_a_folder_of_pictures_is_opened_without_reading_them(pictures, monkeypatch):
-    monkeypatch.setattr("blemish.data.read.decode", lambda path: pytest.fail("read"))
+    monkeypatch.setattr("blemish.data.folders.decode", lambda *_: pytest.fail("read"))
     found = open_catalogue(pictures)
     assert found.modality == "image"
     assert list(found.keys) == ["0.jpg", "2.jpg", "4.jpg", "broken.png", "deep/1.png", "deep/3.png", "deep/5.png"]
@@ -157,6 +160,7 @@ def test_a_million_rows_are_open_in_far_less_than_they_take(tmp_path):
             file.write_table(pa.table({name: rng.normal(size=100_000) for name in schema.names}))
     program = """
 import sys
+import zlib
 from pathlib import Path
 from blemish.review.catalogue import open_catalogue
 def own():
@@ -172,3 +176,79 @@ print(len(found), sum(taken), own() - before)
     ).stdout.split()
     assert told[:2] == ["1000000", "1000000"]
     assert float(told[2]) < 100  # MB; the table takes 240
+
+
+@pytest.fixture
+def strange(tmp_path):
+    """A folder of a stranger: a pipe, a device, a link to itself, a bomb, a name that is not UTF-8."""
+    folder = tmp_path / "strange"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("0.png", "1.png", "gr\udcfcn.png", "a\nb.png"):
+        Image.fromarray(rng.integers(0, 255, (24, 24), dtype=np.uint8)).save(folder / name)
+    os.mkfifo(folder / "2.png")
+    (folder / "3.png").symlink_to("/dev/zero")
+    (folder / "4.png").symlink_to("4.png")
+    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 0, 0, 0, 0))
+    (folder / "5.png").write_bytes(head + chunk(b"IDAT", zlib.compress(bytes(10**6))) + chunk(b"IEND", b""))
+    (folder / "6.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) print\n")
+    return folder
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_a_folder_of_a_stranger_hangs_nothing_and_every_name_is_shown(strange, tmp_path):
+    found = open_catalogue(strange, modality="image")
+    assert sorted(found.keys) == ["0.png", "1.png", "5.png", "6.png", "a\nb.png", "gr\\xfcn.png"]
+    json.dumps(list(found.keys), ensure_ascii=False).encode()
+    with pytest.warns(DataWarning, match="skipped [56].png"):
+        _, rows = found.take(range(len(found)))
+    assert [found.keys[row] for row in rows] == ["0.png", "1.png", "a\nb.png", "gr\\xfcn.png"]
+    for row in rows:
+        assert found.picture(row, 192, found.digest(row)).startswith(b"\xff\xd8")
+    for name in ("5.png", "6.png"):
+        row = list(found.keys).index(name)
+        with pytest.raises(DataError, match="cannot be decoded"):
+            found.picture(row, 192, found.digest(row))
+
+
+def test_a_pipe_that_takes_a_pictures_place_hangs_nothing(strange):
+    found = open_catalogue(strange, modality="image")
+    row = list(found.keys).index("0.png")
+    (strange / "0.png").unlink()
+    os.mkfifo(strange / "0.png")
+    with pytest.raises(DataError, match="cannot be read"):
+        found.digest(row)
+
+
+def test_a_hash_follows_the_file(pictures):
+    found = open_catalogue(pictures)
+    row, twin = (list(found.keys).index(name) for name in ("0.jpg", "2.jpg"))
+    before, content = found.digest(row), (pictures / "0.jpg").read_bytes()
+    (pictures / "0.jpg").write_bytes((pictures / "2.jpg").read_bytes())
+    with pytest.raises(DataError, match="has changed; reload the page"):
+        found.picture(row, 192, before)
+    assert found.digest(row) == found.digest(twin) != before
+    assert found.row(before) is None
+    assert found.changed == {row}
+    (pictures / "2.jpg").write_bytes(content)  # they have changed places
+    assert found.digest(twin) == before
+    assert found.row(before) == twin
+    assert found.row(found.digest(row)) == row
+
+
+def test_links_out_of_the_folder_are_refused_once_others_may_look(pictures, tmp_path):
+    (tmp_path / "elsewhere.png").write_bytes((pictures / "0.jpg").read_bytes())
+    found = open_catalogue(pictures)
+    found.confine()
+    row = list(found.keys).index("0.jpg")
+    (pictures / "0.jpg").unlink()
+    (pictures / "0.jpg").symlink_to(tmp_path / "elsewhere.png")
+    with pytest.raises(ConfigError, match="0.jpg is a link that leads out of .*leave out --host"):
+        found.digest(row)
+    with pytest.raises(ConfigError, match="leads out of"):
+        open_catalogue(pictures).confine()
+    (pictures / "near").symlink_to("deep")  # within the folder it may
+    assert open_catalogue(pictures).digest(row)

@@ -10,7 +10,7 @@ from blemish.core.labels import DEFECT
 from blemish.scoring import SCORERS
 from blemish.scoring.mixture import PRIOR
 from blemish.scoring.scorer import Evidence
-from scoring_examples import MAKEUPS, example, probabilities, strangers
+from scoring_examples import MAKEUPS, check_stored, example, probabilities, same_arrays, strangers
 
 SCORERS_AND_MAKEUPS = [
     pytest.param(name, makeup, id=f"{name}-{case}") for name in SCORERS for case, makeup in MAKEUPS.items()
@@ -65,7 +65,7 @@ def test_fitting_and_scoring_are_deterministic_and_mutate_nothing(name):
     evidence, group = example()
     scorer, first, before, groups_before = fitted(name)
     second = SCORERS[name]().fit(evidence, group)
-    assert all(np.array_equal(first[key], second[key]) for key in first)
+    assert same_arrays(first, second)
     for score in (scorer.outlier_score, scorer.defect_score, partial(probabilities, scorer)):
         assert np.array_equal(score(first, before), score(second, evidence))
     untouched, groups = example()
@@ -99,8 +99,16 @@ def test_a_row_does_not_depend_on_its_batch_mates(name):
 @pytest.mark.parametrize("name", SCORERS)
 def test_what_was_learnt_is_named_arrays_without_loss(name):
     _, state, *_ = fitted(name)
-    assert all(isinstance(value, np.ndarray) and value.dtype.kind in "fi" for value in state.values())
-    assert all(value.dtype == np.float64 for value in state.values() if value.dtype.kind == "f")
+    arrays = state.arrays().values()
+    assert all(isinstance(value, np.ndarray) and value.dtype.kind in "fi" for value in arrays)
+    assert all(value.dtype == np.float64 for value in arrays if value.dtype.kind == "f")
+
+
+@pytest.mark.parametrize(("name", "makeup"), SCORERS_AND_MAKEUPS)
+def test_what_was_learnt_is_read_again_and_nothing_else(name, makeup):
+    scorer, state, evidence, _ = fitted(name, makeup)
+    widths = {"code": evidence.z.shape[1] + 1, "error": 1}
+    check_stored(state, lambda stored: scorer.read(stored, widths, makeup[1]))
 
 
 @pytest.mark.parametrize("name", SCORERS)
@@ -125,7 +133,8 @@ def test_every_option_of_a_scorer_changes_its_probabilities(name):
     scorer, state, evidence, group = fitted(name)
     for option in fields(scorer):
         default = getattr(scorer, option.name)
-        changed = {"code": ["trees"], "error": ["value"]} if isinstance(default, dict) else 4 * default
+        changed = {dict: {"code": ["trees"], "error": ["value"]}, tuple: ("error",)}.get(type(default))
+        changed = changed or 4 * default
         other = replace(scorer, **{option.name: changed})
         found = probabilities(other, other.fit(evidence, group), evidence)
         assert not np.array_equal(probabilities(scorer, state, evidence), found), option.name

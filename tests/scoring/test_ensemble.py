@@ -1,6 +1,7 @@
 """What the ensemble makes of its experts: folds, weights, caps."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,17 +52,17 @@ def test_a_useless_expert_has_no_weight():
     noise = np.random.default_rng(1).normal(size=x.shape)
     evidence = Evidence(x[:, :1], np.ones(len(x)), {"plain": x, "noise": noise})
     scorer = Ensemble(experts={"plain": ["linear"], "noise": ["linear"]}, temperature=1.5)
-    state = scorer.fit(evidence, groups_of(is_defect))
-    weights = dict(zip(scorer.expert_scores(state, evidence), state["weights"], strict=True))
+    state: Any = scorer.fit(evidence, groups_of(is_defect))
+    weights = dict(zip(scorer.expert_scores(state, evidence), state.labelled.weights, strict=True))
     assert weights["1 linear of plain"] > 0.99
 
 
 def test_weights_are_the_softmax_of_mean_surprisals():
     x, is_defect, _ = island()
     scorer = Ensemble(experts={"plain": ["linear", "trees"]}, temperature=2.0)
-    state = scorer.fit(evidence_of(x), groups_of(is_defect))
-    pull = state["far_out"] * np.sqrt(8) / 2
-    np.testing.assert_allclose(state["weights"], np.exp(pull) / np.exp(pull).sum())
+    state: Any = scorer.fit(evidence_of(x), groups_of(is_defect))
+    pull = state.labelled.mean * np.sqrt(8) / 2
+    np.testing.assert_allclose(state.labelled.weights, np.exp(pull) / np.exp(pull).sum())
 
 
 @pytest.mark.parametrize("place", [0.0, 2.0, 50.0])
@@ -69,10 +70,10 @@ def test_of_one_defect_only_unsupervised_experts_can_be_weighted(place):
     x, is_defect, _ = island(n_defects=1)
     x[is_defect] = place
     scorer = Ensemble(experts={"plain": ["linear", "trees", "isolation"]}, free_share=0.5, temperature=2.0)
-    state = scorer.fit(evidence_of(x), groups_of(is_defect))
-    isolation, linear, trees = state["weights"]
+    state: Any = scorer.fit(evidence_of(x), groups_of(is_defect))
+    isolation, linear, trees = state.labelled.weights
     assert linear == trees
-    score = EXPERTS["isolation"]().score({n.removeprefix("0."): v for n, v in state.items() if n.startswith("0.")}, x)
+    score = EXPERTS["isolation"]().score(state.members[0].own, x)
     rest = score[deal(is_defect, 2, 0) == 0]
     far = -np.log(((rest >= score[is_defect]).sum() + 1) / (len(rest) + 1))
     assert isolation / linear == pytest.approx(0.5 * np.exp((far - ASSUMED_SURPRISAL) / 2))

@@ -41,7 +41,7 @@ def test_a_labelled_other_near_the_defects_lowers_their_score():
 def test_latent_probabilities_are_those_of_bayes_rule_over_code_and_error():
     evidence, group = example()
     state = Latent().fit(evidence, group)
-    u = whitened(state, evidence.z)
+    u = whitened(state.mixture.whitening, evidence.z)
     errors = np.log(evidence.error[group < OTHER] + 1e-12)
     middle = np.median(errors)
     spread = 1.4826 * np.median(errors[errors > middle] - middle)

@@ -14,8 +14,8 @@ def test_surprisal_is_its_definition_and_keeps_the_order_far_out(n):
     share = max(TAIL, MIN_TAIL_ROWS / n)
     state = fit_tail(ordinary, ordinary[:0])
     far = np.array([np.quantile(ordinary, 0.999), ordinary.max() + 1, ordinary.max() + 2, 1e6])
-    rounded, seen = (np.round(scores / state["grid"]) * state["grid"] for scores in (ordinary, far))
-    expected = [reference.surprisal(s - SLACK * state["grid"], rounded, share) for s in seen]
+    rounded, seen = (np.round(scores / state.grid) * state.grid for scores in (ordinary, far))
+    expected = [reference.surprisal(s - SLACK * state.grid, rounded, share) for s in seen]
     np.testing.assert_allclose(surprisal(state, far), expected, rtol=1e-9)
     inside = np.quantile(ordinary, [0.1, 0.5, 0.9])
     expected = [reference.surprisal(s, ordinary, share) for s in inside]
@@ -40,5 +40,5 @@ def test_the_tail_is_half_of_the_rows_at_most(n):
     """Ten of twelve rows would be a tail that begins among the usual scores."""
     ordinary = np.random.default_rng(0).exponential(size=n)
     state = fit_tail(ordinary, ordinary[:0])
-    assert state["tail"] == min(0.5, MIN_TAIL_ROWS / n)
-    assert state["levels"][-1] == pytest.approx(np.quantile(ordinary, 1 - state["tail"]), abs=1e-5)
+    assert state.tail == min(0.5, MIN_TAIL_ROWS / n)
+    assert state.levels[-1] == pytest.approx(np.quantile(ordinary, 1 - state.tail), abs=1e-5)

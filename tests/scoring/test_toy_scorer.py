@@ -4,23 +4,33 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from jaxtyping import Float64
 
 from blemish import DefectDetector, load
 from blemish.core.errors import ConfigError, ExportError
 from blemish.core.labels import DEFECT
+from blemish.core.state import State
 from blemish.scoring import SCORERS
 from blemish.scoring.scorer import Scorer, Scores
 
 
 @dataclass(frozen=True)
-class Toy(Scorer):
+class Mean(State):
+    """Of the labelled defects; far away without any."""
+
+    mean: Float64[np.ndarray, " latent"]
+
+
+@dataclass(frozen=True)
+class Toy(Scorer[Mean]):
     """How near a code lies to the mean labelled defect; unusual is what lies far from 0."""
 
     steepness: float = 1.0
+    state = Mean
 
     def fit(self, evidence, group, seed=0):
         defects = evidence.z[group == DEFECT]
-        return {"mean": defects.mean(axis=0) if len(defects) else np.full(evidence.z.shape[1], np.inf)}
+        return Mean(defects.mean(axis=0) if len(defects) else np.full(evidence.z.shape[1], 1e6))
 
     def out_of_fold_scores(self, state, evidence, group):
         codes = evidence.z[group == DEFECT]
@@ -28,7 +38,7 @@ class Toy(Scorer):
         return np.array([-np.linalg.norm(code - mean) for code, mean in zip(codes, means, strict=False)])
 
     def scores(self, state, evidence, *, labelled):
-        defect = -np.linalg.norm(evidence.z - state["mean"], axis=1)
+        defect = -np.linalg.norm(evidence.z - state.mean, axis=1)
         p = np.exp(self.steepness * defect)
         probabilities = np.column_stack([0.9 * (1 - p), 0.1 * (1 - p), p])
         return Scores(np.linalg.norm(evidence.z, axis=1), defect if labelled else None, probabilities)

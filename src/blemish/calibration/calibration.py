@@ -3,14 +3,15 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Float64, Int
 
 from blemish.core.errors import QualityWarning
 from blemish.core.labels import is_ordinary
 from blemish.core.metrics import fraction_below
+from blemish.core.state import State, need
 
 # Calibration on training rows promises too much: their scores are lower than those of new rows (decisions.md 5).
 HELD_OUT, MIN_HELD_OUT, MAX_HELD_OUT = 0.2, 20, 1000
@@ -36,45 +37,53 @@ def _none() -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(State):
     """Scores behind the decisions of a fit.
 
     Attributes:
         outlier: Outlier scores of ordinary rows, ascending, shape (ordinary,): held-out rows where there are any, else
-            training rows.
+            training rows, out of fold where there are enough of them.
         defect: Defect scores of the same number of ordinary rows, ascending; None where no defect is labelled.
         out_of_fold: Defect score of each labelled defect by a scorer fitted without it, shape (defect,); empty for a
             single one.
         labelled_negatives: Defect scores of the rows labelled 'other' or 'normal', shape (negative,).
+        odds: What `odds_correction` gave where the scores are out of fold; else None.
     """
 
-    outlier: Float[np.ndarray, " ordinary"]
-    defect: Float[np.ndarray, " ordinary"] | None = None
-    out_of_fold: Float[np.ndarray, " defect"] = field(default_factory=_none)
-    labelled_negatives: Float[np.ndarray, " negative"] = field(default_factory=_none)
+    may_be_empty = ("defect", "negative")
+    stored_as: ClassVar[Mapping[str, str]] = {"out_of_fold": "known", "labelled_negatives": "rejected"}
+
+    outlier: Float64[np.ndarray, " ordinary"]
+    defect: Float64[np.ndarray, " ordinary"] | None = None
+    out_of_fold: Float64[np.ndarray, " defect"] = field(default_factory=_none)
+    labelled_negatives: Float64[np.ndarray, " negative"] = field(default_factory=_none)
+    odds: Float64[np.ndarray, " 3"] | None = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `State`; those of labels are left out where no defect is labelled."""
+        of_labels = {} if self.defect is not None else {"defect", "known", "rejected"}
+        return {name: array for name, array in super().arrays().items() if name not in of_labels}
+
+    def check(self) -> None:
+        """See `State`."""
+        need(np.diff(self.outlier) >= 0, "the outlier scores do not ascend")
+        need(np.diff(self.ordinary) >= 0, "the defect scores do not ascend")
+        need(self.odds is None or 0 < self.odds[0] <= 1, "the slope of the odds is not in (0, 1]")
 
     @property
     def ordinary(self) -> Float[np.ndarray, " ordinary"]:
         """The score that is cut, for the ordinary rows: the defect score where defects are labelled."""
         return self.outlier if self.defect is None else self.defect
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """By the names that model files use."""
-        if self.defect is None:
-            return {"outlier": self.outlier}
-        named = {"outlier": self.outlier, "defect": self.defect}
-        return {**named, "known": self.out_of_fold, "rejected": self.labelled_negatives}
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Calibration":
-        """The inverse of `arrays`.
+@dataclass(frozen=True)
+class KnownCodes(State):
+    """Codes of the training samples that explanations name as neighbours."""
 
-        Raises:
-            KeyError: If the outlier scores are missing.
-        """
-        return cls(
-            arrays["outlier"], arrays.get("defect"), arrays.get("known", _none()), arrays.get("rejected", _none())
-        )
+    may_be_empty = ("defect",)
+
+    defect: Float64[np.ndarray, "defect latent"]
+    normal: Float64[np.ndarray, "normal latent"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class KnownSamples:
 
 
 @dataclass(frozen=True)
-class Reference:
+class Reference(State):
     """Some held-out rows, which new data are compared with.
 
     Attributes:
@@ -99,19 +108,23 @@ class Reference:
         x: Of tables, the rows as the network sees them, shape (row, feature); else None.
     """
 
-    z: Float[np.ndarray, "row latent"]
-    x: Float[np.ndarray, "row feature"] | None = None
+    may_be_empty = ("row",)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """By the names that model files use."""
-        return {"z": self.z} if self.x is None else {"z": self.z, "x": self.x}
+    z: Float32[np.ndarray, "row latent"]
+    x: Float32[np.ndarray, "row feature"] | None = None
 
 
-def warn_of_quality(calibration: Calibration, outlier_of_defects: Float[np.ndarray, " defect"], spread: float) -> None:
+def warn_of_quality(
+    calibration: Calibration,
+    outlier: Float[np.ndarray, " ordinary"],
+    outlier_of_defects: Float[np.ndarray, " defect"],
+    spread: float,
+) -> None:
     """Warn where the scores cannot be reliable, and say what to do.
 
     Args:
         calibration: Of the fit.
+        outlier: Outlier score of each ordinary row by the model itself, which out-of-fold scores are not.
         outlier_of_defects: Outlier score of each labelled defect.
         spread: Standard deviation of the normals' codes.
     """
@@ -122,7 +135,7 @@ def warn_of_quality(calibration: Calibration, outlier_of_defects: Float[np.ndarr
             f"only {len(ordinary)} unlabelled or normal sample(s): scores are unreliable; use at least {MIN_HELD_OUT}, "
             f"and at least {MIN_TO_HOLD_OUT} for promises about new data"
         )
-    if len(ordinary) > 1 and np.unique(ordinary).size == 1:
+    if len(ordinary) > 1 and np.unique(outlier).size == 1:
         _warn(
             "all outlier scores are equal: the rows are all equal, or the model collapsed; then raise latent_dim or "
             "lower lr"

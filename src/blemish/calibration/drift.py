@@ -13,6 +13,7 @@ LEVEL = 0.01  # probability of calling data of the same kind drifted
 MIN_EFFECT = 0.1  # fraction of the rows: what is less may be real, but changes little
 MIN_EXPECTED = 5  # rows in each cell of a chi-squared test
 SHOWN = 3
+NEVER = "never in training"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,10 @@ class Drift:
         """One sentence."""
         if not self.found:
             return f"these data look like the training data ({self.n} rows compared)"
-        some = "; ".join(f"{s.name}: {s.seen}, expected {s.expected}" for s in self.found[:SHOWN])
+        some = "; ".join(
+            f"{s.name}: {s.seen}, {s.expected if s.expected == NEVER else f'expected {s.expected}'}"
+            for s in self.found[:SHOWN]
+        )
         more = f"; and {len(self.found) - SHOWN} more" if len(self.found) > SHOWN else ""
         return (
             f"these data do not look like the training data ({self.n} rows compared; {some}{more}); "
@@ -79,11 +83,28 @@ def compare(
     """
     shifts = []
     for name, values in reference.items():
+        gaps = _new_gaps(values, new[name])
+        if gaps:
+            effect, p_value = compare_words([False] * len(values), gaps)
+            shifts.append(
+                Shift(
+                    name, effect, min(1.0, p_value * len(reference)), NEVER, f"missing in {sum(gaps) / len(gaps):.0%}"
+                )
+            )
+            continue
         words = not isinstance(values[0], float)
         effect, p_value = (compare_words if words else compare_numbers)(values, new[name])
         seen, expected = (_describe(column, values, new[name], words) for column in (new[name], values))
         shifts.append(Shift(name, effect, min(1.0, p_value * len(reference)), expected, seen))
     return Drift(tuple(sorted(shifts, key=lambda s: -s.effect)), n, n_reference)
+
+
+def _new_gaps(reference: Sequence[Any], new: Sequence[Any]) -> list[bool]:
+    """Which new values are missing, where none of the reference is and that concerns many; else empty."""
+    missing = [value is None or value != value for value in new]
+    if sum(missing) < MIN_EFFECT * len(new) or any(value is None or value != value for value in reference):
+        return []
+    return missing
 
 
 def compare_numbers(reference: Sequence[float], new: Sequence[float]) -> tuple[float, float]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int, Int64
 
 from blemish.calibration.conformal import conformal_p_values
 from blemish.core.labels import DEFECT, NORMAL, UNLABELLED, is_ordinary
+from blemish.core.state import State, need
 from blemish.scoring.scorer import Evidence, Scorer
 
 NEAR = 0.1
@@ -25,7 +27,7 @@ MAX_SIZES = 6
 
 
 @dataclass(frozen=True)
-class LabelStatistics:
+class LabelStatistics(State):
     """What the label report reads in addition to the calibration.
 
     Attributes:
@@ -36,22 +38,21 @@ class LabelStatistics:
         curve: From `learning_curve`; None where it was not computed.
     """
 
-    outlier: Float[np.ndarray, " defect"]
-    negative_is_normal: Float[np.ndarray, " negative"]
-    conflicts: Int[np.ndarray, "pair 2"]
-    curve: Float[np.ndarray, "unseen 3"] | None = None
+    may_be_empty = ("negative", "pair")
+    stored_as: ClassVar[Mapping[str, str]] = {"negative_is_normal": "rejected_normal"}
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """By the names that model files use."""
-        named = {"outlier": self.outlier, "rejected_normal": self.negative_is_normal, "conflicts": self.conflicts}
-        return named if self.curve is None else {**named, "curve": self.curve}
+    outlier: Float64[np.ndarray, " defect"]
+    negative_is_normal: Float64[np.ndarray, " negative"]
+    conflicts: Int64[np.ndarray, "pair 2"]
+    curve: Float64[np.ndarray, "unseen 3"] | None = None
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "LabelStatistics | None":
-        """The inverse of `arrays`; None for a file without labels, or from before there were label reports."""
-        if "conflicts" not in arrays:
-            return None
-        return cls(arrays["outlier"], arrays["rejected_normal"], arrays["conflicts"], arrays.get("curve"))
+    def check(self) -> None:
+        """See `State`."""
+        n = len(self.outlier) + len(self.negative_is_normal)
+        need((self.conflicts >= 0) & (self.conflicts < n), f"a conflict is not among the {n} labelled rows")
+        if self.curve is not None:
+            need((self.curve[:, 2] > 0) & (self.curve[:, 2] <= 1), "a p-value of the curve is not in (0, 1]")
+            need(self.curve[:, :2] >= 0, "a number of the curve is negative")
 
 
 def conflicts(evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> Int[np.ndarray, "pair 2"]:

@@ -6,6 +6,7 @@ In every function `calibration` are scores of ordinary rows that did not train t
 
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +16,11 @@ from blemish.calibration.calibration import Calibration
 from blemish.core.errors import ConfigError, DataError
 
 CONFIDENCE = 0.9
+DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
+"""Fractions of the ordinary rows that a fit cuts at: of the defect score, and of the outlier score."""
+JudgedOn = Literal["held out", "out of fold", "training"]
+"""What a rate is judged on: rows that no model has seen, that this model has seen but others have not, or neither."""
+JUDGED_ON = {"held out": "held-out rows", "out of fold": "rows, out of fold", "training": "training rows"}
 UNITS = {
     "recall": "of new defects are found",
     "precision": "of what is reported are defects",
@@ -57,20 +63,17 @@ def ordered(scores: Float[np.ndarray, " some"]) -> Float[np.ndarray, " some"]:
     return np.sort(scores)
 
 
-def for_fraction(calibration: Float[np.ndarray, " row"], fraction: float) -> float:
-    """The quantile that leaves at most this fraction of the scores above: a default, without a promise.
+def for_contamination(calibration: Float[np.ndarray, " held_out"], fraction: float) -> float:
+    """The score that a fraction, in (0, 1), of rows like the training rows, including their outliers, exceeds.
+
+    That of `for_false_positive_rate`; where there are too few rows for a fraction this low, the highest score.
 
     Example:
-        >>> for_fraction(np.array([1.0, 2.0, 3.0, 4.0]), 0.25)
-        4.0
+        >>> for_contamination(np.array([1.0, 2.0, 3.0, 4.0]), 0.4), for_contamination(np.array([1.0, 2.0]), 0.01)
+        (3.0, 2.0)
     """
-    return float(np.quantile(ordered(calibration), 1 - fraction, method="higher"))
-
-
-def for_contamination(calibration: Float[np.ndarray, " held_out"], fraction: float) -> float:
-    """The score that a fraction, in (0, 1), of rows like the training rows, including their outliers, exceeds."""
     _check_fraction("contamination", fraction)
-    return for_fraction(calibration, fraction)
+    return for_false_positive_rate(calibration, max(fraction, 1 / (len(calibration) + 1)))
 
 
 def for_budget(calibration: Float[np.ndarray, " held_out"], budget: int) -> float:
@@ -155,6 +158,7 @@ class Promise:
         n: Rows that the estimate is based on: labelled defects, reported labelled rows, or held-out rows.
         supported: Whether the target is kept on average over data like these; for a precision, whether the whole
             interval lies above the target, because rows are marked among the top hits and not at random.
+        judged_on: What a rate is estimated on, one of `JudgedOn`; '' in model files of before there were folds.
     """
 
     target: str
@@ -165,14 +169,16 @@ class Promise:
     high: float
     n: int
     supported: bool
+    judged_on: str = ""
 
     @property
     def text(self) -> str:
         """One sentence, and a second where the target is not supported."""
         whole = self.target == "budget"
         figures = [f"{x:.0f}" if whole else f"{x:.1%}" for x in (self.estimate, self.low, self.high)]
+        before = "held out" if self.supported else "training"
         rows = {"recall": "labelled defects", "precision": "labelled rows above the cut"}.get(
-            self.target, "held-out rows" if self.supported else "training rows"
+            self.target, JUDGED_ON[self.judged_on or before]
         )
         sentence = (
             f"{self.target}={self.value:g}: about {figures[0]} {UNITS[self.target].format(n=self.n)}, "
@@ -183,11 +189,24 @@ class Promise:
         why = {
             "precision": "there are too few labels for this target: label more of the top hits",
             "recall": "there are too few labels for this target: label more defects",
-        }.get(self.target, "no rows were held out, so this is judged on rows that trained the model: fit on more rows")
+        }.get(self.target, self.shortfall)
         return f"{sentence}. Not promised: {why}."
 
+    @property
+    def shortfall(self) -> str:
+        """Why a rate of ordinary rows is not supported, in one clause; '' where it is, and for other targets."""
+        if self.supported or self.target in ("recall", "precision"):
+            return ""
+        if self.judged_on in ("", "training"):
+            return "this is judged on rows that trained the model, so it reports more of new ones: fit on more rows"
+        samples = "held-out samples" if self.judged_on == "held out" else "unlabelled or normal samples"
+        return (
+            f"{self.n} {samples} cannot support a rate of {100 * self.value:.3g} %; the cut is the highest of their "
+            f"scores, which about {100 * self.estimate:.2g} % of new ordinary samples exceed"
+        )
 
-def promise(target: str, value: float, threshold: float, calibration: Calibration, held_out: bool) -> Promise:
+
+def promise(target: str, value: float, threshold: float, calibration: Calibration, judged_on: JudgedOn) -> Promise:
     r"""What to expect above a threshold, with its exact interval.
 
     The probability that a new row exceeds a threshold which :math:`a` of :math:`n` rows exceed is distributed as
@@ -195,8 +214,7 @@ def promise(target: str, value: float, threshold: float, calibration: Calibratio
     :math:`\mathrm{Beta}(a, n - a + 1)` if it lies just below one, as that for a recall does. The number in a batch of
     n is then beta-binomial. A precision has the interval of Clopper and Pearson.
 
-    Target, value and threshold are those of the `Promise`; `held_out` tells whether the ordinary rows of the
-    calibration did not train the model.
+    Target, value, threshold and `judged_on` are those of the `Promise`.
 
     Reference:
         David and Nagaraja, "Order statistics", 2003, section 2.3 (the uniform order statistic is a Beta).
@@ -213,8 +231,9 @@ def promise(target: str, value: float, threshold: float, calibration: Calibratio
     law = betabinom(n, a, b) if target == "budget" else beta(a, b)
     tail = (1 - CONFIDENCE) / 2
     low, high = (float(law.ppf(q)) for q in (tail, 1 - tail))
-    supported = target == "recall" or held_out
-    return Promise(target, value, threshold, float(law.mean()), low, high, n, supported=supported)
+    enough = target not in ("contamination", "false_positive_rate") or value * (n + 1) > 1 - 1e-9
+    supported = target == "recall" or (judged_on != "training" and enough)
+    return Promise(target, value, threshold, float(law.mean()), low, high, n, supported, judged_on)
 
 
 @dataclass(frozen=True)

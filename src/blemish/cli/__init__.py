@@ -6,6 +6,7 @@ Nothing is imported here: Ctrl-C is answered in one line from the first moment o
 import sys
 
 INTERRUPTED = "interrupted; no file was changed (resume an out-of-core fit with --resume)"
+MAX_LINE = 1000  # characters: a name in it may have any length
 STATUS = 130  # of a program that SIGINT ended: 128 + 2
 
 _seen: list[int] = []
@@ -30,7 +31,8 @@ def fail(message: str, status: int) -> None:
     """Print one line and end; what breaks because of an interrupt, such as an import, is the interrupt."""
     if _seen:
         interrupted()
-    print("error:", " ".join(message.split()), file=sys.stderr)  # noqa: T201
+    line = " ".join(message.split())
+    print("error:", line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]} …", file=sys.stderr)  # noqa: T201
     raise SystemExit(status)
 
 

@@ -43,11 +43,16 @@ for _command in (demo, fit, score, evaluate, threshold, explain, report, review,
     app.command()(_command)
 
 
-def run(given: list[str]) -> None:
-    """Run one command, see `main`."""
+def _print_any_name() -> None:
+    """A name that is not text must not end what prints it."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that is not text must not end what prints it
+            stream.reconfigure(errors="backslashreplace")
+
+
+def run(given: list[str]) -> None:
+    """Run one command, see `main`."""
+    _print_any_name()
     arguments = [argument for argument in given if argument != "--debug"]
     command = typer.main.get_command(app)
     if len(arguments) < len(given):
@@ -62,6 +67,9 @@ def run(given: list[str]) -> None:
         fail(str(error), 2)
     except (BlemishError, MemoryError) as error:
         fail(str(error) or "out of memory", 1)
+    except OSError as error:  # of the machine, not of the program: a name too long, no permission, a full disk
+        about = "" if error.filename is None else f": {error.filename}"
+        fail(f"{error.strerror or error}{about}", 1)
     except SystemExit as left:
         if left.code == STATUS:  # Typer catches the interrupt and prints nothing
             interrupted()

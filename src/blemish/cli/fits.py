@@ -8,7 +8,7 @@ import typer
 from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.cli import options
 from blemish.cli.part_names import check_names
-from blemish.cli.printing import print_table, progress_bar, say_skipped, warnings_as_notes
+from blemish.cli.printing import print_table, progress_bar, say_reading, warnings_as_notes, with_cut
 from blemish.core.errors import ConfigError, DataError
 from blemish.losses import LOSSES
 from blemish.modalities import MODALITIES
@@ -17,6 +17,7 @@ from blemish.training import CORRUPTIONS, SCHEDULES
 
 if TYPE_CHECKING:
     from blemish.core.run_config import RunConfig
+    from blemish.data.dataset import Reading
     from blemish.detector import DefectDetector
 
 
@@ -41,7 +42,7 @@ def demo(
     )
 
 
-@options.with_groups
+@options.with_bundles
 def fit(
     data: Annotated[
         str | None, typer.Argument(help="See 'blemish score --help'; may be given in the config file instead.")
@@ -53,8 +54,14 @@ def fit(
     limit_labels: Annotated[int | None, typer.Option(help="Use at most this many labels per group.", min=1)] = None,
     glob: options.Glob = None,
     names: options.Names = None,
+    dialect: options.Dialect,
     key: options.Key = None,
     drop: options.Drop = None,
+    use: Annotated[
+        list[str] | None,
+        typer.Option(help="Column to use though it looks like a name, an order or a time; may be repeated."),
+    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Column to read as free text; may be repeated.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file with these options; the command line takes precedence.")
     ] = None,
@@ -98,8 +105,10 @@ def fit(
         config,
         {
             "data": data, "output": None if output is None else str(output), "labels": labels, **groups.given(),
+            **dialect.given(),
             "limit_labels": limit_labels, "glob": glob, "names": names, "key": key, "drop": drop, "preset": preset,
-            "modality": _parsed(modality), "backbone": _parsed(backbone), "bottleneck": _parsed(bottleneck),
+            "modality": _of_table(_parsed(modality), use=use, text=text),
+            "backbone": _parsed(backbone), "bottleneck": _parsed(bottleneck),
             "losses": [_parsed(term) for term in loss] if loss else None, "corruption": _parsed(corruption),
             "scorer": _parsed(scorer), "latent_dim": latent_dim, "epochs": epochs, "batch_size": batch_size,
             "lr": _parsed(lr), "random_state": seed, "device": device, "out_of_core": out_of_core,
@@ -111,13 +120,14 @@ def fit(
 
     check_writable(output, run.data, config, run.labels, run.names if isinstance(run.names, str) else None)
     if resume or (is_large(run) if run.out_of_core is None else run.out_of_core):
-        det, modality, skipped = _fit_out_of_core(run, arguments, output, resume=resume)
+        det, modality, said = _fit_out_of_core(run, arguments, output, resume=resume)
     else:
-        det, modality, skipped = _fit_in_memory(run, arguments, output)
+        det, modality, said = _fit_in_memory(run, arguments, output)
+    say_reading(det.reading_, said)
     rows = det.training_["rows"]
     counts = ", ".join(f"{n} {word}" for word, n in rows.items() if n)
-    typer.echo(f"fitted on {sum(rows.values())} {modality} samples ({counts}) in {det.training_['seconds']:.1f} s")
-    say_skipped(skipped)
+    done = f"fitted on {sum(rows.values())} {modality} samples ({counts}) in {det.training_['seconds']:.1f} s"
+    typer.echo(with_cut(done, det.unsupported_))
     typer.echo(f"wrote {output}")
 
 
@@ -129,6 +139,16 @@ def _parsed(text: str | None) -> Any:
         return None if text is None else yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(f"{text!r} is neither a name nor YAML like '{{name: conv, upsampling: nearest}}'") from None
+
+
+def _of_table(modality: Any, **columns: list[str] | None) -> Any:
+    """The kind of data, with options that name columns of a table."""
+    given = {option: names for option, names in columns.items() if names}
+    if not given:
+        return modality
+    from blemish.data.inputs import modality_of_table
+
+    return {**modality_of_table(modality), **given}
 
 
 def _checked_run(config: Path | None, given: dict[str, Any]) -> "RunConfig":
@@ -165,7 +185,7 @@ def _need_both(data: object, output: object) -> None:
 
 def _fit_out_of_core(
     run: "RunConfig", arguments: dict[str, Any], output: Path, *, resume: bool
-) -> tuple["DefectDetector", str, list[str]]:
+) -> tuple["DefectDetector", str, "Reading"]:
     from blemish.data.inputs import stream_to_fit
 
     with warnings_as_notes(), progress_bar(output.name) as advance:
@@ -175,14 +195,16 @@ def _fit_out_of_core(
 
         det = DefectDetector(**arguments)
         _settle_modality(det, stream.modality)
+        said = stream.reading.more(())  # it grows while the samples are read
+        say_reading(said)
         for record in iter_fit_stream(det, stream, run, Path(f"{output}.fit"), output, resume=resume):
             advance(record)
-    return det, stream.modality, det.notes_["skipped"]
+    return det, stream.modality, said
 
 
 def _fit_in_memory(
     run: "RunConfig", arguments: dict[str, Any], output: Path
-) -> tuple["DefectDetector", str, list[str]]:
+) -> tuple["DefectDetector", str, "Reading"]:
     from blemish.data.inputs import keys_of, name_known, samples_to_fit
     from blemish.data.labels import labels_for, limited
 
@@ -195,6 +217,8 @@ def _fit_in_memory(
         if run.limit_labels is not None and y is not None:
             y = limited(y, run.limit_labels, run.random_state)
         _settle_modality(det, samples.modality)
+    said = samples.reading.more(())
+    say_reading(said)
     with warnings_as_notes(), progress_bar(output.name) as advance:
         for record in det.iter_fit(samples, y):
             advance(record)
@@ -202,4 +226,4 @@ def _fit_in_memory(
         name_known(det, keys_of(samples, run.key)[0])
     det.notes_ = {"run": run.given(), "taken_out": sorted(samples.columns)}
     det.save(output)
-    return det, samples.modality, samples.skipped
+    return det, samples.modality, said

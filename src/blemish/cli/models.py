@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blemish.cli import options
-from blemish.cli.printing import print_json, print_table, short, warnings_as_notes
+from blemish.cli.printing import print_json, print_table, say_reading, short, warnings_as_notes
 
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
@@ -83,7 +83,13 @@ def info(
     facts = description(det)
     if as_json:
         return print_json(facts)
-    return print_table(str(model), ["what", "value"], [(name, short(value, 90)) for name, value in facts.items()])
+    notes = [(note["what"], note["where"], note["how"]) for note in facts.pop("reading")]
+    if "columns" in facts:
+        facts["columns"] = ", ".join(f"{one['name']}: {one.get('left_out', one['kind'])}" for one in facts["columns"])
+    print_table(str(model), ["what", "value"], [(name, short(value, 90)) for name, value in facts.items()])
+    if notes:
+        print_table("what was read, and how", ["what", "of", "how"], notes)
+    return None
 
 
 def _print_label_report(det: "DefectDetector", model: Path, budget: int | None, as_json: bool) -> None:
@@ -109,6 +115,7 @@ def _print_label_report(det: "DefectDetector", model: Path, budget: int | None, 
     return typer.echo(str(found))
 
 
+@options.with_bundles
 def export(
     model: options.ModelFile,
     output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
@@ -118,6 +125,8 @@ def export(
     ] = None,
     glob: options.Glob = None,
     names: options.Names = None,
+    *,
+    dialect: options.Dialect,
 ) -> None:
     """Write one ONNX file that scores raw samples without PyTorch."""
     if output.suffix.lower() != ".onnx":
@@ -126,13 +135,15 @@ def export(
 
     check_exists(model)
     check_writable(output, model, data)
-    from blemish.data.inputs import samples_to_score
+    from blemish.data.inputs import reading_for, samples_to_score
     from blemish.detector import load
 
     with warnings_as_notes():
         det = load(model, device="cpu")
-        X = None if data is None else samples_to_score(det, data, glob=glob, names=names).X
-        parity = det.export(output, X)
+        samples = None if data is None else samples_to_score(det, data, glob=glob, names=names, **dialect.given())
+        if samples is not None:
+            say_reading(reading_for(det, samples))
+        parity = det.export(output, None if samples is None else samples.X)
     typer.echo(parity.text)
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
 

@@ -46,22 +46,52 @@ class Groups:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with one option per field of `Groups` in place of its parameter `groups`.
+@dataclass(frozen=True)
+class Dialect:
+    """How text files with tables are written, where it is not to be guessed."""
+
+    skip_lines: Annotated[
+        int | None, typer.Option(help="Lines of a CSV before its heading, or with --names before its first row.", min=0)
+    ] = None
+    delimiter: Annotated[
+        str | None,
+        typer.Option(help="What separates the cells of a CSV; also 'tab', and 'space' for any number of them."),
+    ] = None
+    decimal: Annotated[str | None, typer.Option(help="Decimal mark of a CSV, '.' or ','.")] = None
+    encoding: Annotated[str | None, typer.Option(help="Encoding of text files, such as cp1252.")] = None
+    na: Annotated[
+        list[str] | None, typer.Option(help="Cell that means missing, as empty ones and NA do; may be repeated.")
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """Keys of a `RunConfig`."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+BUNDLES: dict[str, type[Any]] = {"groups": Groups, "dialect": Dialect}
+"""By the name of the parameter that takes one."""
+
+
+def with_bundles(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with one option per field of `Groups` and `Dialect` in place of its parameters of these names.
 
     Typer reads options from a function's parameters and knows no bundles of them; without this, each command that takes
     labels would repeat the six.
     """
-    bundle = list(inspect.signature(Groups).parameters.values())
-    own = list(inspect.signature(command).parameters.values())
-    at = [parameter.name for parameter in own].index("groups")
+    own = inspect.signature(command).parameters
+    bundles = {name: list(inspect.signature(BUNDLES[name]).parameters.values()) for name in own if name in BUNDLES}
 
     @wraps(command)
     def run(**given: Any) -> None:
-        groups = Groups(**{parameter.name: given.pop(parameter.name) for parameter in bundle})
-        command(**given, groups=groups)
+        for name, fields_of in bundles.items():
+            given[name] = BUNDLES[name](**{parameter.name: given.pop(parameter.name) for parameter in fields_of})
+        command(**given)
 
-    parameters = [*own[:at], *bundle, *own[at + 1 :]]
+    parameters = [
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY) if name in bundles else one
+        for name, parameter in own.items()
+        for one in bundles.get(name, [parameter])
+    ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blemish.cli import options
-from blemish.cli.printing import say_skipped, warnings_as_notes
+from blemish.cli.printing import say_reading, warnings_as_notes
 from blemish.core.errors import DataError
 from blemish.modalities import MODALITIES
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from blemish.detector import DefectDetector
 
 
-@options.with_groups
+@options.with_bundles
 def report(
     model: options.ModelFile,
     data: options.Data,
@@ -26,6 +26,7 @@ def report(
     top: Annotated[int, typer.Option(help="Hits to explain, highest scores first.", min=1)] = 10,
     glob: options.Glob = None,
     names: options.Names = None,
+    dialect: options.Dialect,
     key: options.Key = None,
     device: options.Device = "auto",
 ) -> None:
@@ -37,7 +38,7 @@ def report(
     from blemish.cli.opening import open_both
     from blemish.core.run_config import RunConfig
     from blemish.core.store import check_writable
-    from blemish.data.inputs import keys_of
+    from blemish.data.inputs import keys_of, reading_for
     from blemish.data.labels import labels_for
 
     check_writable(output)
@@ -46,17 +47,19 @@ def report(
 
     run = RunConfig(labels=labels, **groups.given())
     with warnings_as_notes():
-        det, samples = open_both(model, data, device, glob=glob, names=names, key=key, truth=labels)
+        det, samples = open_both(model, data, device, glob=glob, names=names, key=key, truth=labels, **dialect.given())
         words = labels_for(samples, run, everything=True)
+        reading = reading_for(det, samples)
+        say_reading(reading)
         command = shlex.join(["blemish", *(a for a in sys.argv[1:] if a != "--debug")])
         page = model_page(
-            det, samples.X, keys_of(samples, key)[0], words=words, skipped=samples.skipped, command=command, top=top
+            det, samples.X, keys_of(samples, key)[0], words=words, reading=reading, command=command, top=top
         )
     write_page(output, page)
-    say_skipped(samples.skipped)
     typer.echo(f"wrote {output}: one file that opens offline")
 
 
+@options.with_bundles
 def review(
     data: options.Data,
     model: Annotated[Path | None, typer.Option(help="Model to start with; default: fit one first.")] = None,
@@ -73,6 +76,8 @@ def review(
     ] = "127.0.0.1",
     glob: options.Glob = None,
     names: options.Names = None,
+    *,
+    dialect: options.Dialect,
     key: options.Key = None,
     drop: options.Drop = None,
     modality: Annotated[str, typer.Option(help=f"{options.one_of(['auto', *MODALITIES])}.")] = "auto",
@@ -97,7 +102,9 @@ def review(
 
         det = None if model is None else load(model, device=device)
         reading = {"glob": glob, "names": names, "key": key, "drop": drop or [], "modality": modality, "column": column}
+        reading |= dialect.given()
         catalogue = open_catalogue(data, **(reading if det is None else _as_in_training(det, reading)))
+    say_reading(catalogue.samples.reading)
     if column and not hasattr(MODALITIES[catalogue.modality], "column"):
         raise DataError(
             f"--column is for texts, but these data are {catalogue.modality}; leave it out, or add --modality text"

@@ -7,30 +7,44 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from blemish.core.errors import CutWarning, ReadingWarning
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from blemish.data.dataset import Reading
 
 
 @contextmanager
 def warnings_as_notes() -> "Iterator[None]":
-    """Print warnings on stderr, one line each; after the fifth only their number."""
+    """Print warnings on stderr, one line each; after the fifth only their number.
+
+    Samples that were skipped are left to `say_reading`, cuts to `with_cut`: they belong to the result.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             yield
         finally:
-            ours = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+            ours = [w for w in caught if issubclass(w.category, UserWarning)]
+            ours = [str(w.message) for w in ours if not issubclass(w.category, (ReadingWarning, CutWarning))]
             for line in ours[:5]:
                 typer.echo(f"note: {line}", err=True)
             if len(ours) > 5:
                 typer.echo(f"note: {len(ours) - 5} more of these", err=True)
 
 
-def say_skipped(skipped: "Sequence[str]") -> None:
-    """Print on stderr which samples were left out, if any."""
-    if skipped:
-        names = ", ".join(skipped[:5]) + (" …" if len(skipped) > 5 else "")
-        typer.echo(f"skipped {len(skipped)} that cannot be used: {names}", err=True)
+def with_cut(sentence: str, unsupported: "Sequence[str]") -> str:
+    """A result, and in the same line why its cuts cannot be relied on, if so."""
+    return "; ".join([sentence, *unsupported])
+
+
+def say_reading(reading: "Reading", said: "Reading | None" = None) -> None:
+    """Print on stderr what could surprise a person whose data were read, without what was `said` before."""
+    before = set(said.lines()) if said is not None else set()
+    for line in reading.lines():
+        if line not in before:
+            typer.echo(" ".join(line.split()), err=True)
 
 
 def short(value: Any, width: int = 24) -> str:

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blemish.cli import options
-from blemish.cli.printing import print_json, print_table, row_bar, say_skipped, short, warnings_as_notes
+from blemish.cli.printing import print_json, print_table, row_bar, say_reading, short, warnings_as_notes, with_cut
 from blemish.core.errors import LabelError
 
 if TYPE_CHECKING:
     from blemish.data.dataset import Dataset
 
 
+@options.with_bundles
 def score(
     model: options.ModelFile,
     data: options.Data,
     output: Annotated[Path, typer.Option("--output", "-o", help="CSV or Parquet file to write.")],
     glob: options.Glob = None,
     names: options.Names = None,
+    *,
+    dialect: options.Dialect,
     key: options.Key = None,
     device: options.Device = "auto",
 ) -> None:
@@ -36,28 +39,33 @@ def score(
 
     with warnings_as_notes():
         if model.suffix.lower() == ".onnx":
-            runtime, samples = open_exported(model, data, glob=glob, names=names, key=key)
+            runtime, samples = open_exported(model, data, glob=glob, names=names, key=key, **dialect.given())
+            say_reading(samples.reading)
             table = table_of(runtime.scores(samples.X), *keys_of(samples, key))
             write_table(table, output)
-            labels, n, skipped, drift = Counter(table["label"].to_pylist()), len(samples), samples.skipped, None
+            labels, n, drift = Counter(table["label"].to_pylist()), len(samples), None
+            unsupported = runtime.facts.get("unsupported", [])
         else:
             from blemish.detector import load
             from blemish.out_of_core import score_stream
 
             det = load(model, device=device)
-            stream = stream_to_score(det, data, glob=glob, names=names, key=key)
+            stream = stream_to_score(det, data, glob=glob, names=names, key=key, **dialect.given())
+            opened = stream.reading.more(())  # it grows while the samples are read
+            say_reading(opened)
             with row_bar(stream.n_rows) as advance:
                 found = score_stream(det, stream, output, key=key, advance=advance)
-            labels, n, skipped, drift = found.labels, found.n, found.skipped, found.drift
+            say_reading(found.reading, opened)
+            labels, n, drift = found.labels, found.n, found.drift
+            unsupported = det.unsupported_
     if drift is not None and drift.found:
         typer.echo(f"note: {drift.text}", err=True)
     counts = ", ".join(f"{labels[word]} {word}" for word in ("defect", "other", "normal"))
-    typer.echo(f"scored {n} samples: {counts}")
-    say_skipped(skipped)
+    typer.echo(with_cut(f"scored {n} samples: {counts}", unsupported))
     typer.echo(f"wrote {output}")
 
 
-@options.with_groups
+@options.with_bundles
 def evaluate(
     model: options.ModelFile,
     data: options.Data,
@@ -68,6 +76,7 @@ def evaluate(
     groups: options.Groups,
     glob: options.Glob = None,
     names: options.Names = None,
+    dialect: options.Dialect,
     device: options.Device = "auto",
     plot: Annotated[Path | None, typer.Option(help="HTML file to write, with both scores by kind.")] = None,
     as_json: options.AsJson = False,
@@ -76,6 +85,7 @@ def evaluate(
     from blemish.cli.opening import open_both
     from blemish.core.run_config import RunConfig
     from blemish.core.store import check_writable
+    from blemish.data.inputs import reading_for
     from blemish.data.labels import kinds_of, labels_for
     from blemish.report.results import evaluation, measures
 
@@ -84,11 +94,12 @@ def evaluate(
 
     run = RunConfig(labels=truth, **groups.given())
     with warnings_as_notes():
-        det, samples = open_both(model, data, device, glob=glob, names=names, truth=truth)
+        det, samples = open_both(model, data, device, glob=glob, names=names, truth=truth, **dialect.given())
         words = labels_for(samples, run, everything=True)
         if words is None:
             raise LabelError("no ground truth: use --truth COLUMN, or --defect-folder NAME for a folder")
         kinds = kinds_of(samples, run, words)
+        say_reading(reading_for(det, samples))
         results = evaluation(det, samples.X, words, kinds)
         if plot is not None:
             _plot(plot, det, samples, results, kinds, words)
@@ -113,6 +124,7 @@ def _plot(
     write_page(path, page)
 
 
+@options.with_bundles
 def explain(
     model: options.ModelFile,
     data: options.Data,
@@ -120,17 +132,20 @@ def explain(
     elements: Annotated[int, typer.Option(help="Columns or regions per sample.", min=1)] = 3,
     glob: options.Glob = None,
     names: options.Names = None,
+    *,
+    dialect: options.Dialect,
     key: options.Key = None,
     device: options.Device = "auto",
     as_json: options.AsJson = False,
 ) -> None:
     """Explain why the top samples are flagged."""
     from blemish.cli.opening import open_both
-    from blemish.data.inputs import keys_of
+    from blemish.data.inputs import keys_of, reading_for
     from blemish.report.results import top_explanations
 
     with warnings_as_notes():
-        det, samples = open_both(model, data, device, glob=glob, names=names, key=key)
+        det, samples = open_both(model, data, device, glob=glob, names=names, key=key, **dialect.given())
+        say_reading(reading_for(det, samples))
         rows = top_explanations(det, samples.X, keys_of(samples, key)[0], top, elements)
     if as_json:
         return print_json(rows)

@@ -50,6 +50,14 @@ class DataWarning(UserWarning):
     """Something in the data was skipped or replaced; the message names it."""
 
 
+class ReadingWarning(DataWarning):
+    """A sample was skipped; it also stands in the record of reading, which commands print instead."""
+
+
+class CutWarning(DataWarning):
+    """There are too few samples for the rate of false alarms that a cut stands for; commands say it in their result."""
+
+
 class QualityWarning(UserWarning):
     """A fitted model looks degenerate; the message says what to do."""
 

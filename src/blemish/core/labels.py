@@ -1,6 +1,7 @@
 """The words for the three groups, the dialects that are understood and those that are refused."""
 
 import difflib
+import re
 from collections import Counter
 from typing import Any, TypeVar
 
@@ -60,22 +61,34 @@ def _is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
+def as_label(value: Any) -> str:
+    """A label or a key as text, '' where missing; 1, 1.0 and "1" are one.
+
+    Example:
+        >>> [as_label(value) for value in (1, 1.0, "1", "1.0", " 01 ", 1.5, True, None)]
+        ['1', '1', '1', '1', '01', '1.5', 'True', '']
+    """
+    text = "" if _is_missing(value) else str(value).strip()
+    whole = re.fullmatch(r"([-+]?\d+)\.0*", text)
+    return whole[1] if whole else text
+
+
 def _code(value: Any) -> int:
     if _is_missing(value):
         return UNLABELLED
-    if isinstance(value, (bool, int, float, np.number, np.bool_)):
-        if value == -1:
+    word = as_label(value)
+    if isinstance(value, (bool, int, float, np.number, np.bool_)) or word in ("0", "1"):
+        if word == "-1":
             raise LabelError(_MINUS_ONE)
-        if value in (0, 1):
-            return DEFECT if value == 1 else UNLABELLED
+        if word in ("0", "1", "True", "False"):
+            return DEFECT if word in ("1", "True") else UNLABELLED
         raise LabelError(
             f"label {value!r}: integers may only be 1 (defect) and 0 (unlabelled); "
             "for more groups use the words 'normal', 'defect' and 'other'"
         )
-    word = str(value).strip()
     if word in CODES:
         return CODES[word]
-    if word in ("-1", "-1.0"):
+    if word == "-1":
         raise LabelError(_MINUS_ONE)
     near = difflib.get_close_matches(word.lower(), [w for w in CODES if w], n=1)
     hint = f"did you mean {near[0]!r}?" if near else "say which values mean which group, for example --defect"
@@ -105,7 +118,8 @@ def translate(
         ['defect', None, 'normal']
     """
     column = np.asarray(values, dtype=object)
-    named = {"defect": defect, "other": other, "normal": normal}
+    groups = {"defect": defect, "other": other, "normal": normal}
+    named = {word: tuple(map(as_label, values)) for word, values in groups.items()}
     if not any(named.values()):
         return list(column)
     twice = [value for value, count in Counter([v for vs in named.values() for v in set(vs)]).items() if count > 1]
@@ -113,7 +127,7 @@ def translate(
         raise LabelError(f"label value {twice[0]!r} is named for two groups; name it for one")
     word_of = {value: word for word, values in named.items() for value in values}
     rest = word_of.pop("*", None)
-    texts = ["" if _is_missing(v) else str(v).strip() for v in column]
+    texts = list(map(as_label, column))
     absent = sorted(set(word_of) - set(texts))
     if absent:
         some = ", ".join(repr(text) for text, _ in Counter(texts).most_common(6))

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from blemish.core.errors import ConfigError, nearest
 
+MAX_BYTES = 1_000_000  # of a run file
 PartSpec = str | dict[str, Any]
 
 
@@ -26,6 +27,11 @@ class RunConfig(BaseModel):
     names: list[str] | str | None = None
     key: str | None = None
     drop: list[str] | None = None
+    skip_lines: int | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+    na: list[str] | None = None
     out_of_core: bool | None = None
 
     labels: str | None = None
@@ -91,10 +97,22 @@ def read_config(path: str | os.PathLike[str]) -> RunConfig:
         ConfigError: If the file is missing, is not a YAML mapping, or does not fit the schema.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
-    except yaml.YAMLError as error:
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path} is longer than {MAX_BYTES:,} bytes; a run file has some 20 lines")
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise ConfigError(
+                f"{path} has an alias ('*name'), and a few of these can stand for gigabytes; write it out"
+            )
+        values = yaml.safe_load(text)
+    except ConfigError:
+        raise
+    except Exception as error:  # PyYAML raises anything: a number of 5,000 digits, a month 13, brackets 1,000 deep
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold 'key: value' lines, got {type(values).__name__}")

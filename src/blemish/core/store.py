@@ -1,21 +1,52 @@
-"""Model files: one safetensors file, the manifest as JSON in its metadata. No code runs on load."""
+"""Model files: a safetensors file with the manifest as JSON in its metadata, under a digest. No code runs on load."""
 
+import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from annotated_types import Ge, Len
+from pydantic import ValidationError
 from safetensors.numpy import save
+from typing_extensions import TypedDict
 
-from blemish.core.errors import ArtifactError
+from blemish.core.errors import ArtifactError, DataWarning
+from blemish.core.manifest import adapter_of, checked, declared
 from blemish.core.version import __version__
 
-SCHEMA = 1  # of the manifest; raised when a file can no longer be read as before
+SCHEMA = 2  # of the manifest; raised when a file can no longer be read as before
+WITHOUT_DIGEST = 1
+"""The last schema whose files have no digest."""
+DIGEST = "SHA-256"
+"""Key of the digest in the manifest; it sorts before all others, so that it has one place in the file."""
+WITHOUT_CHECKSUM = (
+    "{name} was written by an older version without a checksum: checked, but damage within the numbers cannot be told; "
+    "{again} to add one"
+)
+ZEROS = b"0" * 64
+"""What stands in place of the digest while it is computed."""
+BEGINNING = rb'{"__metadata__":{"blemish":"{\"SHA-256\": \"'
+START = 8 + len(BEGINNING)
+END = START + len(ZEROS)
+MAX_HEADER = 100_000_000  # bytes, as in safetensors itself
+MAX_LENGTH = 2**40  # of an axis, also where another one is empty
+DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I8": "|i1", "U8": "|u1"}
+
+
+@declared
+class Entry(TypedDict):
+    """Where an array is in the file."""
+
+    dtype: Literal[tuple(DTYPES)]  # pyright: ignore[reportInvalidTypeForm]
+    shape: list[Annotated[int, Ge(0)]]
+    data_offsets: Annotated[list[Annotated[int, Ge(0)]], Len(2, 2)]
 
 
 def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
@@ -29,9 +60,32 @@ def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], manifest:
     Raises:
         ArtifactError: If the folder does not exist or cannot be written.
     """
-    header = {"blemish": json.dumps({"schema": SCHEMA, **manifest}, allow_nan=False, sort_keys=True)}
-    data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata=header)
-    write_atomically(path, data)
+    text = json.dumps({"schema": SCHEMA, **manifest, DIGEST: ZEROS.decode()}, allow_nan=False, sort_keys=True)
+    data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata={"blemish": text})
+    write_atomically(path, sealed(data))
+
+
+def sealed(data: bytes) -> bytes:
+    """The content of a model file with its digest computed anew: of all bytes, with zeros in its own place.
+
+    A digest tells accidents, not intent: whoever changes a file can seal it again, so nothing else relies on it.
+
+    Raises:
+        ArtifactError: If it has no place for a digest.
+    """
+    if not _has_digest(data):
+        raise ArtifactError(f"the file cannot be given a digest: its manifest does not begin with {DIGEST!r}")
+    return data[:START] + _digest(data) + data[END:]
+
+
+def _has_digest(data: bytes | bytearray) -> bool:
+    return data[8:START] == BEGINNING and data[END : END + 2] == rb"\""
+
+
+def _digest(data: bytes | bytearray) -> bytes:
+    found = hashlib.sha256(data[:START] + ZEROS)
+    found.update(memoryview(data)[END:])
+    return found.hexdigest().encode()
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -111,47 +165,99 @@ def check_exists(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what `write` wrote.
+def read(path: str | os.PathLike[str], kind: Any = dict[str, Any]) -> tuple[dict[str, np.ndarray], Any]:
+    """Read what `write` wrote. A file of a version that wrote no digest is read with a warning.
+
+    Args:
+        path: A file.
+        kind: What the manifest may hold; see `core.manifest`.
 
     Returns:
         Arrays and manifest.
 
     Raises:
-        ArtifactError: If the file is missing, truncated, not one of Blemish's, or of a schema that is not known here.
+        ArtifactError: If the file is missing, truncated, altered, not one of Blemish's, of a schema that is not known
+            here, or its manifest is of another kind.
     """
     target = check_exists(path)
     try:
-        with safe_open(target, framework="numpy") as file:
-            text = (file.metadata() or {}).get("blemish")
-            if text is None:
-                raise ArtifactError(f"{target} is a safetensors file, but not one of Blemish's")
-            manifest = _parse(text, target)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, TypeError) as error:
-        raise ArtifactError(
-            f"{target} is not a model file, or is truncated ({error}); fit again or copy it again"
-        ) from None
-    return arrays, manifest
+        size = target.stat().st_size
+        with target.open("rb") as file:
+            start = file.read(8)
+            length = int.from_bytes(start, "little")
+            if len(start) < 8 or not 2 <= length <= min(MAX_HEADER, size - 8):
+                raise _not_one(target, "its header is longer than the file")
+            header = file.read(length)
+            text, entries, end = _header(header, target)
+            if end != size - 8 - length:
+                raise _not_one(target, f"its arrays take {end} bytes, it has {size - 8 - length}")
+            data = bytearray(size)
+            data[: 8 + length] = start + header
+            if file.readinto(memoryview(data)[8 + length :]) != size - 8 - length:
+                raise _not_one(target, "it changed while it was read")
+    except (OSError, MemoryError) as error:
+        raise _not_one(target, str(error)) from None
+    if _has_digest(data) and data[START:END] != _digest(data):
+        raise ArtifactError(f"{target} is damaged: its content does not have its digest; copy it again, or fit again")
+    _check_schema(text, target, has_digest=_has_digest(data))
+    manifest = checked(kind, text, f"{target} is damaged: its manifest")
+    body = memoryview(data)[8 + length :]
+    return {name: _array(body, entry) for name, entry in entries.items()}, manifest
 
 
-def _parse(text: str, target: Path) -> dict[str, Any]:
+def _array(body: memoryview, entry: Entry) -> np.ndarray:
+    begin, end = entry["data_offsets"]
+    return np.frombuffer(body[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+
+
+def _not_one(target: Path, reason: str) -> ArtifactError:
+    return ArtifactError(f"{target} is not a model file, or is truncated ({reason}); fit again or copy it again")
+
+
+def _header(header: bytes, target: Path) -> tuple[str, dict[str, Entry], int]:
+    """The manifest, where each array is, end to end, and where the last one ends."""
     try:
-        manifest = json.loads(text)
+        metadata = adapter_of(dict[str, Any]).validate_json(header)
+        text = adapter_of(dict[str, str]).validate_python(metadata.pop("__metadata__", {})).get("blemish")
+        entries = adapter_of(dict[str, Entry]).validate_python(metadata)
+    except ValidationError as error:
+        raise _not_one(target, f"its header cannot be read: {error.errors()[0]['msg']}") from None
+    end = 0
+    for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, stop = entry["data_offsets"]
+        n_bytes = prod(entry["shape"]) * np.dtype(DTYPES[entry["dtype"]]).itemsize
+        if begin != end or stop - begin != n_bytes or max(entry["shape"], default=0) > MAX_LENGTH:
+            raise _not_one(target, f"array {name!r} is not where its header says")
+        end = stop
+    if text is None:
+        raise ArtifactError(f"{target} is a safetensors file, but not one of Blemish's")
+    return text, entries, end
+
+
+def _check_schema(text: str, target: Path, *, has_digest: bool) -> None:
+    try:
+        manifest = adapter_of(dict[str, Any]).validate_json(text)
         schema = manifest["schema"]
-    except (ValueError, TypeError, KeyError):
+    except (ValidationError, KeyError):
         raise ArtifactError(f"the manifest of {target} cannot be read; fit again") from None
-    if schema not in range(1, SCHEMA + 1):
+    if type(schema) is not int or schema not in range(1, SCHEMA + 1):
         raise ArtifactError(
-            f"{target} has schema {schema!r}{_writer(manifest)}, this Blemish {__version__} reads schema "
+            f"{target} has schema {schema!r:.60}{_writer(manifest)}, this Blemish {__version__} reads schema "
             f"1 to {SCHEMA}; upgrade blemish, or fit again"
         )
-    return manifest
+    if not has_digest and schema > WITHOUT_DIGEST:
+        raise ArtifactError(f"{target} is damaged: its digest is missing; copy it again, or fit again")
+    if not has_digest:
+        warnings.warn(
+            WITHOUT_CHECKSUM.format(name=target, again="load it and save it again"),
+            DataWarning,
+            stacklevel=4,
+        )
 
 
 def _writer(manifest: dict[str, Any]) -> str:
     """Which Blemish wrote a file, where its manifest can still tell."""
     try:
-        return f" of Blemish {manifest['detector']['training_']['versions']['blemish']}"
+        return f" of Blemish {manifest['detector']['training_']['versions']['blemish']!s:.20}"
     except (TypeError, KeyError):
         return ""

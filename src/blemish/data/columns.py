@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals.stable.v1 as nw
 import numpy as np
@@ -11,16 +12,55 @@ from narwhals.exceptions import DuplicateError
 
 from blemish.core.errors import DataError
 
-WORDS = {"True": 1.0, "False": 0.0, "": np.nan, None: np.nan}
+YES_NO = {"true": 1.0, "false": 0.0}
 
 MISSING = "(missing)"
 """The category of a cell without a value."""
+
+NO_VALUE = frozenset(
+    [
+        "",
+        "#n/a",
+        "#n/a n/a",
+        "#na",
+        "-1.#ind",
+        "-1.#qnan",
+        "-nan",
+        "1.#ind",
+        "1.#qnan",
+        "<na>",
+        "n/a",
+        "na",
+        "nan",
+        "none",
+        "null",
+        "nat",
+    ]
+)
+"""Texts, in small letters, that pandas or Arrow read as a missing cell: whoever reads the file, it is one here."""
 
 OUTPUTS = ("", "outlier_score", "defect_score", "probabilities", "label")
 """Names of the outputs of an exported model, which its inputs must not have."""
 
 Columns = dict[str, np.ndarray]
-"""By name: float64 (NaN = missing), bool, or object of text and None."""
+"""By name: float64 (NaN = missing), bool, datetime64[us] (UTC), or object of text and None."""
+
+
+class Style(NamedTuple):
+    """How the numbers of a column are written.
+
+    Attributes:
+        decimal: Decimal mark: a point or a comma.
+        groups: The mark between thousands: a comma, a point, or '' where the column has none.
+        unit: What stands before or after each number: '%', '€', 'mm'.
+    """
+
+    decimal: str = "."
+    groups: str = ""
+    unit: str = ""
+
+
+PLAIN = Style()
 
 
 def is_frame(X: Any) -> bool:
@@ -35,6 +75,15 @@ def frame_columns(X: Any) -> list[str]:
     if twice is not None:
         raise DataError(f"the table has two columns named {twice!r}; rename one")
     return names
+
+
+def columns_with_gaps(X: Any) -> set[str]:
+    """Names of a frame's columns in which a cell is missing, by its type: not cells of text such as '?'."""
+    frame = eager(X) if is_frame(X) else None
+    if frame is None:
+        return set()
+    gaps = {column.name for column in frame.iter_columns() if column.null_count()}
+    return gaps | {column.name for column in frame.iter_columns() if column.dtype.is_float() and column.is_nan().any()}
 
 
 def eager(X: Any) -> Any:
@@ -126,20 +175,18 @@ def _series(series: nw.Series[Any]) -> np.ndarray:
         return series.cast(nw.Float64).to_numpy().astype(np.float64, copy=False)
     if series.dtype.is_temporal() and series.dtype != nw.Time:
         unit = "timedelta64[us]" if series.dtype == nw.Duration else "datetime64[us]"
-        return _seconds(series.to_numpy().astype(unit), missing)
+        return _plain(series.to_numpy().astype(unit))
     values = [None if absent else value for value, absent in zip(series.to_list(), missing, strict=True)]
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return _plain(column)
 
 
-def _seconds(times: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    return np.where(missing, np.nan, times.astype(f"{times.dtype.kind}8[us]").astype(np.int64) / 1e6)
-
-
 def _plain(column: np.ndarray) -> np.ndarray:
-    if column.dtype.kind in "mM":
-        return _seconds(column, np.isnat(column))
+    if column.dtype.kind == "M":
+        return column.astype("datetime64[us]")
+    if column.dtype.kind == "m":
+        return _seconds(column)
     if column.dtype.kind in "iuf":
         return column.astype(np.float64, copy=False)
     if column.dtype.kind == "b":
@@ -147,6 +194,9 @@ def _plain(column: np.ndarray) -> np.ndarray:
     values = [None if v is None or v != v else v for v in column.tolist()]
     if all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values):
         return np.array([np.nan if v is None else float(v) for v in values])
+    if all(v is None or isinstance(v, datetime) for v in values):
+        utc = [v if v is None or v.tzinfo is None else v.astimezone(UTC).replace(tzinfo=None) for v in values]
+        return np.array(utc, dtype="datetime64[us]")
     return np.array([None if v is None else str(v) for v in values], dtype=object)
 
 
@@ -173,23 +223,25 @@ def input_name(name: str) -> str:
     return name if name not in OUTPUTS else f"{name} (column)"
 
 
-def to_numbers(column: np.ndarray, name: str) -> np.ndarray:
-    """A column as float64, NaN where missing; without a copy if it is float64 already.
+# Cells ---------------------------------------------------------------------------------------------------------------
+
+
+def to_numbers(column: np.ndarray, name: str, style: Style = PLAIN) -> np.ndarray:
+    """A column as float64, NaN where missing or not a number; without a copy if it is float64 already.
+
+    Times are seconds since 1970. What a cell becomes depends on the cell and on the style alone, so a row is read alike
+    in whatever file it comes (decisions.md 85).
 
     Raises:
-        DataError: If a value is not a finite number; its row and column are named.
+        DataError: If a value is infinite; its row and column are named.
     """
     if column.dtype.kind in "fb":
         numbers = column.astype(np.float64, copy=False)
+    elif column.dtype.kind == "M":
+        numbers = _seconds(column)
     else:
-        numbers = np.empty(len(column))
-        for row, value in enumerate(column):
-            try:
-                numbers[row] = WORDS[value] if value in WORDS else float(value)
-            except ValueError:
-                raise DataError(
-                    f"row {row}, column {name!r}: {value!r} is not a number; the model expects numbers in this column"
-                ) from None
+        of_text = {text: number_of(text, style) for text in set(column.tolist())}
+        numbers = np.array([of_text[text] for text in column.tolist()], dtype=np.float64)
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
         raise DataError(
@@ -199,13 +251,150 @@ def to_numbers(column: np.ndarray, name: str) -> np.ndarray:
     return numbers
 
 
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf(?:inity)?", re.IGNORECASE)
+_SPACED = re.compile(r"[-+]?\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:[.,]\d*)?")
+_BY_COMMAS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?")
+_BY_POINTS = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?")
+_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
+
+
+def number_of(text: str | None, style: Style = PLAIN) -> float:
+    """The number that a cell of text holds; NaN where it holds none, or might be two.
+
+    Whatever the style, marks that can only mean one thing are understood: '5,12' has a decimal comma, '1,234.5' a
+    comma between thousands. '1,234' may be either, and needs a style that says so.
+
+    Example:
+        >>> number_of("5,12"), number_of("1,234.5"), number_of("1,234", Style(groups=",")), number_of("Bad Input")
+        (5.12, 1234.5, 1234.0, nan)
+    """
+    body = (text or "").strip().replace("\u2212", "-")
+    if style.unit and body != style.unit:
+        body = body.removeprefix(style.unit).removesuffix(style.unit).strip()
+    if body.lower() in YES_NO:
+        return YES_NO[body.lower()]
+    if _SPACED.fullmatch(body):
+        body = re.sub(r"[ '’\u00a0\u202f]", "", body)
+    if _BY_POINTS.fullmatch(body) and (style.groups == "." or body.count(".") > 1 or "," in body):
+        body = body.replace(".", "").replace(",", ".")
+    elif _BY_COMMAS.fullmatch(body) and (style.groups == "," or body.count(",") > 1 or "." in body):
+        body = body.replace(",", "")
+    elif _COMMA.fullmatch(body) and (style.decimal == "," or not may_be_thousands(body)):
+        body = body.replace(",", ".")
+    return float(body) if _NUMBER.fullmatch(body) else np.nan
+
+
+def may_be_thousands(body: str) -> bool:
+    """Whether a number with one comma may be meant either way: '1,234', but neither '0,234' nor '12,3'."""
+    return _BY_COMMAS.fullmatch(body) is not None and body.count(",") == 1 and "." not in body
+
+
+def is_missing(text: str | None) -> bool:
+    """Whether the text of a cell means a missing value."""
+    return text is None or text.strip().lower() in NO_VALUE
+
+
 def to_texts(column: np.ndarray) -> np.ndarray:
     """A column as text, None where missing; whole numbers without a decimal point."""
     if column.dtype.kind == "f":
         return np.array([None if np.isnan(v) else f"{v:.15g}" for v in column], dtype=object)
+    if column.dtype.kind == "M":
+        seconds = np.datetime_as_string(column, unit="s")
+        return np.array([None if v == "NaT" else str(v).replace("T", " ") for v in seconds], dtype=object)
     return np.array([None if v is None else str(v) for v in column], dtype=object)
 
 
-def to_categories(column: np.ndarray) -> list[str]:
-    """A column as text, `MISSING` where missing."""
-    return [MISSING if v is None else v for v in to_texts(column)]
+def to_categories(column: np.ndarray, known: Sequence[str]) -> list[str]:
+    """A column as text, `MISSING` where missing, each cell as the known category that it means.
+
+    A cell means the category of the same text, else the one of the same value: 7, 7.0 and "7" are "007" where that is
+    known and "7" is not, True is "true". Readers of files turn texts into numbers where they can.
+
+    Example:
+        >>> to_categories(np.array([7.0, np.nan]), ["007", "A12"])
+        ['007', '(missing)']
+    """
+    by_value, as_they_are = {canonical(category): category for category in reversed(known)}, set(known)
+
+    def meant(text: str | None) -> str:
+        if text in as_they_are:
+            return text
+        return MISSING if text is None or is_missing(text) else by_value.get(canonical(text), text)
+
+    texts = to_texts(column).tolist()
+    of_text = {text: meant(text) for text in set(texts)}
+    return [of_text[text] for text in texts]
+
+
+def canonical(text: str) -> str:
+    """One text for all ways to write a value.
+
+    Example:
+        >>> canonical("007"), canonical("7.0"), canonical(" TRUE")
+        ('7', '7', 'true')
+    """
+    body = text.strip()
+    if body.lower() in YES_NO:
+        return body.lower()
+    return f"{float(body):.15g}" if _NUMBER.fullmatch(body) else body
+
+
+# Times ---------------------------------------------------------------------------------------------------------------
+
+ISO, CLOCK = "ISO 8601", "ISO 8601, without a day"
+UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+"""Units of numbers that count from 1970, and how many of them are a second."""
+
+
+def to_times(column: np.ndarray, form: str) -> np.ndarray:
+    """A column as datetime64[us], NaT where missing or not a time.
+
+    Args:
+        column: Texts, times, or numbers.
+        form: How they are written: `ISO`, `CLOCK`, a unit of `UNITS`, or a format of `datetime.strptime`.
+    """
+    if column.dtype.kind == "M":
+        return column
+    if form in UNITS:
+        seconds = to_numbers(column, "") / UNITS[form]
+        micros = np.where(np.abs(seconds) < 9e12, seconds, np.nan) * 1e6
+        return np.where(np.isnan(micros), np.datetime64("NaT", "us"), np.nan_to_num(micros).astype("datetime64[us]"))
+    texts = to_texts(column).tolist()
+    of_text = {text: _time(text, form) for text in set(texts)}
+    return np.array([of_text[text] for text in texts], dtype="datetime64[us]")
+
+
+def _time(text: str | None, form: str) -> datetime | None:
+    try:
+        body = (text or "").strip()
+        if form == CLOCK:
+            return datetime.combine(date(1970, 1, 1), time.fromisoformat(body).replace(tzinfo=None))
+        if form != ISO:
+            return datetime.strptime(body, form)
+        found = datetime.fromisoformat(body)
+    except ValueError:
+        return None
+    return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
+
+
+def hours(times: np.ndarray) -> np.ndarray:
+    """The hour of the day, with its fraction, 0 to 24; NaN where missing."""
+    return _seconds(times - times.astype("datetime64[D]")) / 3600
+
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def weekdays(times: np.ndarray) -> np.ndarray:
+    """The day of the week as text, None where missing."""
+    numbers = (times.astype("datetime64[D]").astype(np.int64) + 3) % 7  # 1970 began on a Thursday
+    return np.array([None if np.isnat(t) else DAYS[n] for t, n in zip(times, numbers, strict=True)], dtype=object)
+
+
+def _seconds(times: np.ndarray) -> np.ndarray:
+    micros = times.astype(f"{times.dtype.kind}8[us]").astype(np.int64)
+    return np.where(np.isnat(times), np.nan, micros / 1e6)
+
+
+PARTS = {"hour of day": hours, "day of week": weekdays, "seconds": _seconds}
+"""What is made of a column of times; 'seconds' since 1970 in models fitted before times were left out."""

@@ -1,6 +1,8 @@
 """The one container of samples: what was read, what it is called, and a record of what was guessed or skipped."""
 
+import codecs
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,19 +12,82 @@ import narwhals.stable.v1 as nw
 import numpy as np
 from jaxtyping import Bool
 
-from blemish.core.errors import DataError, DataWarning
+from blemish.core.errors import ConfigError, DataError, ReadingWarning
 from blemish.data.columns import eager, is_frame
 
 PathLike = str | os.PathLike[str]
 
-SKIPPED, LEFT_OUT, TAKEN_OUT = "skipped", "left out", "taken out"
+SKIPPED, LEFT_OUT, TAKEN_OUT, READ, COLUMN = "skipped", "left out", "taken out", "read", "column"
 BLANK: dict[str, Any] = {"f": np.nan, "U": "", "b": False}
 """What stands in results for a sample that could not be read, by the kind of NumPy type."""
 
 
 @dataclass(frozen=True)
+class Dialect:
+    """What was said about how text files are written; None: it is guessed. See docs/reading.md.
+
+    Attributes:
+        skip_lines: Lines before the heading, or before the first row where names of columns are given.
+        delimiter: Between cells; ' ' is any number of blanks.
+        decimal: The decimal mark.
+        encoding: As Python calls it.
+        na: Cells that are missing, in addition to empty ones and words such as NA.
+        assumed: It was said when a model was fitted: another file may have another delimiter or encoding.
+    """
+
+    skip_lines: int | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+    na: tuple[str, ...] = ()
+    assumed: bool = False
+
+    @property
+    def of_a_table(self) -> bool:
+        """Whether something was said that only a table has."""
+        return (self.skip_lines, self.delimiter, self.decimal) != (None, None, None) or bool(self.na)
+
+    @classmethod
+    def check(
+        cls,
+        skip_lines: int | None = None,
+        delimiter: str | None = None,
+        decimal: str | None = None,
+        encoding: str | None = None,
+        na: Sequence[str] | None = None,
+    ) -> "Dialect":
+        """What was said, after a look at it.
+
+        Raises:
+            ConfigError: If there can be no such mark, number of lines or encoding.
+        """
+        by_name = {"\\t": "\t", "tab": "\t", "space": " ", "blank": " "}
+        delimiter = delimiter if delimiter is None else by_name.get(delimiter, delimiter)
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in '\r\n"' or not delimiter.isascii()):
+            raise ConfigError(f"delimiter {delimiter!r} is not one character; give ',', ';', '|', 'tab' or 'space'")
+        if decimal not in (None, ".", ","):
+            raise ConfigError(f"decimal mark {decimal!r} is neither '.' nor ','")
+        if decimal is not None and decimal == delimiter:
+            raise ConfigError(f"{decimal!r} cannot be both the delimiter and the decimal mark")
+        if skip_lines is not None and skip_lines < 0:
+            raise ConfigError(f"skip_lines is {skip_lines}; give the number of lines before the heading")
+        try:
+            encoding = encoding if encoding is None else codecs.lookup(encoding).name
+        except LookupError:
+            raise ConfigError(f"unknown encoding {encoding!r}; try utf-8, utf-16, cp1252 or latin-1") from None
+        words = [na] if isinstance(na, str) else na or ()
+        return cls(skip_lines, delimiter, decimal, encoding, tuple(map(str, words)))
+
+
+@dataclass(frozen=True)
 class HowToRead:
-    """The options of `blemish.read`, which says what they mean."""
+    """The options of `blemish.read`, which says what they mean.
+
+    Attributes:
+        dialect: How text files are written.
+        single: Labels name pictures of a folder one by one, so that they are not frames.
+        as_text: Columns of a CSV file whose cells stay as they are written, though they may all be numbers.
+    """
 
     modality: str = "auto"
     glob: str = "*"
@@ -30,6 +95,9 @@ class HowToRead:
     take_out: Sequence[str] = ()
     frames: int | None = None
     column: str | None = None
+    dialect: Dialect = Dialect()
+    single: bool = False
+    as_text: Sequence[str] = ()
 
 
 # The record ----------------------------------------------------------------------------------------------------------
@@ -40,19 +108,28 @@ class Note:
     """One thing about the reading of data that could surprise the person whose data they are.
 
     Attributes:
-        what: 'skipped', 'left out', 'taken out', 'resized', or what was guessed: 'delimiter', 'decimal mark',
-            'encoding', 'header', 'modality', 'frames', 'labels'.
+        what: 'skipped', 'left out', 'taken out', 'read' (the kinds of columns), 'column' (how its cells are read),
+            'resized', or what was guessed: 'delimiter', 'decimal mark', 'encoding', 'header', 'modality', 'frames',
+            'labels', …
         where: The file, folder or column that it is about.
         how: What was done, and why.
+        surprising: Whether commands print it; if not, it stands in the whole record only.
     """
 
     what: str
     where: str
     how: str
+    surprising: bool = True
 
     def __str__(self) -> str:
         """One line."""
         return f"{self.what} {self.where}: {self.how}"
+
+    @property
+    def alike(self) -> tuple[str, str]:
+        """What it has in common with notes that can be told in one line with it."""
+        how = self.how.replace(self.where, "") if "." in self.where else self.how
+        return self.what, re.sub(r"'[^']*'|\S*[/\\]\S*|\d+", "", how)
 
 
 @dataclass
@@ -68,27 +145,58 @@ class Reading:
 
     notes: list[Note] = field(default_factory=list)
 
-    def note(self, what: str, where: object, how: str) -> None:
+    def note(self, what: str, where: object, how: str, *, surprising: bool = True) -> None:
         """Add a line."""
-        self.notes.append(Note(what, str(where), how))
+        self.notes.append(Note(what, str(where), how, surprising))
 
     def skip(self, where: str, why: object) -> None:
         """Add a file or sample that was left out, and warn."""
         self.note(SKIPPED, where, str(why))
-        warnings.warn(f"skipped {where}: {why}", DataWarning, stacklevel=3)
+        warnings.warn(f"skipped {where}: {why}", ReadingWarning, stacklevel=3)
 
     def take_out(self, columns: Iterable[str]) -> None:
         """Add columns that are returned apart from the features."""
         for name in columns:
-            self.note(TAKEN_OUT, name, "this column is not a feature")
+            self.note(TAKEN_OUT, name, "this column is not a feature", surprising=False)
 
     def __iter__(self) -> Iterator[Note]:
         """The notes in the order of reading."""
         return iter(self.notes)
 
+    def more(self, notes: Iterable[Note]) -> "Reading":
+        """With more notes, each once."""
+        return Reading(list(dict.fromkeys([*self.notes, *notes])))
+
     def about(self, what: str) -> list[Note]:
         """The notes of one kind."""
         return [note for note in self.notes if note.what == what]
+
+    @property
+    def skipped(self) -> list[str]:
+        """Names of the samples that could not be read."""
+        return [note.where for note in self.about(SKIPPED)]
+
+    def lines(self) -> list[str]:
+        """What is surprising, one line for all notes of one kind and reason: how many, and examples.
+
+        Example:
+            >>> reading = Reading([Note("left out", f"{name}.heic", "it needs a plug-in") for name in "abc"])
+            >>> reading.lines()
+            ['left out 3, for example a.heic: it needs a plug-in']
+        """
+        alike: dict[tuple[str, str], dict[str, Note]] = {}
+        for note in self.notes:
+            if note.surprising:
+                alike.setdefault(note.alike, {}).setdefault(note.where, note)
+        return [_in_one_line(list(notes.values())) for notes in alike.values()]
+
+
+def _in_one_line(notes: Sequence[Note]) -> str:
+    first, many = notes[0], len(notes) > 1
+    if first.what == SKIPPED:
+        names = ", ".join(note.where for note in notes[:5]) + (" …" if len(notes) > 5 else "")
+        return f"skipped {len(notes)} that cannot be used: {names} ({'the first: ' if many else ''}{first.how})"
+    return f"{first.what} {len(notes)}, for example {first.where}: {first.how}" if many else str(first)
 
 
 # The samples ---------------------------------------------------------------------------------------------------------
@@ -173,7 +281,7 @@ class Dataset:
     @property
     def skipped(self) -> list[str]:
         """Names of the files that could not be read."""
-        return [note.where for note in self.reading.about(SKIPPED)]
+        return self.reading.skipped
 
     @property
     def column_names(self) -> list[str]:

@@ -1,25 +1,38 @@
 """Images: files and arrays, their axes and channels."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from blemish.core.errors import DataError, reason_of
 from blemish.core.files import open_regular, printable
 from blemish.data.dataset import OnDemand, Reading
 
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+FORMATS = {
+    "PNG": (".png", ".apng"), "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "MPO": (".mpo",), "BMP": (".bmp",),
+    "DIB": (".dib",), "GIF": (".gif",), "TIFF": (".tif", ".tiff"), "WEBP": (".webp",), "AVIF": (".avif", ".avifs"),
+    "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"), "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+    "TGA": (".tga",), "PCX": (".pcx",), "QOI": (".qoi",), "PSD": (".psd",), "SGI": (".sgi",), "ICO": (".ico",),
+    "HEIF": (".heic", ".heif", ".hif"),
+}  # fmt: skip
+"""What Pillow may take a file for, whatever it is named, and the endings by which pictures are found in a folder. Of
+other formats one runs a program (EPS runs Ghostscript)."""
+IMAGES = tuple(ending for endings in FORMATS.values() for ending in endings)
+ADVICE = {"HEIF": "it comes with: pip install pillow-heif; or convert the files to PNG or JPEG"}
 MIN_LONGER_SIDE = 1024
 """Larger images are reduced by a whole factor while decoding, but not below this: an 80-megapixel scan takes 240 MB."""
 
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
-"""What Pillow may take a file for, whatever it is named: of other formats one runs a program (EPS runs Ghostscript)."""
+ORIENTATION = 0x0112  # EXIF tag
+DEPTHS = (255.0, 65535.0)
+"""White of pictures of 8 and of 16 bits."""
 
 PICTURE_AXES = "batch, channel, height, width"
 CLIP_AXES = "batch, frame, channel, height, width"
@@ -30,15 +43,22 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])
 # Files ---------------------------------------------------------------------------------------------------------------
 
 
-def decode(path: Path) -> np.ndarray:
+def decode(path: Path, reading: Reading | None = None, name: str = "") -> np.ndarray:
     """An image file as (channel, height, width); larger ones are reduced until the longer side is below 2,048 pixels.
+
+    Args:
+        path: The file.
+        reading: Where it is noted what `channels_first` did; None: nowhere.
+        name: What the picture is called there.
 
     Raises:
         DataError: If it cannot be decoded.
     """
     with opened(path) as image:
-        image.load()
-        return channels_first(image)
+        array = channels_first(image, reading, name or str(path))
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise DataError(f"{path} cannot be used, it holds NaN or infinity")
+    return array
 
 
 @contextmanager
@@ -51,7 +71,7 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Pillow.Image]:
     try:
         with (
             open_regular(path) if content is None else BytesIO(content) as file,
-            Pillow.open(file, formats=[name for name in FORMATS if name in _known()]) as image,
+            Pillow.open(file, formats=sorted(_readable())) as image,
         ):
             yield image
     except DataError:
@@ -60,15 +80,29 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Pillow.Image]:
         raise DataError(f"{path} cannot be decoded ({reason_of(error)})") from None
 
 
-@cache
-def _known() -> Collection[str]:
-    Pillow.init()
-    return Pillow.OPEN
-
-
 def name_in(folder: Path, file: Path) -> str:
     """The name of a file relative to its folder, which can be written to any file."""
     return printable(file.relative_to(folder).as_posix())
+
+
+@cache
+def _readable() -> frozenset[str]:
+    """Those of `FORMATS` that are decoded here."""
+    Pillow.init()
+    with suppress(ImportError):
+        import_module("pillow_heif").register_heif_opener()
+    return frozenset(name for name in FORMATS if name in Pillow.OPEN)
+
+
+def why_left_out(path: Path) -> str | None:
+    """Why a file of a folder is not read as a picture, by its ending; None: it is."""
+    ending = path.suffix.lower()
+    kind = next((name for name, endings in FORMATS.items() if ending in endings), None)
+    if kind is None:
+        return f"{f'a {ending} file' if ending else 'a file without an ending'} is not read as a picture"
+    if kind not in _readable():
+        return f"{kind} ({ending}) is not decoded here; {ADVICE.get(kind, 'convert the files to PNG or JPEG')}"
+    return None
 
 
 def decode_all(paths: Sequence[Path], reading: Reading, root: Path | None = None) -> tuple[list[np.ndarray], list[int]]:
@@ -77,31 +111,106 @@ def decode_all(paths: Sequence[Path], reading: Reading, root: Path | None = None
     `root` is the folder that names of skipped files are relative to; None: whole paths.
     """
     keys = [printable(path) if root is None else name_in(root, path) for path in paths]
-    return OnDemand(keys, lambda at: decode(paths[at])).take(range(len(paths)), reading)
+    return OnDemand(keys, lambda at: decode(paths[at], reading, keys[at])).take(range(len(paths)), reading)
 
 
-def channels_first(image: Pillow.Image) -> np.ndarray:
-    """A Pillow image as (channel, height, width): grey or RGB; see `decode` for the size."""
-    if image.mode in ("1", "L", "LA"):
-        image = image.convert("L")
-    elif image.mode not in ("I", "F") and not image.mode.startswith("I;"):
-        image = image.convert("RGB")
+def channels_first(image: Pillow.Image, reading: Reading | None = None, name: str = "X") -> np.ndarray:
+    """A Pillow image as a viewer shows it, (channel, height, width): grey or RGB; see `decode` for the size.
+
+    The first page of several; turned as its EXIF data say; what is transparent is put on white. Depths of 8 and 16 bits
+    and floating point are kept: `at_white` compares them. What is not a matter of course is noted.
+    """
+    reading = Reading() if reading is None else reading
+    pages = getattr(image, "n_frames", 1)
+    if pages > 1 and image.format != "MPO":  # a phone's JPEG with a second, smaller picture
+        reading.note("pages", name, f"the first of {pages} is read")
+    if image.mode.startswith(("I", "F")):
+        array = _deep(_upright(image, reading, name))
+        how = (
+            "16 bits, white is 65535" if array.dtype == np.uint16 else "values in floating point are taken as they are"
+        )
+        reading.note("depth", name, how)
+        return array[None]
+    image = as_shown(image, reading, name)
     factor = max(image.size) // MIN_LONGER_SIDE
     array = np.asarray(image.reduce(factor) if factor > 1 else image)
-    if array.dtype == np.int32:
-        # Pillow opens 16-bit files with 32 bits; the type of the file is what scaling goes by.
-        array = array.astype(np.uint16) if array.min() >= 0 and array.max() < 2**16 else array.astype(np.float32)
     return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
 
 
+def as_shown(image: Pillow.Image, reading: Reading | None = None, name: str = "X") -> Pillow.Image:
+    """A picture of 8 bits or fewer in grey or RGB, upright, without transparency."""
+    reading, was = Reading() if reading is None else reading, image.mode
+    image = _upright(image, reading, name)
+    grey = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        alpha = image.convert("RGBA")
+        if np.asarray(alpha.getchannel("A")).min() < 255:
+            reading.note("transparency", name, "what is transparent is put on white")
+            sheet = Pillow.new("RGBA", image.size, "white")
+            sheet.alpha_composite(alpha)
+            return sheet.convert(grey)
+    if was in ("CMYK", "YCCK", "LAB"):
+        reading.note("colours", name, f"{was} is read as RGB")
+    return image.convert(grey)
+
+
+def _upright(image: Pillow.Image, reading: Reading, name: str) -> Pillow.Image:
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged data about a picture are not a damaged picture
+        orientation = 1
+    image.load()
+    if orientation not in range(2, 9):
+        return image
+    reading.note("orientation", name, "turned as its EXIF data say")
+    return ImageOps.exif_transpose(image)  # Pillow itself turns TIFF files: of these nothing is left to do
+
+
+def _deep(image: Pillow.Image) -> np.ndarray:
+    """A picture of more than 8 bits, reduced like others."""
+    array = np.asarray(image)
+    if array.dtype.kind == "i":
+        # Pillow opens some 16-bit files with 32 bits; the type of the file is what scaling goes by.
+        array = array.astype(np.uint16) if array.min() >= 0 and array.max() < 2**16 else array.astype(np.float32)
+    array = array.astype(array.dtype.newbyteorder("="))
+    factor = max(array.shape) // MIN_LONGER_SIDE
+    if factor < 2:
+        return array
+    rows, columns = (np.arange(0, side, factor) for side in array.shape)
+    sums = np.add.reduceat(np.add.reduceat(array, rows, axis=0, dtype=np.float64), columns, axis=1)
+    pixels = np.outer(*(np.diff([*edges, side]) for edges, side in zip((rows, columns), array.shape, strict=True)))
+    return (np.rint(sums / pixels) if array.dtype.kind == "u" else sums / pixels).astype(array.dtype)
+
+
 def thumbnail(path: Path) -> np.ndarray | None:
-    """A 32 by 32 grey copy to compare images by; None where the file cannot be decoded."""
+    """A 32 by 32 grey copy to compare images by, 0 to 255; None where the file cannot be decoded."""
     with suppress(DataError), opened(path) as image:
-        return np.asarray(image.convert("L").resize((32, 32)), dtype=np.float64)
+        if not image.mode.startswith(("I", "F")):
+            return np.asarray(image.convert("L").resize((32, 32)), dtype=np.float64)
+        grey = at_white(_deep(image), DEPTHS[0]).astype(np.float32)
+        return np.asarray(Pillow.fromarray(grey).resize((32, 32)), dtype=np.float64)
     return None
 
 
 # Arrays --------------------------------------------------------------------------------------------------------------
+
+
+def at_white(picture: np.ndarray, white: float | None) -> np.ndarray:
+    """A picture of 8 or 16 bits in the range of the other depth; any other, or for another `white`, as it is.
+
+    Example:
+        >>> at_white(np.array([[257, 65535]], dtype=np.uint16), 255.0)
+        array([[  1., 255.]], dtype=float32)
+    """
+    if white is None or not is_of_other_depth(picture, white):
+        return picture
+    return picture.astype(np.float32) * np.float32(white / np.iinfo(picture.dtype).max)
+
+
+def is_of_other_depth(picture: np.ndarray, white: float | None) -> bool:
+    """Whether a picture has 16 bits where white is that of 8, or the other way round."""
+    own = float(np.iinfo(picture.dtype).max) if picture.dtype.kind == "u" else white
+    return own != white and own in DEPTHS and white in DEPTHS
 
 
 def match_channels(picture: np.ndarray, channels: int) -> np.ndarray:

@@ -1,13 +1,14 @@
 """The data that a command was pointed at, read as its run file or its model says."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from blemish.core.errors import DataError
 from blemish.core.run_config import RunConfig
-from blemish.data.dataset import Dataset, HowToRead
-from blemish.data.labels import labels_for, limited
+from blemish.data.dataset import Dataset, Dialect, HowToRead, Reading
+from blemish.data.labels import labels_for, limited, names_pictures
 from blemish.data.read import read_as
 from blemish.data.streams import Stream, one_chunk, open_stream
 
@@ -33,6 +34,11 @@ def _spec(modality: Any) -> dict[str, Any]:
     return modality if isinstance(modality, dict) else {"name": modality or "auto"}
 
 
+def modality_of_table(modality: Any) -> dict[str, Any]:
+    """A modality, by name or with options, where options are to be added that only tables have."""
+    return dict(modality) if isinstance(modality, dict) else {"name": modality or "tabular"}
+
+
 def _how_to_read(run: RunConfig) -> HowToRead:
     spec = _spec(run.modality)
     return HowToRead(
@@ -42,7 +48,21 @@ def _how_to_read(run: RunConfig) -> HowToRead:
         [name for name in (run.labels, run.key, *(run.drop or [])) if name],
         spec.get("frames"),
         spec.get("column"),
+        dialect_of(run.given()),
+        single=names_pictures(run),
     )
+
+
+DIALECT = ("skip_lines", "delimiter", "decimal", "encoding", "na")
+"""How text files are written, among the keys of a run file."""
+
+
+def dialect_of(given: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> Dialect:
+    """What was said about text files, and where nothing is said now, what was said `before`, at the fit."""
+    now = {name: given[name] for name in DIALECT if given.get(name) not in (None, [])}
+    then = {name: (before or {})[name] for name in DIALECT if (before or {}).get(name) is not None}
+    assumed = not now.keys() & {"delimiter", "encoding"}
+    return replace(Dialect.check(**{**then, **now}), assumed=bool(then) and assumed)
 
 
 def training_rows(det: Any) -> tuple[Any, list[Any]] | None:
@@ -93,13 +113,14 @@ def samples_to_score(
     glob: str | None = None,
     names: str | None = None,
     apart: tuple[str | None, ...] = (),
+    **dialect: Any,
 ) -> Dataset:
     """Read data as the model's training data were read: same glob and header unless given, same columns taken out.
 
-    `apart` are more columns to take out.
+    `apart` are more columns to take out; `dialect` is what is said now about text files, by the names in `DIALECT`.
     """
     _refuse_features(det, apart)
-    return read_like(reading_options(det), data, glob, names, apart)
+    return read_like(reading_options(det), data, glob, names, apart, **dialect)
 
 
 def _refuse_features(det: Any, apart: tuple[str | None, ...]) -> None:
@@ -113,14 +134,23 @@ def _refuse_features(det: Any, apart: tuple[str | None, ...]) -> None:
 
 
 def read_like(
-    training: Mapping[str, Any], data: str, glob: str | None, names: str | None, apart: tuple[str | None, ...]
+    training: Mapping[str, Any],
+    data: str,
+    glob: str | None,
+    names: str | None,
+    apart: tuple[str | None, ...],
+    **dialect: Any,
 ) -> Dataset:
     """Read data as training data were read, which `reading_options` says."""
-    return read_as(data, _as_in_training(training, glob, names, apart))
+    return read_as(data, _as_in_training(training, glob, names, apart, dialect))
 
 
 def _as_in_training(
-    training: Mapping[str, Any], glob: str | None, names: str | None, apart: tuple[str | None, ...]
+    training: Mapping[str, Any],
+    glob: str | None,
+    names: str | None,
+    apart: tuple[str | None, ...],
+    dialect: Mapping[str, Any],
 ) -> HowToRead:
     return HowToRead(
         training["modality"],
@@ -129,6 +159,8 @@ def _as_in_training(
         [name for name in (*apart, *training["apart"]) if name],
         training["frames"],
         training["column"],
+        dialect_of(dialect, training),
+        as_text=training["as_text"],
     )
 
 
@@ -136,12 +168,15 @@ def reading_options(det: Any) -> dict[str, Any]:
     """How a model's training data were read.
 
     Returns:
-        modality, glob, names, frames and column as `read` has them, and 'apart': columns that are not features.
+        modality, glob, names, frames, column and what was said about text files, as `read` has them, 'apart': columns
+        that are not features, and 'as_text': columns whose cells are categories, or numbers that are not written
+        plainly.
     """
     model = det.fitted_.model
     notes = {**det.notes_, "column": _spec(det.modality).get("column")}
     n_frames = getattr(model.modality, "n_frames", None)
-    return reading_of_exported({"modality": model.choices.modality.name, "n_frames": n_frames, "notes": notes})
+    facts = {"modality": model.choices.modality.name, "n_frames": n_frames, "notes": notes}
+    return reading_of_exported({**facts, "columns": model.modality.kinds()})
 
 
 def reading_of_exported(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,20 +190,34 @@ def reading_of_exported(facts: Mapping[str, Any]) -> dict[str, Any]:
         "apart": notes.get("taken_out", []),
         "frames": facts.get("n_frames"),
         "column": notes.get("column"),
+        "as_text": [
+            column.get("of", column["name"])
+            for column in facts.get("columns", [])
+            if column["kind"] == "categorical" or "style" in column
+        ],
+        **{name: run.get(name) for name in DIALECT},
     }
 
 
 def stream_to_score(
-    det: Any, data: str, *, glob: str | None = None, names: str | None = None, key: str | None = None
+    det: Any, data: str, *, glob: str | None = None, names: str | None = None, key: str | None = None, **dialect: Any
 ) -> Stream:
     """`samples_to_score` a chunk at a time, or in one chunk where the kind of data needs that."""
     _refuse_features(det, (key,))
-    found = open_stream(data, _as_in_training(reading_options(det), glob, names, (key,)))
+    found = open_stream(data, _as_in_training(reading_options(det), glob, names, (key,), dialect))
     if found is None:
-        return one_chunk(samples_to_score(det, data, glob=glob, names=names, apart=(key,)))
+        samples = samples_to_score(det, data, glob=glob, names=names, apart=(key,), **dialect)
+        if key:
+            need_column(samples, key, data)
+        return one_chunk(samples)
     if key and key not in found.types:
         raise DataError(f"{data} has no column {key!r}; it has {', '.join(found.types) or 'none'}")
     return found
+
+
+def reading_for(det: Any, samples: Dataset) -> Reading:
+    """What of these samples was read, and how a model takes them."""
+    return samples.reading.more(det.fitted_.model.modality.notes_of(samples.X))
 
 
 def keys_of(samples: Dataset, key: str | None) -> tuple[list[Any], str]:
@@ -184,7 +233,7 @@ def name_known(det: Any, keys: Sequence[Any]) -> None:
 
 
 def column_names(names: str | list[str] | None) -> list[str] | None:
-    """Column names from a file with one per line; raises DataError if there is no such file."""
+    """Column names from a file with one per line; raises DataError if the file does not exist."""
     if names is None or isinstance(names, list):
         return names
     path = Path(names)

@@ -2,17 +2,18 @@
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from blemish.core.errors import DataWarning, LabelError
-from blemish.core.labels import translate
+from blemish.core.errors import LabelError, ReadingWarning
+from blemish.core.labels import as_label, translate
 from blemish.core.run_config import RunConfig
 from blemish.data.dataset import Dataset, PathLike, Reading
+from blemish.data.images import IMAGES
 from blemish.data.tables import read_table
 
 NAME_COLUMNS = ("path", "name", "file", "key")
@@ -94,53 +95,127 @@ def labels_from_table(keys: Sequence[str], path: PathLike, reading: Reading) -> 
     Args:
         keys: Paths relative to the data folder; of clips with '#' and the first frame.
         path: A table with a column of names ('path', 'name', 'file' or 'key', else the first) and one of labels
-            ('label', else the second). A name may be the whole key, the file's name, its stem, or the clip's folder.
+            ('label', else the second). A name is a path, or its end that only one sample has: '7.png', '7', 'b/7.png';
+            all clips of a recording have the recording's name. Rows without a label are passed over.
         reading: Where it is noted which columns were used.
 
     Returns:
         One value per key, None where the table does not name it.
 
     Raises:
-        LabelError: If the table lacks a column, names no sample at all, or gives one sample two labels.
+        LabelError: If the table lacks a column, names no sample at all, a name fits several samples, or a sample has
+            two labels.
     """
-    label_of = _read_labels(read_table(path, None, reading), path, reading)
-    aliases = [_aliases(key) for key in keys]
-    unknown = sorted(set(label_of).difference(*aliases))
+    label_of = _read_labels(path, reading)
+    known = _Names(keys)
+    found = {name: known.samples(name) for name in label_of}
+    unknown = [name for name, samples in found.items() if not samples]
     if len(unknown) == len(label_of):
         raise LabelError(
             f"none of the {len(label_of)} names in {path} is a sample; the first is {unknown[0]!r}, "
             f"samples look like {keys[0]!r}"
         )
+    several = {name: samples for name, samples in found.items() if len(samples) > 1}
+    if several:
+        name, samples = next(iter(several.items()))
+        raise LabelError(
+            f"{len(several)} name(s) in {path} fit several samples: {name!r} fits {_some(samples)}; write as much of "
+            "the path as tells them apart"
+        )
     if unknown:
-        how = f"{len(unknown)} name(s) in {path} are not samples, for example {unknown[0]!r}"
+        how = f"{len(unknown)} name(s) in {path} are not samples, for example {_some(unknown, 3)}"
         reading.note("labels", path, how)
-        warnings.warn(how, DataWarning, stacklevel=2)
-    return [next((label_of[alias] for alias in names if alias in label_of), None) for names in aliases]
+        warnings.warn(how, ReadingWarning, stacklevel=2)
+    names_of: dict[str, list[str]] = {}
+    for name, (sample, *_) in ((name, samples) for name, samples in found.items() if samples):
+        names_of.setdefault(sample, []).append(name)
+    two = [names for names in names_of.values() if len({as_label(label_of[name]) for name in names}) > 1]
+    if two:
+        given = ", ".join(f"{name!r} {label_of[name]!r}" for name in two[0])
+        raise LabelError(f"{path} gives {len(two)} sample(s) two labels: {given}; keep one")
+    return [label_of.get(names_of.get(_without_frame(key), [""])[0]) for key in keys]
 
 
-def _read_labels(table: pa.Table, path: PathLike, reading: Reading) -> dict[str, Any]:
+class _Names:
+    """Samples by the ends of their paths."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._whole = {key: _without_frame(key) for key in keys}
+        self._ends: dict[str, list[str]] = {}
+        for sample in dict.fromkeys(self._whole.values()):
+            parts = Path(sample).parts
+            ends = ["/".join(parts[at:]) for at in range(len(parts))]
+            for end in dict.fromkeys([*ends, *(_without_ending(end) for end in ends)]):
+                self._ends.setdefault(end, []).append(sample)
+
+    def samples(self, name: str) -> list[str]:
+        """Those that a name fits: the one whose whole path it is, or all whose path ends so."""
+        name = name.replace("\\", "/").removeprefix("./") if "\\" in name or name.startswith("./") else name
+        if name in self._whole:
+            return [self._whole[name]]
+        if name in self._ends.get(name, []):
+            return [name]
+        while name not in self._ends and "/" in name:  # a path that begins above the folder
+            name = name.partition("/")[2]
+        return self._ends.get(name, [])
+
+
+def _without_frame(key: str) -> str:
+    return re.sub(r"#\d+$", "", key)
+
+
+def _without_ending(name: str) -> str:
+    return name.removesuffix(Path(name).suffix) if Path(name).suffix else name
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _read_labels(path: PathLike, reading: Reading) -> dict[str, Any]:
+    # As text: as numbers, 007 would be 7.
+    table = read_table(path, None, reading, typed=False)
     if table.num_columns < 2:
         raise LabelError(f"{path} has one column; a table of labels needs a column of names and one of labels")
     names = table.column_names
     name_column = next((column for column in NAME_COLUMNS if column in names), names[0])
     rest = [column for column in names if column != name_column]
     label_column = "label" if "label" in rest else rest[0]
-    reading.note("labels", path, f"names of files are in column {name_column!r}, labels in column {label_column!r}")
-    label_of: dict[str, Any] = {}
+    reading.note(
+        "labels",
+        path,
+        f"names of files are in column {name_column!r}, labels in column {label_column!r}",
+        surprising=name_column not in NAME_COLUMNS or label_column != "label",
+    )
+    labels_of: dict[str, dict[str, Any]] = {}
     for name, label in zip(table[name_column].to_pylist(), table[label_column].to_pylist(), strict=True):
-        if label_of.setdefault(str(name), label) != label:
-            raise LabelError(f"{path} gives {name!r} two labels, {label_of[str(name)]!r} and {label!r}; keep one")
-    return label_of
+        if as_label(name):
+            labels_of.setdefault(as_label(name), {}).setdefault(as_label(label), label)
+    stated = {name: [label for word, label in labels.items() if word] for name, labels in labels_of.items()}
+    two = {name: labels for name, labels in stated.items() if len(labels) > 1}
+    if two:
+        each = [f"{name!r} two labels, {' and '.join(map(repr, labels))}" for name, labels in two.items()]
+        raise LabelError(f"{path} gives {'; '.join(each[:5])}{' …' if len(each) > 5 else ''}; keep one")
+    if not any(stated.values()):
+        raise LabelError(f"{path} has no label in column {label_column!r}")
+    numbers = {"0": 0, "1": 1}
+    return {name: numbers.get(as_label(labels[0]), labels[0]) for name, labels in stated.items() if labels}
 
 
-def _aliases(key: str) -> list[str]:
-    clip = _without_frame(key)
-    path = Path(clip)
-    return [key, clip, path.name, path.stem]
-
-
-def _without_frame(key: str) -> str:
-    return re.sub(r"#\d+$", "", key)
+def names_pictures(run: RunConfig) -> bool:
+    """Whether labels name pictures of a folder one by one, or the folder that they lie in: then they are not frames."""
+    folder = Path(str(run.data))
+    if not folder.is_dir():
+        return False
+    named = {*(run.defect_folder or []), *(run.other_folder or []), *(run.normal_folder or [])}
+    pictures = [file for file in folder.rglob(run.glob or "*") if file.suffix.lower() in IMAGES]
+    if any(file.parent.name in named for file in pictures):
+        return True
+    if run.labels is None or not Path(run.labels).is_file():
+        return False
+    parents = _Names(sorted({file.parent.relative_to(folder).as_posix() for file in pictures}))
+    files = _Names([file.relative_to(folder).as_posix() for file in pictures])
+    return any(files.samples(name) and not parents.samples(name) for name in _read_labels(run.labels, Reading()))
 
 
 # From folders --------------------------------------------------------------------------------------------------------
@@ -158,13 +233,17 @@ def labels_from_folders(
         normal: Likewise normal.
 
     Raises:
-        LabelError: If there is no sample in a folder.
+        LabelError: If a folder holds no samples, or a folder or sample has two groups.
 
     Example:
         >>> labels_from_folders(["crack/a.png", "fine/b.png"], defect=["crack"])
         ['defect', None]
     """
-    word_of = {**dict.fromkeys(normal, "normal"), **dict.fromkeys(other, "other"), **dict.fromkeys(defect, "defect")}
+    named = {"normal": normal, "other": other, "defect": defect}
+    twice = [folder for folder, n in Counter(f for folders in named.values() for f in set(folders)).items() if n > 1]
+    if twice:
+        raise LabelError(f"folder {twice[0]!r} is named for two groups; name it for one")
+    word_of = {folder: word for word, folders in named.items() for folder in folders}
     rest = word_of.pop("*", None)
     parts = [Path(_without_frame(key)).parts for key in keys]
     for folder in word_of:
@@ -173,4 +252,8 @@ def labels_from_folders(
                 f"there is no sample in a folder {folder!r}; folders are "
                 + ", ".join(sorted({names[0] for names in parts if len(names) > 1})[:8])
             )
-    return [next((word_of[name] for name in names if name in word_of), rest) for names in parts]
+    words = [list(dict.fromkeys(word_of[name] for name in names if name in word_of)) for names in parts]
+    two = [str(key) for key, found in zip(keys, words, strict=True) if len(found) > 1]
+    if two:
+        raise LabelError(f"{len(two)} sample(s) lie in folders of two groups: {_some(two)}; name one of the folders")
+    return [next(iter(found), rest) for found in words]

@@ -17,8 +17,10 @@ from pyarrow import ipc
 
 from blemish.core.errors import DataError, DataWarning
 from blemish.data.dataset import SKIPPED, Dataset, HowToRead, OnDemand, PathLike, Reading
+from blemish.data.dialect.encoding import text_encoding
+from blemish.data.folders import look_into
 from blemish.data.images import name_in
-from blemish.data.read import existing, holds_only_texts, is_lines, look_into, read_as
+from blemish.data.read import existing, holds_only_texts, is_lines, read_as
 from blemish.data.streams import Stream, open_stream
 from blemish.data.tables import known_suffix
 from blemish.data.text import lines_of, texts_of
@@ -53,7 +55,7 @@ def _of_folder(folder: Path, how: HowToRead) -> Dataset | None:
         recordings = [*_videos(folder, there.videos, reading), *_frame_folders(folder, there.pictures, reading)]
         X = clips_of(folder, recordings, how.frames, reading)
     elif there.modality in ("text", "image"):
-        X = there.on_demand(folder)
+        X = there.on_demand(folder, how, reading)
         if there.modality == "text":  # decoded images are larger than their files: some of them tell how much
             X.nbytes = sum(file.stat().st_size for file in there.documents)
     else:
@@ -67,7 +69,7 @@ def _of_file(path: Path, how: HowToRead) -> Dataset | None:
     if kind == ".npz" or how.modality not in ("auto", "tabular", "text"):
         return None
     if is_lines(path, how, reading):
-        return None if size < MIN_BYTES else _texts(path, lines_of(path), {}, reading)
+        return None if size < MIN_BYTES else _texts(path, lines_of(path, text_encoding(path, how.dialect)), {}, reading)
     # A table takes about twice the size of its CSV file, and texts up to eight times; a binary file says how much.
     binary = kind in (".parquet", ".arrow", ".feather")
     large_table = how.modality != "text" and (binary or size >= MIN_BYTES // 2)

@@ -1,10 +1,8 @@
 """Whatever a user points at, as a `Dataset`: the one place that guesses what was meant, and records each guess."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +15,16 @@ from scipy.sparse import issparse
 from blemish.core.errors import DataError
 from blemish.core.files import printable
 from blemish.data.columns import eager, is_frame
-from blemish.data.dataset import LEFT_OUT, Dataset, HowToRead, OnDemand, PathLike, Reading, without
-from blemish.data.images import IMAGES, channels_first, decode, decode_all, name_in, thumbnail
-from blemish.data.tables import known_suffix, looks_like_a_table, read_npz, read_table, table_suffix
-from blemish.data.text import as_series, decoded, is_series, is_text, lines_of, texts_of
-from blemish.data.video import VIDEOS, by_folder, read_clips
+from blemish.data.dataset import Dataset, Dialect, HowToRead, PathLike, Reading, without
+from blemish.data.dialect.encoding import text_encoding
+from blemish.data.folders import look_into
+from blemish.data.images import IMAGES, channels_first, decode_all
+from blemish.data.tables import known_suffix, looks_like_a_table, read_npz, read_table
+from blemish.data.text import as_series, is_series, is_text, lines_of, texts_of
+from blemish.data.video import read_clips
 
 BUILT_IN = ("tabular", "image", "video", "text")
 """Modalities that are guessed and checked here. Data for any other are handed to it as they are."""
-
-MIN_FRAMES = 4  # fewer numbered pictures in a folder are not taken for a recording
-NEAR = 0.25
-"""Neighbouring frames differ by less than this fraction of the difference between frames of different folders."""
-MIN_SPAN = 4.0
-"""Grey levels by which folders count as different at least: recordings of one still scene differ by noise only."""
 
 
 # Files and folders ---------------------------------------------------------------------------------------------------
@@ -45,6 +39,11 @@ def read(
     take_out: Sequence[str] = (),
     frames: int | None = None,
     column: str | None = None,
+    skip_lines: int | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    na: Sequence[str] = (),
 ) -> Dataset:
     """Read a data set; what was guessed, skipped and taken out is recorded in its `reading`.
 
@@ -59,11 +58,18 @@ def read(
         take_out: Columns that are not features (labels, keys); they are returned separately. Absent ones are ignored.
         frames: Frames of a clip; None: see `Video.frames`.
         column: The column of a table that holds the texts; None: see `Text.column`.
+        skip_lines: Lines of a text file before its heading, or with `names` before its first row; None: guessed.
+        delimiter: What stands between its cells, 'tab' and 'space' too; None: guessed.
+        decimal: Its decimal mark, '.' or ','; None: guessed.
+        encoding: Its encoding, such as 'cp1252'; None: guessed.
+        na: Cells that are missing, in addition to empty ones and words such as NA.
 
     Raises:
         DataError: If nothing is there, the file is empty or of an unknown kind, or nothing in it can be decoded.
+        ConfigError: If an option makes no sense.
     """
-    return read_as(data, HowToRead(modality, glob, names, take_out, frames, column))
+    dialect = Dialect.check(skip_lines, delimiter, decimal, encoding, na)
+    return read_as(data, HowToRead(modality, glob, names, take_out, frames, column, dialect))
 
 
 def read_as(data: PathLike, how: HowToRead) -> Dataset:
@@ -75,9 +81,9 @@ def read_as(data: PathLike, how: HowToRead) -> Dataset:
         X, columns = read_npz(path, how.take_out, reading)
         return Dataset(X, list(range(len(X))), _kind_of(X, how.modality, path, reading), columns, reading=reading)
     if is_lines(path, how, reading):
-        texts = list(chain.from_iterable(lines_of(path)))
+        texts = list(chain.from_iterable(lines_of(path, text_encoding(path, how.dialect))))
         return Dataset(texts, list(range(len(texts))), "text", reading=reading)
-    return from_table(read_table(path, how.names, reading), how, reading)
+    return from_table(read_table(path, how.names, reading, how.dialect, as_text=how.as_text), how, reading)
 
 
 def existing(data: PathLike) -> Path:
@@ -87,6 +93,8 @@ def existing(data: PathLike) -> Path:
         raise DataError(f"there is no file or folder {str(path)!r}")
     if not path.is_dir() and not path.is_file():
         raise DataError(f"{path} is a pipe, socket or device; give a file or a folder")
+    if not path.is_dir() and printable(path) != str(path):  # PyArrow opens no such file
+        raise DataError(f"{printable(path)}: the name is not UTF-8; rename the file, or its folder")
     return path
 
 
@@ -109,7 +117,7 @@ def _read_folder(folder: Path, how: HowToRead, reading: Reading) -> Dataset:
     if there.modality == "video":
         X, keys = read_clips(folder, there.videos, there.pictures, how.frames, reading)
     else:
-        files = there.on_demand(folder)
+        files = there.on_demand(folder, how, reading)
         X, left_out = files.take(range(len(files)), reading)
         keys = without(files.keys, left_out)
         if not X and there.modality == "text":
@@ -214,14 +222,14 @@ def _list(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
     if _all_are(X, np.ndarray) and all(item.ndim > 1 for item in X):
         return _pictures(X, reading)
     if _all_are(X, Pillow.Image):
-        return _pictures([channels_first(item) for item in X], reading)
+        return _pictures([channels_first(item, reading, f"picture {at}") for at, item in enumerate(X)], reading)
     return _other(X, reading)
 
 
 def _strings(X: Sequence[Any], modality: str, reading: Reading) -> Dataset:
     """Texts, or images by their paths: one path among the strings is enough."""
     if modality == "auto" and not any(map(_is_path, X)):
-        reading.note("modality", "X", "text, because none of the strings ends like an image file")
+        reading.note("modality", "X", "text, because none of the strings ends like an image file", surprising=False)
         return _texts(X, reading)
     paths = [Path(item) for item in X]
     images, left_out = decode_all(paths, reading)
@@ -245,7 +253,7 @@ def _n_rows(X: Any) -> int:
 
 def _pictures(X: Sequence[np.ndarray], reading: Reading) -> Dataset:
     kind = "video" if X[0].ndim == 4 else "image"
-    reading.note("modality", "X", f"{kind}, because the arrays have {X[0].ndim} axes each")
+    reading.note("modality", "X", f"{kind}, because the arrays have {X[0].ndim} axes each", surprising=False)
     return Dataset(X, list(range(len(X))), kind, reading=reading)
 
 
@@ -262,100 +270,8 @@ def _kind_of(X: np.ndarray, modality: str, where: object, reading: Reading) -> s
             f"an array of shape {X.shape} is not a data set: expected (row, column), (batch, channel, height, width) "
             "or (batch, frame, channel, height, width). Reshape your data, a single sample with X[None]"
         )
-    reading.note("modality", where, f"{kinds[X.ndim]}, because the array has {X.ndim} axes")
+    reading.note("modality", where, f"{kinds[X.ndim]}, because the array has {X.ndim} axes", surprising=False)
     return kinds[X.ndim]
-
-
-@dataclass(frozen=True)
-class Folder:
-    """The files in a folder, and as which modality they are read; frames are among the pictures."""
-
-    modality: str
-    documents: list[Path]
-    videos: list[Path]
-    pictures: list[Path]
-
-    def on_demand(self, folder: Path) -> OnDemand:
-        """The texts, or else the images, each read when it is used."""
-        files, read_one = (self.documents, decoded) if self.modality == "text" else (self.pictures, decode)
-        return OnDemand([name_in(folder, file) for file in files], lambda at: read_one(files[at]))
-
-
-def look_into(folder: Path, how: HowToRead, reading: Reading) -> Folder:
-    """The files of a folder by kind; DataError if there are none."""
-    modality, glob = how.modality, how.glob
-    files = sorted(path for path in folder.rglob(glob) if path.is_file())
-    documents = files if modality == "text" and glob != "*" else _ending(files, (".txt",))
-    there = Folder(modality, documents, _ending(files, VIDEOS), _ending(files, IMAGES))
-    if modality == "text":
-        if not documents:
-            raise DataError(f"{folder} contains no .txt file; name others with --glob")
-    elif not (there.videos or there.pictures or (modality == "auto" and documents)):
-        raise _nothing_in(folder, glob, files)
-    if modality == "auto":
-        there = replace(there, modality=_kind_of_folder(folder, there, reading))
-    _note_unused(folder, files, there, reading)
-    return there
-
-
-def _note_unused(folder: Path, files: Sequence[Path], there: Folder, reading: Reading) -> None:
-    pictures = [*there.videos, *there.pictures] if there.modality == "video" else there.pictures
-    used = set(there.documents if there.modality == "text" else pictures)
-    if len(used) < len(files):
-        example = name_in(folder, next(file for file in files if file not in used))
-        reading.note(LEFT_OUT, folder, f"{len(files) - len(used)} file(s) of another kind, for example {example}")
-
-
-def _ending(files: Sequence[Path], endings: Sequence[str]) -> list[Path]:
-    return [path for path in files if path.suffix.lower() in endings]
-
-
-def _nothing_in(folder: Path, glob: str, files: Sequence[Path]) -> DataError:
-    tables = [path.name for path in files if table_suffix(path)]
-    hint = (
-        f"it contains tables: give one of them, such as {tables[0]}"
-        if tables
-        else f"known are {', '.join((*IMAGES, *VIDEOS, '.txt'))}"
-    )
-    return DataError(f"{folder} contains no image, video or text named {glob!r}; {hint}")
-
-
-def _kind_of_folder(folder: Path, there: Folder, reading: Reading) -> str:
-    if there.videos:
-        kind, why = "video", f"it contains {len(there.videos)} video file(s)"
-    elif not there.pictures:
-        kind, why = "text", "it contains text files and no pictures"
-    elif looks_like_frames(there.pictures):
-        kind, why = "video", "its pictures are numbered consecutively in each folder and neighbours are much alike"
-    else:
-        kind, why = "image", "its pictures are not numbered and alike as frames are"
-    reading.note("modality", folder, f"{kind}, because {why}")
-    return kind
-
-
-def looks_like_frames(pictures: Sequence[Path]) -> bool:
-    """Whether image files are frames: numbered consecutively in each folder, and neighbours much alike.
-
-    Two folders of numbered pictures of one thing look the same from the outside, so neighbours have to differ by much
-    less than pictures of different folders do.
-    """
-    gaps, firsts = [], []
-    for files in by_folder(pictures).values():
-        if not _are_numbered(files):
-            return False
-        first, second, last = (thumbnail(files[i]) for i in (0, 1, -1))
-        if first is None or second is None or last is None:
-            return False
-        gaps.append(np.abs(first - second).mean())
-        firsts.append(first)
-    far = [np.abs(a - b).mean() for a, b in pairwise(firsts)]
-    return bool(far) and float(np.mean(gaps)) < NEAR * max(float(np.mean(far)), MIN_SPAN)
-
-
-def _are_numbered(files: Sequence[Path]) -> bool:
-    numbers = sorted(int(match[1]) for match in (re.search(r"(\d+)$", file.stem) for file in files) if match)
-    enough = MIN_FRAMES <= len(numbers) == len(files)
-    return enough and numbers == list(range(numbers[0], numbers[-1] + 1))
 
 
 def _is_path(item: Any) -> bool:
@@ -382,11 +298,14 @@ def holds_only_texts(X: Any, reading: Reading) -> bool:
 
 def is_lines(path: Path, how: HowToRead, reading: Reading) -> bool:
     """Whether each line of a file is a text."""
-    if path.suffix.lower() != ".txt" or how.names is not None or how.modality not in ("auto", "text"):
+    if path.suffix.lower() != ".txt" or how.modality not in ("auto", "text"):
         return False
+    if how.names is not None or how.column is not None or how.dialect.of_a_table:
+        return False  # what was said is about columns
     if how.modality == "text":
         return True
-    table = looks_like_a_table(path)
+    table = looks_like_a_table(path, how.dialect)
     kind = "tabular, because its lines have equally many cells"
-    reading.note("modality", path, kind if table else "text, one per line, because its lines are not rows of a table")
+    lines = "text, one per line, because its lines are not rows of a table"
+    reading.note("modality", path, kind if table else lines, surprising=not table)
     return not table

@@ -11,8 +11,19 @@ from pyarrow import csv, ipc, parquet
 
 from blemish.core.errors import DataError, reason_of
 from blemish.data.dataset import Dataset, HowToRead, PathLike, Reading, without
-from blemish.data.read import existing, from_table, holds_only_texts, is_lines, look_into, none_decoded
-from blemish.data.tables import Dialect, clean_names, csv_options, dialect, known_suffix, unreadable
+from blemish.data.dialect.layout import Layout, csv_source
+from blemish.data.folders import look_into
+from blemish.data.read import existing, from_table, holds_only_texts, is_lines, none_decoded
+from blemish.data.tables import (
+    clean_names,
+    csv_options,
+    dialect,
+    empty_made_up,
+    known_suffix,
+    unreadable,
+    without_na,
+    without_views,
+)
 
 CHUNK_ROWS, CHUNK_IMAGES = 65_536, 256
 CSV_BLOCK = 2**23  # bytes
@@ -84,8 +95,8 @@ def naming_chunk(start: int) -> Iterator[None]:
 
 def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | None:
     try:
-        n_rows, schema, batches = _facts(path, kind, how.names, reading)
-        clean = clean_names(path, schema.names)
+        n_rows, schema, batches = _facts(path, kind, how, reading)
+        clean, plain = clean_names(path, schema.names), without_views(schema)
     except DataError:
         raise
     except Exception as error:  # PyArrow raises anything on a damaged file
@@ -97,18 +108,19 @@ def _table(path: Path, kind: str, how: HowToRead, reading: Reading) -> Stream | 
         start = 0
         for batch in _to_the_end(path, batches):
             if batch.num_rows:
-                table = pa.Table.from_batches([batch]).rename_columns(clean)
+                table = pa.Table.from_batches([batch]).cast(plain).rename_columns(clean)
+                table = without_na(table, how.dialect.na)
                 yield from_table(table, replace(how, modality="tabular"), Reading(), start)
                 start += batch.num_rows
 
     if how.modality == "auto" and holds_only_texts(next(chunks()).X, reading):
         return None
     reading.take_out(name for name in how.take_out if name in clean)
-    types = dict(zip(clean, schema.types, strict=True))
+    types = dict(zip(clean, plain.types, strict=True))
     return Stream(n_rows, "tabular", chunks, n_rows * len(clean) * CELL_BYTES, types, reading=reading)
 
 
-def _facts(path: Path, kind: str, names: Sequence[str] | None, reading: Reading) -> tuple[int, pa.Schema, Batches]:
+def _facts(path: Path, kind: str, how: HowToRead, reading: Reading) -> tuple[int, pa.Schema, Batches]:
     """Number of rows, columns, and how the rows are read."""
     if kind == ".parquet":
         with parquet.ParquetFile(path) as file:
@@ -118,10 +130,17 @@ def _facts(path: Path, kind: str, names: Sequence[str] | None, reading: Reading)
             file = ipc.open_file(source)
             n_rows = sum(file.get_batch(i).num_rows for i in range(file.num_record_batches))
             return n_rows, file.schema, lambda: _arrow_batches(path)
-    written = dialect(path, names, reading)
-    n_rows, schema = settle_types(path, names, written)
-    types = {column.name: column.type for column in schema}
-    return n_rows, schema, lambda: csv.open_csv(path, **csv_options(written, names, types, CSV_BLOCK))
+    written = dialect(path, how.names, reading, how.dialect)
+    n_rows, schema = settle_types(path, written, how.as_text)
+    types = {column.name: pa.string() if pa.types.is_temporal(column.type) else column.type for column in schema}
+    gone = empty_made_up(schema, written)
+    kept = pa.schema({name: kind for name, kind in types.items() if name not in gone})
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in csv.open_csv(csv_source(path, written), **csv_options(written, types, CSV_BLOCK)):
+            yield batch.drop_columns(gone) if gone else batch
+
+    return n_rows, kept, batches
 
 
 def _to_the_end(path: Path, batches: Batches) -> Iterator[pa.RecordBatch]:
@@ -147,16 +166,16 @@ def _arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
             yield from (batch.slice(start, CHUNK_ROWS) for start in range(0, batch.num_rows, CHUNK_ROWS))
 
 
-def settle_types(path: Path, names: Sequence[str] | None, written: Dialect) -> tuple[int, pa.Schema]:
-    """Number of rows of a CSV file, and column types that suit all of them.
+def settle_types(path: Path, written: Layout, as_text: Sequence[str] = ()) -> tuple[int, pa.Schema]:
+    """Number of rows of a CSV file, and column types that suit all of them; text for those in `as_text`.
 
     PyArrow guesses from the first block; where a later cell is of another type, the column gets the next type of its
     row in `WIDER`, and the pass begins again.
     """
-    types: dict[str, pa.DataType] = {}
+    types: dict[str, pa.DataType] = dict.fromkeys(as_text, pa.string())
     left: dict[str, list[pa.DataType]] = {}
     while True:
-        reader = csv.open_csv(path, **csv_options(written, names, types, CSV_BLOCK))
+        reader = csv.open_csv(csv_source(path, written), **csv_options(written, types, CSV_BLOCK))
         try:
             return sum(batch.num_rows for batch in reader), reader.schema
         except pa.ArrowInvalid as error:
@@ -170,12 +189,10 @@ def settle_types(path: Path, names: Sequence[str] | None, written: Dialect) -> t
             types[column.name] = left[column.name].pop(0)
 
 
-_DATES, _TEXT = (pa.date32(), pa.timestamp("s"), pa.timestamp("ns")), (pa.string(), pa.binary())
+_TEXT = (pa.string(), pa.binary())
 WIDER: dict[pa.DataType, tuple[pa.DataType, ...]] = {
-    pa.null(): (pa.int64(), pa.bool_(), *_DATES, pa.float64(), *_TEXT),
+    pa.null(): (pa.int64(), pa.bool_(), pa.float64(), *_TEXT),
     pa.int64(): (pa.float64(), *_TEXT),
-    pa.date32(): (*_DATES[1:], *_TEXT),
-    pa.timestamp("s"): (pa.timestamp("ns"), *_TEXT),
     pa.string(): (pa.binary(),),
 }
 """What a column may be instead where the first guess does not fit all cells; text if nothing stands here."""
@@ -190,7 +207,7 @@ def _images(folder: Path, how: HowToRead, reading: Reading) -> Stream | None:
     there = look_into(folder, how, reading)
     if there.modality != "image" or not there.pictures:
         return None
-    files = there.on_demand(folder)
+    files = there.on_demand(folder, how, reading)
 
     def chunks() -> Iterator[Dataset]:
         n_decoded = 0

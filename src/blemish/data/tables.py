@@ -3,12 +3,9 @@
 import math
 import os
 import re
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping, Sequence
 from csv import Error as CsvError
 from csv import reader as csv_rows
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -19,12 +16,13 @@ from numpy.lib import format as npy
 from pyarrow import csv, feather, parquet
 
 from blemish.core.errors import DataError, reason_of
-from blemish.data.dataset import LEFT_OUT, PathLike, Reading
+from blemish.data.dataset import LEFT_OUT, Dialect, PathLike, Reading
+from blemish.data.dialect.encoding import first_lines
+from blemish.data.dialect.layout import Layout, csv_source, holds_numbers, layout
 
-TABLES = (".csv", ".tsv", ".txt", ".data", ".parquet", ".arrow", ".feather", ".npz")
+TABLES = (".csv", ".tsv", ".txt", ".data", ".parquet", ".arrow", ".feather", ".npz", ".tab", ".dat", ".log", ".asc")
 COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
 HEAD_LINES = 100  # of a .txt file, by which it is told whether they are rows of a table
-HEAD_BYTES = 2**16  # of a CSV file, by which its dialect is guessed
 
 
 def table_suffix(path: Path) -> str | None:
@@ -43,21 +41,40 @@ def known_suffix(path: Path) -> str:
     return kind
 
 
-def looks_like_a_table(path: Path) -> bool:
-    """Whether lines have equally many cells, at least two, or one number each below the heading."""
+def looks_like_a_table(path: Path, said: Dialect) -> bool:
+    """Whether the first lines have equally many cells, at least two, or one number each below the heading.
+
+    Cells between commas; also between others where some columns hold numbers.
+    """
+    lines = first_lines(path, said)[:HEAD_LINES]
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            rows = [row for row in islice(csv_rows(file), HEAD_LINES) if row]
+        rows = [row for row in csv_rows(lines) if row]
     except CsvError:
         return False  # a cell too long for a table
     widths = {len(row) for row in rows}
-    if widths == {1}:
-        return all(re.fullmatch(r"\s*[-+.\deE]+\s*", row[0]) for row in rows[1:])
-    return len(widths) <= 1
+    if widths == {1} and all(re.fullmatch(r"\s*[-+.\deE]+\s*", row[0]) for row in rows[1:]):
+        return True
+    return (len(widths) <= 1 and widths != {1}) or holds_numbers(path, lines, said)
 
 
-def read_table(path: PathLike, names: Sequence[str] | None, reading: Reading) -> pa.Table:
-    """A CSV (also compressed), Parquet or Arrow file, by its ending, as a table; `names` as in `dialect`.
+def read_table(
+    path: PathLike,
+    names: Sequence[str] | None,
+    reading: Reading,
+    said: Dialect | None = None,
+    *,
+    typed: bool = True,
+    as_text: Sequence[str] = (),
+) -> pa.Table:
+    """A CSV (also compressed), Parquet or Arrow file, by its ending, as a table.
+
+    Args:
+        path: The file.
+        names: Of the columns of a CSV file without a heading.
+        reading: Where guesses are noted.
+        said: How a CSV file is written, where it was said.
+        typed: Whether the cells of a CSV file become numbers where they can; else they are text, as times always are.
+        as_text: Columns of a CSV file that are text in any case.
 
     Raises:
         DataError: If it is not there, empty or malformed.
@@ -72,19 +89,41 @@ def read_table(path: PathLike, names: Sequence[str] | None, reading: Reading) ->
         elif kind in (".arrow", ".feather"):
             table = feather.read_table(path, memory_map=False)
         else:
-            table = csv.read_csv(path, **csv_options(dialect(path, names, reading), names))
+            written = dialect(path, names, reading, said)
+            types = dict.fromkeys(as_text if typed else written.names, pa.string())
+            table = csv.read_csv(csv_source(path, written), **csv_options(written, types))
+            table = times_as_text(table.drop_columns(empty_made_up(table.schema, written)))
         table.validate(full=True)  # before a cell is looked at: offsets in a damaged file lead anywhere
-        found = table.column_names
+        table, found = table.cast(without_views(table.schema)), table.column_names
+    except DataError:
+        raise
     except Exception as error:  # PyArrow raises anything on a damaged file
         raise unreadable(path, error) from None
     if table.num_rows == 0:
         raise DataError(f"{path} has no rows")
-    return table.rename_columns(clean_names(path, found))
+    return without_na(table.rename_columns(clean_names(path, found)), said.na if said else ())
+
+
+def without_views(schema: pa.Schema) -> pa.Schema:
+    """A schema with string and bytes in place of Arrow's views of them, for which it has few functions."""
+    plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
+
+
+def times_as_text(table: pa.Table) -> pa.Table:
+    """A table from a CSV file with dates and times as they were written: types must not depend on the other cells."""
+    times = [field.name for field in table.schema if pa.types.is_temporal(field.type)]
+    schema = pa.schema([field.with_type(pa.string()) if field.name in times else field for field in table.schema])
+    return table.cast(schema) if times else table
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
     """The error for a table file that PyArrow refuses, with the first line of its reason."""
-    return DataError(f"{path} cannot be read as a table: {reason_of(error)}")
+    reason = reason_of(error)
+    if reason.startswith(("Empty CSV file", "Could not skip")):
+        return DataError(f"{path} has no rows")
+    hint = "; if it is written otherwise, say so with --delimiter, --skip-lines or --encoding"
+    return DataError(f"{path} cannot be read as a table: {reason}{hint if 'CSV' in reason else ''}")
 
 
 def clean_names(path: PathLike, names: Sequence[str]) -> list[str]:
@@ -103,77 +142,66 @@ def clean_names(path: PathLike, names: Sequence[str]) -> list[str]:
 # CSV -----------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """How a CSV file is written."""
-
-    delimiter: str = ","
-    decimal_point: str = "."
-    encoding: str = "utf8"
-
-
-def dialect(path: Path, names: Sequence[str] | None, reading: Reading) -> Dialect:
-    """How a CSV file is written: spreadsheets in many countries use semicolons and decimal commas, some UTF-16.
-
-    What is not a comma, a point or UTF-8 is noted, and, where no names of columns are given, that the first line is a
-    header.
-    """
-    with pa.input_stream(str(path), compression="detect") as file:
-        head = file.read(HEAD_BYTES)
-    encoding = "utf16" if head[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf8"
-    lines = head.decode(encoding, errors="replace").splitlines()
-    delimiter = _delimiter(path, lines)
-    decimal = "," if delimiter == ";" and _has_decimal_commas(lines[1:]) else "."
-    if encoding != "utf8":
-        reading.note("encoding", path, "UTF-16, by its byte order mark")
-    if delimiter != ",":
-        reading.note("delimiter", path, "semicolon" if delimiter == ";" else "tab")
-    if decimal != ".":
-        reading.note("decimal mark", path, "comma, because a number has one and none has a point")
-    if names is None:
-        reading.note("header", path, "the first line is read as column names, because no names were given")
-    return Dialect(delimiter, decimal, encoding)
-
-
-def _delimiter(path: Path, lines: Sequence[str]) -> str:
-    """Tab if the name says so; else what the heading, without a comma, and the next line have equally often."""
-    if ".tsv" in [suffix.lower() for suffix in path.suffixes]:
-        return "\t"
-    first, second = ([line for line in lines if line.strip()] + ["", ""])[:2]
-    if "," in first:
-        return ","
-    return next((mark for mark in ";\t" if 0 < first.count(mark) == (second or first).count(mark)), ",")
-
-
-def _has_decimal_commas(lines: Sequence[str]) -> bool:
-    cells = [cell.strip(' "') for line in lines for cell in line.split(";")]
-    commas = any(re.fullmatch(r"[-+]?\d*,\d+", cell) for cell in cells)
-    return commas and not any(re.fullmatch(r"[-+]?\d*\.\d+", cell) for cell in cells)
+def dialect(path: Path, names: Sequence[str] | None, reading: Reading, said: Dialect | None = None) -> Layout:
+    """How a CSV file is written, see `layout`; DataError where its heading has no row below it."""
+    return layout(path, names, reading, said or Dialect())
 
 
 def csv_options(
-    dialect: Dialect,
-    names: Sequence[str] | None,
-    types: Mapping[str, pa.DataType] | None = None,
-    block: int | None = None,
+    written: Layout, types: Mapping[str, pa.DataType] | None = None, block: int | None = None
 ) -> dict[str, Any]:
-    """PyArrow's options for a CSV file; empty cells are missing.
+    """PyArrow's options for a CSV file; empty cells are missing, lines of comment are left out.
 
     Args:
-        dialect: How the file is written.
-        names: Column names where it has no header.
+        written: How the file is written.
         types: Of columns whose type is known.
         block: Bytes read at a time; None: PyArrow's default.
     """
+    blanks = written.delimiter == " "
+
+    def handle(row: csv.InvalidRow) -> str:
+        empty = not row.text.strip(f'{written.delimiter} \t"')
+        return "skip" if empty or row.text.lstrip().startswith("#") else "error"
+
     return {
         "read_options": csv.ReadOptions(
-            column_names=list(names) if names else None, block_size=block, encoding=dialect.encoding
+            column_names=list(written.names),
+            skip_rows=written.skip,
+            block_size=block,
+            encoding="utf8" if blanks else written.encoding,
         ),
-        "parse_options": csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
+        "parse_options": csv.ParseOptions(
+            delimiter="\t" if blanks else written.delimiter, newlines_in_values=True, invalid_row_handler=handle
+        ),
         "convert_options": csv.ConvertOptions(
-            strings_can_be_null=True, column_types=dict(types or {}), decimal_point=dialect.decimal_point
+            strings_can_be_null=True,
+            column_types=dict(types or {}),
+            decimal_point=written.decimal_point,
+            timestamp_parsers=["-"],  # nothing is written so: times stay text, see `times_as_text`
+            null_values=[*csv.ConvertOptions().null_values, *written.na],
         ),
     }
+
+
+def without_na(table: pa.Table, na: Sequence[str]) -> pa.Table:
+    """A table in which cells that were said to be missing are: numbers of that value, and texts of that word."""
+    numbers = [float(word) for word in na if re.fullmatch(r"[-+]?\d+([.,]\d*)?", word.replace(",", "."))]
+    for at, column in enumerate(table.columns) if na else ():
+        kind = column.type
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            hit = np.isin(column.cast(pa.float64(), safe=False).to_numpy(), numbers)
+        elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            hit = np.isin(column.to_numpy(), na)
+        else:
+            continue
+        values = [None if missing else value for missing, value in zip(hit, column.to_pylist(), strict=True)]
+        table = table.set_column(at, table.column_names[at], pa.array(values, kind)) if hit.any() else table
+    return table
+
+
+def empty_made_up(schema: pa.Schema, written: Layout) -> list[str]:
+    """Columns without a name and without a value: a delimiter stands at the end of each line."""
+    return [name for name in written.made_up if pa.types.is_null(schema.field(name).type)]
 
 
 # NPZ -----------------------------------------------------------------------------------------------------------------
@@ -189,6 +217,9 @@ def read_npz(path: Path, take_out: Sequence[str], reading: Reading) -> tuple[np.
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: array for name in file.files if isinstance(array := file[name], np.ndarray)}
+        for array in arrays.values():
+            if array.dtype.kind == "U":
+                array.tolist()  # raises where four bytes are not a character
     except Exception as error:  # zipfile, zlib and NumPy raise anything on a damaged file
         raise DataError(
             f"{path} cannot be read without running code in it ({reason_of(error)}); save plain arrays"

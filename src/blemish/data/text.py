@@ -1,5 +1,6 @@
 """Texts: of a column, of the lines of a file, of a folder of files."""
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,22 +79,29 @@ def _text_column(columns: dict[str, nw.Series[Any]], column: str | None) -> str:
 # Files ---------------------------------------------------------------------------------------------------------------
 
 
-def decoded(path: Path) -> str:
-    """The whole of a text file; raises DataError if it cannot be read, or is not UTF-8."""
+def decoded(path: Path, encoding: str | None = None) -> str:
+    """The whole of a text file, in UTF-8, in UTF-16 with a mark, or as said; raises DataError if it is not."""
     try:
         with open_regular(path) as file:
-            return file.read().decode("utf-8-sig")
+            content = file.read()
+        return content.decode(encoding or _by_mark(content, len(content)))
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path}: byte {error.start} (0x{error.object[error.start]:02x}) is not UTF-8; convert the file, for "
-            f"example with {ICONV}"
+            f"{path}: byte {error.start} (0x{error.object[error.start]:02x}) is not {encoding or 'UTF-8'}; convert "
+            f"the file, for example with {ICONV}, or say which --encoding it has"
         ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def lines_of(path: Path) -> Iterator[list[str]]:
+def _by_mark(start: bytes, size: int) -> str:
+    return "utf-16" if size > 2 and not size % 2 and start[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig"
+
+
+def lines_of(path: Path, encoding: str | None = None) -> Iterator[list[str]]:
     """One text per line, many at a time; empty lines are texts without words, except those at the end.
+
+    The encoding is as in `decoded`.
 
     Raises:
         DataError: If the file cannot be read, or holds no text.
@@ -102,7 +110,9 @@ def lines_of(path: Path) -> Iterator[list[str]]:
     empty, some = 0, False
     try:
         # not str.splitlines, which would also cut at form feeds and other separators inside a text
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open("rb") as file:
+            mark = _by_mark(file.read(2), path.stat().st_size)
+        with path.open(encoding=encoding or mark) as file:
             for line in file:
                 text = line.removesuffix("\n")
                 if not text:
@@ -113,8 +123,8 @@ def lines_of(path: Path) -> Iterator[list[str]]:
                 if len(lines) >= CHUNK_LINES:
                     yield lines
                     lines = []
-    except (UnicodeDecodeError, OSError):
-        decoded(path)  # raises the error that says where
+    except (UnicodeError, OSError):
+        decoded(path, encoding)  # raises the error that says where
         raise
     if not some:
         raise DataError(f"{path} contains no text; expected one text per line")

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 from blemish.core.errors import DataError, DataWarning, missing_extra
 from blemish.data.dataset import SKIPPED, OnDemand, Reading, without
-from blemish.data.images import decode, decode_all, name_in
+from blemish.data.images import at_white, decode, decode_all, name_in
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 CLIP_FRAMES = 16
@@ -49,11 +49,13 @@ def read_frames(paths: Sequence[Path], name: str, reading: Reading) -> np.ndarra
     Raises:
         DataError: If one cannot be decoded.
     """
-    return same_size([decode(path) for path in paths], name, reading)
+    return same_size([decode(path, reading, path.name) for path in paths], name, reading)
 
 
 def same_size(images: list[np.ndarray], name: str, reading: Reading) -> np.ndarray:
-    """Frames as one array; those of another size or kind than the first are converted to it."""
+    """Frames as one array; those of another size, depth or kind than the first are converted to it."""
+    white = float(np.iinfo(images[0].dtype).max) if images[0].dtype.kind == "u" else None
+    images = [at_white(image, white).astype(images[0].dtype) for image in images]
     channels, height, width = images[0].shape
     odd = [i for i, image in enumerate(images) if image.shape != images[0].shape]
     for i in odd:

@@ -194,7 +194,7 @@ def _of_columns(
         kept = np.asarray(matters.any(axis=0))
         elements, error = tuple(compress(elements, kept)), np.where(matters, error, 0)[:, kept]
         values = [value[:, kept] for value in values]
-    seen, expected = map(modality.describe, values)
+    seen, expected = modality.shown(values[0]), modality.describe(values[1])
     return {"elements": elements, "error": error, "total": total, "seen": seen, "expected": expected}, kept
 
 

@@ -116,8 +116,11 @@ def _scorer(spec: Any, losses: Any, modality: Part) -> Part:
         terms = [choose("loss", LOSSES, loss).factory for loss in named if loss not in ("auto", "reconstruction")]
         spec = "latent" if any(term.needs_defects for term in terms) else modality.factory.scorer
     part = choose("scorer", SCORERS, spec)
+    own = {"experts": modality.factory.experts, "far": modality.factory.far}
     if part.name == "ensemble" and "experts" not in part.options:
-        part = replace(part, options={"experts": modality.factory.experts, **part.options})
+        part = replace(part, options={**own, **part.options})
+    elif part.name == modality.factory.scorer != "ensemble":
+        part = replace(part, options={"far": own["far"], **part.options})
     return part
 
 

@@ -3,6 +3,8 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from jaxtyping import Float, Int
 
 from blemish.calibration.calibration import MIN_TO_HOLD_OUT
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
+from blemish.calibration.out_of_fold import FOLDS, MIN_TO_CROSS_FIT, Fold
 from blemish.core.errors import ConfigError, DataError, DataWarning, QualityWarning
 from blemish.core.labels import is_ordinary
 from blemish.data.dataset import Dataset
@@ -17,6 +20,10 @@ from blemish.fitting.choices import Arguments, choose_modality, whole_number
 from blemish.fitting.fit import Fit
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import new_model
+from blemish.modalities.features.feature_cache import FeatureCache, caching
+from blemish.modalities.modality import FittedModality
+from blemish.scoring.scorer import OF_THE_NETWORK
+from blemish.training.rows import ShardedRows
 
 
 def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " _"]]:
@@ -48,20 +55,80 @@ def cross_fits(
         ConfigError: If there cannot be this many folds.
         DataError: If the rows without a fold cannot be used.
     """
+    for fit in _fits(arguments, rows, group, n_folds, seed):
+        with warnings.catch_warnings():
+            for category in (QualityWarning, DataWarning):  # the fit of all rows has warned already
+                warnings.simplefilter("ignore", category)
+            for _ in fit.train():
+                pass
+            yield replace(replace(fit, names=list(rows.keys)).end(keep_unseen=True), curve_rows=None)
+
+
+def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
+    """What calibrates a fit that holds no rows out: models of the folds of its ordinary rows, scaling included.
+
+    What kind a column is, all rows decide: names that a fold lacks some rows of may look like free text to it.
+    A network is most of the time of a fit on pictures. Where the scorer does not read it, the first fold alone trains
+    one: that is enough to correct the probability of 'other'. A refit of the same rows takes the folds of the former
+    fit: the labels are new, and these only matter to the scorer.
+
+    Args:
+        fit: Trained.
+        n_epochs: That it was trained for.
+
+    Returns:
+        Nothing where rows are held out, or there are too few.
+    """
+    n_ordinary, model = int(is_ordinary(fit.group).sum()), fit.model
+    if len(fit.held_out) or n_ordinary < MIN_TO_CROSS_FIT or fit.rows is None or fit.arguments is None:
+        return ()
+    assert not isinstance(fit.x, ShardedRows)  # rows on disk are judged by some of them, see `Fit.judging`
+    digest = blake2b(fit.x.to_dense().cpu().numpy().tobytes(), digest_size=16).digest()
+    if fit.folds and all(fold.digest == digest for fold in fit.folds):
+        return fit.folds
+    # As many as the fit of all rows, which the clock may have ended; a refit has trained for more than these.
+    n = n_epochs if fit.folds is None and fit.patience is None else None
+    arguments = {**fit.arguments, **model.choices.spec(), "latent_dim": model.network.latent_dim}
+    n_folds = min(FOLDS, n_ordinary // 2)
+    reads = OF_THE_NETWORK & {name for names in fit.model.choices.scorer.make().sources for name in names.split("+")}
+    found: list[Fold] = []
+    with warnings.catch_warnings(), caching(FeatureCache(0)):  # the cache is for the model of all rows
+        for category in (QualityWarning, DataWarning):
+            warnings.simplefilter("ignore", category)
+        try:
+            for one in _fits(arguments, fit.rows, fit.group, n_folds, fit.seed, model.modality):
+                own = bool(reads or not found or one.model.modality.sample_shape != model.modality.sample_shape)
+                for _ in islice(one.train(), n) if own else ():
+                    pass
+                judge = one.model if own else replace(one.model, network=model.network)
+                assert not isinstance(one.x, ShardedRows)
+                found.append(Fold(judge.evidence(one.x, one.parts), one.held_out, own, digest))
+        except DataError:  # such as texts that have no word in common without those of a fold
+            return ()
+    return tuple(found)
+
+
+def _fits(
+    arguments: Arguments,
+    rows: Dataset,
+    group: Int[np.ndarray, " row"],
+    n_folds: Any,
+    seed: int,
+    whole: FittedModality | None = None,
+) -> Iterator[Fit]:
+    """For each fold a fit that has begun without it; `whole`: what a column is has been decided by all rows."""
     part = choose_modality(arguments["modality"], rows.modality)
     for k, held_out in enumerate(deal_out(group, n_folds, seed)):
         rng = np.random.default_rng([seed, k])
         seen = np.setdiff1d(np.arange(len(group)), held_out)
+        own = int(rng.integers(2**31))
+        raw, modality = rows.take(seen.tolist()).X, part.make()
         with warnings.catch_warnings():
-            for category in (QualityWarning, DataWarning):  # the fit of all rows has warned already
-                warnings.simplefilter("ignore", category)
-            own = int(rng.integers(2**31))
-            model = new_model(arguments, part, part.make().fit(rows.take(seen.tolist()).X), own)
-            fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own)
-            for _ in fit.train():
-                pass
-            named = replace(fit, names=list(rows.keys), parts=model.parts_to_fit(rows.X, rows.regions))
-            yield replace(named.end(out_of_fold=True), curve_rows=None)
+            warnings.simplefilter("ignore", DataWarning)  # the fit of all rows has warned already
+            fitted = modality.fit(raw) if whole is None else modality.fit_part(raw, whole)
+        model = new_model(arguments, part, fitted, own)
+        fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own)
+        yield replace(fit, parts=model.parts_to_fit(rows.X, rows.regions))
 
 
 def p_values_of(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:

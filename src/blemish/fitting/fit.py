@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from blemish.calibration.areas import area_levels
 from blemish.calibration.calibration import (
     Calibration,
     KnownSamples,
@@ -19,16 +20,16 @@ from blemish.calibration.calibration import (
     warn_of_quality,
 )
 from blemish.calibration.label_statistics import LabelStatistics, conflicts, sample_of
+from blemish.calibration.out_of_fold import Fold, odds_correction, out_of_fold
 from blemish.core.labels import DEFECT, NORMAL, OTHER, counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
-from blemish.data.dataset import Dataset
+from blemish.data.dataset import Dataset, Reading
 from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
 from blemish.fitting.fitted import Fitted
-from blemish.fitting.maps import area_levels
 from blemish.fitting.model import Model, new_model
 from blemish.modalities.parts import Parts
-from blemish.scoring.scorer import Evidence, Scorer
+from blemish.scoring.scorer import Evidence, Scorer, part_scores
 from blemish.training import AUGMENTATIONS, SYNTHETIC
 from blemish.training.batches import Plan, TrainingData
 from blemish.training.loop import EpochRecord, Objective, Training, stops_early
@@ -57,7 +58,11 @@ class Fit:
         held_out: Those of them that calibrate, not trained on.
         rng: Source of all randomness.
         seed: Of `rng` and the weights.
+        arguments: Of the detector, and with `rows` what it takes to fit again without some rows; None: it cannot be.
+        rows: The samples as they were read, with the names of `names`.
+        folds: Of the former fit, where this one is a refit.
         columns: A frame's names, or None.
+        reading: What was read and how, and what was decided about it.
         parts: Of the samples, where the scorer reads them; rows that are read from disk have none.
         start: When it began, in seconds of `time.perf_counter`.
     """
@@ -71,7 +76,11 @@ class Fit:
     held_out: Int[np.ndarray, " held_out"]
     rng: np.random.Generator
     seed: int
+    arguments: Arguments | None = None
+    rows: Dataset | None = None
+    folds: tuple[Fold, ...] | None = None
     columns: list[Any] | None = None
+    reading: Reading = field(default_factory=Reading)
     parts: Parts | None = None
     start: float = field(default_factory=time.perf_counter)
 
@@ -107,8 +116,12 @@ class Fit:
         held_out = hold_out(group, rng) if former is None else still_held_out(former.held_out, group)
         fit = cls.of(arguments, model, x, group, held_out, rng, seed, warm_start=former is not None)
         columns = frame_columns(rows.X) if is_frame(rows.X) else None
+        folds = None if former is None else former.folds
+        names = [plain(name) for name in rows.keys]
+        reading = rows.reading.more([*model.modality.notes(), *model.modality.notes_of(rows.X)])
         parts = model.parts_to_fit(rows.X, rows.regions)
-        return replace(fit, names=[plain(name) for name in rows.keys], columns=columns, parts=parts)
+        known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts}
+        return replace(fit, names=names, columns=columns, reading=reading, **known)
 
     @classmethod
     def of(
@@ -184,43 +197,49 @@ class Fit:
             if self.patience is not None and stops_early(seen, self.patience):
                 break
 
-    def end(self, *, out_of_fold: bool = False) -> Fitted:
+    def end(self, folds: tuple[Fold, ...] = (), *, keep_unseen: bool = False) -> Fitted:
         """Fit the scorer on the training rows and score the held-out ones; where these are few, refit it on all rows.
 
         Args:
-            out_of_fold: Keep the scorer that has not seen the held-out rows, however few they are.
+            folds: Where no rows are held out, models that calibrate instead, see `cross_fit.folds_of`.
+            keep_unseen: Keep the scorer that has not seen the held-out rows, however few they are.
         """
         # Rows on disk are judged by some of them, see `judging`: a scorer holds all that it learns from.
         assert not isinstance(self.x, ShardedRows)
         model, group, held_out, names = self.model, self.group, self.held_out, list(self.names)
-        seed = self.seed if out_of_fold else int(self.rng.integers(2**31))
+        seed = self.seed if keep_unseen else int(self.rng.integers(2**31))
         evidence = model.evidence(self.x, self.parts)
         seen = np.setdiff1d(np.arange(len(self.x)), held_out)
         scorer: Scorer = model.choices.scorer.make()
         state = scorer.fit(evidence[seen], group[seen], seed)
         ordinary = held_out if len(held_out) else seen[is_ordinary(group[seen])]
         defects, negatives = np.flatnonzero(group == DEFECT), np.flatnonzero((group == OTHER) | (group == NORMAL))
-        calibration = Calibration(np.sort(scorer.outlier_score(state, evidence[ordinary])))
-        labels = None
-        if len(defects):
-            calibration = Calibration(
-                outlier=calibration.outlier,
-                defect=np.sort(scorer.defect_score(state, evidence[ordinary])),
+        labelled, odds = len(defects) > 0, None
+        judged = own = scorer.scores(state, evidence[ordinary], labelled=labelled)
+        of_parts = part_scores(scorer, state, evidence[ordinary].parts, labelled=labelled)
+        if folds:
+            judged = out_of_fold(scorer, folds, evidence.error, group, seed, labelled=labelled)
+            odds, of_parts = odds_correction(own.probabilities, judged.probabilities), judged.of_parts
+        calibration, labels = Calibration(np.sort(judged.outlier), odds=odds), None
+        if judged.defect is not None:
+            calibration = replace(
+                calibration,
+                defect=np.sort(judged.defect),
                 out_of_fold=scorer.out_of_fold_scores(state, evidence[seen], group[seen]),
                 labelled_negatives=scorer.defect_score(state, evidence[negatives]),
             )
             labels = _statistics(evidence, group, defects, negatives, scorer.outlier_score(state, evidence[defects]))
         spread = float(evidence.z[ordinary].std(axis=0).max())
-        warn_of_quality(calibration, np.empty(0) if labels is None else labels.outlier, spread)
+        warn_of_quality(calibration, own.outlier, np.empty(0) if labels is None else labels.outlier, spread)
         normals = np.flatnonzero(is_ordinary(group))
         normals = normals[:: max(1, -(-len(normals) // MAX_NORMALS))]
         # Of few rows, a fifth held out is missed by the scorer: it is refitted on all of them, and the former state is
         # kept for p-values and drift, which compare new rows with held-out ones (decisions.md 57).
-        refit = 0 < len(held_out) <= MAX_REFITTED and not out_of_fold
+        refit = 0 < len(held_out) <= MAX_REFITTED and not keep_unseen
         return Fitted(
             model=model,
             scorer_state=scorer.fit(evidence, group, seed) if refit else state,
-            out_of_fold_state=state if refit else {},
+            out_of_fold_state=state if refit else None,
             calibration=calibration,
             defects=KnownSamples(evidence.z[defects], [names[i] for i in defects]),
             normals=KnownSamples(evidence.z[normals], [names[i] for i in normals]),
@@ -231,7 +250,8 @@ class Fit:
             labels=labels,
             # The curve fits the scorer many times: without parts, which would take minutes.
             curve_rows=sample_of(replace(evidence, parts=None), group, held_out, seed) if len(defects) > 1 else None,
-            area_levels=area_levels(scorer, state, evidence[ordinary].parts, labelled=len(defects) > 0),
+            area_levels=None if of_parts is None else area_levels(of_parts),
+            folds=folds,
         )
 
     def provenance(self, n_epochs: int) -> dict[str, Any]:

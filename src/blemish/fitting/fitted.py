@@ -9,12 +9,15 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from blemish.calibration.calibration import MIN_TO_HOLD_OUT, Calibration, KnownSamples, Reference
+from blemish.calibration.areas import AreaLevels
+from blemish.calibration.calibration import MIN_TO_HOLD_OUT, Calibration, KnownCodes, KnownSamples, Reference
 from blemish.calibration.drift import Drift, code_columns, compare
 from blemish.calibration.label_report import LabelReport, label_report
 from blemish.calibration.label_statistics import CurveRows, LabelStatistics, learning_curve, sample_of
+from blemish.calibration.out_of_fold import Fold, with_corrected_odds
 from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, log_ratio, probability_at, reweighted
 from blemish.calibration.thresholds import (
+    JudgedOn,
     Promise,
     for_budget,
     for_contamination,
@@ -25,15 +28,16 @@ from blemish.calibration.thresholds import (
 )
 from blemish.core.errors import ArtifactError, DataError
 from blemish.core.labels import DEFECT
+from blemish.core.state import State, Stored, need
 from blemish.fitting.choices import Choices, whole_number
+from blemish.fitting.manifest import Facts
 from blemish.fitting.model import Model, build
+from blemish.modalities.parts import HasParts
 from blemish.scoring.mixture import PRIOR
-from blemish.scoring.scorer import Evidence, Scorer, Scores, under
+from blemish.scoring.scorer import OF_PARTS, Evidence, Scorer, Scores
 from blemish.training.rows import TensorRows
 
 MAX_COMPARED = 1000  # new rows that are compared with held-out ones
-# Groups of arrays in a model file; older names stay, so that old files load (decisions.md 64).
-STORED_GROUPS = ("scorer", "blind", "calibration", "known", "reference", "labels", "maps")
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Fitted:
     Attributes:
         model: The network with the modality that feeds it.
         scorer_state: What the scorer learnt.
-        out_of_fold_state: What it learnt without the held-out rows, where it was then refitted on all rows; else empty.
+        out_of_fold_state: What it learnt without the held-out rows, where it was then refitted on all rows; else None.
         calibration: Scores that thresholds, p-values and probabilities are read from.
         defects: The labelled defects.
         normals: Some unlabelled or normal rows.
@@ -53,13 +57,13 @@ class Fitted:
         reference: Some held-out rows, which new data are compared with.
         labels: What the label report reads; None where no defect is labelled.
         curve_rows: Training rows for the learning curve; None once it is computed, and after loading.
-        area_levels: Scores that fractions of the area of ordinary samples exceed, see `maps.area_levels`; None where
-            there are no maps.
+        folds: What calibrated the fit where no rows were held out, for a refit; empty after loading.
+        area_levels: What a cut on a map rests on; None where there are no maps.
     """
 
     model: Model
-    scorer_state: dict[str, np.ndarray]
-    out_of_fold_state: dict[str, np.ndarray]
+    scorer_state: State
+    out_of_fold_state: State | None
     calibration: Calibration
     defects: KnownSamples
     normals: KnownSamples
@@ -69,7 +73,8 @@ class Fitted:
     reference: Reference
     labels: LabelStatistics | None
     curve_rows: CurveRows | None = None
-    area_levels: Float[np.ndarray, " area"] | None = None
+    folds: tuple[Fold, ...] = ()
+    area_levels: AreaLevels | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Refuse a pickle of a version that kept less: some methods would fail, and later (decisions.md 60)."""
@@ -101,20 +106,23 @@ class Fitted:
     @property
     def out_of_fold(self) -> "Fitted":
         """The same with a scorer that has not seen the held-out rows: new rows are then exchangeable with these."""
-        return replace(self, scorer_state=self.out_of_fold_state) if self.out_of_fold_state else self
+        return replace(self, scorer_state=self.out_of_fold_state) if self.out_of_fold_state is not None else self
 
     def scores(self, evidence: Evidence, prior: Mapping[str, float] = PRIOR) -> Scores:
         """Outlier score, defect score and probabilities in one pass.
 
         The probability of the defect is calibrated on out-of-fold scores of labelled defects and on held-out rows,
-        where there are two such defects or more; else it is what the scorer assumes.
+        where there are two such defects or more; else it is what the scorer assumes. Where no rows were held out, that
+        of another outlier is corrected by out-of-fold ones.
 
         Args:
             evidence: The rows.
             prior: Expected fractions of the groups among them.
         """
         found = self.scorer.scores(self.scorer_state, evidence, labelled=self.n_defects > 0)
-        assumed = reweighted(found.probabilities, PRIOR, prior)
+        odds = self.calibration.odds
+        usual = found.probabilities if odds is None else with_corrected_odds(found.probabilities, odds)
+        assumed = reweighted(usual, PRIOR, prior)
         if found.defect is None or self.log_ratio is None:
             return replace(found, probabilities=assumed)
         defect = probability_at(found.defect, self.log_ratio, prior["defect"])
@@ -223,21 +231,31 @@ class Fitted:
         else:
             cut = for_false_positive_rate if target == "false_positive_rate" else for_contamination
             threshold = cut(calibration.ordinary, value)
-        return promise(target, float(value), threshold, calibration, held_out=len(self.held_out) > 0)
+        return promise(target, float(value), threshold, calibration, self.judged_on)
+
+    def outlier_promise(self, fraction: float) -> Promise:
+        """The cut on the outlier score that a fraction of the ordinary rows exceeds."""
+        calibration = replace(self.calibration, defect=None)
+        threshold = for_contamination(calibration.ordinary, fraction)
+        return promise("contamination", fraction, threshold, calibration, self.judged_on)
+
+    @property
+    def judged_on(self) -> JudgedOn:
+        """What the scores of ordinary rows in the calibration are of."""
+        return "held out" if len(self.held_out) else "training" if self.calibration.odds is None else "out of fold"
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers, by the names that model files use."""
-        groups = (
-            self.scorer_state,
-            self.out_of_fold_state,
-            self.calibration.arrays(),
-            {"defect": self.defects.codes, "normal": self.normals.codes},
-            self.reference.arrays(),
-            {} if self.labels is None else self.labels.arrays(),
-            {} if self.area_levels is None else {"levels": self.area_levels},
-        )
-        pairs = zip(STORED_GROUPS, groups, strict=True)
-        named = {f"{group}.{name}": np.asarray(x) for group, arrays in pairs for name, x in arrays.items()}
+        groups = {  # older names stay, so that old files load (decisions.md 64)
+            "scorer": self.scorer_state,
+            "blind": self.out_of_fold_state,
+            "calibration": self.calibration,
+            "known": KnownCodes(self.defects.codes, self.normals.codes),
+            "reference": self.reference,
+            "labels": self.labels,
+            "maps": self.area_levels,
+        }
+        named = {f"{at}.{name}": x for at, group in groups.items() if group for name, x in group.arrays().items()}
         return {**self.model.arrays(), "held_out": self.held_out, **named}
 
     def facts(self) -> dict[str, Any]:
@@ -253,37 +271,46 @@ class Fitted:
         }
 
 
-def from_stored(
-    choices: Choices, latent_dim: int, arrays: dict[str, np.ndarray], facts: dict[str, Any], device: torch.device
-) -> Fitted:
+def from_stored(choices: Choices, latent_dim: int, stored: Stored, facts: Facts, device: torch.device) -> Fitted:
     """The inverse of `Fitted.arrays` and `Fitted.facts`; the network is built without memory or random numbers.
 
     Raises:
-        ArtifactError: If the weights do not fit the parts, or the scorer of an earlier version gave different scores.
-        KeyError: If something is missing.
+        ArtifactError: If an array is missing or does not fit the parts, or the scorer of an earlier version gave
+            different scores.
     """
-    if "scorer.bandwidth" in arrays:  # thresholds in the file are of scores that are no longer made
+    if "scorer.bandwidth" in stored:  # thresholds in the file are of scores that are no longer made
         raise ArtifactError(
             f"this model was saved by a version whose scorer {choices.scorer.name!r} gave different scores; fit again"
         )
-    modality = choices.modality.factory.fitted.from_state(facts["modality"])
+    modality = choices.modality.factory.fitted.of_file(facts.modality)
     with torch.device("meta"):
         empty = build(choices, modality, latent_dim, torch.device("meta"))
     model = Model(choices, modality, empty.network, empty.losses, device)
-    model.load_weights(arrays)
-    stored = {group: under(arrays, f"{group}.") for group in STORED_GROUPS}
-    known, reference, names = stored["known"], stored["reference"], facts["known_names"]
+    model.load_weights(stored.under("network"))
+    n, names, negatives = facts.n_defects, facts.names, facts.names.get("rejected", [])
+    scorer, widths = choices.scorer.make(), {"code": latent_dim + 1, "error": 1, **modality.widths}
+    widths |= {OF_PARTS: modality.part_width} if isinstance(modality, HasParts) else {}
+    shape = {"defect": len(names["defect"]), "normal": len(names["normal"]), "latent": latent_dim}
+    known = KnownCodes.read(stored.under("known"), **shape)
+    need(len(known.defect) == n, f"{len(known.defect)} labelled defects are kept, of {n}")
+    of_defects: list[str] = ["defect", "out_of_fold", "labelled_negatives"]
+    calibration = Calibration.read(stored.under("calibration"), dict.fromkeys(of_defects, n > 0))
+    of_labels, unseen, maps = (stored.under(name) for name in ("labels", "blind", "maps"))
+    labels = LabelStatistics.read(of_labels, defect=n, negative=len(negatives)) if "conflicts" in of_labels else None
+    held_out = stored.take("held_out", ("int64",), ("row",), {}, ("row",))
+    need((np.diff(held_out, prepend=-1) > 0).all(), "the held-out rows are not ascending numbers")
+    rows, width = {"x": modality.reference_rows}, modality.sample_shape[0]
     return Fitted(
         model=model,
-        scorer_state=stored["scorer"],
-        out_of_fold_state=stored["blind"],
-        calibration=Calibration.from_arrays(stored["calibration"]),
-        defects=KnownSamples(known["defect"], names["defect"]),
-        normals=KnownSamples(known["normal"], names["normal"]),
-        negative_names=names.get("rejected", []),
-        n_defects=int(facts["n_defects"]),
-        held_out=arrays["held_out"],
-        reference=Reference(reference["z"], reference.get("x")),
-        labels=LabelStatistics.from_arrays(stored["labels"]),
-        area_levels=stored["maps"].get("levels"),
+        scorer_state=scorer.read(stored.under("scorer"), widths, n),
+        out_of_fold_state=scorer.read(unseen, widths, n) if unseen else None,
+        calibration=calibration,
+        defects=KnownSamples(known.defect, names["defect"]),
+        normals=KnownSamples(known.normal, names["normal"]),
+        negative_names=negatives,
+        n_defects=n,
+        held_out=held_out,
+        reference=Reference.read(stored.under("reference"), rows, latent=latent_dim, feature=width),
+        labels=labels,
+        area_levels=AreaLevels.read(maps) if maps else None,
     )

@@ -12,7 +12,7 @@ from blemish.data.columns import frame_of
 from blemish.data.dataset import Dataset
 from blemish.fitting.choices import choose_modality
 from blemish.fitting.fitted import Fitted
-from blemish.fitting.maps import REGION, cut_for, heats, regions_above
+from blemish.fitting.maps import REGION, heats, regions_above
 from blemish.modalities.parts import HasParts
 
 
@@ -55,7 +55,10 @@ class MapVerbs(ABC):
             DataError: If the model has no maps, or too few normal pictures were fitted for the cut.
         """
         rows = self._rows(X)
-        cut, kind = cut_for(self.fitted_.area_levels, false_alarm_area), "defect" if self.fitted_.n_defects else "other"
+        levels, kind = self.fitted_.area_levels, "defect" if self.fitted_.n_defects else "other"
+        if levels is None:
+            raise DataError("this model has no maps; they are for pictures and the scorer 'ensemble'")
+        cut = levels.cut(false_alarm_area)
         found = zip(rows.keys, heats(self.fitted_, rows.X), strict=True)
         return frame_of(
             [{"sample": key, "kind": kind, **region} for key, heat in found for region in regions_above(heat, cut)],

@@ -13,16 +13,17 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from blemish.autoencoder.autoencoder import Autoencoder
-from blemish.core.errors import ArtifactError, ConfigError, DataError
+from blemish.core.errors import ConfigError, DataError
 from blemish.core.output import Output
 from blemish.core.parts import Part
+from blemish.core.state import Stored
 from blemish.core.threads import fitting_threads, has_convolutions, in_order
 from blemish.fitting.choices import Arguments, Choices, choose_parts, whole_number
 from blemish.losses.loss import Loss, ReconstructionLoss
 from blemish.modalities.features.feature_cache import current
 from blemish.modalities.modality import FittedModality
 from blemish.modalities.parts import HasParts, Parts
-from blemish.scoring.scorer import OF_PARTS, Evidence, under
+from blemish.scoring.scorer import OF_PARTS, Evidence
 from blemish.training.rows import SparseRows, TensorRows
 
 # Evidence takes 1,000 bytes per row of a table and far more per picture: this bounds the memory that scoring takes.
@@ -199,21 +200,15 @@ class Model:
         """The network's weights by name."""
         return {f"network.{name}": weight.cpu().numpy() for name, weight in self.network.state_dict().items()}
 
-    def load_weights(self, arrays: dict[str, np.ndarray]) -> None:
+    def load_weights(self, stored: Stored) -> None:
         """Put stored weights in place of the present ones.
 
         Raises:
             ArtifactError: If they do not fit this network.
         """
-        weights = {name: torch.from_numpy(array.copy()) for name, array in under(arrays, "network.").items()}
-        try:
-            self.network.load_state_dict(weights, assign=True)
-        except RuntimeError as error:
-            raise ArtifactError(f"weights and manifest do not fit: {str(error).splitlines()[-1].strip()}") from None
-        if any(weight.dtype != torch.float32 for weight in weights.values()):
-            raise ArtifactError("weights are not 32-bit floats")
-        if not all(weight.isfinite().all() for weight in weights.values()):
-            raise ArtifactError("the weights are not finite numbers: the file is damaged; fit again or copy it again")
+        shapes = {name: tuple(weight.shape) for name, weight in self.network.state_dict().items()}
+        weights = {name: stored.take(name, ("float32",), shape, {}) for name, shape in shapes.items()}
+        self.network.load_state_dict({name: torch.from_numpy(x.copy()) for name, x in weights.items()}, assign=True)
         for parameter in self.network.parameters():
             parameter.requires_grad_(True)
         self.network.to(self.device)

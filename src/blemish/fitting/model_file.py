@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from blemish.calibration.thresholds import Promise
 from blemish.core import store
-from blemish.core.errors import ArtifactError
+from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.labels import CLASSES
+from blemish.core.state import Stored
+from blemish.data.dataset import Reading
 from blemish.fitting.choices import EarlyStopping, choose_modality, choose_parts, plain
 from blemish.fitting.fitted import from_stored
+from blemish.fitting.manifest import Manifest
 from blemish.fitting.model import device_for
-from blemish.scoring.scorer import under
-from blemish.training.loop import EpochRecord
 
 STORED_AS_THEY_ARE = ("threshold_", "outlier_threshold_", "training_", "notes_", "prior_")
 
@@ -44,6 +44,7 @@ def write(path: str | os.PathLike[str], det: Any) -> None:
         **{name: getattr(det, name) for name in STORED_AS_THEY_ARE},
         "promise_": asdict(det.promise_),
         "history_": [asdict(record) for record in det.history_],
+        "reading_": [asdict(note) for note in det.reading_],
         "n_features_in_": getattr(det, "n_features_in_", None),
         "feature_names_in_": [str(name) for name in getattr(det, "feature_names_in_", [])],
     }
@@ -65,30 +66,30 @@ def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) ->
     Raises:
         ArtifactError: If the file is missing, truncated, foreign, damaged or of another schema.
     """
-    arrays, manifest = store.read(path)
+    arrays, manifest = store.read(path, Manifest)
     where = device_for(device)
     try:
-        facts = manifest["detector"]
+        facts, stored = manifest.detector, Stored(arrays)
         det = make(**facts["arguments"])
         choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, ""))
-        det.fitted_ = from_stored(choices, det.latent_dim, arrays, manifest, where)
-        det.folds_ = [
-            from_stored(choices, det.latent_dim, under(arrays, f"fold{k}."), fold, where)
-            for k, fold in enumerate(manifest.get("folds", []))
+        folds = [
+            from_stored(choices, det.latent_dim, stored.under(f"fold{k}"), fold, where)
+            for k, fold in enumerate(manifest.folds)
         ]
-        for name in STORED_AS_THEY_ARE:
-            setattr(det, name, facts[name])
-        # The manifest is sorted by key; `predict_proba` and all that is printed have the order of CLASSES.
-        det.prior_ = {name: det.prior_[name] for name in CLASSES}
-        det.promise_, det.classes_ = Promise(**facts["promise_"]), np.array(CLASSES)
-        det.seed_ = int(facts["arguments"]["random_state"])
-        det.history_ = [EpochRecord(**record) for record in facts["history_"]]
-        if facts["n_features_in_"] is not None:
-            det.n_features_in_ = int(facts["n_features_in_"])
-        if facts["feature_names_in_"]:
-            det.feature_names_in_ = np.array(facts["feature_names_in_"], dtype=object)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        if isinstance(error, ArtifactError):
-            raise
-        raise ArtifactError(f"the manifest of {Path(path)} is incomplete or damaged ({error}); fit again") from None
+        det.fitted_, det.folds_ = from_stored(choices, det.latent_dim, stored, manifest, where), folds
+        stored.check_empty()
+    except (BlemishError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ArtifactError(f"{Path(path)} is damaged or incomplete: {reason}; fit again or copy it again") from None
+    for name in STORED_AS_THEY_ARE:
+        setattr(det, name, facts[name])
+    # The manifest is sorted by key; `predict_proba` and all that is printed have the order of CLASSES.
+    det.prior_ = {name: det.prior_[name] for name in CLASSES}
+    det.promise_, det.classes_, det.history_ = facts["promise_"], np.array(CLASSES), facts["history_"]
+    det.reading_ = Reading(facts.get("reading_", []))  # files of 0.1.0 have none
+    det.seed_ = facts["arguments"]["random_state"]
+    if facts["n_features_in_"] is not None:
+        det.n_features_in_ = facts["n_features_in_"]
+    if facts["feature_names_in_"]:
+        det.feature_names_in_ = np.array(facts["feature_names_in_"], dtype=object)
     return det

@@ -5,7 +5,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from blemish.core import store
 from blemish.core.errors import ArtifactError, ConfigError
 from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, check_trainable, to_groups
 from blemish.core.run_config import RunConfig
-from blemish.data.columns import frame_columns, is_frame
-from blemish.data.dataset import Dataset, take
+from blemish.data.columns import columns_with_gaps, frame_columns, is_frame
+from blemish.data.dataset import Dataset, Note, Reading, take
 from blemish.data.labels import labels_for
 from blemish.data.streams import Stream, naming_chunk
 from blemish.fitting.choices import Arguments, choose_modality, seed_of
@@ -120,7 +120,7 @@ class Prepared:
         keys: The names of files; None: row numbers.
         seed: Of the whole fit.
         columns: A table's column names, or None.
-        skipped: Files that could not be decoded.
+        reading: What was read, and how.
     """
 
     modality: FittedModality
@@ -129,7 +129,7 @@ class Prepared:
     keys: list[str] | None
     seed: int
     columns: list[str] | None
-    skipped: list[str]
+    reading: Reading
 
 
 def prepare(arguments: Arguments, stream: Stream, run: RunConfig, state: Path) -> Prepared:
@@ -150,27 +150,33 @@ def prepare(arguments: Arguments, stream: Stream, run: RunConfig, state: Path) -
     part, seed = choose_modality(arguments["modality"], stream.modality), seed_of(arguments["random_state"])
     labels = _Labels(run, stream)
     sample = RandomSample(SAMPLED_IMAGES if stream.files else SAMPLED_ROWS, np.random.default_rng(seed))
-    skipped: list[str] = []
+    notes: list[Note] = []
+    gaps = set[str]()
     for samples in stream.chunks():
         if len(samples):
             labels.add(samples)
             sample.add(samples.X)
-        skipped += samples.skipped
-    group = labels.groups()
+            gaps |= columns_with_gaps(samples.X)
+        notes += samples.reading
+    group = labels.groups(stream.reading)
     check_trainable(group)
     kept = sample.kept()
-    modality = part.make().fit(kept)
+    modality = part.make().fit_sample(kept, stream.n_rows, gaps) if len(kept) < len(group) else part.make().fit(kept)
     columns = frame_columns(kept) if is_frame(kept) else None
-    facts = {"modality": modality.state(), "keys": labels.keys, "seed": seed, "columns": columns, "skipped": skipped}
+    notes += modality.notes()
     with _anew(state):
         n = 0
         for samples in stream.chunks():
             if len(samples):
                 with naming_chunk(n):
                     ShardedRows.append(state / ROWS, modality.to_tensor(samples.X))
+                notes += modality.notes_of(samples.X)
                 n += len(samples)
+        facts = {"modality": modality.state(), "keys": labels.keys, "seed": seed, "columns": columns}
+        reading = stream.reading.more(notes)
+        facts["reading"] = [asdict(note) for note in reading]
         store.write(state / PREPARED, {"group": group}, {"prepared": facts, "of": of})
-    return Prepared(modality, stream.modality, group, labels.keys, seed, columns, skipped)
+    return Prepared(modality, stream.modality, group, labels.keys, seed, columns, reading)
 
 
 def read_prepared(arguments: Arguments, modality: str, run: RunConfig, state: Path) -> Prepared:
@@ -188,8 +194,9 @@ def read_prepared(arguments: Arguments, modality: str, run: RunConfig, state: Pa
             "'resume'"
         )
     facts = dict(manifest["prepared"])
+    facts["reading"] = Reading([Note(**note) for note in facts.get("reading", [])])  # 0.1.0 kept none
     part = choose_modality(arguments["modality"], modality)
-    scaling = part.factory.fitted.from_state(facts.pop("modality"))
+    scaling = part.factory.fitted.of_file(facts.pop("modality"))
     return Prepared(scaling, modality, arrays["group"], **facts)
 
 
@@ -246,9 +253,9 @@ class _Labels:
             numbers = [self._number_of.setdefault(value, len(self._number_of)) for value in values]
             self._numbers.append(np.array(numbers, dtype=np.int32))
 
-    def groups(self) -> Int[np.ndarray, " row"]:
+    def groups(self, reading: Reading) -> Int[np.ndarray, " row"]:
         if self.keys is not None:
-            words = labels_for(Dataset(None, self.keys, self._kind, files=True), self._run)
+            words = labels_for(Dataset(None, self.keys, self._kind, files=True, reading=reading), self._run)
             group = to_groups(words, self._n)
         elif self._run.labels is None:
             words = labels_for(Dataset(None, [], self._kind), self._run)

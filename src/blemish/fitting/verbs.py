@@ -1,5 +1,6 @@
 """What a fitted detector does besides fitting: reads samples, scores, encodes and draws them, and decides."""
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,10 +15,10 @@ from blemish.calibration.conformal import discoveries
 from blemish.calibration.drift import Drift
 from blemish.calibration.label_report import LabelReport
 from blemish.calibration.probabilities import prior_of
-from blemish.calibration.thresholds import Promise
-from blemish.core.errors import ConfigError, DataError, NoDefectsError
+from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, Promise
+from blemish.core.errors import ConfigError, CutWarning, DataError, NoDefectsError
 from blemish.core.labels import CLASSES, MIN_ORDINARY, check_trainable, counts, to_groups
-from blemish.data.dataset import Dataset
+from blemish.data.dataset import Dataset, Reading
 from blemish.data.read import to_dataset
 from blemish.fitting.choices import seed_of, whole_number
 from blemish.fitting.cross_fit import cross_fits, p_values_of
@@ -45,6 +46,7 @@ class Verbs(MapVerbs):
     folds_: list[Fitted]
     seed_: int
     training_: dict[str, Any]
+    reading_: Reading
 
     @abstractmethod
     def _arguments(self) -> dict[str, Any]:
@@ -198,6 +200,7 @@ class Verbs(MapVerbs):
         The score is `defect_score` where defects were labelled, else `outlier_score`.
         """
         check_is_fitted(self, "threshold_")
+        self._warn_of_cut()
         return self._score(X, "defect_score" if self.fitted_.n_defects else "outlier_score") - self.threshold_
 
     def predict(self, X: Any) -> Any:
@@ -206,7 +209,20 @@ class Verbs(MapVerbs):
         'defect' above `threshold_`; of the rest, 'other' where the outlier score is above `outlier_threshold_`.
         """
         rows, (outlier, defect, _) = self._of_evidence(X, self._together)
+        self._warn_of_cut()
         return rows.spread(self._words(outlier, defect), "label")
+
+    @property
+    def unsupported_(self) -> list[str]:
+        """For each cut that there are too few samples for, a sentence that says why and what it does instead."""
+        cuts = {"other": self.promise_}
+        if self.fitted_.n_defects:
+            cuts = {"defect": self.promise_, "other": self.fitted_.outlier_promise(DEFAULT_CONTAMINATION)}
+        return [f"the cut for {word!r}: {cut.shortfall}" for word, cut in cuts.items() if cut.shortfall]
+
+    def _warn_of_cut(self) -> None:
+        for sentence in self.unsupported_:
+            warnings.warn(sentence, CutWarning, stacklevel=3)
 
     def _together(self, evidence: Evidence) -> Arrays:
         scores = self.fitted_.scores(evidence, self.prior_)

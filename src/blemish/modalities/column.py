@@ -1,20 +1,58 @@
 """One column of a table as features and back, and columns back as the table that they came from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, NotRequired
 
 import narwhals.stable.v1 as nw
 import numpy as np
 import pyarrow as pa
+from annotated_types import Len
 from jaxtyping import Bool, Float, Real
+from typing_extensions import TypedDict
 
 from blemish.core.errors import DataError
 from blemish.core.graph import ML, Node
-from blemish.data.columns import MISSING, Columns, eager, is_frame, to_categories, to_columns, to_numbers
+from blemish.core.manifest import Positive, declared
+from blemish.core.state import need
+from blemish.data.columns import (
+    DAYS,
+    ISO,
+    MISSING,
+    PARTS,
+    PLAIN,
+    UNITS,
+    Columns,
+    Style,
+    eager,
+    is_frame,
+    to_categories,
+    to_columns,
+    to_numbers,
+    to_times,
+)
 from blemish.modalities.modality import to_booleans
 
 MAX_MICROSECONDS = 9.2e15  # from 1970, that every kind of date can hold
+BEYOND = 3.0  # a gap where training had none lies this far, on the network's scale, beyond all training values
+HALF = 0.5  # neither yes nor no
+
+
+@declared
+class ColumnFacts(TypedDict):
+    """What a model file keeps of a column; see `Column`."""
+
+    name: str
+    kind: Literal["numeric", "binary", "categorical"]
+    centre: float
+    scale: Positive
+    categories: list[str]
+    indicates_missing: bool
+    absent: NotRequired[float]
+    style: NotRequired[Annotated[list[str], Len(3, 3)]]
+    source: NotRequired[str]
+    part: NotRequired[str]
+    form: NotRequired[Annotated[str, Len(1, 60)]]
 
 
 @dataclass(frozen=True)
@@ -28,6 +66,12 @@ class Column:
         scale: Robust spread of a number (interquartile range / 1.349), or its standard deviation where that is 0.
         categories: Known values; feature 0 of the block stands for all others.
         indicates_missing: Whether a yes/no feature for "was missing" follows a number.
+        absent: What stands for a missing cell where training had none: a number beyond all that training had, or half
+            a yes; 0 in models that do not tell it from an ordinary value (decisions.md 87).
+        style: How the numbers are written.
+        source: The user's column that this one is made of; '' where it is this one.
+        part: What of it: 'hour of day', 'day of week', 'seconds' or, of free text, the number of a feature.
+        form: How the times are written, see `blemish.data.columns.to_times`.
     """
 
     name: str
@@ -36,15 +80,42 @@ class Column:
     scale: float = 1.0
     categories: tuple[str, ...] = ()
     indicates_missing: bool = False
+    absent: float = 0.0
+    style: Style = PLAIN
+    source: str = ""
+    part: str = ""
+    form: str = ISO
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Column":
+        """The inverse of `dataclasses.asdict`, of JSON values."""
+        known = {field.name: state[field.name] for field in fields(cls) if field.name in state}
+        style = Style(*known["style"]) if "style" in known else PLAIN
+        return cls(**{**known, "categories": tuple(known["categories"]), "style": style})
+
+    @property
+    def of(self) -> str:
+        """The name of the user's column."""
+        return self.source or self.name
+
+    def values(self, column: np.ndarray) -> np.ndarray:
+        """The user's column as numbers, NaN where missing, or where it is categorical as it is or as its part.
+
+        Raises:
+            DataError: If a number is infinite.
+        """
+        if self.part in PARTS:
+            return PARTS[self.part](to_times(column, self.form))
+        return column if self.kind == "categorical" else to_numbers(column, self.of, self.style)
 
     def encode(self, column: np.ndarray) -> Float[np.ndarray, "row feature"]:
         """Features of a column that is not numeric (else see `scaled_numbers`), shape (row, width of the column)."""
         if self.kind == "categorical":
             code_of = {category: i + 1 for i, category in enumerate(self.categories)}
-            codes = [code_of.get(category, 0) for category in to_categories(column)]
+            codes = [code_of.get(category, 0) for category in to_categories(column, self.categories)]
             return np.eye(len(self.categories) + 1)[codes]
         numbers = to_numbers(column, self.name)
-        return np.where(np.isnan(numbers), 0.0, np.clip(numbers, 0, 1))[:, None]
+        return np.where(np.isnan(numbers), self.absent, np.clip(numbers, 0, 1))[:, None]
 
     def decode(self, features: Float[np.ndarray, "row feature"]) -> np.ndarray:
         """The most likely value of each row, in the user's unit."""
@@ -55,7 +126,13 @@ class Column:
         if self.kind == "binary":
             return features[:, 0] > 0.5
         numbers = np.sinh(np.clip(features[:, 0], -30, 30)) * self.scale + self.centre
-        return np.where(features[:, 1] > 0.5, np.nan, numbers) if self.indicates_missing else numbers
+        if self.indicates_missing:
+            return np.where(features[:, 1] > 0.5, np.nan, numbers)
+        return np.where(self.is_absent(features), np.nan, numbers)
+
+    def is_absent(self, features: Float[np.ndarray, "row feature"]) -> Bool[np.ndarray, " row"]:
+        """Rows whose cell is missing where training had none missing."""
+        return (features[:, 0] == np.float32(self.absent)) & (self.absent != 0)
 
     def graph(self, texts: Node) -> Node:
         """One-hot features of a category as part of an ONNX graph, shape (row, width of the column)."""
@@ -75,6 +152,35 @@ class Column:
             return ((self.name, "categorical", len(self.categories) + 1),)
         first = (self.name, self.kind, 1)
         return (first, (f"{self.name} (missing)", "binary", 1)) if self.indicates_missing else (first,)
+
+
+def check_column(column: Column) -> None:
+    """Refuse a column from a file whose facts contradict each other: raises ArtifactError."""
+    need(len(set(column.categories)) == len(column.categories), f"a category of {column.name!r} occurs twice")
+    need(column.kind == "categorical" or not column.categories, f"{column.name!r} is a number with categories")
+    need(column.kind == "numeric" or not column.indicates_missing, f"{column.name!r} is not a number")
+    need(column.style.decimal in (".", ",") and column.style.groups in ("", ".", ","), f"{column.name!r} has odd marks")
+
+
+def a_time(hour: Float[np.ndarray, " row"], days: np.ndarray | None, form: str) -> np.ndarray:
+    """A time with that hour of day and day of week, in the first week of 1970 that begins on a Monday."""
+    number = np.zeros(len(hour)) if days is None else np.array([DAYS.index(d) if d in DAYS else 0 for d in days])
+    seconds = np.where(np.isnan(hour), np.nan, np.clip(hour, 0, 23.999) * 3600 + (number + 4) * 86_400)
+    if form in UNITS:
+        return seconds * UNITS[form]
+    times = to_times(seconds, "s")
+    if form == ISO:
+        return times
+    return np.array([None if t is None else t.strftime(form) for t in times.tolist()], dtype=object)
+
+
+def beyond(scaled: Float[np.ndarray, " row"]) -> float:
+    """A number on the network's scale that lies beyond all of these, where the fewer extreme ones are.
+
+    Labelled defects are often at one end of a column: a gap belongs to neither end, so it is put at the other.
+    """
+    low, high = float(scaled.min(initial=0.0)), float(scaled.max(initial=0.0))
+    return float(np.float32(low - BEYOND if -low < high else high + BEYOND))
 
 
 def scaled_numbers(
@@ -132,6 +238,13 @@ def schema_of(X: Any) -> pa.Schema:
     known = [name for name, kind in frame.schema.items() if kind != nw.Object and isinstance(name, str)]
     schema = frame.select(known).head(0).to_arrow().schema
     return pa.schema([field for field in schema if field.type != pa.null()], schema.metadata)
+
+
+def declared_categories(X: Any) -> set[str]:
+    """Names of the columns whose type says that they hold categories: pandas' and polars' Categorical, Enum."""
+    if not is_frame(X):
+        return set()
+    return {str(name) for name, kind in eager(X).schema.items() if kind in (nw.Categorical, nw.Enum)}
 
 
 def from_columns(columns: Columns, form: str, schema: pa.Schema | None = None) -> Any:
@@ -232,6 +345,8 @@ def _typed(column: np.ndarray, kind: pa.DataType) -> pa.Array:
         return pa.array(column.tolist()).cast(kind.value_type).dictionary_encode().cast(kind)
     if column.dtype == object:
         return pa.array(column.tolist()).cast(kind)
+    if column.dtype.kind == "M":
+        return pa.array(column).cast(kind, safe=False)
     missing = np.isnan(column)
     present = np.where(missing, 0.0, column)
     if pa.types.is_integer(kind):

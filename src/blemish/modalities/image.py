@@ -2,25 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NotRequired
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
+from typing_extensions import TypedDict
 
 from blemish.core.graph import Node
+from blemish.core.manifest import declared
 from blemish.data.images import PICTURE_AXES, check_pictures
-from blemish.data.regions import regions_to_masks
+from blemish.data.regions.masks import regions_to_masks
 from blemish.modalities.features.feature_cache import current
-from blemish.modalities.features.patch_grid import ALIGNED, PatchGrid, fit_patch_grid, growth_for
-from blemish.modalities.features.patch_memory import PatchMemory, fit_patch_memory
+from blemish.modalities.features.patch_grid import ALIGNED, GridFacts, PatchGrid, fit_patch_grid, growth_for
+from blemish.modalities.features.patch_memory import PatchFacts, PatchMemory, fit_patch_memory
 from blemish.modalities.features.pretrained import as_colours, patch_maps
-from blemish.modalities.features.texture import texture
+from blemish.modalities.features.texture import texture, texture_width
 from blemish.modalities.modality import Modality, OnPage
 from blemish.modalities.parts import ExportableParts, Parts
-from blemish.modalities.pictures import FittedPictures, Pixels, chunks, fit_pixels, pixels_from_state
+from blemish.modalities.pictures import FittedPictures, PixelFacts, Pixels, chunks, fit_pixels, pixels_from_state
 
 SMALL_SIDE = 32  # pixels per side of the small copy
 TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the processor's cache
@@ -56,6 +58,7 @@ class Image(Modality):
         "texture+pixels": ["student"],
         "parts": ["part_distance", "part_discriminant", "part_linear"],
     }
+    far: ClassVar[tuple[str, ...]] = ("texture", "pixels")
 
     def fit(self, raw: Any) -> "FittedImage":
         """Learn size, channels, range and usual patches; raises DataError if there are no pictures.
@@ -74,10 +77,18 @@ class Image(Modality):
         return FittedImage(pixels, [fit_patch_memory(sample, **of_set) for of_set in PATCH_SETS], grid)
 
 
+_Patches = TypedDict("_Patches", {"looks": list[PatchFacts], "grid": NotRequired[GridFacts]})  # noqa: UP013 (a name of older files)
+
+
+@declared
+class ImageFacts(PixelFacts, _Patches):
+    """What a model file keeps of a kind of picture."""
+
+
 class FittedImage(FittedPictures, ExportableParts):
     """How pictures become tensors (batch, channel, height, width) in [0, 1], and patches of their own size."""
 
-    inputs = "pictures"
+    inputs, stored = "pictures", ImageFacts
     part_step = ALIGNED
 
     def __init__(self, pixels: Pixels, memories: Sequence[PatchMemory], grid: PatchGrid | None = None) -> None:
@@ -96,10 +107,16 @@ class FittedImage(FittedPictures, ExportableParts):
         'blots' and 'surface': the most unusual patches, few small, few larger and many, as a pretrained network sees
         them.
         """
-        textures = [texture(chunk) for chunk in chunks(x, TEXTURE_ROWS)]
-        small = adaptive_avg_pool2d(x, (min(x.shape[-2], SMALL_SIDE), min(x.shape[-1], SMALL_SIDE)))
         unusual = {name: pooled for memory in self.memories for name, pooled in memory.pooled(x).items()}
-        return {"texture": torch.cat(textures), "pixels": small.flatten(1), **unusual}
+        return {**_plain(x), **unusual}
+
+    @property
+    def widths(self) -> Mapping[str, int]:
+        """See `FittedModality`; the pretrained network is not run for them."""
+        channels, height, width = self.sample_shape
+        small = channels * min(height, SMALL_SIDE) * min(width, SMALL_SIDE)
+        plain = {"texture": texture_width(channels), "pixels": small}
+        return {**plain, **{name: one.learnt.width for one in self.memories for name in one.fractions}}
 
     @classmethod
     def masks(
@@ -131,6 +148,11 @@ class FittedImage(FittedPictures, ExportableParts):
 
         return make() if cache is None else cache.parts(self, make, picture)
 
+    @property
+    def part_width(self) -> int:
+        """See `HasParts`."""
+        return 0 if self.grid is None else self.grid.learnt.width
+
     def n_parts(self, sample: Any) -> int:
         """Patches of the grid over one picture."""
         assert self.grid is not None
@@ -150,7 +172,7 @@ class FittedImage(FittedPictures, ExportableParts):
     def part_values(self, x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row part feature"]:
         """Patches of enlarged pictures, whole: without crops; see `ExportableParts`."""
         assert self.grid is not None
-        return self.grid.memory.described(patch_maps(as_colours(x)).flatten(2).transpose(1, 2))
+        return self.grid.learnt.described(patch_maps(as_colours(x)).flatten(2).transpose(1, 2))
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""
@@ -158,7 +180,7 @@ class FittedImage(FittedPictures, ExportableParts):
         return {**super().state(), "looks": [memory.state() for memory in self.memories], **grid}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "FittedImage":
+    def from_state(cls, state: ImageFacts) -> "FittedImage":
         """The inverse of `state`."""
         memories = [PatchMemory.from_state(memory) for memory in state["looks"]]
         return cls(pixels_from_state(state), memories, PatchGrid.from_state(state["grid"]) if "grid" in state else None)
@@ -170,6 +192,13 @@ def _fewer(unusual: Float[np.ndarray, " part"], marked: Bool[np.ndarray, " part"
     kept[np.argsort(-unusual, kind="stable")[: most // 2]] = True
     kept[np.linspace(0, len(kept) - 1, most - most // 2).astype(int)] = True
     return kept
+
+
+def _plain(x: Float[Tensor, "row channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
+    """'texture' and 'pixels'."""
+    textures = [texture(chunk) for chunk in chunks(x, TEXTURE_ROWS)]
+    small = adaptive_avg_pool2d(x, (min(x.shape[-2], SMALL_SIDE), min(x.shape[-1], SMALL_SIDE)))
+    return {"texture": torch.cat(textures), "pixels": small.flatten(1)}
 
 
 Image.fitted = FittedImage

@@ -6,19 +6,22 @@ asks which kind it is, only what it offers.
 
 from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from blemish.core.errors import DataError
+from blemish.core.errors import ArtifactError, DataError
 from blemish.core.graph import Exportable, Graph, Node
+from blemish.core.manifest import checked
 from blemish.core.output import Block
+from blemish.data.dataset import Note
 
 SEGMENTS = 8  # of the last axis, where an explanation has no better elements to name
 
@@ -46,6 +49,7 @@ class FittedModality(ABC):
     """How raw samples of one kind become tensors, learnt from the training data.
 
     Attributes:
+        stored: What `state` gives and a file holds: a `TypedDict` that is `declared` (see `core.manifest`).
         sample_shape: Shape of one sample as a tensor.
         blocks: The columns, where the features of a sample are those of columns.
         names: The columns that raw samples must have.
@@ -56,6 +60,7 @@ class FittedModality(ABC):
         min_change: Elements in which no value of a tensor changes by more are not replaced in explanations.
     """
 
+    stored: ClassVar[type[Any]]
     sample_shape: tuple[int, ...]
     blocks: tuple[Block, ...] = ()
     names: tuple[str, ...] = ()
@@ -64,6 +69,12 @@ class FittedModality(ABC):
     n_frames: int | None = None
     reference_rows: ClassVar[bool] = False
     min_change: ClassVar[float] = 0.0
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a kind of data that can be read from a file and does not declare what is there: raises TypeError."""
+        super().__init_subclass__(**options)
+        if "from_state" in vars(cls) and not hasattr(cls, "stored"):
+            raise TypeError(f"{cls.__name__} needs a class attribute 'stored', the TypedDict that its state gives")
 
     @abstractmethod
     def to_tensor(self, raw: Any) -> Float[np.ndarray, "row *sample"] | csr_matrix:
@@ -79,12 +90,31 @@ class FittedModality(ABC):
 
     @classmethod
     @abstractmethod
-    def from_state(cls, state: dict[str, Any]) -> "FittedModality":
-        """The inverse of `state`."""
+    def from_state(cls, state: Any) -> "FittedModality":
+        """The inverse of `state`, of a dictionary of the kind `stored`; ArtifactError where its parts do not fit."""
+
+    @classmethod
+    def of_file(cls, state: dict[str, Any]) -> "FittedModality":
+        """`from_state` of what a file holds: raises ArtifactError if that is not what `stored` declares."""
+        return cls.from_state(checked(cls.stored, state, "the kind of data"))
 
     def in_parts(self, raw: Any) -> bool:
         """Whether slices of raw samples become the tensors that all of them together become."""
         return False
+
+    # What is said ------------------------------------------------------------------------------------------------
+
+    def kinds(self) -> list[dict[str, Any]]:
+        """The columns of the training data with their kinds, those left out with the reason, as JSON values."""
+        return []
+
+    def notes(self) -> list[Note]:
+        """What the fit decided about the data that could surprise the person whose data they are."""
+        return []
+
+    def notes_of(self, raw: Any) -> list[Note]:
+        """What of these samples is not read as it stands: cells read as missing, categories that training lacked."""
+        return []
 
     def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row *sample"]:
         """A mask over what the user sees as one over tensors; raises DataError where it does not fit."""
@@ -94,9 +124,18 @@ class FittedModality(ABC):
         """The user's samples with what is masked, and nothing else, taken from tensors."""
         return self.to_mask(raw, mask)
 
+    @property
+    def widths(self) -> Mapping[str, int]:
+        """Features of each feature set, by name: what a scorer from a file must fit."""
+        return {name: x.shape[1] for name, x in self.features(torch.zeros(1, *self.sample_shape)).items()}
+
     def features(self, x: Float[Tensor, "row *sample"]) -> dict[str, Float[Tensor, "row feature"]]:
         """Feature sets of each row, by name, in addition to the network's code and error; none by default."""
         return {}
+
+    def shown(self, x: Float[np.ndarray, "row *sample"]) -> list[list[Any]]:
+        """`describe` with a word for a value that is missing though it never was in training."""
+        return self.describe(x)
 
     # Explanations ------------------------------------------------------------------------------------------------
 
@@ -181,6 +220,7 @@ class Modality(ABC):
             themselves.
         scorer: Name of the default scorer.
         experts: For the ensemble: feature set → experts by name, or with options.
+        far: Feature sets in which what lies beyond all training rows is an outlier, see `blemish.scoring.far`.
         batch_size: Rows per batch.
         on_page: How the review page treats it.
         fitted: The class that `fit` returns.
@@ -194,6 +234,7 @@ class Modality(ABC):
     pretext: ClassVar[tuple[str, ...]] = ()
     scorer: ClassVar[str] = "ensemble"
     experts: ClassVar[Mapping[str, list[Any]]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
+    far: ClassVar[tuple[str, ...]] = ()
     batch_size: ClassVar[int] = 32
     on_page: ClassVar[OnPage]
     fitted: ClassVar[type[FittedModality]]
@@ -201,6 +242,14 @@ class Modality(ABC):
     @abstractmethod
     def fit(self, raw: Any) -> FittedModality:
         """Learn scaling and vocabulary; raises DataError when nothing can be learnt."""
+
+    def fit_sample(self, raw: Any, n_rows: int, gaps: Collection[str]) -> FittedModality:
+        """`fit` on a random part, in order, of `n_rows` rows; `gaps`: columns in which some of these lack a value."""
+        return self.fit(raw)
+
+    def fit_part(self, raw: Any, whole: FittedModality) -> FittedModality:
+        """`fit` on some of the rows of a fit: what of the data is used, and as what, is as there."""
+        return self.fit(raw)
 
     def latent_dim(self, sample_shape: tuple[int, ...]) -> int:
         """The default width of the code."""
@@ -215,9 +264,19 @@ def packed(x: np.ndarray) -> str:
     return b64encode(np.ascontiguousarray(x, dtype="<f4").tobytes()).decode("ascii")
 
 
-def unpacked(text: str) -> np.ndarray:
-    """The inverse of `packed`, in one axis."""
-    return np.frombuffer(b64decode(text, validate=True), dtype="<f4")
+def unpacked(text: str, width: int) -> Float[np.ndarray, "row width"]:
+    """The inverse of `packed`, in rows of a width.
+
+    Raises:
+        ArtifactError: If it holds no row, a part of one, or a number that is not finite.
+    """
+    try:
+        x = np.frombuffer(b64decode(text, validate=True), dtype="<f4").reshape(-1, width)
+    except ValueError:
+        raise ArtifactError(f"packed numbers are not whole rows of {width}") from None
+    if not len(x) or not np.isfinite(x).all():
+        raise ArtifactError("packed numbers are none, or not finite")
+    return x
 
 
 def to_booleans(mask: Any) -> Bool[np.ndarray, "..."]:

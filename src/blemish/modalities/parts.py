@@ -1,6 +1,6 @@
 """Parts of samples, such as the patches of a picture: what is measured of each, and which hold the defect."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from blemish.core.graph import Node
+from blemish.modalities.modality import FittedModality
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class Parts:
         return np.concatenate(kept), np.repeat(np.arange(len(self)), [len(one) for one in kept])
 
 
-class HasParts(ABC):
-    """Optional interface of a fitted modality whose samples have parts: the defect is in some of them.
+class HasParts(FittedModality):
+    """A fitted modality whose samples have parts: the defect is in some of them.
 
     Parts are measured on the user's own samples, not on what the network sees of them. Without this interface a model
     scores whole samples only.
@@ -106,6 +107,11 @@ class HasParts(ABC):
             most: Parts per row to keep, where a row has more: all marked ones, the most unusual, and others evenly
                 spread; None: all, in their order.
         """
+
+    @property
+    @abstractmethod
+    def part_width(self) -> int:
+        """Numbers that are measured of each part; 0 if a file of before there were parts was read."""
 
     @abstractmethod
     def n_parts(self, sample: Any) -> int:

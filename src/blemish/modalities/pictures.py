@@ -6,17 +6,22 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise, product
 from math import ceil
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from annotated_types import Len
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, interpolate
+from typing_extensions import TypedDict
 
 from blemish.core.errors import DataError
 from blemish.core.graph import Graph, Node
-from blemish.data.images import match_channels
+from blemish.core.manifest import Size, declared
+from blemish.core.state import need
+from blemish.data.dataset import Note
+from blemish.data.images import at_white, is_of_other_depth, match_channels
 from blemish.modalities.modality import ExportableModality, to_booleans
 
 GRID = 8  # cells per side that an explanation tells apart, of every frame of a clip
@@ -51,7 +56,7 @@ class Pixels:
         Raises DataError if the channels cannot be matched, or the values clearly have another range than in training.
         """
         self._check_range(picture)
-        planes = match_channels(picture, self.channels)
+        planes = match_channels(at_white(picture, self.white), self.channels)
         if planes.shape[-2:] != self.size:
             pooled = adaptive_avg_pool2d(torch.from_numpy(np.ascontiguousarray(planes, dtype=np.float32)), self.size)
             planes = pooled.numpy()
@@ -62,8 +67,13 @@ class Pixels:
     ) -> Float[np.ndarray, "channel_out height width"]:
         """`encode` without a change of size."""
         self._check_range(picture)
-        planes = match_channels(picture, self.channels).astype(np.float32)
+        planes = match_channels(at_white(picture, self.white), self.channels).astype(np.float32)
         return (planes - np.float32(self.low)) / np.float32(self.high - self.low)
+
+    @property
+    def white(self) -> float | None:
+        """White where black is 0: pictures of another depth are brought to it."""
+        return self.high if self.low == 0 else None
 
     def _check_range(self, picture: Shaped[np.ndarray, "..."]) -> None:
         if picture.dtype.kind == "f" and self.low == 0 and self.high >= MIN_WHITE:
@@ -119,16 +129,22 @@ def fit_pixels(pictures: Iterable[np.ndarray], size: tuple[int, int] | None) -> 
         size: Height and width in pixels; None: the pictures' own, divided by the smallest whole number that brings
             both sides to at most 64; 64 x 64 where the sizes differ.
     """
-    sizes, channels, dtypes, low, high = set(), 0, set(), np.inf, -np.inf
+    sizes, channels, dtypes, low, high, brightest = set(), 0, set(), np.inf, -np.inf, 0.0
     for picture in pictures:
         sizes.add(picture.shape[-2:])
         channels = max(channels, picture.shape[-3])
         dtypes.add(picture.dtype)
         low, high = min(low, float(picture.min())), max(high, float(picture.max()))
+        brightest = max(brightest, float(picture.max())) if picture.dtype.kind == "f" else brightest
     if not sizes:
         raise DataError("there is no picture; check the folder and --glob")
     if not np.isfinite([low, high]).all():
         raise DataError("a picture holds NaN or infinity; replace those pixels")
+    if 0 < brightest <= 1 < high:
+        raise DataError(
+            f"some pictures hold fractions up to {brightest:.3g}, others whole numbers up to {high:g}; bring them to "
+            "one range"
+        )
     if size is None and len(sizes) == 1:
         height, width = sizes.pop()
         factor = ceil(max(height, width) / MAX_SIDE)
@@ -278,6 +294,15 @@ class FittedPictures(ExportableModality):
         """Samples in [0, 1]; raises DataError if one is of another kind, or its channels do not fit."""
         return np.stack([self.pixels.encode(sample) for sample in self.checked(raw)])
 
+    def notes_of(self, raw: Any) -> list[Note]:
+        """Pictures of another depth than the model's."""
+        white, samples = self.pixels.white, self.checked(raw)
+        other = [8 * one.dtype.itemsize for one in samples if is_of_other_depth(one, white)]
+        if not other:
+            return []
+        how = f"{len(other)} of {len(samples)} have {other[0]} bits, white of the model is {white:g}: each is scaled"
+        return [Note("depth", "pictures", f"{how} by the range of its own depth")]
+
     def to_raw(
         self, x: Float[np.ndarray, "row *frame channel height width"]
     ) -> Float[np.ndarray, "row *frame channel height width"]:
@@ -314,7 +339,7 @@ class FittedPictures(ExportableModality):
 
     def interface(self) -> dict[str, Any]:
         """Channels, and the length of a clip."""
-        return {"channels": self.pixels.channels, **self._length}
+        return {"channels": self.pixels.channels, "white": self.pixels.white, **self._length}
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""
@@ -325,6 +350,17 @@ class FittedPictures(ExportableModality):
         return {} if self.n_frames is None else {"n_frames": self.n_frames}
 
 
-def pixels_from_state(state: dict[str, Any]) -> Pixels:
+@declared
+class PixelFacts(TypedDict):
+    """What a model file keeps of `Pixels`."""
+
+    channels: Size
+    size: Annotated[list[Size], Len(2, 2)]
+    low: float
+    high: float
+
+
+def pixels_from_state(state: Any) -> Pixels:
     """The pixels that `FittedPictures.state` holds."""
+    need(state["low"] < state["high"], "black is not below white")
     return Pixels(state["channels"], tuple(state["size"]), state["low"], state["high"])

@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from annotated_types import Len
 from jaxtyping import Bool, Float
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 from torch import Tensor
 from torch.nn.functional import normalize
+from typing_extensions import TypedDict
 
 from blemish.core.errors import ConfigError, DataError
 from blemish.core.graph import Graph, Node
+from blemish.core.manifest import Positive, declared
+from blemish.core.state import need
 from blemish.data.words import Words, check_texts, vectorizer
 from blemish.modalities.modality import ExportableModality, Modality, OnPage, packed, unpacked
 
@@ -55,6 +59,7 @@ class Text(Modality):
         "topics": ["discriminant", {"name": "kernel", "softness": 0.1, "standardise": False}],
         "words": ["direction"],
     }
+    far: ClassVar[tuple[str, ...]] = ("topics", "words")
 
     def fit(self, raw: Any) -> "FittedText":
         """Learn words, their weights and the topics.
@@ -87,10 +92,20 @@ class Text(Modality):
         return max(1, min(32, sample_shape[0] // 2))
 
 
+@declared
+class TextFacts(TypedDict):
+    """What a model file keeps of a vocabulary; directions are packed."""
+
+    terms: Annotated[list[str], Len(1)]
+    idf: list[Positive]
+    stop_words: bool
+    directions: str
+
+
 class FittedText(ExportableModality):
     """A vocabulary, the weights of its words, and topics."""
 
-    inputs = "weights"
+    inputs, stored = "weights", TextFacts
 
     def __init__(
         self,
@@ -163,9 +178,12 @@ class FittedText(ExportableModality):
         return {**self.interface(), "directions": packed(self.directions)}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "FittedText":
+    def from_state(cls, state: TextFacts) -> "FittedText":
         """The inverse of `state`."""
-        directions = unpacked(state["directions"]).reshape(-1, len(state["terms"]))
+        need(
+            len(set(state["terms"])) == len(state["terms"]) == len(state["idf"]), "words occur twice, or lack a weight"
+        )
+        directions = unpacked(state["directions"], len(state["terms"]))
         return cls(tuple(state["terms"]), np.array(state["idf"]), directions, state["stop_words"])
 
 

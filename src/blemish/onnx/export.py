@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from blemish.calibration.out_of_fold import TINY
 from blemish.core.errors import ExportError, missing_extra
 from blemish.core.graph import OPSET, Graph, Node, exportable, onnx_package
 from blemish.core.labels import CLASSES
@@ -24,7 +25,7 @@ from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
 from blemish.modalities.modality import ExportableModality
 from blemish.modalities.parts import ExportableParts, Parts
-from blemish.onnx.runtime import KEY, SCHEMA, Runtime
+from blemish.onnx.runtime import KEY, SCHEMA, Runtime, sealed
 from blemish.scoring.mixture import PRIOR
 from blemish.scoring.scorer import Evidence, EvidenceNodes, ExportableScorer, ScoreNodes
 
@@ -124,11 +125,11 @@ def write_onnx(
     flat = _flat_parts(evidence)
     also = {evidence.z: 2, evidence.error: 1, **dict.fromkeys(evidence.features.values(), 2)}
     also |= {} if flat is None else {flat[0]: 2, flat[1]: 1}
-    trial = graph.model({KEY: json.dumps(known)}, also).SerializeToString()
+    trial = sealed(graph.model({KEY: json.dumps(known)}, also).SerializeToString())
     parity = compare(Runtime(trial), fitted, prior, samples, source, evidence, flat)
     _accept(parity)
     finished = graph.model({KEY: json.dumps({**known, "parity": asdict(parity)}, allow_nan=False)})
-    write_atomically(path, finished.SerializeToString())
+    write_atomically(path, sealed(finished.SerializeToString()))
     return parity
 
 
@@ -172,6 +173,7 @@ def _add_scores(
 
 def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float]) -> Node:
     """`Fitted.probabilities` as part of the graph."""
+    made = replace(made, probabilities=_with_corrected_odds(made.probabilities, fitted.calibration.odds))
     assumed = made.probabilities * np.array([prior[name] / PRIOR[name] for name in CLASSES])
     assumed = assumed / assumed.reduce("Sum", 1, keepdims=True)
     if made.defect is None or fitted.log_ratio is None:
@@ -184,6 +186,18 @@ def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float])
     normal = graph.op("Where", rest > 0.0, normal, graph.constant(0.5))
     left = graph.constant(1.0) - mine
     return graph.concat([normal * left, (graph.constant(1.0) - normal) * left, mine], axis=1)
+
+
+def _with_corrected_odds(probabilities: Node, correction: np.ndarray | None) -> Node:
+    """`with_corrected_odds` as part of the graph; where there is no correction, the probabilities as they are."""
+    if correction is None:
+        return probabilities
+    normal, other, defect = (probabilities.take(np.array([k]), axis=1) for k in range(3))
+    odds = other.op("Max", TINY).op("Log") - normal.op("Max", TINY).op("Log")
+    slope, intercept, end = correction
+    corrected = odds.op("Min", end) * slope + intercept + (odds - end).op("Max", 0.0)
+    share, rest = corrected.op("Sigmoid"), normal + other
+    return probabilities.graph.concat([rest * (-share + 1.0), rest * share, defect], axis=1)
 
 
 def _evidence_nodes(graph: Graph, model: Model) -> EvidenceNodes:

@@ -1,25 +1,140 @@
 """Scores of an exported model, by ONNX Runtime alone: nothing here imports PyTorch."""
 
-import json
+import hashlib
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
+from annotated_types import Len
+from pydantic import JsonValue
+from typing_extensions import TypedDict
 
-from blemish.core.errors import ArtifactError, missing_extra
-from blemish.data.columns import input_name, matching_columns, to_categories, to_numbers
-from blemish.data.images import CLIP_AXES, PICTURE_AXES, check_lengths, check_pictures, match_channels
+from blemish.core.errors import ArtifactError, BlemishError, DataWarning, missing_extra
+from blemish.core.manifest import Count, Positive, Size, checked, declared, open_declared
+from blemish.core.store import WITHOUT_CHECKSUM, WITHOUT_DIGEST, ZEROS
+from blemish.data.columns import (
+    ISO,
+    PARTS,
+    PLAIN,
+    Style,
+    input_name,
+    matching_columns,
+    to_categories,
+    to_numbers,
+    to_times,
+)
+from blemish.data.images import CLIP_AXES, PICTURE_AXES, at_white, check_lengths, check_pictures, match_channels
 
-SCHEMA = 1
+SCHEMA = 2
 KEY = "blemish"
 """Key of the metadata that describe a model."""
+SEAL = b"rS\n\x0fblemish.SHA-256\x12@"
+"""Before the digest, with which a file ends: one more entry of metadata, as ONNX writes it."""
 FORM_BY_FACT = {"terms": "weights", "columns": "columns", "n_frames": "clips", "channels": "pictures"}
 """Files of 0.1.0 do not name the form of their inputs, but have facts that only this form has."""
 
 Feeds = dict[str, np.ndarray]
+OUTPUTS = {"outlier_score": ("double", 1), "probabilities": ("double", 2), "label": ("string", 1)}
+"""Outputs that every graph has: type and number of axes, of which the first are the rows."""
+
+
+@declared
+class Run(TypedDict, total=False):
+    """What was said about the files, see `RunConfig`."""
+
+    glob: str | None
+    names: str | list[str] | None
+    skip_lines: Count | None
+    delimiter: str | None
+    decimal: str | None
+    encoding: str | None
+    na: list[str] | None
+
+
+@declared
+class Notes(TypedDict, total=False):
+    """How the training data were read."""
+
+    run: Run
+    taken_out: list[str]
+    column: str | None
+
+
+@open_declared
+class Facts(TypedDict):
+    """What the metadata of every graph say; a kind of data may say more."""
+
+    schema: Count
+    version: str
+    modality: str
+    inputs: str
+    classes: Annotated[list[str], Len(3, 3)]
+    threshold: float
+    outlier_threshold: float
+    n_defects: Count
+    notes: Notes
+    unsupported: NotRequired[list[str]]
+    parity: NotRequired[dict[str, JsonValue]]
+
+
+@declared
+class InputColumn(TypedDict):
+    """A column of a table."""
+
+    name: str
+    kind: Literal["numeric", "binary", "categorical"]
+    of: NotRequired[str]
+    part: NotRequired[Literal["", "hour of day", "day of week", "seconds"]]
+    form: NotRequired[str]
+    categories: NotRequired[list[str]]
+    style: NotRequired[Annotated[list[str], Len(3, 3)]]
+
+
+@open_declared
+class TableFacts(Facts):
+    """To feed a table."""
+
+    columns: Annotated[list[InputColumn], Len(1)]
+    form: str
+    n_columns: Count
+
+
+@open_declared
+class TextFacts(Facts):
+    """To feed texts."""
+
+    terms: Annotated[list[str], Len(1)]
+    idf: list[Positive]
+    stop_words: bool
+
+
+@open_declared
+class PictureFacts(Facts):
+    """To feed pictures."""
+
+    channels: Size
+    white: NotRequired[Positive | None]
+
+
+@open_declared
+class ClipFacts(PictureFacts):
+    """To feed clips."""
+
+    n_frames: Size
+
+
+def sealed(data: bytes) -> bytes:
+    """The content of an exported model with its digest, of all that comes before it, computed anew.
+
+    See `core.store.sealed`: whoever changes a file can seal it again.
+    """
+    end = len(data) - len(SEAL) - 64
+    whole = (data[:end] if data[end : end + len(SEAL)] == SEAL else data) + SEAL
+    return whole + hashlib.sha256(whole).hexdigest().encode()
 
 
 class Runtime:
@@ -43,19 +158,39 @@ class Runtime:
             import onnxruntime
         except ImportError:
             raise missing_extra("onnxruntime", "onnx") from None
-        name = "the model" if isinstance(model, bytes) else str(model)
+        self._name = name = "the model" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes) and not Path(model).is_file():
             raise ArtifactError(f"there is no model file {name}; write one with 'blemish export … -o {name}'")
         try:
-            self._session = onnxruntime.InferenceSession(
-                model if isinstance(model, bytes) else os.fspath(model), providers=["CPUExecutionProvider"]
-            )
+            data = model if isinstance(model, bytes) else Path(model).read_bytes()
+            has_digest = data[: -len(ZEROS)].endswith(SEAL)
+            if has_digest and sealed(data) != data:
+                raise ArtifactError(f"{name} is damaged: its content does not have its digest; export or copy it again")
+            self._session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+            metadata = self._session.get_modelmeta().custom_metadata_map
+        except ArtifactError:
+            raise
         except Exception as error:  # ONNX Runtime's own errors have no common base
-            reason = str(error).splitlines()[0]
             raise ArtifactError(
-                f"{name} is not an ONNX model, or it is truncated ({reason}); export it again"
+                f"{name} is not an ONNX model, or it is truncated ({_first_line(error)}); export it again"
             ) from None
-        self.facts = _parse(self._session.get_modelmeta().custom_metadata_map, name)
+        self.facts = _parse(metadata, name, has_digest=has_digest)
+        self._check_graph()
+
+    def _check_graph(self) -> None:
+        """Refuse a graph that does not take what the metadata say, or does not give scores: raises ArtifactError."""
+        outputs = {one.name: (one.type, len(one.shape)) for one in self._session.get_outputs()}
+        expected = {name: (f"tensor({kind})", axes) for name, (kind, axes) in OUTPUTS.items()}
+        if self.facts["n_defects"]:
+            expected["defect_score"] = expected["outlier_score"]
+        wrong = [name for name, form in expected.items() if outputs.get(name) != form]
+        if wrong:
+            raise ArtifactError(
+                f"{self._name} is damaged: its graph has no output {wrong[0]!r} of scores; export it again"
+            )
+        width = [one.shape[1] for one in self._session.get_inputs() if one.name == "X" and len(one.shape) == 2]
+        if self.facts["inputs"] == "columns" and width and width[0] != self.facts["n_columns"]:
+            raise ArtifactError(f"{self._name} is damaged: its graph takes {width[0]} columns; export it again")
 
     @property
     def outputs(self) -> list[str]:
@@ -74,31 +209,71 @@ class Runtime:
 
         Raises:
             DataError: If the data do not fit the model.
+            ArtifactError: If the graph fails, or gives scores of another number of rows.
         """
-        form = self.facts.get("inputs") or next(form for fact, form in FORM_BY_FACT.items() if fact in self.facts)
-        make, rows = FEEDS[form]
-        found = [self._session.run(None, feeds) for feeds in make(X, self.facts, rows)]
+        make, rows, _ = FEEDS[_form(self.facts)]
+        try:
+            found = [self._run(feeds) for feeds in make(X, self.facts, rows)]
+        except BlemishError:
+            raise
+        except Exception as error:  # ONNX Runtime's own errors have no common base
+            raise ArtifactError(
+                f"{self._name} failed while it scored ({_first_line(error)}); are the data of the kind that it was "
+                "fitted on? else export it again"
+            ) from None
         return {name: np.concatenate(parts) for name, parts in zip(self.outputs, zip(*found, strict=True), strict=True)}
 
+    def _run(self, feeds: Feeds) -> list[Any]:
+        n = len(next(iter(feeds.values())))
+        found: list[Any] = list(self._session.run(None, feeds))
+        shapes = {name: np.shape(values) for name, values in zip(self.outputs, found, strict=True)}
+        short = [name for name, shape in shapes.items() if shape[:1] != (n,)]
+        if short or shapes["probabilities"] != (n, 3):
+            raise ArtifactError(f"{self._name} gave {[*short, 'probabilities'][0]!r} of another shape; export it again")
+        return found
 
-def _parse(metadata: Mapping[str, str], name: str) -> dict[str, Any]:
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
+
+
+def _form(facts: Mapping[str, Any]) -> str:
+    return facts.get("inputs") or next((form for fact, form in FORM_BY_FACT.items() if fact in facts), "")
+
+
+def _parse(metadata: Mapping[str, str], name: str, *, has_digest: bool) -> dict[str, Any]:
     if KEY not in metadata:
         raise ArtifactError(f"{name} is an ONNX model, but not one that Blemish exported")
-    facts = json.loads(metadata[KEY])
-    if facts["schema"] > SCHEMA:
-        raise ArtifactError(f"{name} has schema {facts['schema']}, this Blemish reads up to {SCHEMA}; upgrade blemish")
+    what = f"{name} is damaged: its metadata"
+    facts = checked(dict[str, Any], metadata[KEY], what)
+    schema = facts.get("schema")
+    if type(schema) is int and schema > SCHEMA:
+        raise ArtifactError(f"{name} has schema {schema}, this Blemish reads up to {SCHEMA}; upgrade blemish")
+    if not has_digest and schema != WITHOUT_DIGEST:
+        raise ArtifactError(f"{name} is damaged: its digest is missing; export or copy it again")
+    *_, kind = FEEDS.get(facts.setdefault("inputs", _form(facts)), (None, 0, Facts))
+    checked(kind, facts, what)
+    if facts["inputs"] not in FEEDS:
+        raise ArtifactError(f"{what} name an unknown form of inputs {facts['inputs']!r:.40}; export it again")
+    if not has_digest:
+        warnings.warn(WITHOUT_CHECKSUM.format(name=name, again="export the model again"), DataWarning, stacklevel=3)
     return facts
 
 
 def _tables(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
-    kinds = {column["name"]: column["kind"] for column in facts["columns"]}
-    columns = matching_columns(X, list(kinds), facts["form"], facts["n_columns"])
+    # files of 0.2.0 and before know no more of a column than its name and kind
+    known = [{"of": column["name"], "part": "", "form": ISO, "categories": [], **column} for column in facts["columns"]]
+    kinds = {column["name"]: column["kind"] for column in known}
+    columns = matching_columns(X, list({column["of"]: None for column in known}), facts["form"], facts["n_columns"])
     feeds: Feeds = {}
-    for name, kind in kinds.items():
-        if kind == "categorical":
-            feeds[input_name(name)] = np.array(to_categories(columns[name]), dtype=object)
+    for one in known:
+        cells = columns[one["of"]]
+        if one["part"]:
+            cells = PARTS[one["part"]](to_times(cells, one["form"]))
+        if one["kind"] == "categorical":
+            feeds[input_name(one["name"])] = np.array(to_categories(cells, one["categories"]), dtype=object)
         else:
-            feeds[input_name(name)] = to_numbers(columns[name], name)
+            feeds[input_name(one["name"])] = to_numbers(cells, one["of"], Style(*one.get("style", PLAIN)))
     n = len(next(iter(feeds.values())))
     if facts["form"] == "numpy" and "categorical" not in kinds.values():  # then the graph has one input
         array = np.zeros((n, facts["n_columns"]))
@@ -118,7 +293,8 @@ def _pictures(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
     for _, alike in groupby(pictures, key=np.shape):  # pictures of one size go together
         many = list(alike)
         for some in _slices(len(many), rows):
-            matched = [match_channels(one, facts["channels"]) for one in many[some]]
+            same_depth = [at_white(one, facts.get("white")) for one in many[some]]
+            matched = [match_channels(one, facts["channels"]) for one in same_depth]
             yield {"X": np.stack(matched).astype(np.float32)}
 
 
@@ -141,11 +317,11 @@ def _slices(n: int, rows: int) -> Iterator[slice]:
 
 
 FEEDS = {
-    "columns": (_tables, 4096),
-    "weights": (_texts, 1024),
-    "pictures": (_pictures, 32),
-    "clips": (_pictures, 8),
-    "array": (_arrays, 1024),
+    "columns": (_tables, 4096, TableFacts),
+    "weights": (_texts, 1024, TextFacts),
+    "pictures": (_pictures, 32, PictureFacts),
+    "clips": (_pictures, 8, ClipFacts),
+    "array": (_arrays, 1024, Facts),
 }
-"""Form of a graph's inputs → how raw samples become these, and how many rows at a time. Several kinds of data may share
-a form; 'array' is samples as they are, in doubles."""
+"""Form of a graph's inputs → how raw samples become these, how many rows at a time, and what has to be known for it.
+Several kinds of data may share a form; 'array' is samples as they are, in doubles."""

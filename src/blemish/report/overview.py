@@ -1,7 +1,7 @@
 """The report on a model and some data: what was found, why, and how reliable it is."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from blemish.calibration.probabilities import brier, reliability, reweighted
 from blemish.core.labels import CLASSES, to_groups, to_words
 from blemish.data.columns import is_frame, to_columns
-from blemish.data.dataset import take
+from blemish.data.dataset import Note, take
 from blemish.detector import DefectDetector
 from blemish.report import Section, Table, curves, histograms, latent_map, principal_plane, render, table_html
 from blemish.report.hits import hits
@@ -28,7 +28,7 @@ def model_page(
     keys: Sequence[Any],
     *,
     words: Sequence[Any] | None = None,
-    skipped: Sequence[str] = (),
+    reading: Iterable[Note] = (),
     command: str = "",
     top: int = 10,
 ) -> str:
@@ -39,7 +39,7 @@ def model_page(
         X: Samples as `blemish.read` gives them: an Arrow table, an array or a list.
         keys: The samples' names.
         words: The samples' labels; None: the groups shown are predictions.
-        skipped: Files that could not be read.
+        reading: What of the samples was read, and how.
         command: The command that made this page.
         top: Hits to explain, highest scores first.
 
@@ -66,10 +66,10 @@ def model_page(
         Section("Threshold", "", promise_body(det)),
         *(_sections_on_labels(det) if det.fitted_.n_defects else ()),
         Section("Training", "Loss terms per epoch, and the loss on held-out rows.", _training(det)),
-        Section("Data", "", _drift(det, X) + _problems(det, X, skipped)),
+        Section("Data", "", _drift(det, X) + _problems(det, X) + _read(reading)),
         Section("Fitted model", "", _fitted(det, command)),
     ]  # fmt: skip
-    return render("Blemish report", _lead(found), _facts(det, found), [], sections)
+    return render("Blemish report", _lead(det, found), _facts(det, found), [], sections)
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ def _score(det: DefectDetector, X: Any, words: Sequence[Any] | None) -> _Scored:
     return _Scored(outlier, defect, n_above, predicted, groups, labelled)
 
 
-def _lead(found: _Scored) -> str:
+def _lead(det: DefectDetector, found: _Scored) -> str:
     ranked = ("No defect was labelled, so they are ranked by how unusual they are." if found.defect is None else
               "They are ranked by how much they resemble the labelled defects.")  # fmt: skip
     source = "the labels you gave" if found.labelled else "the model's predictions"
-    above = f"{found.n_above} of {len(found.score)} samples score above the threshold."
-    return f"{above} {ranked} Groups below are {source}."
+    above = "; ".join([f"{found.n_above} of {len(found.score)} samples score above the threshold", *det.unsupported_])
+    return f"{above}. {ranked} Groups below are {source}."
 
 
 def _facts(det: DefectDetector, found: _Scored) -> dict[str, str]:
@@ -240,11 +240,15 @@ def _drift(det: DefectDetector, X: Any) -> str:
     return summary + (table_html(Table("Drift from the training data", head, rows)) if rows else "")
 
 
-def _problems(det: DefectDetector, X: Any, skipped: Sequence[str]) -> str:
-    """Missing and constant columns, empty samples, skipped files."""
-    rows: list[tuple[str, str, str]] = [("file", name, "skipped: it cannot be used") for name in skipped[:50]]
-    if len(skipped) > 50:
-        rows.append(("file", f"{len(skipped) - 50} more", "skipped: they cannot be used"))
+def _read(reading: Iterable[Note]) -> str:
+    """The whole record of reading."""
+    rows = [(note.what, note.where, note.how) for note in reading]
+    return table_html(Table("What was read, and how", ("what", "of", "how"), rows)) if rows else ""
+
+
+def _problems(det: DefectDetector, X: Any) -> str:
+    """Missing and constant columns, empty samples."""
+    rows: list[tuple[str, str, str]] = []
     if is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2):
         rows += _column_problems(to_columns(X)[0], set(getattr(det.fitted_.model.modality, "names", ())))
     elif isinstance(X, list) and X and isinstance(X[0], str):
@@ -254,7 +258,7 @@ def _problems(det: DefectDetector, X: Any, skipped: Sequence[str]) -> str:
         flat = sum(float(np.ptp(np.asarray(sample))) == 0 for sample in X)
         rows += [("samples", str(flat), "a single colour")] if flat else []
     if not rows:
-        return "<p>Nothing is missing, constant or skipped.</p>"
+        return "<p>Nothing is missing or constant.</p>"
     return table_html(Table("Problems found", ("where", "what", "problem"), rows))
 
 

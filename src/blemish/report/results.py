@@ -76,6 +76,7 @@ def description(det: "DefectDetector") -> dict[str, Any]:
     return {
         **{name: spec[name] for name in ("modality", "backbone", "bottleneck", "losses", "corruption", "scorer", "lr")},
         "sample_shape": list(model.modality.sample_shape),
+        **({"columns": model.modality.kinds()} if model.modality.kinds() else {}),
         "latent_dim": model.network.latent_dim,
         "parameters": sum(p.numel() for p in model.network.parameters()),
         **{name: det.training_[name] for name in ("rows", "held_out", "epochs", "seconds")},
@@ -84,6 +85,7 @@ def description(det: "DefectDetector") -> dict[str, Any]:
         "promise": det.promise_.text,
         "fitted": det.training_["date"],
         "versions": det.training_["versions"],
+        "reading": [asdict(note) for note in det.reading_],
     }
 
 

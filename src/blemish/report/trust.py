@@ -11,13 +11,20 @@ from blemish.core.errors import DataError
 from blemish.detector import DefectDetector
 from blemish.report import Point, Table, histograms, intervals, table_html
 
+SOURCES = {
+    "held out": "held out from training",
+    "out of fold": "used in training, each scored by a model fitted without it",
+    "training": "used in training: too few to hold any out",
+}
+"""Where the ordinary rows come from that a cut is judged on, by `JudgedOn`."""
+
 
 def promise_body(det: DefectDetector) -> str:
     """What the threshold means for unseen rows."""
     calibration = det.fitted_.calibration
     name = "defect" if det.fitted_.n_defects else "outlier"
     ordinary, known = calibration.ordinary, calibration.out_of_fold
-    source = "held out from training" if len(det.fitted_.held_out) else "used in training: too few to hold any out"
+    source = SOURCES[det.fitted_.judged_on]
     rows = [("threshold", f"{det.threshold_:.4g}", det.promise_.text),
             ("normal rows above it", *_rate(ordinary, det.threshold_))]  # fmt: skip
     groups = {"normal": ordinary}

@@ -100,6 +100,7 @@ def state(review: Review) -> dict[str, Any]:
         }
         known["precision"] = [precision(ranking, review.codes, budget) for budget in BUDGETS]
         known["promise"] = det.promise_.text
+        known["advice"] = " ".join([*(f"{why[0].upper()}{why[1:]}." for why in det.unsupported_), known["advice"]])
         known["threshold"] = {"target": det.promise_.target, "value": det.promise_.value}
         known["above"] = int((ranking.score > det.threshold_).sum())
         known["suggestions"] = [

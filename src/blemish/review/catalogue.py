@@ -16,7 +16,7 @@ from blemish.core.errors import ConfigError, DataError
 from blemish.core.files import named, open_regular, outside
 from blemish.data.dataset import Dataset, HowToRead, take
 from blemish.data.images import opened
-from blemish.data.inputs import column_names
+from blemish.data.inputs import column_names, dialect_of
 from blemish.data.on_disk import open_dataset
 from blemish.modalities import MODALITIES
 from blemish.review import drawings
@@ -270,6 +270,7 @@ def open_catalogue(
     modality: str = "auto",
     column: str | None = None,
     frames: int | None = None,
+    **dialect: Any,
 ) -> Catalogue:
     """Look at a data set without reading more of it than must be.
 
@@ -283,13 +284,14 @@ def open_catalogue(
         modality: 'auto', or what the data are.
         column: The column of a table that holds the texts.
         frames: Frames of a clip.
+        dialect: How text files are written, see `blemish.read`.
 
     Raises:
         DataError: If nothing is there, or nothing can be used.
     """
-    run = {"glob": glob, "names": names, "key": key, "drop": list(drop)}
+    run = {"glob": glob, "names": names, "key": key, "drop": list(drop), **dialect}
     columns = [name for name in (key, *drop) if name]
-    how = HowToRead(modality, glob or "*", column_names(names), [*columns, *apart], frames, column)
+    how = HowToRead(modality, glob or "*", column_names(names), [*columns, *apart], frames, column, dialect_of(dialect))
     samples = open_dataset(data, how)
     absent = [name for name in columns if name not in samples.columns]
     if absent and not samples.files:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from blemish.data.images import opened
+from blemish.data.images import as_shown, opened
 from blemish.data.on_disk import cache_folder
 
 HEAT = (230, 159, 0)
@@ -31,7 +31,7 @@ def shrunk_file(path: Path, side: int, content: bytes | None = None) -> bytes:
             return drawn(np.asarray(image, dtype=np.float64)[None], side)
         image.draft("RGB", (2 * side, 2 * side))  # JPEG files are decoded at a fraction of their size
         image.thumbnail((side, side))
-        return _jpeg(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
+        return _jpeg(as_shown(image))
 
 
 def drawn(image: np.ndarray, side: int, shape: tuple[int, int] | None = None) -> bytes:

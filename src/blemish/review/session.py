@@ -173,6 +173,7 @@ class Review:
                     warnings.simplefilter("always")
                     task()
                 notes = [str(w.message) for w in caught if issubclass(w.category, (DataWarning, QualityWarning))]
+                notes = [*self.catalogue.samples.reading.lines(), *notes]
                 self.status = Status("ready", notes=tuple(dict.fromkeys(notes))[:5])
             except _Stopped:
                 return

@@ -1,24 +1,27 @@
 """Several simple experts, each weighted by cross-validation over the labelled defects."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
-from blemish.core.errors import ConfigError, DataError
+from blemish.core.errors import ConfigError
 from blemish.core.graph import Node, exportable
 from blemish.core.labels import DEFECT, OTHER, UNLABELLED, is_ordinary
 from blemish.core.parts import choose
+from blemish.core.state import State, Stored, need
 from blemish.modalities.parts import Parts
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
 from blemish.scoring.experts.parts import PartExpert
+from blemish.scoring.far import NOTHING_FAR, STORED_AS, Far, beyond, beyond_graph, fit_far, read_far
 from blemish.scoring.mixture import (
     PRIOR,
+    Whitening,
     fit_whitening,
     log_joint,
     log_joint_graph,
@@ -34,10 +37,8 @@ from blemish.scoring.scorer import (
     PartScorer,
     ScoreNodes,
     Scores,
-    State,
-    under,
 )
-from blemish.scoring.surprisal import fit_tail, surprisal, surprisal_graph
+from blemish.scoring.surprisal import Tail, fit_tail, surprisal, surprisal_graph
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time and change little
@@ -54,7 +55,66 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ensemble(ExportableScorer, PartScorer):
+class MemberState(State):
+    """What an expert learnt, and the levels of its scores."""
+
+    own: State
+    tail: Tail
+
+
+@dataclass(frozen=True)
+class Weighting(State):
+    """What the ensemble learns from labelled defects.
+
+    Attributes:
+        known_level: Highest outlier score of the training rows.
+        most: Cap on the surprisal of each expert.
+        weights: Of the experts; they sum to 1.
+        mean: Mean surprisal of unseen defects by each expert.
+        out_of_fold: Defect score of each labelled defect by experts that have not seen it.
+        slope: Of the log-odds of the defect in its score, > 0.
+        intercept: Of the same.
+    """
+
+    stored_as: ClassVar[Mapping[str, str]] = {"mean": "far_out", "out_of_fold": "unseen"}
+
+    known_level: Float64[np.ndarray, ""]
+    most: Float64[np.ndarray, " expert"]
+    weights: Float64[np.ndarray, " expert"]
+    mean: Float64[np.ndarray, " expert"]
+    out_of_fold: Float64[np.ndarray, " defect"]
+    slope: Float64[np.ndarray, ""]
+    intercept: Float64[np.ndarray, ""]
+
+    def check(self) -> None:
+        """See `State`."""
+        need((self.weights >= 0).all() and np.isclose(self.weights.sum(), 1), "the weights do not sum to 1")
+        need(self.slope > 0, "the slope is not above 0")
+
+
+@dataclass(frozen=True)
+class EnsembleState(State):
+    """What the ensemble learns: of the log error, each expert, labelled defects where there are any, and the ranges.
+
+    Attributes:
+        errors: Units of the log error.
+        members: Of the experts, in the order of `Ensemble._experts`.
+        parts: There is one where the fit had parts, and with it experts on them.
+        labelled: What is learnt from labelled defects.
+        far: Ranges of the training rows.
+    """
+
+    stored_as: ClassVar[Mapping[str, str]] = STORED_AS
+
+    errors: Whitening
+    members: tuple[MemberState, ...]
+    parts: Float64[np.ndarray, ""] | None = None
+    labelled: Weighting | None = None
+    far: Far = NOTHING_FAR
+
+
+@dataclass(frozen=True)
+class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
     """Labelled defects against everything else, by several experts on several feature sets; the default.
 
     Every expert is cross-validated over the labelled defects. Its score is put on the scale of `surprisal`, and the
@@ -69,6 +129,7 @@ class Ensemble(ExportableScorer, PartScorer):
         free_share: Weight of an unsupervised expert, as a fraction of that of a supervised one, with one label and
             before cross-validation, > 0: it cannot tell the defect from another outlier. With n labels it is divided by
             the root of n.
+        far: Feature sets in which a row that lies beyond all training rows is an outlier, see `blemish.scoring.far`.
         other_share: Weight of all rows labelled 'other' together, as a fraction of that of all defects, >= 0.
     """
 
@@ -76,6 +137,7 @@ class Ensemble(ExportableScorer, PartScorer):
     folds: int = 4
     temperature: float = 2.0
     free_share: float = 0.5
+    far: tuple[str, ...] = ()
     other_share: float = 0.1
 
     def __post_init__(self) -> None:
@@ -85,22 +147,35 @@ class Ensemble(ExportableScorer, PartScorer):
                 f"experts {dict(self.experts)!r} name none; give feature sets with experts, or leave it out"
             )
 
+    state = EnsembleState
+
     @property
     def sources(self) -> tuple[str, ...]:
         """See `Scorer`."""
-        return tuple(self.experts)
+        return (*self.experts, *self.far)
 
-    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
+    def read(self, stored: Stored, widths: Mapping[str, int], n_defects: int) -> EnsembleState:
+        """See `Scorer`."""
+        members, labelled = [], n_defects > 0
+        parts = stored.take("parts", ("float64",), (), {}) if "parts" in stored else None
+        for i, (_, expert, source) in enumerate(self._experts(parted=parts is not None, labelled=labelled)):
+            own, width = stored.under(f"{i}"), sum(widths[one] for one in source.split("+"))
+            members.append(MemberState(expert.read(own, width), Tail.read(own)))
+        weighting = Weighting.read(stored, expert=len(members), defect=n_defects) if labelled else None
+        errors, far = Whitening.read(stored, feature=widths["error"]), read_far(stored, self.far, widths)
+        return EnsembleState(errors, tuple(members), parts, weighting, far)
+
+    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> EnsembleState:
         """Fit and weight the experts; see `Scorer`."""
-        state = fit_whitening(evidence.feature_set("error")[is_ordinary(group)])
-        if evidence.parts is not None:
-            state["parts"] = np.array(1.0)
+        errors, members = fit_whitening(evidence.feature_set("error")[is_ordinary(group)]), []
+        parts = None if evidence.parts is None else np.array(1.0)
+        far = fit_far(self.far, evidence, group, seed)
         rows = _fewer(group, seed)
         evidence, group = evidence[rows], group[rows]
         is_defect, weight = group == DEFECT, self._row_weights(group)
         fold = deal(is_defect, min(max(2, min(self.folds, int(is_defect.sum()))), len(group)), seed)
-        unseen, means, greatest = [], [], []
-        for i, (_, expert, source) in enumerate(self._experts(state, labelled=bool(is_defect.any()))):
+        unseen, means, greatest, free = [], [], [], []
+        for _, expert, source in self._experts(parted=parts is not None, labelled=bool(is_defect.any())):
             x = evidence.feature_set(source)
             trained = expert.fit(x, is_defect, weight, seed)
             held_out = (
@@ -108,57 +183,65 @@ class Ensemble(ExportableScorer, PartScorer):
                 if expert.uses_labels
                 else expert.score(trained, x)  # without labels there is nothing to memorise
             )
-            trained |= fit_tail(held_out[~is_defect], held_out[is_defect])
-            seen = surprisal(trained, expert.score(trained, x))
+            tail = fit_tail(held_out[~is_defect], held_out[is_defect])
+            seen = surprisal(tail, expert.score(trained, x))
+            free += [] if expert.uses_labels else [seen]
             greatest.append(seen[is_defect].max() if expert.uses_labels else seen.max())
-            state |= {f"{i}.{name}": array for name, array in trained.items()}
-            unseen.append(surprisal(trained, held_out))
+            members.append(MemberState(trained, tail))
+            unseen.append(surprisal(tail, held_out))
             means.append(mean_surprisal(held_out, is_defect, fold if expert.uses_labels else np.maximum(fold, 0)))
+        state = EnsembleState(errors, tuple(members), parts, far=far)
         if not is_defect.any():
             return state
-        state["known_level"] = np.array(self.outlier_score(state, evidence).max())
         n_defects = int(is_defect.sum())
-        supervised = np.array([member.expert.uses_labels for member in self._experts(state, labelled=True)])
+        experts = self._experts(parted=parts is not None, labelled=True)
+        supervised = np.array([member.expert.uses_labels for member in experts])
         # No score counts beyond what the expert gave a labelled defect (decisions.md 24), nor beyond the median of what
         # the supervised ones gave: an expert that has memorised its labels would decide the mean alone (52).
-        state["most"] = np.minimum(greatest, np.median(np.array(greatest)[supervised]) if supervised.any() else np.inf)
+        most = np.minimum(greatest, np.median(np.array(greatest)[supervised]) if supervised.any() else np.inf)
         prior_weight = np.where(supervised, 1.0, self.free_share / np.sqrt(n_defects))
         mean = np.array(means) if n_defects > 1 else np.where(supervised, ASSUMED_SURPRISAL, means)
         weights = softmax(np.log(prior_weight) + mean * np.sqrt(n_defects) / self.temperature)
-        scores = weights @ np.minimum(np.stack(unseen), state["most"][:, None])
-        # These names are in model files: 'far_out' is the mean surprisal, 'unseen' the out-of-fold scores of defects.
-        summary = {"weights": weights, "far_out": mean, "unseen": scores[is_defect]}
-        return {**state, **summary, **_log_odds(scores, is_defect)}
+        scores = weights @ np.minimum(np.stack(unseen), most[:, None])
+        level = np.array(np.mean(free, axis=0).max() if free else 0.0)
+        slope, intercept = _log_odds(scores, is_defect)
+        return replace(state, labelled=Weighting(level, most, weights, mean, scores[is_defect], slope, intercept))
 
     def out_of_fold_scores(
-        self, state: State, evidence: Evidence, group: Int[np.ndarray, " row"]
+        self, state: EnsembleState, evidence: Evidence, group: Int[np.ndarray, " row"]
     ) -> Float[np.ndarray, " defect"]:
         """By cross-validation; see `Scorer`."""
-        return state["unseen"] if len(state["unseen"]) > 1 else np.empty(0)
+        scores = _weighting(state).out_of_fold
+        return scores if len(scores) > 1 else np.empty(0)
 
-    def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
+    def scores(self, state: EnsembleState, evidence: Evidence, *, labelled: bool) -> Scores:
         """Means of the experts' surprisals: 5 is what one ordinary row in exp(5) = 150 reaches; see `Scorer`.
 
-        The outlier score is that of the unsupervised experts, not capped, 0 where there are none. The probability of
-        the defect is by logistic regression on out-of-fold scores; those of normal and other are by how unusual the
-        error is, where an error below the median counts as the median.
+        The outlier score is that of the unsupervised experts, not capped, 0 where there are none, plus the nats by
+        which a row lies beyond all training rows. The probability of the defect is by logistic regression on
+        out-of-fold scores; those of normal and other are by how unusual the error is, where an error below the median
+        counts as the median, and a normal row is less likely by e per nat beyond the training rows.
         """
         found = self._expert_scores(state, evidence, labelled=labelled)
         unsupervised = [score for member, score in found if not member.expert.uses_labels]
-        outlier = np.mean(unsupervised, axis=0) if unsupervised else np.zeros(len(evidence))
-        u = whitened(state, np.maximum(evidence.feature_set("error"), state["centre"]))
-        rest = posterior(log_joint(u, u[:0], u[:0])[:, :2])
+        usual = np.mean(unsupervised, axis=0) if unsupervised else np.zeros(len(evidence))
+        far = beyond(state.far, evidence, self.far)
+        outlier = usual + far.normal
+        u = whitened(state.errors, np.maximum(evidence.feature_set("error"), state.errors.centre))
+        joint = log_joint(u, u[:0], u[:0])[:, :2]
+        rest = posterior(joint - np.column_stack([far.normal, np.zeros(len(joint))]))
         if not labelled:
             return Scores(outlier, None, np.column_stack([rest, np.zeros(len(rest))]))
-        capped = np.minimum(np.stack([score for _, score in found]), state["most"][:, None])
-        # A row that is more unusual than every training row is not like the labelled defects: what exceeds the highest
-        # outlier score of the training rows is subtracted.
-        defect = state["weights"] @ capped - np.maximum(outlier - state["known_level"], 0)
-        p_defect = expit(state["slope"] * defect + state["intercept"])
+        by = _weighting(state)
+        capped = np.minimum(np.stack([score for _, score in found]), by.most[:, None])
+        # A row that is more unusual than every training row, or far from all of them, is not like the labelled defects:
+        # what exceeds the highest score of the training rows, or lies beyond them, is subtracted.
+        defect = by.weights @ capped - np.maximum(usual - by.known_level, 0) - far.labelled
+        p_defect = expit(by.slope * defect + by.intercept)
         return Scores(outlier, defect, np.column_stack([rest * (1 - p_defect[:, None]), p_defect]))
 
     def expert_scores(
-        self, state: State, evidence: Evidence, *, labelled: bool = True
+        self, state: EnsembleState, evidence: Evidence, *, labelled: bool = True
     ) -> dict[str, Float[np.ndarray, " row"]]:
         """The surprisal of every row by every expert, capped where there are labels.
 
@@ -167,67 +250,68 @@ class Ensemble(ExportableScorer, PartScorer):
         """
         found = self._expert_scores(state, evidence, labelled=labelled)
         return {
-            f"{i} {member.name} of {member.source}": np.minimum(score, state["most"][i]) if labelled else score
+            f"{i} {member.name} of {member.source}": np.minimum(score, _weighting(state).most[i]) if labelled else score
             for i, (member, score) in enumerate(found)
         }
 
-    def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
+    def graph(self, state: EnsembleState, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """See `ExportableScorer`; an `ExportError` names the expert that has no graph."""
         unsupervised: list[Node] = []
         weighted: list[Node] = []
-        for i, (name, expert, source) in enumerate(self._experts(state, labelled=labelled)):
-            own, advice = under(state, f"{i}."), "leave it out of 'experts', or score with the model file instead"
-            nodes = exportable("expert", name, expert, advice).graph(own, evidence.feature_set(source))
-            score = surprisal_graph(own, nodes)
+        for i, (name, expert, source) in enumerate(self._experts(parted=state.parts is not None, labelled=labelled)):
+            learnt, advice = state.members[i], "leave it out of 'experts', or score with the model file instead"
+            nodes = exportable("expert", name, expert, advice).graph(learnt.own, evidence.feature_set(source))
+            score = surprisal_graph(learnt.tail, nodes)
             unsupervised += [] if expert.uses_labels else [score]
-            weighted += [score.op("Min", state["most"][i]) * state["weights"][i]] if labelled else []
+            weighted += [score.op("Min", _weighting(state).most[i]) * _weighting(state).weights[i]] if labelled else []
         graph = evidence.error.graph
         level = graph.op("Sum", *unsupervised) / float(len(unsupervised)) if unsupervised else evidence.error * 0.0
-        u = whitened(state, evidence.feature_set("error").op("Max", state["centre"]))
-        rest = posterior_graph(log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1))))
+        far = beyond_graph(state.far, evidence, self.far)
+        u = whitened(state.errors, evidence.feature_set("error").op("Max", state.errors.centre))
+        normal, *others = log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1)))
+        rest = posterior_graph([normal - far.normal.expand_dims(1), *others])
+        outlier = level + far.normal
         if not labelled:
-            return ScoreNodes(level, None, rest)
-        defect = graph.op("Sum", *weighted) - (level - state["known_level"]).op("Max", 0.0)
-        p_defect = (defect * state["slope"] + state["intercept"]).op("Sigmoid").expand_dims(1)
+            return ScoreNodes(outlier, None, rest)
+        by = _weighting(state)
+        defect = graph.op("Sum", *weighted) - (level - by.known_level).op("Max", 0.0) - far.labelled
+        p_defect = (defect * by.slope + by.intercept).op("Sigmoid").expand_dims(1)
         rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - p_defect)
-        return ScoreNodes(level, defect, graph.concat([rest, p_defect], axis=1))
+        return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1))
 
-    def part_scores(self, state: State, parts: Parts, *, labelled: bool) -> Float[np.ndarray, " part"]:
+    def part_scores(self, state: EnsembleState, parts: Parts, *, labelled: bool) -> Float[np.ndarray, " part"] | None:
         """The mean of the part experts' surprisals, weighted as in the defect score; see `PartScorer`."""
         total, weights = np.zeros(int(parts.counts.sum())), 0.0
-        for i, (_, expert, _) in enumerate(self._experts(state, labelled=labelled)):
+        for i, (_, expert, _) in enumerate(self._experts(parted=state.parts is not None, labelled=labelled)):
             if not isinstance(expert, PartExpert) or (expert.uses_labels and not labelled):
                 continue
-            own = under(state, f"{i}.")
-            found = surprisal(own, np.concatenate([expert.part_scores(own, one) for one in parts]))
-            weight = float(state["weights"][i]) if labelled else 1.0
-            total += weight * (np.minimum(found, state["most"][i]) if labelled else found)
+            own, tail = state.members[i].own, state.members[i].tail
+            found = surprisal(tail, np.concatenate([expert.part_scores(own, one) for one in parts]))
+            weight = float(_weighting(state).weights[i]) if labelled else 1.0
+            total += weight * (np.minimum(found, _weighting(state).most[i]) if labelled else found)
             weights += weight
-        if not weights:
-            raise DataError("this model scores whole samples only; fit again with an expert on 'parts' among 'experts'")
-        return total / weights
+        return total / weights if weights else None
 
-    def _experts(self, state: State, *, labelled: bool) -> list[Member]:
+    def _experts(self, *, parted: bool, labelled: bool) -> list[Member]:
         """The unsupervised experts, then the supervised ones where there are labels.
 
-        Those on parts only where the state is of a fit that had parts: rows that are read from disk have none.
+        Those on parts only where the fit had parts: rows that are read from disk have none.
         """
         sources = sorted(self.experts.items())  # a model file does not keep their order
-        sources = [(name, specs) for name, specs in sources if name != OF_PARTS or "parts" in state]
+        sources = [(name, specs) for name, specs in sources if name != OF_PARTS or parted]
         parts = [(choose("expert", EXPERTS, spec), source) for source, specs in sources for spec in specs]
         members = [Member(part.name, part.make(), source) for part, source in parts]
         unsupervised = [member for member in members if not member.expert.uses_labels]
         return unsupervised + [member for member in members if member.expert.uses_labels and labelled]
 
     def _expert_scores(
-        self, state: State, evidence: Evidence, *, labelled: bool
+        self, state: EnsembleState, evidence: Evidence, *, labelled: bool
     ) -> list[tuple[Member, Float[np.ndarray, " row"]]]:
         """The surprisal of every row by every expert, not capped; the unsupervised ones first."""
-        found = []
-        for i, member in enumerate(self._experts(state, labelled=labelled)):
-            own = under(state, f"{i}.")
-            scores = member.expert.score(own, evidence.feature_set(member.source))
-            found.append((member, surprisal(own, scores)))
+        found, experts = [], self._experts(parted=state.parts is not None, labelled=labelled)
+        for member, learnt in zip(experts, state.members, strict=False):
+            scores = member.expert.score(learnt.own, evidence.feature_set(member.source))
+            found.append((member, surprisal(learnt.tail, scores)))
         return found
 
     def _row_weights(self, group: Int[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
@@ -290,8 +374,13 @@ def _fewer(group: Int[np.ndarray, " row"], seed: int) -> Int[np.ndarray, " row"]
     return np.sort(np.concatenate([np.flatnonzero(group != UNLABELLED), rest]))
 
 
-def _log_odds(scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"]) -> State:
-    """'slope' and 'intercept' of the log-odds of the defect in its score, under the assumed prior.
+def _weighting(state: EnsembleState) -> Weighting:
+    assert state.labelled is not None, "the state was learnt without labelled defects"
+    return state.labelled
+
+
+def _log_odds(scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"]) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and intercept of the log-odds of the defect in its score, under the assumed prior.
 
     A single defect has no out-of-fold score: then the odds are those of a p-value exp(-score), see Reference.
 
@@ -301,8 +390,8 @@ def _log_odds(scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " r
     """
     prior = np.log(PRIOR["defect"] / (1 - PRIOR["defect"]))
     if is_defect.sum() < 2:
-        return {"slope": np.array(1.0), "intercept": np.array(prior - 1.0)}
+        return np.array(1.0), np.array(prior - 1.0)
     model = LogisticRegression(class_weight="balanced").fit(scores[:, None], is_defect)
     slope = float(np.clip(model.coef_[0, 0], *SLOPES))
     middle = -float(model.intercept_[0]) / slope if model.coef_[0, 0] > SLOPES[0] else float(scores[is_defect].mean())
-    return {"slope": np.array(slope), "intercept": np.array(prior - slope * middle)}
+    return np.array(slope), np.array(prior - slope * middle)

@@ -3,13 +3,16 @@
 All densities live in *whitened* space, in which the normals have mean 0 and unit covariance.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from sklearn.covariance import ledoit_wolf
 
 from blemish.core.graph import Node
 from blemish.core.labels import DEFECT, OTHER, is_ordinary
-from blemish.scoring.scorer import State, Values
+from blemish.core.state import State
+from blemish.scoring.scorer import Values
 
 PRIOR = {"normal": 0.90, "other": 0.07, "defect": 0.03}
 """Assumed fractions of the groups: labelled defects are not a random sample, so they cannot tell (decisions.md 33)."""
@@ -22,13 +25,29 @@ WIDTHS = (0.25, 0.5, 1.0)
 so each counts equally (decisions.md 59). Narrower ones would amplify the last digits of float32."""
 
 
-def fit_whitening(features: Float[np.ndarray, "row feature"]) -> State:
+@dataclass(frozen=True)
+class Whitening(State):
+    """Centre and matrix that bring the normals to mean 0 and unit covariance."""
+
+    centre: Float64[np.ndarray, " feature"]
+    whiten: Float64[np.ndarray, "feature feature"]
+
+
+@dataclass(frozen=True)
+class Mixture(State):
+    """The whitening, and the labelled rows in whitened space."""
+
+    may_be_empty = ("defect", "other")
+
+    whitening: Whitening
+    defects: Float64[np.ndarray, "defect feature"]
+    others: Float64[np.ndarray, "other feature"]
+
+
+def fit_whitening(features: Float[np.ndarray, "row feature"]) -> Whitening:
     """Centre and matrix that make the rows' covariance the identity.
 
     The covariance is shrunk towards a multiple of the identity, by less the more rows there are; there is at least one.
-
-    Returns:
-        'centre' (feature,) and 'whiten' (feature, feature).
 
     Reference:
         Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", 2004.
@@ -36,15 +55,15 @@ def fit_whitening(features: Float[np.ndarray, "row feature"]) -> State:
     centre = np.median(features, axis=0)
     unit = np.maximum(features.std(axis=0), 1e-6)
     if len(features) < 2:
-        return {"centre": centre, "whiten": np.eye(len(centre))}
+        return Whitening(centre, np.eye(len(centre)))
     covariance, _ = ledoit_wolf((features - centre) / unit, assume_centered=True)
     values, vectors = np.linalg.eigh(covariance)
-    return {"centre": centre, "whiten": vectors / np.sqrt(np.maximum(values, 1e-6)) / unit[:, None]}
+    return Whitening(centre, vectors / np.sqrt(np.maximum(values, 1e-6)) / unit[:, None])
 
 
-def whitened(state: State, features: Values) -> Values:
+def whitened(state: Whitening, features: Values) -> Values:
     """Features, shape (row, feature), in units of the normals' spread."""
-    return (features - state["centre"]) @ state["whiten"]
+    return (features - state.centre) @ state.whiten
 
 
 def squared_lengths(u: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, " row"]:
@@ -108,21 +127,21 @@ def log_joint(
     return np.stack([one + np.log(prior) for one, prior in zip(densities, PRIOR.values(), strict=True)]).T
 
 
-def fit_mixture(features: Float[np.ndarray, "row feature"], group: Int[np.ndarray, " row"]) -> State:
+def fit_mixture(features: Float[np.ndarray, "row feature"], group: Int[np.ndarray, " row"]) -> Mixture:
     """Whiten by the ordinary rows, at least one, and keep where the labelled ones lie: for `mixture_log_joint`."""
-    state = fit_whitening(features[is_ordinary(group)])
-    u = whitened(state, features)
-    return {**state, "defects": u[group == DEFECT], "others": u[group == OTHER]}
+    whitening = fit_whitening(features[is_ordinary(group)])
+    u = whitened(whitening, features)
+    return Mixture(whitening, u[group == DEFECT], u[group == OTHER])
 
 
-def mixture_log_joint(state: State, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row 3"]:
+def mixture_log_joint(state: Mixture, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row 3"]:
     """`log_joint` of features by what `fit_mixture` learnt."""
-    return log_joint(whitened(state, features), state["defects"], state["others"])
+    return log_joint(whitened(state.whitening, features), state.defects, state.others)
 
 
-def mixture_log_joint_graph(state: State, features: Node) -> list[Node]:
+def mixture_log_joint_graph(state: Mixture, features: Node) -> list[Node]:
     """`mixture_log_joint` as part of an ONNX graph, in the parts of `log_joint_graph`."""
-    return log_joint_graph(whitened(state, features), state["defects"], state["others"])
+    return log_joint_graph(whitened(state.whitening, features), state.defects, state.others)
 
 
 def log_joint_graph(

@@ -10,25 +10,14 @@ from jaxtyping import Bool, Float, Int
 
 from blemish.core.errors import ConfigError
 from blemish.core.graph import Exportable, Node
+from blemish.core.state import Learns, Learnt, State, Stored
 from blemish.modalities.parts import Parts
 
 OF_THE_NETWORK = frozenset({"code", "error"})  # feature sets that need no modality
 OF_PARTS = "parts"  # the feature set that is one row per part of a sample
 LOG_OFFSET = 1e-12  # added to an error before its logarithm: a perfect reconstruction has a log error, too
-State = dict[str, np.ndarray]
-"""Everything that a scorer or an expert learnt, as named arrays: what a model file stores."""
 Values = TypeVar("Values", np.ndarray, Node)
 """Numbers, or the node of an ONNX graph that will hold them: some formulas are the same for both."""
-
-
-def under(state: Mapping[str, np.ndarray], prefix: str) -> State:
-    """The arrays whose names start with a prefix, by the rest of their names.
-
-    Example:
-        >>> under({"0.points": np.zeros(1), "weights": np.ones(2)}, "0.")
-        {'points': array([0.])}
-    """
-    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
 
 
 @dataclass(frozen=True)
@@ -137,19 +126,36 @@ class ScoreNodes:
     probabilities: Node
 
 
-class Scorer(ABC):
+class Scorer(Learns[Learnt], ABC):
     """Pure functions of evidence and of what `fit` learnt, its state; subclasses are frozen dataclasses of choices.
 
     Attributes:
+        state: The class of what `fit` learns; without one a part cannot be stored.
         contrast: Loss terms that the default objective gains, because the score reads the latent space.
     """
 
     contrast: ClassVar[tuple[str, ...]] = ()
 
+    def read(self, stored: Stored, widths: Mapping[str, int], n_defects: int) -> Learnt:
+        """What `fit` learnt, from a file.
+
+        Args:
+            stored: Its arrays.
+            widths: Features of each feature set, by name; 'code' and 'error' among them.
+            n_defects: Labelled defects.
+
+        Raises:
+            ArtifactError: If they are not what this scorer learns from such evidence.
+        """
+        return self.state.read(stored, latent=widths["code"] - 1)
+
     @property
     def sources(self) -> tuple[str, ...]:
-        """Names of the feature sets that the scorer reads, several joined by '+'."""
-        return ()
+        """Names of the feature sets that the scores read, several joined by '+'; by default the network's alone.
+
+        A scorer that names neither 'code' nor 'error' is judged with the network that it shares (decisions.md 81).
+        """
+        return ("code",)
 
     @property
     def feature_sets(self) -> list[str]:
@@ -157,12 +163,12 @@ class Scorer(ABC):
         return sorted({one for names in self.sources for one in names.split("+")} - OF_THE_NETWORK - {OF_PARTS})
 
     @abstractmethod
-    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> State:
+    def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> Learnt:
         """Learn where the groups lie; any group may be absent except the normals."""
 
     @abstractmethod
     def out_of_fold_scores(
-        self, state: State, evidence: Evidence, group: Int[np.ndarray, " row"]
+        self, state: Learnt, evidence: Evidence, group: Int[np.ndarray, " row"]
     ) -> Float[np.ndarray, " defect"]:
         """Defect score of each labelled defect by a scorer that was fitted without it; empty for a single one.
 
@@ -173,7 +179,7 @@ class Scorer(ABC):
         """
 
     @abstractmethod
-    def scores(self, state: State, evidence: Evidence, *, labelled: bool) -> Scores:
+    def scores(self, state: Learnt, evidence: Evidence, *, labelled: bool) -> Scores:
         """Both scores, higher = more, and probabilities of normal, other and defect, whose rows sum to 1.
 
         Args:
@@ -183,22 +189,22 @@ class Scorer(ABC):
                 on it.
         """
 
-    def outlier_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
+    def outlier_score(self, state: Learnt, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """The outlier score alone."""
         return self.scores(state, evidence, labelled=False).outlier
 
-    def defect_score(self, state: State, evidence: Evidence) -> Float[np.ndarray, " row"]:
+    def defect_score(self, state: Learnt, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """The defect score alone, of a state that was learnt from labelled defects."""
         defect = self.scores(state, evidence, labelled=True).defect
         assert defect is not None
         return defect
 
 
-class PartScorer(Scorer):
+class PartScorer(Scorer[Learnt]):
     """A scorer that also scores the parts of a sample, for a map of where the defect is."""
 
     @abstractmethod
-    def part_scores(self, state: State, parts: Parts, *, labelled: bool) -> Float[np.ndarray, " part"]:
+    def part_scores(self, state: Learnt, parts: Parts, *, labelled: bool) -> Float[np.ndarray, " part"] | None:
         """What the whole sample would score by its parts alone if its highest parts scored as each does.
 
         Args:
@@ -206,14 +212,23 @@ class PartScorer(Scorer):
             parts: Of one row or several; the scores are one after the other.
             labelled: Whether defects were labelled: the score is then that of the defect, else the outlier score.
 
-        Raises:
-            DataError: If the scorer was fitted without parts.
+        Returns:
+            None if it was fitted without parts.
         """
 
 
-class ExportableScorer(Scorer, Exportable):
+def part_scores(
+    scorer: Scorer[Any], state: State, parts: Parts | None, *, labelled: bool
+) -> Float[np.ndarray, " part"] | None:
+    """`PartScorer.part_scores`; None where there are no parts, or the scorer does not score them."""
+    if parts is None or not isinstance(scorer, PartScorer):
+        return None
+    return scorer.part_scores(state, parts, labelled=labelled)
+
+
+class ExportableScorer(Scorer[Learnt], Exportable):
     """A scorer that can be written as part of an ONNX graph."""
 
     @abstractmethod
-    def graph(self, state: State, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
+    def graph(self, state: Learnt, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """`scores` as part of an ONNX graph."""

@@ -20,15 +20,15 @@ def grid():
 def test_each_patch_is_that_of_the_enlarged_picture(grid):
     picture = torch.rand(1, 64, 48)
     assert grid.shape(64, 48) == (12, 8), "96 and 72 pixels, of which 72 becomes 64 (half to even)"
-    own = PatchGrid(1.0, grid.memory).described(picture)
-    expected = grid.memory.described(patches(picture[None], side=64))[0]
+    own = PatchGrid(1.0, grid.learnt).described(picture)
+    expected = grid.learnt.described(patches(picture[None], side=64))[0]
     np.testing.assert_array_equal(own, expected.numpy())
     assert own.shape == (8 * 6, expected.shape[-1])
 
 
 def test_overlapping_crops_see_what_the_whole_picture_shows(grid, monkeypatch):
     picture = torch.rand(1, 336, 304)
-    one = PatchGrid(1.0, grid.memory)
+    one = PatchGrid(1.0, grid.learnt)
     whole = one.described(picture)
     monkeypatch.setattr(patch_grid, "CROP", 128)
     np.testing.assert_allclose(one.described(picture), whole, atol=2e-3)
@@ -40,7 +40,7 @@ def test_memory_is_bounded_by_the_crop(grid, monkeypatch):
     monkeypatch.setattr(patch_grid, "patch_maps", lambda x: seen.append(tuple(x.shape[-2:])) or real(x))
     monkeypatch.setattr(patch_grid, "CROP", 64)
     monkeypatch.setattr(patch_grid, "MARGIN", 32)
-    found = PatchGrid(1.0, grid.memory).described(torch.rand(1, 200, 80))
+    found = PatchGrid(1.0, grid.learnt).described(torch.rand(1, 200, 80))
     assert max(map(max, seen)) <= 64 + 2 * 32
     assert len(seen) == 3 * 2, "192 and 80 pixels: the sides become multiples of 16"
     assert found.shape[0] == 24 * 10
@@ -56,7 +56,7 @@ def test_pictures_of_a_few_pixels_have_patches(grid, height, width):
 
 
 def test_a_mask_touches_the_patches_that_it_covers_in_part(grid):
-    one = PatchGrid(1.0, grid.memory)
+    one = PatchGrid(1.0, grid.learnt)
     mask = np.zeros((32, 48), dtype=bool)
     mask[9, 17] = True  # one pixel of the second patch down, the third across
     assert np.flatnonzero(one.touched(mask)).tolist() == [1 * 6 + 2]
@@ -67,7 +67,7 @@ def test_a_mask_touches_the_patches_that_it_covers_in_part(grid):
 def test_a_map_is_highest_where_its_patch_is(grid):
     values = np.zeros(4 * 6)
     values[1 * 6 + 2] = 1.0
-    spread = PatchGrid(1.0, grid.memory).spread(values, 32, 48)
+    spread = PatchGrid(1.0, grid.learnt).spread(values, 32, 48)
     assert spread.shape == (32, 48)
     row, column = np.unravel_index(spread.argmax(), spread.shape)
     assert 8 <= row < 16
@@ -90,7 +90,7 @@ def test_the_graph_enlarges_alike(grid):
         size = enlarged_size(height, width, grid.growth)
         expected = torch.nn.functional.interpolate(picture, size=size, mode="bilinear", align_corners=False)
         (found,) = session.run(None, {"X": picture.numpy()})
-        np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+        np.testing.assert_allclose(np.asarray(found), expected.numpy(), atol=1e-5)
 
 
 def test_what_was_stored_describes_alike(grid):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 import reference
-from blemish.modalities.features.patch_memory import COMPONENTS, PatchMemory, fit_patch_memory
+from blemish.modalities.features.patch_memory import COMPONENTS, PatchMemory, UsualPatches, fit_patch_memory
 from blemish.modalities.features.pretrained import WIDTH, patches
 
 
@@ -13,7 +13,7 @@ def test_pooled_is_the_mean_of_the_most_unusual_patches():
     centre, directions, usual = rng.normal(size=WIDTH), rng.normal(size=(WIDTH, 3)), 9 * rng.normal(size=(20, 3))
     x = torch.rand(2, 1, 16, 16)
     learnt = [one.astype(np.float32) for one in (centre, directions, usual)]
-    pooled = PatchMemory(128, {"few": 0.02, "all": 1.0}, *learnt).pooled(x)
+    pooled = PatchMemory(128, {"few": 0.02, "all": 1.0}, UsualPatches(*learnt)).pooled(x)
     for row, found in enumerate(patches(x, side=128).double().numpy()):
         for view, n in (("few", 5), ("all", 256)):
             expected = reference.furthest_patches(found, centre, directions, usual, n)
@@ -22,13 +22,13 @@ def test_pooled_is_the_mean_of_the_most_unusual_patches():
 
 def test_usual_patches_have_unit_spread_and_few_pictures_will_do():
     x = torch.rand(4, 1, 32, 32)
-    learnt = fit_patch_memory(x, 96, {"few": 0.04})
+    learnt = fit_patch_memory(x, 96, {"few": 0.04}).learnt
     assert learnt.directions.shape == (WIDTH, COMPONENTS)
     white = (patches(x, 96).flatten(0, 1).numpy() - learnt.centre) @ learnt.directions
     np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(white.std(axis=0), 1, atol=0.02)
     flat = fit_patch_memory(torch.zeros(1, 3, 2, 2), 96, {"half": 0.5})
-    assert np.isfinite(flat.directions).all()
+    assert np.isfinite(flat.learnt.directions).all()
     assert flat.pooled(torch.zeros(1, 3, 2, 2))["half"].isfinite().all()
 
 

@@ -1,5 +1,7 @@
 """Experts on parts: marks, bags, and the mean of the highest."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,7 @@ def test_with_marks_the_direction_is_fishers():
 def test_rows_of_one_constant_part_are_no_obstacle():
     x, is_defect, weight, _ = pictures_of_parts(n_parts=1)
     x.values[:] = 1.0
+    expert: Any
     for expert in (PartDistance(), PartDiscriminant(), PartLinear()):
         assert np.isfinite(expert.score(expert.fit(x, is_defect, weight, 0), x)).all()
 

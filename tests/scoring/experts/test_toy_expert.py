@@ -5,25 +5,35 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from jaxtyping import Float64
 
 from blemish import DefectDetector, load
 from blemish.core.errors import ConfigError, ExportError
+from blemish.core.state import State
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
 
 
 @dataclass(frozen=True)
-class Toy(Expert):
+class Median(State):
+    """Of each feature."""
+
+    median: Float64[np.ndarray, " feature"]
+
+
+@dataclass(frozen=True)
+class Toy(Expert[Median]):
     """Distance from the median row, in any norm."""
 
     power: float = 2.0
+    state = Median
     uses_labels: ClassVar[bool] = False
 
     def fit(self, x, is_defect, weight, seed):
-        return {"median": np.median(x[~is_defect], axis=0)}
+        return Median(np.median(x[~is_defect], axis=0).astype(np.float64))
 
     def score(self, state, x):
-        return (np.abs(x - state["median"]) ** self.power).sum(axis=1)
+        return (np.abs(x - state.median) ** self.power).sum(axis=1)
 
 
 SCORER = {"name": "ensemble", "experts": {"plain": [{"name": "toy", "power": 1.0}, "linear"]}}

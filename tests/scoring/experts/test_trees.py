@@ -1,5 +1,7 @@
 """Trees as arrays against scikit-learn's own; the isolation forest, its equation 1, and the student."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier, IsolationForest
@@ -51,13 +53,13 @@ def test_walks_are_kept_as_long_as_their_trees():
     expert = EXPERTS["trees"]()
     state = expert.fit(x, is_defect, np.ones(400), 0)
     expert.score(state, x)
-    place = tuple(id(state[name]) for name in ("roots", "feature", "threshold", "children", "value"))
+    place = tuple(id(getattr(state, name)) for name in ("roots", "feature", "threshold", "children", "value"))
     first = trees._COMPILED[place]
     expert.score(state, x)
     assert trees._COMPILED[place] is first
-    other = {**state, "value": np.zeros_like(state["value"])}
+    other = replace(state, value=np.zeros_like(state.value))
     assert (expert.score(other, x) == 0).all()
-    del state["feature"], other
+    del state, other
     assert place not in trees._COMPILED
 
 

@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d, interpolate
 
 from blemish.core.graph import Node
-from blemish.modalities.features.patch_memory import PatchMemory, fit_patch_memory_of
+from blemish.core.manifest import declared
+from blemish.modalities.features.patch_memory import UsualFacts, UsualPatches, fit_usual_patches
 from blemish.modalities.features.pretrained import STEP, as_colours, patch_maps
 
 ALIGNED = 2 * STEP  # pixels: the deeper of the two maps has a patch for this many
@@ -25,17 +27,24 @@ GROWN_SIDE, MAX_GROWTH = 384, 1.5
 photographs misses a defect of one or two pixels (docs/log/2026-11-30-patches.md)."""
 
 
+@declared
+class GridFacts(UsualFacts):
+    """What a model file keeps of a grid."""
+
+    growth: Annotated[float, Ge(1), Le(MIN_SIDE)]
+
+
 @dataclass(frozen=True)
 class PatchGrid:
     """A grid of patches over a picture, `STEP` pixels of the enlarged picture apart.
 
     Attributes:
         growth: Factor, >= 1, by which each picture is enlarged first.
-        memory: Units of a patch, and the usual ones.
+        learnt: Units of a patch, and the usual ones.
     """
 
     growth: float
-    memory: PatchMemory
+    learnt: UsualPatches
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the grid over a picture of this size in pixels."""
@@ -52,10 +61,10 @@ class PatchGrid:
             Row by row of the grid, shape (patch, component + 1).
         """
         rows, columns = self.shape(*picture.shape[-2:])
-        found = np.empty((rows, columns, self.memory.directions.shape[1] + 1), np.float32)
+        found = np.empty((rows, columns, self.learnt.width), np.float32)
         for (top, left), maps in _maps(picture, self.growth):
             height, width = maps.shape[-2:]
-            made = self.memory.described(maps.flatten(1).T).cpu().numpy()
+            made = self.learnt.described(maps.flatten(1).T).cpu().numpy()
             found[top : top + height, left : left + width] = made.reshape(height, width, -1)
         return found.reshape(rows * columns, -1)
 
@@ -79,14 +88,14 @@ class PatchGrid:
         grid = torch.from_numpy(values.astype(np.float32)).reshape(1, 1, *self.shape(height, width))
         return interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)[0, 0].numpy()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> GridFacts:
         """All of it as JSON values."""
-        return {"growth": self.growth, **self.memory.state()}
+        return {"growth": self.growth, **self.learnt.state()}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "PatchGrid":
+    def from_state(cls, state: GridFacts) -> "PatchGrid":
         """The inverse of `state`."""
-        return cls(state["growth"], PatchMemory.from_state(state))
+        return cls(state["growth"], UsualPatches.from_state(state))
 
 
 def enlarged_size(height: int, width: int, growth: float) -> tuple[int, int]:
@@ -116,10 +125,8 @@ def fit_patch_grid(pictures: Iterator[Float[Tensor, "channel height width"]], n:
         n: How many they are.
         growth: See `PatchGrid`.
     """
-    return PatchGrid(
-        growth,
-        fit_patch_memory_of((maps.flatten(1).T for one in pictures for _, maps in _maps(one, growth)), n, 0, {}),
-    )
+    crops = (maps.flatten(1).T for one in pictures for _, maps in _maps(one, growth))
+    return PatchGrid(growth, fit_usual_patches(crops, n))
 
 
 def _maps(

@@ -1,5 +1,7 @@
 """Texture of a picture: statistics of local filters over all positions."""
 
+from functools import cache
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -58,6 +60,12 @@ def derivatives(x: Float[Tensor, "row channel height width"], scale: float) -> l
     mixed = _along(rows["1"], slope, -1)
     length = (down.square() + across.square()).sqrt()
     return [down, across, length, bend_down, bend_across, mixed, bend_down + bend_across]
+
+
+@cache
+def texture_width(channels: int) -> int:
+    """Number of features of a picture, without one."""
+    return texture(torch.zeros(1, channels, 8, 8, device="meta")).shape[1]
 
 
 def normalise_contrast(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row channel height width"]:

@@ -11,6 +11,7 @@ EXPERTS = Parts(
         "forest": "blemish.scoring.experts.trees:Forest",
         "isolation": "blemish.scoring.experts.trees:Isolation",
         "neighbours": "blemish.scoring.experts.distances:Neighbours",
+        "mahalanobis": "blemish.scoring.experts.mahalanobis:Mahalanobis",
         "student": "blemish.scoring.experts.trees:Student",
         "direction": "blemish.scoring.experts.linear:Direction",
         "part_distance": "blemish.scoring.experts.parts:PartDistance",

@@ -1,15 +1,25 @@
 """Experts by how far a row lies from points: a support vector machine, and the mean distance to many neighbours."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from sklearn.svm import SVC
 
 from blemish.core.graph import Node
-from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers, fit_scaling, scaled, scaled_graph
-from blemish.scoring.scorer import State
+from blemish.core.state import State, need
+from blemish.scoring.experts.expert import (
+    ExportableExpert,
+    Features,
+    Flags,
+    Numbers,
+    Scaling,
+    fit_scaling,
+    scaled,
+    scaled_graph,
+)
 
 KERNEL_CHUNK = 2048  # rows at a time
 CHUNK = 256  # rows at a time: their distances from 1,000 points stay in the cache
@@ -39,7 +49,22 @@ def kernel_score(
 
 
 @dataclass(frozen=True)
-class Kernel(ExportableExpert):
+class Bumps(State):
+    """Gaussian bumps at points; see `kernel_score`."""
+
+    points: Float64[np.ndarray, "point feature"]
+    weights: Float64[np.ndarray, " point"]
+    offset: Float64[np.ndarray, ""]
+    gamma: Float64[np.ndarray, ""]
+    scaling: Scaling | None = None
+
+    def check(self) -> None:
+        """See `State`."""
+        need(self.gamma > 0, "gamma is not above 0")
+
+
+@dataclass(frozen=True)
+class Kernel(ExportableExpert[Bumps]):
     """A support vector machine with a Gaussian kernel.
 
     The best expert where defects form an island in the data. Not for hundreds of irrelevant features: all of them
@@ -57,31 +82,37 @@ class Kernel(ExportableExpert):
     softness: float = 0.3
     width: float = 1.0
     standardise: bool = True
+    state = Bumps
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    @property
+    def given(self) -> Mapping[str, bool]:
+        """See `Expert`."""
+        return {"scaling": self.standardise}
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Bumps:
         """Place the bumps; see `Expert`."""
-        scaling = fit_scaling(x) if self.standardise else {}
+        scaling = fit_scaling(x) if self.standardise else None
         x = scaled(scaling, x)
         gamma = 1.0 / (self.width**2 * x.shape[1] * max(float(x.var()), 1e-12))
         model = SVC(C=self.softness, gamma=gamma, cache_size=500, random_state=seed)
         model.fit(x, is_defect, sample_weight=weight)
-        return {
-            **scaling,
-            "points": model.support_vectors_.astype(np.float64),
-            "weights": model.dual_coef_[0].astype(np.float64),
-            "offset": np.array(float(model.intercept_[0])),
-            "gamma": np.array(gamma),
-        }
+        return Bumps(
+            points=model.support_vectors_.astype(np.float64),
+            weights=model.dual_coef_[0].astype(np.float64),
+            offset=np.array(float(model.intercept_[0])),
+            gamma=np.array(gamma),
+            scaling=scaling,
+        )
 
-    def score(self, state: State, x: Features) -> Numbers:
+    def score(self, state: Bumps, x: Features) -> Numbers:
         """Sum of the bumps."""
-        x = scaled(state, x).astype(np.float64)
-        return kernel_score(x, state["points"], state["weights"], float(state["offset"]), float(state["gamma"]))
+        x = scaled(state.scaling, x).astype(np.float64)
+        return kernel_score(x, state.points, state.weights, float(state.offset), float(state.gamma))
 
-    def graph(self, state: State, x: Node) -> Node:
+    def graph(self, state: Bumps, x: Node) -> Node:
         """See `ExportableExpert`."""
-        *_, squared = _squared_graph(scaled_graph(state, x), state["points"])
-        return (squared.op("Max", 0.0) * -state["gamma"]).op("Exp") @ state["weights"] + state["offset"]
+        *_, squared = _squared_graph(scaled_graph(state.scaling, x), state.points)
+        return (squared.op("Max", 0.0) * -state.gamma).op("Exp") @ state.weights + state.offset
 
 
 def neighbour_distance(
@@ -106,7 +137,15 @@ def neighbour_distance(
 
 
 @dataclass(frozen=True)
-class Neighbours(ExportableExpert):
+class Points(State):
+    """A sample of the rows."""
+
+    points: Float64[np.ndarray, "point feature"]
+    scaling: Scaling | None = None
+
+
+@dataclass(frozen=True)
+class Neighbours(ExportableExpert[Points]):
     """Mean distance to the nearest eighth of a sample of the rows; unsupervised.
 
     With this many neighbours a cluster of outliers does not make its own members look normal. Not for normals of many
@@ -125,29 +164,36 @@ class Neighbours(ExportableExpert):
     share: float = 0.125
     n_points: int = 1000
     standardise: bool = True
+    state = Points
     uses_labels: ClassVar[bool] = False
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    @property
+    def given(self) -> Mapping[str, bool]:
+        """See `Expert`."""
+        return {"scaling": self.standardise}
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Points:
         """Draw the sample; see `Expert`."""
         x = x[~is_defect]
-        scaling = fit_scaling(x) if self.standardise else {}
+        scaling = fit_scaling(x) if self.standardise else None
         drawn = np.random.default_rng(seed).permutation(len(x))[: self.n_points]
-        return {**scaling, "points": scaled(scaling, x[drawn]).astype(np.float64)}
+        return Points(scaled(scaling, x[drawn]).astype(np.float64), scaling)
 
-    def score(self, state: State, x: Features) -> Numbers:
+    def score(self, state: Points, x: Features) -> Numbers:
         """Mean distance, >= 0."""
-        points = state["points"]
-        n_neighbours = max(1, round(self.share * len(points)))
-        return neighbour_distance(scaled(state, x).astype(np.float64), points, n_neighbours)
+        return neighbour_distance(scaled(state.scaling, x).astype(np.float64), state.points, self._n_near(state))
 
-    def graph(self, state: State, x: Node) -> Node:
+    def _n_near(self, state: Points) -> int:
+        return max(1, min(len(state.points), round(self.share * len(state.points))))
+
+    def graph(self, state: Points, x: Node) -> Node:
         """See `ExportableExpert`."""
-        centre = state["points"].mean(axis=0)
-        points = state["points"] - centre
-        own, length, squared = _squared_graph(scaled_graph(state, x) - centre, points)
+        centre = state.points.mean(axis=0)
+        points = state.points - centre
+        own, length, squared = _squared_graph(scaled_graph(state.scaling, x) - centre, points)
         squared = x.graph.op("Where", squared < (own + length) * CANCELLED, 0.0, squared)
-        n_neighbours = np.array([max(1, round(self.share * len(points)))], dtype=np.int64)
-        nearest = x.graph.ops("TopK", 2, squared, n_neighbours, axis=1, largest=0)[0]
+        n_near = np.array([self._n_near(state)], dtype=np.int64)
+        nearest = x.graph.ops("TopK", 2, squared, n_near, axis=1, largest=0)[0]
         return nearest.op("Max", 0.0).op("Sqrt").reduce("Mean", 1)
 
 

@@ -1,14 +1,15 @@
 """What an expert is: a simple classifier, or outlier score, on one feature set, which it may standardise."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 
 from blemish.core.graph import Exportable, Node
-from blemish.scoring.scorer import State
+from blemish.core.state import Learns, Learnt, State, Stored, need
 
 Features = Float[np.ndarray, "row feature"]
 Flags = Bool[np.ndarray, " row"]
@@ -17,17 +18,27 @@ MAX_DEVIATION = 10.0
 """Standard deviations at which a feature is cut: one extreme value must not outweigh all others."""
 
 
-class Expert(ABC):
+class Expert(Learns[Learnt], ABC):
     """Labelled defects against everything else, from a handful of labels; subclasses are frozen dataclasses of choices.
 
     Attributes:
+        state: The class of what `fit` learns; without one a part cannot be stored.
         uses_labels: Whether it is supervised; an unsupervised expert scores how unusual a row is.
     """
 
     uses_labels: ClassVar[bool] = True
 
+    @property
+    def given(self) -> Mapping[str, bool]:
+        """Which optional fields of its state `fit` learns, and which it does not, with these options."""
+        return {}
+
+    def read(self, stored: Stored, width: int) -> Learnt:
+        """What `fit` learnt from features of a width, from a file: raises ArtifactError if it cannot be that."""
+        return self.state.read(stored, self.given, feature=width)
+
     @abstractmethod
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Learnt:
         """Learn from rows of which some are labelled defects.
 
         Args:
@@ -35,62 +46,77 @@ class Expert(ABC):
             is_defect: Labelled as the defect, shape (row,).
             weight: What a mistake on each row costs, > 0, shape (row,).
             seed: Source of all randomness.
-
-        Returns:
-            Everything that was learnt, as named arrays.
         """
 
     @abstractmethod
-    def score(self, state: State, x: Features) -> Numbers:
+    def score(self, state: Learnt, x: Features) -> Numbers:
         """How much like the labelled defects, higher = more, on a scale of the expert's own; shape (row,)."""
 
 
-class ExportableExpert(Expert, Exportable):
+class ExportableExpert(Expert[Learnt], Exportable):
     """An expert that can be written as part of an ONNX graph."""
 
     @abstractmethod
-    def graph(self, state: State, x: Node) -> Node:
+    def graph(self, state: Learnt, x: Node) -> Node:
         """`score` as part of an ONNX graph, from and to float64."""
 
 
 @dataclass(frozen=True)
-class Value(ExportableExpert):
+class Nothing(State):
+    """What an expert learns that has nothing to learn."""
+
+
+@dataclass(frozen=True)
+class Value(ExportableExpert[Nothing]):
     """The mean of the features as they are; unsupervised.
 
     For a feature set that is a score already, such as the reconstruction error.
     """
 
+    state = Nothing
     uses_labels: ClassVar[bool] = False
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Nothing:
         """Nothing to learn; see `Expert`."""
-        return {}
+        return Nothing()
 
-    def score(self, state: State, x: Features) -> Numbers:
+    def score(self, state: Nothing, x: Features) -> Numbers:
         """The mean."""
         return x.mean(axis=1, dtype=np.float64)
 
-    def graph(self, state: State, x: Node) -> Node:
+    def graph(self, state: Nothing, x: Node) -> Node:
         """See `ExportableExpert`."""
         return x.reduce("Mean", 1)
 
 
-def fit_scaling(x: Features) -> State:
-    """'centre' and 'scale' (feature,): mean and standard deviation, 1 where that is 0."""
+@dataclass(frozen=True)
+class Scaling(State):
+    """Mean and standard deviation of each feature, 1 where that is 0."""
+
+    centre: Float64[np.ndarray, " feature"]
+    scale: Float64[np.ndarray, " feature"]
+
+    def check(self) -> None:
+        """See `State`."""
+        need(self.scale > 0, "a scale is not above 0")
+
+
+def fit_scaling(x: Features) -> Scaling:
+    """See `Scaling`."""
     scale = x.std(axis=0, dtype=np.float64)
     centre = x.mean(axis=0, dtype=np.float64)
-    return {"centre": centre, "scale": np.where(scale > 1e-9 * np.maximum(1, np.abs(centre)), scale, 1.0)}
+    return Scaling(centre, np.where(scale > 1e-9 * np.maximum(1, np.abs(centre)), scale, 1.0))
 
 
-def scaled(state: State, x: Features) -> Features:
-    """In units of each feature's own standard deviation, and cut; unchanged where the state has no scaling."""
-    if "centre" not in state:
+def scaled(scaling: Scaling | None, x: Features) -> Features:
+    """In units of each feature's own standard deviation, and cut; unchanged without a scaling."""
+    if scaling is None:
         return x
-    return np.clip((x - state["centre"]) / state["scale"], -MAX_DEVIATION, MAX_DEVIATION)
+    return np.clip((x - scaling.centre) / scaling.scale, -MAX_DEVIATION, MAX_DEVIATION)
 
 
-def scaled_graph(state: State, x: Node) -> Node:
+def scaled_graph(scaling: Scaling | None, x: Node) -> Node:
     """`scaled` as part of an ONNX graph."""
-    if "centre" not in state:
+    if scaling is None:
         return x
-    return ((x - state["centre"]) / state["scale"]).op("Clip", -MAX_DEVIATION, MAX_DEVIATION)
+    return ((x - scaling.centre) / scaling.scale).op("Clip", -MAX_DEVIATION, MAX_DEVIATION)

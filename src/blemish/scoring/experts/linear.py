@@ -1,33 +1,51 @@
 """Experts whose score is linear in the features: logistic regression, Fisher's discriminant, a common direction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LogisticRegression
 
 from blemish.core.graph import Node
-from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers, fit_scaling, scaled, scaled_graph
-from blemish.scoring.scorer import State
+from blemish.core.state import State
+from blemish.scoring.experts.expert import (
+    ExportableExpert,
+    Features,
+    Flags,
+    Numbers,
+    Scaling,
+    fit_scaling,
+    scaled,
+    scaled_graph,
+)
 
 MAX_ROUNDS = 20  # concentration steps of `common_direction`; a handful is usual
 
 
-class LinearExpert(ExportableExpert):
-    """An expert whose score is linear in the features.
+@dataclass(frozen=True)
+class Plane(State):
+    """A plane's normal vector w and offset b; the features' scaling, if any."""
 
-    The state holds the plane's 'normal' vector w (feature,) and 'offset' b; the features' scaling, if any.
-    """
+    normal: Float64[np.ndarray, " feature"]
+    offset: Float64[np.ndarray, ""]
+    scaling: Scaling | None = None
 
-    def score(self, state: State, x: Features) -> Numbers:
+
+class LinearExpert(ExportableExpert[Plane]):
+    """An expert whose score is linear in the features."""
+
+    state = Plane
+
+    def score(self, state: Plane, x: Features) -> Numbers:
         r"""Log-odds :math:`w^\top x + b`, up to the prior."""
-        return scaled(state, x) @ state["normal"] + float(state["offset"])
+        return scaled(state.scaling, x) @ state.normal + float(state.offset)
 
-    def graph(self, state: State, x: Node) -> Node:
+    def graph(self, state: Plane, x: Node) -> Node:
         """See `ExportableExpert`."""
-        return scaled_graph(state, x) @ state["normal"] + state["offset"]
+        return scaled_graph(state.scaling, x) @ state.normal + state.offset
 
 
 @dataclass(frozen=True)
@@ -49,15 +67,20 @@ class Linear(LinearExpert):
     strength: float = 10.0
     standardise: bool = True
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    @property
+    def given(self) -> Mapping[str, bool]:
+        """See `Expert`."""
+        return {"scaling": self.standardise}
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Plane:
         """Fit the plane; see `Expert`."""
-        scaling = fit_scaling(x) if self.standardise else {}
+        scaling = fit_scaling(x) if self.standardise else None
         x = scaled(scaling, x)
         inverse_penalty = min(1.0, self.strength / x.shape[1]) / max(float(np.square(x).mean()), 1e-12)
         model = LogisticRegression(C=inverse_penalty, max_iter=500, random_state=seed)
         model.fit(x, is_defect, sample_weight=weight)
         offset = np.array(float(np.ravel(model.intercept_)[0]))
-        return {**scaling, "normal": model.coef_[0].astype(np.float64), "offset": offset}
+        return Plane(model.coef_[0].astype(np.float64), offset, scaling)
 
 
 def discriminant(
@@ -91,12 +114,17 @@ class Discriminant(LinearExpert):
     are far from the boundary (`Linear`), or one that is surrounded by normals (`Kernel`).
     """
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    @property
+    def given(self) -> Mapping[str, bool]:
+        """See `Expert`."""
+        return {"scaling": True}
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Plane:
         """Fit the direction; see `Expert`."""
         scaling = fit_scaling(x[~is_defect])
         x = scaled(scaling, x).astype(np.float64)
         normal, centre = discriminant(x[is_defect], x[~is_defect], weight[~is_defect])
-        return {**scaling, "normal": normal, "offset": np.array(-float(centre @ normal))}
+        return Plane(normal, np.array(-float(centre @ normal)), scaling)
 
 
 def common_direction(x: Float[np.ndarray, "row feature"], fraction: float) -> Float[np.ndarray, " feature"]:
@@ -124,7 +152,14 @@ def common_direction(x: Float[np.ndarray, "row feature"], fraction: float) -> Fl
 
 
 @dataclass(frozen=True)
-class Direction(ExportableExpert):
+class Common(State):
+    """What half of the rows have in common."""
+
+    direction: Float64[np.ndarray, " feature"]
+
+
+@dataclass(frozen=True)
+class Direction(ExportableExpert[Common]):
     """How little a row has of what half of the rows have in common; unsupervised.
 
     For texts and other rows whose length is bounded and whose zero means "nothing of it". Not for centred numbers,
@@ -135,16 +170,17 @@ class Direction(ExportableExpert):
     """
 
     share: float = 0.5
+    state = Common
     uses_labels: ClassVar[bool] = False
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Common:
         """Find the direction; see `Expert`."""
-        return {"direction": common_direction(x[~is_defect].astype(np.float64), self.share)}
+        return Common(common_direction(x[~is_defect].astype(np.float64), self.share))
 
-    def score(self, state: State, x: Features) -> Numbers:
+    def score(self, state: Common, x: Features) -> Numbers:
         """Minus the length along the direction."""
-        return -(x @ state["direction"])
+        return -(x @ state.direction)
 
-    def graph(self, state: State, x: Node) -> Node:
+    def graph(self, state: Common, x: Node) -> Node:
         """See `ExportableExpert`."""
-        return -(x @ state["direction"])
+        return -(x @ state.direction)

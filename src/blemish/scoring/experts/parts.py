@@ -1,6 +1,7 @@
 """Experts on the parts of a sample: each part has a score, and a sample the mean of its highest."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,17 +11,19 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LogisticRegression
 
 from blemish.core.graph import Node
+from blemish.core.state import Learnt
 from blemish.modalities.parts import Parts
 from blemish.scoring.experts.expert import (
     ExportableExpert,
     Features,
     Flags,
+    Nothing,
     Numbers,
     fit_scaling,
     scaled,
     scaled_graph,
 )
-from blemish.scoring.scorer import State
+from blemish.scoring.experts.linear import Plane
 
 MAX_HIGHEST, PER_HIGHEST = 8, 16
 """Parts whose scores are averaged: one of each 16, at most 8. More of them average a small defect away."""
@@ -40,22 +43,22 @@ def mean_of_highest(scores: Float[np.ndarray, " part"]) -> float:
     return float(np.sort(np.partition(scores, -n)[-n:]).mean(dtype=np.float64))
 
 
-class PartExpert(ExportableExpert):
+class PartExpert(ExportableExpert[Learnt]):
     """An expert that scores parts; its features are `Parts`, of which the last value is how unusual a part is."""
 
     @abstractmethod
-    def part_scores(self, state: State, x: Features) -> Numbers:
+    def part_scores(self, state: Learnt, x: Features) -> Numbers:
         """The score of each part, on the scale of `score`; shape (part,)."""
 
     @abstractmethod
-    def part_graph(self, state: State, x: Node) -> Node:
+    def part_graph(self, state: Learnt, x: Node) -> Node:
         """`part_scores` as part of an ONNX graph: from (row, part, feature) to (row, part)."""
 
-    def score(self, state: State, x: Any) -> Numbers:
+    def score(self, state: Learnt, x: Any) -> Numbers:
         """`mean_of_highest` of each row."""
         return np.array([mean_of_highest(self.part_scores(state, one)) for one in x], dtype=np.float64)
 
-    def graph(self, state: State, x: Node) -> Node:
+    def graph(self, state: Learnt, x: Node) -> Node:
         """See `ExportableExpert`."""
         scores = self.part_graph(state, x)
         n_parts = scores.op("Shape").take(np.array([1]), axis=0)
@@ -65,41 +68,44 @@ class PartExpert(ExportableExpert):
 
 
 @dataclass(frozen=True)
-class PartDistance(PartExpert):
+class PartDistance(PartExpert[Nothing]):
     """How far the most unusual parts are from all usual ones; unsupervised.
 
     Reference:
         Roth et al., "Towards total recall in industrial anomaly detection", 2022 (PatchCore).
     """
 
+    state = Nothing
     uses_labels: ClassVar[bool] = False
 
-    def fit(self, x: Any, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    def fit(self, x: Any, is_defect: Flags, weight: Numbers, seed: int) -> Nothing:
         """Nothing to learn: the modality has measured it; see `Expert`."""
-        return {}
+        return Nothing()
 
-    def part_scores(self, state: State, x: Features) -> Numbers:
+    def part_scores(self, state: Nothing, x: Features) -> Numbers:
         """The distance."""
         return x[:, -1].astype(np.float64)
 
-    def part_graph(self, state: State, x: Node) -> Node:
+    def part_graph(self, state: Nothing, x: Node) -> Node:
         """See `PartExpert`."""
         return x.take(np.array(-1), axis=2)
 
 
-class DirectedPartExpert(PartExpert):
+class DirectedPartExpert(PartExpert[Plane]):
     """A part expert whose score is linear in the features, the distance left out.
 
-    The state holds the 'normal' vector (feature,), 0 for the distance, and the 'offset'; the features' scaling, if any.
+    The normal vector is 0 for the distance.
     """
 
-    def part_scores(self, state: State, x: Features) -> Numbers:
-        """How far along the direction."""
-        return scaled(state, x) @ state["normal"] + float(state["offset"])
+    state = Plane
 
-    def part_graph(self, state: State, x: Node) -> Node:
+    def part_scores(self, state: Plane, x: Features) -> Numbers:
+        """How far along the direction."""
+        return scaled(state.scaling, x) @ state.normal + float(state.offset)
+
+    def part_graph(self, state: Plane, x: Node) -> Node:
         """See `PartExpert`."""
-        return scaled_graph(state, x) @ state["normal"] + state["offset"]
+        return scaled_graph(state.scaling, x) @ state.normal + state.offset
 
 
 @dataclass(frozen=True)
@@ -122,11 +128,16 @@ class PartDiscriminant(DirectedPartExpert):
     first: float = 0.04
     share: float = 0.02
 
-    def fit(self, x: Any, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    @property
+    def given(self) -> Mapping[str, bool]:
+        """See `Expert`."""
+        return {"scaling": False}
+
+    def fit(self, x: Any, is_defect: Flags, weight: Numbers, seed: int) -> Plane:
         """Find the parts and the direction; see `Expert`."""
         rest, of_row = x[~is_defect].evenly(MAX_REST)
         normal, centre, _ = discriminated(x[is_defect], rest, weight[~is_defect][of_row], self.first, self.share)
-        return {"normal": np.append(normal, 0.0), "offset": np.array(-float(centre @ normal))}
+        return Plane(np.append(normal, 0.0), np.array(-float(centre @ normal)))
 
 
 @dataclass(frozen=True)
@@ -145,7 +156,12 @@ class PartLinear(DirectedPartExpert):
     share: float = 0.02
     strength: float = 10.0
 
-    def fit(self, x: Any, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    @property
+    def given(self) -> Mapping[str, bool]:
+        """See `Expert`."""
+        return {"scaling": True}
+
+    def fit(self, x: Any, is_defect: Flags, weight: Numbers, seed: int) -> Plane:
         """Find the parts and the plane; see `Expert`."""
         rest, of_row = x[~is_defect].evenly(MAX_REST)
         of_rest = weight[~is_defect][of_row]
@@ -156,7 +172,7 @@ class PartLinear(DirectedPartExpert):
         model = LogisticRegression(C=self.strength, max_iter=500, tol=1e-3)
         model.fit(both, np.arange(len(each)) < len(chosen), sample_weight=each)
         offset = np.array(float(np.ravel(model.intercept_)[0]))
-        return {**scaling, "normal": np.append(model.coef_[0], 0.0).astype(np.float64), "offset": offset}
+        return Plane(np.append(model.coef_[0], 0.0).astype(np.float64), offset, scaling)
 
 
 def discriminated(

@@ -7,14 +7,14 @@ from typing import Any, ClassVar, NamedTuple
 from weakref import finalize
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int, Int32
 from sklearn.ensemble import ExtraTreesClassifier, IsolationForest, RandomForestClassifier
 from sklearn.tree._tree import NODE_DTYPE, Tree  # pyright: ignore[reportMissingModuleSource]
 
 from blemish.core.graph import ML, Node, onnx_package
+from blemish.core.state import State, Stored, need
 from blemish.scoring.experts.distances import Neighbours
 from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
-from blemish.scoring.scorer import State
 
 MIN_SEEN = 10  # rows per tree of a student, where there are as many
 
@@ -35,7 +35,36 @@ class Nodes(NamedTuple):
     value: Float[np.ndarray, " node"]
 
 
-def trees_score(state: State, x: Features) -> Numbers:
+@dataclass(frozen=True)
+class Grove(State):
+    """The nodes of all trees end to end; see `Nodes`.
+
+    Attributes:
+        roots: Number of the first node of each tree.
+        children: Numbers among all nodes; of a leaf one less than its tree's root, or 0.
+    """
+
+    roots: Int32[np.ndarray, " tree"]
+    feature: Int32[np.ndarray, " node"]
+    threshold: Float64[np.ndarray, " node"]
+    children: Int32[np.ndarray, "node 2"]
+    value: Float64[np.ndarray, " node"]
+
+    def check(self) -> None:
+        """Refuse nodes that a compiled walk would leave its memory by, or go round in circles (decisions.md 89)."""
+        n, roots = len(self.feature), self.roots.astype(np.int64)
+        need(roots[0] == 0 and (np.diff(roots) > 0).all() and roots[-1] < n, "roots do not ascend from 0 within nodes")
+        need(self.feature >= -1, "a node compares a feature below 0")
+        sizes_of_trees = np.diff(roots, append=n)
+        first, end = (np.repeat(one, sizes_of_trees)[:, None] for one in (roots, roots + sizes_of_trees))
+        leaf, node = self.feature < 0, np.arange(n)[:, None]
+        inside = (self.children > node) & (self.children < end)
+        need(
+            np.where(leaf[:, None], self.children == np.maximum(first - 1, 0), inside), "a child is not below its node"
+        )
+
+
+def trees_score(state: Grove, x: Features) -> Numbers:
     """Mean over the trees of the value of the leaf that each row falls into.
 
     Scikit-learn's compiled walk where it takes our arrays, else `walk` in NumPy; both give the same bits.
@@ -53,7 +82,7 @@ def trees_score(state: State, x: Features) -> Numbers:
     else:
         for tree in compiled:
             total += tree.predict(x)[:, 0]
-    return total / len(state["roots"])
+    return total / len(state.roots)
 
 
 _COMPILED: dict[tuple[int, ...], list[Any]] = {}
@@ -61,9 +90,9 @@ _COMPILED: dict[tuple[int, ...], list[Any]] = {}
 rows per tree."""
 
 
-def _kept(state: State, n_features: int) -> list[Any] | None:
+def _kept(state: Grove, n_features: int) -> list[Any] | None:
     """Trees in scikit-learn's compiled form; None where it does not take them."""
-    arrays = [state[name] for name in ("roots", *Nodes._fields)]
+    arrays = [state.roots, *_nodes(state)]
     key = tuple(map(id, arrays))
     if key not in _COMPILED:
         compiled = [_compiled(n_features, tree) for tree in _trees(state)]
@@ -76,29 +105,34 @@ def _kept(state: State, n_features: int) -> list[Any] | None:
     return _COMPILED[key]
 
 
-def _trees(state: State) -> Iterator[Nodes]:
-    roots, (feature, threshold, children, value) = state["roots"].tolist(), (state[name] for name in Nodes._fields)
+def _trees(state: Grove) -> Iterator[Nodes]:
+    roots, (feature, threshold, children, value) = state.roots.tolist(), _nodes(state)
     for start, end in pairwise([*roots, len(feature)]):
         here = slice(start, end)
         yield Nodes(feature[here], threshold[here], children[here] - start, value[here])
 
 
-def trees_graph(state: State, x: Node) -> Node:
+def _nodes(state: Grove) -> Nodes:
+    """The nodes of all trees."""
+    return Nodes(state.feature, state.threshold, state.children, state.value)
+
+
+def trees_graph(state: Grove, x: Node) -> Node:
     """`trees_score` as part of an ONNX graph: one `TreeEnsemble`, which holds nodes and leaves apart."""
     tensor = onnx_package().numpy_helper.from_array
-    is_leaf, children = state["feature"] < 0, state["children"]
+    is_leaf, children = state.feature < 0, state.children
     place = np.where(is_leaf, np.cumsum(is_leaf), np.cumsum(~is_leaf)) - 1
     inner = np.flatnonzero(~is_leaf)
-    feature, split = state["feature"][inner], state["threshold"][inner]
+    feature, split = state.feature[inner], state.threshold[inner]
     targets, to_leaf = place[children[inner]], is_leaf[children[inner]].astype(np.int64)
-    roots = place[state["roots"]].copy()
-    bare = np.flatnonzero(is_leaf[state["roots"]])  # a tree of one leaf becomes a node with this leaf twice
+    roots = place[state.roots].copy()
+    bare = np.flatnonzero(is_leaf[state.roots])  # a tree of one leaf becomes a node with this leaf twice
     if len(bare):
         feature, split = np.append(feature, np.zeros(len(bare), int)), np.append(split, np.zeros(len(bare)))
         targets = np.vstack([targets, np.repeat(roots[bare][:, None], 2, axis=1)])
         to_leaf = np.vstack([to_leaf, np.ones((len(bare), 2), int)])
         roots[bare] = len(inner) + np.arange(len(bare))
-    leaves = state["value"][is_leaf]
+    leaves = state.value[is_leaf]
     return (
         x.to(np.float32)  # as `trees_score` compares them
         .to(np.float64)
@@ -155,8 +189,8 @@ def _compiled(n_features: int, tree: Nodes) -> Any:
     return compiled
 
 
-def as_arrays(model: Any, values: Callable[[Any], np.ndarray]) -> State:
-    """The trees of a scikit-learn model, end to end: 'roots', the numbers of first nodes, and the fields of `Nodes`.
+def as_arrays(model: Any, values: Callable[[Any], np.ndarray]) -> Grove:
+    """The trees of a scikit-learn model, end to end.
 
     Args:
         model: The model.
@@ -168,13 +202,13 @@ def as_arrays(model: Any, values: Callable[[Any], np.ndarray]) -> State:
         np.stack([tree.children_left, tree.children_right], axis=1) + start
         for tree, start in zip(trees, starts, strict=True)
     ]
-    return {
-        "roots": starts.astype(np.int32),
-        "feature": np.concatenate([np.maximum(tree.feature, -1) for tree in trees]).astype(np.int32),
-        "threshold": np.concatenate([tree.threshold for tree in trees]),
-        "children": np.maximum(np.concatenate(children), 0).astype(np.int32),
-        "value": np.concatenate([values(tree) for tree in trees]),
-    }
+    return Grove(
+        roots=starts.astype(np.int32),
+        feature=np.concatenate([np.maximum(tree.feature, -1) for tree in trees]).astype(np.int32),
+        threshold=np.concatenate([tree.threshold for tree in trees]),
+        children=np.maximum(np.concatenate(children), 0).astype(np.int32),
+        value=np.concatenate([values(tree) for tree in trees]),
+    )
 
 
 def fraction(tree: Any) -> Float[np.ndarray, " node"]:
@@ -182,14 +216,26 @@ def fraction(tree: Any) -> Float[np.ndarray, " node"]:
     return tree.value[:, 0, 1] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300)
 
 
-class TreeExpert(ExportableExpert):
+class _OfGrove(ExportableExpert[Grove]):
+    """What all experts of trees share."""
+
+    state = Grove
+
+    def read(self, stored: Stored, width: int) -> Grove:
+        """See `Expert`."""
+        state = super().read(stored, width)
+        need(state.feature < width, f"a node of {stored.prefix}… compares a feature that there is not")
+        return state
+
+
+class TreeExpert(_OfGrove):
     """An expert whose score is the mean value of the leaves that a row falls into; its state is from `as_arrays`."""
 
-    def score(self, state: State, x: Features) -> Numbers:
+    def score(self, state: Grove, x: Features) -> Numbers:
         """Mean value of the leaves."""
         return trees_score(state, x)
 
-    def graph(self, state: State, x: Node) -> Node:
+    def graph(self, state: Grove, x: Node) -> Node:
         """See `ExportableExpert`."""
         return trees_graph(state, x)
 
@@ -212,7 +258,7 @@ class Trees(TreeExpert):
     n_trees: int = 100
     least_rows: int = 2
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
         """Grow the trees; see `Expert`."""
         model = ExtraTreesClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
         return as_arrays(model.fit(x, is_defect, sample_weight=weight), fraction)
@@ -236,7 +282,7 @@ class Forest(TreeExpert):
     n_trees: int = 100
     least_rows: int = 2
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
         """Grow the trees; see `Expert`."""
         model = RandomForestClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
         return as_arrays(model.fit(x, is_defect, sample_weight=weight), fraction)
@@ -256,7 +302,7 @@ def path_left(n_rows: Float[np.ndarray, " node"]) -> Float[np.ndarray, " node"]:
 
 
 @dataclass(frozen=True)
-class Isolation(ExportableExpert):
+class Isolation(_OfGrove):
     """Isolation forest; unsupervised.
 
     Not for outliers that are unusual only in how features go together.
@@ -271,16 +317,16 @@ class Isolation(ExportableExpert):
     n_trees: int = 100
     uses_labels: ClassVar[bool] = False
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
         """Cut at random; see `Expert`."""
         model = IsolationForest(n_estimators=self.n_trees, random_state=seed).fit(x[~is_defect])
         return as_arrays(model, lambda tree: _depths(tree) + path_left(tree.n_node_samples.astype(np.float64)))
 
-    def score(self, state: State, x: Features) -> Numbers:
+    def score(self, state: Grove, x: Features) -> Numbers:
         """Minus the mean number of cuts."""
         return -trees_score(state, x)
 
-    def graph(self, state: State, x: Node) -> Node:
+    def graph(self, state: Grove, x: Node) -> Node:
         """See `ExportableExpert`."""
         return -trees_graph(state, x)
 
@@ -332,7 +378,7 @@ class Student(TreeExpert):
     n_trees: int = 100
     uses_labels: ClassVar[bool] = False
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> State:
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
         """Rank the rows by the teacher, then grow the trees; see `Expert`."""
         teacher, x, weight = Neighbours(), x[~is_defect], weight[~is_defect]
         ranking = teacher.score(teacher.fit(x, np.full(len(x), False), weight, seed), x)

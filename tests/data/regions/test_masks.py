@@ -5,7 +5,7 @@ import pytest
 
 from blemish.core.errors import DataError, LabelError
 from blemish.core.labels import DEFECT, NORMAL, UNLABELLED
-from blemish.data.regions import regions_to_masks, to_mask
+from blemish.data.regions.masks import regions_to_masks, to_mask
 
 PICTURES = [np.zeros((1, 6, 8), np.uint8), np.zeros((1, 5, 5), np.uint8), np.zeros((3, 6, 8), np.uint8)]
 KEPT = np.ones(3, dtype=bool)
@@ -66,7 +66,7 @@ def test_what_is_not_a_region_says_what_one_is(region, message):
 def test_one_mask_or_none_per_sample():
     masks = regions_to_masks([MASK, None, []], KEPT, np.array([DEFECT, UNLABELLED, DEFECT]), PICTURES)
     assert [mask is None for mask in masks] == [False, True, True]
-    assert masks[0].dtype == bool
+    assert np.asarray(masks[0]).dtype == bool
 
 
 @pytest.mark.parametrize("code", [NORMAL, UNLABELLED])
