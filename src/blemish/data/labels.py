@@ -15,6 +15,7 @@ from blemish.core.run_config import RunConfig
 from blemish.data.dataset import Dataset, PathLike, Reading
 from blemish.data.images import IMAGES
 from blemish.data.tables import read_table
+from blemish.data.writing import check_labels
 
 NAME_COLUMNS = ("path", "name", "file", "key")
 
@@ -173,6 +174,7 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 
 
 def _read_labels(path: PathLike, reading: Reading) -> dict[str, Any]:
+    check_labels(path)
     # As text: as numbers, 007 would be 7.
     table = read_table(path, None, reading, typed=False)
     if table.num_columns < 2:
