@@ -168,6 +168,17 @@ def check_exists(path: str | os.PathLike[str]) -> Path:
     return target
 
 
+def check_whole(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that `read` would, but for its parts, before the imports that take seconds.
+
+    Raises:
+        ArtifactError: If there is no file, or it is damaged; exported models are checked when they are opened.
+    """
+    if check_exists(path).suffix.lower() != ".onnx":
+        with warnings.catch_warnings(action="ignore"):
+            read(path)
+
+
 def read(path: str | os.PathLike[str], kind: Any = dict[str, Any]) -> tuple[dict[str, np.ndarray], Any]:
     """Read what `write` wrote. A file of a version that wrote no digest is read with a warning.
 
