@@ -134,6 +134,8 @@ def test_a_flipped_bit_of_an_export_is_refused(exported, tmp_path):
         ({"inputs": "rays"}, "unknown form of inputs 'rays'"),
         ({"n_columns": 10**9}, "its graph takes 8 columns"),
         ({"notes": {"run": 7}}, "its metadata, 'notes.run'"),
+        ({"inputs": ["columns"]}, "its metadata, 'inputs'"),
+        ({"inputs": "forms"}, "unknown form of inputs"),
     ],
 )
 def test_metadata_of_another_form_are_refused(text, message, exported):

@@ -262,8 +262,10 @@ def _parse(metadata: Mapping[str, str], name: str, *, has_digest: bool) -> dict[
         raise ArtifactError(f"{name} has schema {schema}, this Blemish reads up to {SCHEMA}; upgrade blemish")
     if not has_digest and schema != WITHOUT_DIGEST:
         raise ArtifactError(f"{name} is damaged: its digest is missing; export or copy it again")
-    *_, kind = FEEDS.get(facts.setdefault("inputs", _form(facts)), (None, 0, Facts))
-    checked(kind, facts, what)
+    if "inputs" not in facts:
+        facts["inputs"] = _form(facts)
+    form = facts["inputs"]
+    checked(FEEDS[form][2] if isinstance(form, str) and form in FEEDS else Facts, facts, what)
     if facts["inputs"] not in FEEDS:
         raise ArtifactError(f"{what} name an unknown form of inputs {facts['inputs']!r:.40}; export it again")
     if not has_digest:
