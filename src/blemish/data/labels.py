@@ -151,7 +151,11 @@ class _Names:
 
     def samples(self, name: str) -> list[str]:
         """Those that a name fits: the one whose whole path it is, or all whose path ends so."""
-        name = name.replace("\\", "/").removeprefix("./") if "\\" in name or name.startswith("./") else name
+        # As it stands first: what is not UTF-8 has backslashes (`core.files.printable`), as Windows' paths have.
+        return self._of(name) or (self._of(name.replace("\\", "/")) if "\\" in name else [])
+
+    def _of(self, name: str) -> list[str]:
+        name = name.removeprefix("./")
         if name in self._whole:
             return [self._whole[name]]
         if name in self._ends.get(name, []):
