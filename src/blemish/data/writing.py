@@ -71,7 +71,7 @@ def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
 def write_labels(table: pa.Table, path: str | os.PathLike[str]) -> None:
     """Write a table as CSV whose last column says, on every row, the SHA-256 of the file with zeros there.
 
-    A column, so that other programs read the file and one download is enough (decisions.md 95).
+    A column, so that other programs read the file and one download is enough; see docs/model_files.md.
     """
     write_table(table.append_column(DIGEST, pa.array([ZEROS.decode()] * len(table), pa.string())), path)
     data = Path(path).read_bytes()
