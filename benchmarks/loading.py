@@ -1,7 +1,7 @@
 """How long a model file takes to load, in ms of processor time: `python benchmarks/loading.py [--before CHECKOUT]`.
 
-A table's, pictures' and a table's of 10 MB, each alternately by an earlier checkout (which also fits them) and by this one
-(which adds the digest); medians. Issue 28: at most 1.3 times as long for 10 MB, at most 5 ms more for a small one.
+A table's, pictures' and a table's of 10 MB, each alternately by an earlier checkout (which also fits them) and by this
+one (which adds the digest); medians. Issue 28: at most 1.3 times as long for 10 MB, at most 5 ms more for a small one.
 """
 
 import argparse
