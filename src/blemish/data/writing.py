@@ -29,7 +29,7 @@ _AS_THEY_ARE = (
 EXPORTED = ("id", "sample", "key", "label", "undoes", "who", "made", "model", "rank", "saved")
 """Columns of exported labels; a last one holds the digest, on every row."""
 _PLACE = rb',"([0-9a-f]{64})"(?=\r?\n)'
-"""Of the digest on a row; a quotation mark within a cell would be doubled."""
+"""The place of the digest on a row; a quotation mark within a cell would be doubled."""
 
 
 def table_of(
