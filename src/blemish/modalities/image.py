@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from blemish.core.manifest import declared
 from blemish.data.images import PICTURE_AXES, check_pictures
 from blemish.modalities.features.patch_memory import PatchFacts, PatchMemory, fit_patch_memory
-from blemish.modalities.features.texture import texture, texture_width
+from blemish.modalities.features.texture import LAGS, neighbours, texture, texture_width
 from blemish.modalities.modality import Modality, OnPage
 from blemish.modalities.pictures import FittedPictures, PixelFacts, Pixels, chunks, fit_pixels, pixels_from_state
 
@@ -50,7 +50,7 @@ class Image(Modality):
         "surface": ["discriminant", "trees"],
         "texture+pixels": ["student"],
     }
-    far: ClassVar[tuple[str, ...]] = ("texture", "pixels")
+    far: ClassVar[tuple[str, ...]] = ("texture", "pixels", "neighbours")
 
     def fit(self, raw: Any) -> "FittedImage":
         """Learn size, channels, range and usual patches; raises DataError if there are no pictures.
@@ -89,10 +89,11 @@ class FittedImage(FittedPictures):
         return list(check_pictures(raw, 3, "image", PICTURE_AXES))
 
     def features(self, x: Float[Tensor, "row channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
-        """Five feature sets.
+        """Six feature sets.
 
-        'texture': local statistics, wherever they are; 'pixels': a small copy, so it matters where things are; 'marks',
-        'blots' and 'surface': the most unusual patches, few small, few larger and many, as a pretrained network sees
+        'texture': local statistics, wherever they are; 'pixels': a small copy, so it matters where things are;
+        'neighbours': how much pixels go with those next to them, which tells a picture from none; 'marks', 'blots' and
+        'surface': the most unusual patches, few small, few larger and many, as a pretrained network sees
         them.
         """
         unusual = {name: pooled for memory in self.memories for name, pooled in memory.pooled(x).items()}
@@ -103,7 +104,7 @@ class FittedImage(FittedPictures):
         """See `FittedModality`; the pretrained network is not run for them."""
         channels, height, width = self.sample_shape
         small = channels * min(height, SMALL_SIDE) * min(width, SMALL_SIDE)
-        plain = {"texture": texture_width(channels), "pixels": small}
+        plain = {"texture": texture_width(channels), "pixels": small, "neighbours": len(LAGS) * channels}
         return {**plain, **{name: one.directions.shape[1] + 1 for one in self.memories for name in one.fractions}}
 
     def state(self) -> dict[str, Any]:
@@ -117,10 +118,10 @@ class FittedImage(FittedPictures):
 
 
 def _plain(x: Float[Tensor, "row channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
-    """'texture' and 'pixels'."""
+    """'texture', 'pixels' and 'neighbours'."""
     textures = [texture(chunk) for chunk in chunks(x, TEXTURE_ROWS)]
     small = adaptive_avg_pool2d(x, (min(x.shape[-2], SMALL_SIDE), min(x.shape[-1], SMALL_SIDE)))
-    return {"texture": torch.cat(textures), "pixels": small.flatten(1)}
+    return {"texture": torch.cat(textures), "pixels": small.flatten(1), "neighbours": neighbours(x)}
 
 
 Image.fitted = FittedImage
