@@ -23,6 +23,8 @@ from blemish.core.threads import in_order
 from blemish.data.columns import PARTS, Columns, input_name, matching_columns, to_texts
 from blemish.data.dataset import Note
 from blemish.modalities.column import (
+    HALF,
+    NO_CATEGORY,
     Column,
     ColumnFacts,
     a_time,
@@ -39,6 +41,8 @@ from blemish.modalities.table_notes import LeftOut, LeftOutFacts, facts_of, is_s
 
 UNSEEN = "(not seen in training)"
 NEVER_MISSING = "(missing, never in training)"
+UNKNOWN = 0.3  # of a number's spread: many rows with an unknown category are far, one in forty must not hide it
+KINDS = ("numeric", "binary", "categorical")
 NUMBERS = ("float32", "float64", "int32", "int64")
 ENCODED_ROWS = 2048  # at a time: they stay in the processor's cache from the first step to the last (decisions.md 41)
 ENCODED_TOGETHER = 32_768  # rows per thread
@@ -163,13 +167,21 @@ class FittedTabular(ExportableModality):
         x[:, self._places[marked] + 1] = missing[:, marked]
 
     def features(self, x: Float[Tensor, "row feature"]) -> dict[str, Float[Tensor, "row feature"]]:
-        """'scaled': what the network sees; 'plain': numbers without the arsinh, which hides how extreme they are."""
-        numbers = x.clamp(-30, 30).double().sinh().float()  # in doubles, see `scaled_numbers`
-        return {"scaled": x, "plain": torch.where(self._is_number.to(x.device), numbers, x)}
+        """'scaled': what the network sees; 'plain': numbers without the arsinh, which hides how extreme they are.
 
-    @property
-    def _is_number(self) -> Tensor:
-        return torch.tensor([b.kind == "numeric" for b in self.blocks for _ in range(b.start, b.stop)])
+        'numbers': these alone, and how many cells are of no known category. What is far is measured there: a category
+        that is rare, but known, is far from nothing (decisions.md 78).
+        """
+        numbers = x.clamp(-30, 30).double().sinh().float()  # in doubles, see `scaled_numbers`
+        first = {kind: [at.start for column, at in self._placed() if column.kind == kind] for kind in KINDS}
+        number, binary, category = (torch.tensor(first[kind], dtype=torch.long, device=x.device) for kind in KINDS)
+        is_number = torch.from_numpy(np.isin(np.arange(x.shape[1]), self._places)).to(x.device)
+        unknown = x[:, category].sum(dim=1) + NO_CATEGORY * (x[:, binary] == HALF).sum(dim=1)
+        return {
+            "scaled": x,
+            "plain": torch.where(is_number, numbers, x),
+            "numbers": torch.cat([numbers[:, number], UNKNOWN * unknown[:, None]], dim=1),
+        }
 
     def _matching(self, raw: Any) -> Columns:
         return matching_columns(raw, self.names, self.form, self.n_columns)
@@ -226,7 +238,7 @@ class FittedTabular(ExportableModality):
             values = column.decode(features)
             if column.kind == "categorical":
                 values[features[:, 0] > 0.5] = UNSEEN
-            elif column.kind == "binary":
+            if column.kind != "numeric":
                 values = values.astype(object)
                 values[column.is_absent(features)] = None
             described.append(values.tolist())
@@ -238,9 +250,8 @@ class FittedTabular(ExportableModality):
         """`describe`, with `NEVER_MISSING` where that holds."""
         rows, at = self.describe(x), 0
         for column, place in self._placed():
-            if column.kind != "categorical":
-                for row in np.flatnonzero(column.is_absent(x[:, place])).tolist():
-                    rows[row][at] = NEVER_MISSING
+            for row in np.flatnonzero(column.is_absent(x[:, place])).tolist():
+                rows[row][at] = NEVER_MISSING
             at += len(column.widths)
         return rows
 

@@ -93,7 +93,7 @@ def notes_on(column: Column, cells: np.ndarray) -> list[Note]:
         if unseen:
             verb = "are" if _many(unseen) else "is"
             notes.append(Note(COLUMN, repr(column.of), f"{_cells(unseen)} {verb} of no known category"))
-        n_missing = 0 if MISSING in column.categories or column.part else counts[MISSING]
+        n_missing = counts[MISSING] if column.absent else 0
         return [*notes, _never_missing(column.of, n_missing, len(cells))] if n_missing else notes
     missing = np.isnan(values.astype(np.float64, copy=False))
     if missing.any() and cells.dtype == object:
