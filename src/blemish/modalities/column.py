@@ -296,6 +296,24 @@ def with_columns(X: Any, columns: Columns, hidden: dict[str, np.ndarray], schema
     return array
 
 
+def likeliest_of(probabilities: Float[np.ndarray, " category"], names: tuple[str, ...], top: int) -> dict[str, float]:
+    """The `top` likeliest names with their probabilities, likeliest first."""
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return {names[i]: round(float(probabilities[i]), 4) for i in order}
+
+
+def is_place(name: str, n_columns: int) -> bool:
+    """Whether a name is that of a column of an array: 'x0' to 'x' and the last."""
+    number = name[1:]
+    return (
+        name[:1] == "x"
+        and number.isdecimal()
+        and len(number) < 19
+        and f"x{int(number)}" == name
+        and (int(number) < n_columns)
+    )
+
+
 def _merged(known: nw.Series[Any], made: nw.Series[Any], hidden: Bool[np.ndarray, " row"]) -> nw.Series[Any]:
     """The made column where something was hidden, the known one elsewhere: doubles do not hold every whole number."""
     if not (known.dtype == made.dtype and known.dtype.is_integer()):

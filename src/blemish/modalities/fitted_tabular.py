@@ -1,6 +1,7 @@
 """A fitted table: its columns, how they become features, and back."""
 
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
@@ -31,13 +32,24 @@ from blemish.modalities.column import (
     arcsinh_graph,
     check_column,
     from_columns,
+    is_place,
+    likeliest_of,
     mask_columns,
     scaled_numbers,
     with_columns,
 )
 from blemish.modalities.free_text import FreeText, FreeTextFacts
 from blemish.modalities.modality import ExportableModality
-from blemish.modalities.table_notes import LeftOut, LeftOutFacts, facts_of, is_styled, kinds_line, notes_on, style_note
+from blemish.modalities.table_notes import (
+    LeftOut,
+    LeftOutFacts,
+    cells_of,
+    facts_of,
+    is_styled,
+    kinds_line,
+    notes_on,
+    style_note,
+)
 
 UNSEEN = "(not seen in training)"
 NEVER_MISSING = "(missing, never in training)"
@@ -265,17 +277,23 @@ class FittedTabular(ExportableModality):
         """One line of kinds, then a line for each column whose numbers are not written plainly."""
         return [kinds_line(self.n_columns, self.kinds()), *map(style_note, filter(is_styled, self.columns))]
 
-    def notes_of(self, raw: Any) -> list[Note]:
-        """Cells that are missing where training had none, are not numbers, or are categories that it lacked."""
+    def tally(self, raw: Any) -> Counter[tuple[str, ...]]:
+        """See `cells_of`."""
         given = self._matching(raw)
-        return [note for column in self.columns for note in notes_on(column, given[column.of])]
+        return sum((cells_of(column, given[column.of]) for column in self.columns), Counter())
+
+    def notes_from(self, tally: Counter[tuple[str, ...]]) -> list[Note]:
+        """See `notes_on`."""
+        return [note for column in self.columns for note in notes_on(column, tally)]
 
     def likeliest(self, x: Float[np.ndarray, "row feature"], top: int = 3) -> list[list[dict[str, float] | None]]:
         """For each element of each row its `top` likeliest categories with their probabilities; None: it has none."""
         names = {column.name: ("(any other)", *column.categories) for column in self.columns}
         return [
             [
-                _likeliest(row[block.start : block.stop], names[element], top) if block.kind == "categorical" else None
+                likeliest_of(row[block.start : block.stop], names[element], top)
+                if block.kind == "categorical"
+                else None
                 for element, block in zip(self.elements, self.blocks, strict=True)
             ]
             for row in x
@@ -346,7 +364,7 @@ class FittedTabular(ExportableModality):
     @property
     def _is_array(self) -> bool:
         """Whether the training table was one array: a mapping of arrays has names of its own."""
-        return self.form == "numpy" and all(_is_place(column.name, self.n_columns) for column in self.columns)
+        return self.form == "numpy" and all(is_place(column.name, self.n_columns) for column in self.columns)
 
     def state(self) -> dict[str, Any]:
         """Columns, form and types (packed) as JSON values."""
@@ -380,20 +398,3 @@ class FittedTabular(ExportableModality):
         need(of_text == parts, "the columns of free text are not those of its topics")
         left_out = tuple(LeftOut(**one) for one in state.get("left_out", ()))
         return cls(tuple(columns), state["form"], state["n_columns"], schema, texts, left_out)
-
-
-def _is_place(name: str, n_columns: int) -> bool:
-    """Whether a name is that of a column of an array: 'x0' to 'x' and the last."""
-    number = name[1:]
-    return (
-        name[:1] == "x"
-        and number.isdecimal()
-        and len(number) < 19
-        and f"x{int(number)}" == name
-        and (int(number) < n_columns)
-    )
-
-
-def _likeliest(probabilities: Float[np.ndarray, " category"], names: tuple[str, ...], top: int) -> dict[str, float]:
-    order = np.argsort(-probabilities, kind="stable")[:top]
-    return {names[i]: round(float(probabilities[i]), 4) for i in order}
