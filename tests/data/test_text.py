@@ -102,8 +102,8 @@ def test_a_text_file_of_another_encoding_is_read_as_a_table_is(tmp_path, encodin
     lines = ["ein Gerät läuft", "die Mühle steht und steht"]
     (tmp_path / "t.txt").write_bytes("".join(f"{line}\n" for line in lines).encode(encoding))
     samples = read(tmp_path / "t.txt", modality="text")
-    assert samples.X == lines
-    assert read(tmp_path, modality="text").X == ["".join(f"{line}\n" for line in lines)]
+    assert list(samples.X) == lines
+    assert list(read(tmp_path, modality="text").X) == ["".join(f"{line}\n" for line in lines)]
     said = {"cp1252": "Windows-1252, because byte 7 is not UTF-8", "utf-16-le": "because every other byte is 0"}
     assert said.get(encoding, "") in " ".join(map(str, samples.reading))
 
