@@ -200,3 +200,17 @@ def test_text_that_is_not_text_is_refused(tmp_path):
     np.savez(tmp_path / "a.npz", X=np.zeros((2, 1)), y=np.array([0x61, 2**31], "u4").view("U1"))
     with pytest.raises(DataError, match="cannot be read"):
         read(tmp_path / "a.npz")
+
+
+def test_comments_between_rows_are_counted_and_said(tmp_path):
+    rows = [f"{i},{i / 7:.3f}" for i in range(30)]
+    rows[9:9], rows[20:20] = ["# shift change"], ["#", "# stopped, cleaned, restarted"]
+    (tmp_path / "a.csv").write_text("\n".join(["a,b", *rows]) + "\n")
+    samples = read(tmp_path / "a.csv")
+    assert len(samples) == 30
+    said = "3 line(s) of comment between the rows are left out, the first is '# shift change'"
+    assert [note.how for note in samples.reading.about("comments")] == [said]
+    stream = open_stream(tmp_path / "a.csv", HowToRead())
+    assert stream is not None
+    assert [note.how for note in stream.reading.about("comments")] == [said]
+    assert sum(len(chunk) for chunk in stream.chunks()) == 30
