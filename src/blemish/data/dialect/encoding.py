@@ -70,7 +70,7 @@ def undecodable(path: Path, encoding: str) -> int | None:
 
 
 def text_encoding(path: Path, said: Dialect, reading: Reading) -> str | None:
-    """The encoding of a file of texts, as of one of a table; None: what `decoded` takes, or the file is no text."""
+    """The encoding of a file of texts, as of one of a table; None: what `decoded` takes, or the file is not a text."""
     if said.encoding is not None and not said.assumed:
         return said.encoding
     with pa.input_stream(str(path)) as file:
