@@ -153,7 +153,7 @@ class Promise:
         value: What was asked for.
         threshold: The cut that was chosen for it.
         estimate: What to expect of new rows: a fraction, or for a budget a number of rows.
-        low: Lower end of the exact 90 % interval of it.
+        low: Lower end of the 90 % interval of it, exact where rows were held out; 0 for a rate out of fold.
         high: Upper end.
         n: Rows that the estimate is based on: labelled defects, reported labelled rows, or held-out rows.
         supported: Whether the target is kept on average over data like these; for a precision, whether the whole
@@ -212,7 +212,9 @@ def promise(target: str, value: float, threshold: float, calibration: Calibratio
     The probability that a new row exceeds a threshold which :math:`a` of :math:`n` rows exceed is distributed as
     :math:`\mathrm{Beta}(a + 1, n - a)` if the threshold is one of these rows, and as
     :math:`\mathrm{Beta}(a, n - a + 1)` if it lies just below one, as that for a recall does. The number in a batch of
-    n is then beta-binomial. A precision has the interval of Clopper and Pearson.
+    n is then beta-binomial. A precision has the interval of Clopper and Pearson. Out of fold a rate has no lower end:
+    the model that is cut has learnt from more rows than those that judge it, so to it new rows are less unusual; the
+    upper end is exact for the folds and was kept by it in simulation (decisions.md 98).
 
     Target, value, threshold and `judged_on` are those of the `Promise`.
 
@@ -231,6 +233,8 @@ def promise(target: str, value: float, threshold: float, calibration: Calibratio
     law = betabinom(n, a, b) if target == "budget" else beta(a, b)
     tail = (1 - CONFIDENCE) / 2
     low, high = (float(law.ppf(q)) for q in (tail, 1 - tail))
+    if judged_on == "out of fold" and target != "recall":
+        low = 0.0
     enough = target not in ("contamination", "false_positive_rate") or value * (n + 1) > 1 - 1e-9
     supported = target == "recall" or (judged_on != "training" and enough)
     return Promise(target, value, threshold, float(law.mean()), low, high, n, supported, judged_on)

@@ -210,7 +210,7 @@ class Fit:
         labelled, odds = len(defects) > 0, None
         judged = own = scorer.scores(state, evidence[ordinary], labelled=labelled)
         if folds:
-            judged = out_of_fold(scorer, folds, evidence.error, group, seed, labelled=labelled)
+            judged = out_of_fold(scorer, state, folds, evidence.error, group, seed, labelled=labelled)
             odds = odds_correction(own.probabilities, judged.probabilities)
         calibration, labels = Calibration(np.sort(judged.outlier), odds=odds), None
         if judged.defect is not None:

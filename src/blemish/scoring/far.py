@@ -5,7 +5,7 @@ one. What this adds is 0 for what lies among the training rows, so that it does 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,6 +118,16 @@ def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, "
         like = like.astype(np.float64)
         ranges.append(Range(place, edge, np.array(excess), like, _reach(place, like, float(edge))))
     return Far(tuple(ranges))
+
+
+def refit_far(
+    far: Far, sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, " row"], seed: int
+) -> Far:
+    """The same edges around the ordinary ones of other rows; the arguments are those of `fit_far`."""
+    rows = evidence[np.flatnonzero(is_ordinary(group))]
+    none, weight = np.full(len(rows), False), np.ones(len(rows))
+    places = [EXPERT.fit(rows.feature_set(source), none, weight, seed) for source in sources[: len(far.ranges)]]
+    return Far(tuple(replace(one, place=place) for one, place in zip(far.ranges, places, strict=True)))
 
 
 def beyond(far: Far, evidence: Evidence, sources: Sequence[str]) -> Beyond:
