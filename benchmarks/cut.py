@@ -57,7 +57,7 @@ def table(n: int, n_fresh: int, seed: int) -> Made:
 
 def pictures(n: int, n_fresh: int, seed: int) -> Made:
     """Striped tiles; the defect is a crack."""
-    split = tiles(n_normal=n, n_defects=N_DEFECTS, n_test=n_fresh, random_state=seed)
+    split = tiles(n_normal=max(n, 20), n_defects=N_DEFECTS, n_test=n_fresh, random_state=seed)
     return split.X_train[:n], split.X_train[-N_DEFECTS:], split.X_test[:n_fresh]
 
 

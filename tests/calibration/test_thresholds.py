@@ -259,6 +259,17 @@ def test_out_of_fold_a_rate_has_no_lower_end(target):
     assert by_labels[0] == by_labels[1] > 0
 
 
+def test_fewer_than_twenty_samples_do_not_tell_a_rate_out_of_fold():
+    found = promised("contamination", 0.05, "out of fold", outlier=np.arange(15.0))
+    assert (found.low, found.high) == (0, 1)
+    assert found.shortfall == (
+        "15 unlabelled or normal samples cannot support a rate of 5 %; the cut is the highest of their scores, and "
+        "fewer than 20 do not tell how many new ordinary samples exceed it"
+    )
+    assert promised("budget", 3.0, "out of fold", outlier=np.arange(15.0)).high == 15
+    assert promised("contamination", 0.05, "out of fold", outlier=np.arange(20.0)).high < 0.2
+
+
 def test_a_shortfall_names_samples_rate_and_what_comes_instead():
     found = promised("contamination", 0.01, "out of fold", outlier=np.arange(20.0))
     why = (

@@ -70,6 +70,18 @@ def test_a_fold_teaches_the_experts_and_the_rest_is_of_all_rows(labelled):
         np.testing.assert_array_equal(member.expert.score(own.own, given), member.expert.score(other.own, given))
 
 
+def test_a_fold_may_have_fewer_features():
+    """Of a table: a category that only the rows left out have. The ranges of `far` are then around other features."""
+    x, is_defect, _ = island()
+    group, scorer = groups_of(is_defect), Ensemble({"plain": ["linear"]}, far=("plain",))
+    whole = scorer.fit(evidence_of(x), group)
+    narrow = evidence_of(x[:, 1:])
+    scores = scorer.scores(scorer.fit_fold(narrow, group, 0, whole), narrow, labelled=True)
+    assert np.isfinite(scores.outlier).all()
+    assert scores.defect is not None
+    assert np.median(scores.defect[is_defect]) > np.quantile(scores.defect[~is_defect], 0.9)
+
+
 def test_a_useless_expert_has_no_weight():
     x, is_defect, _ = island()
     noise = np.random.default_rng(1).normal(size=x.shape)

@@ -120,14 +120,15 @@ def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, "
     return Far(tuple(ranges))
 
 
-def refit_far(
-    far: Far, sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, " row"], seed: int
-) -> Far:
-    """The same edges around the ordinary ones of other rows; the arguments are those of `fit_far`."""
-    rows = evidence[np.flatnonzero(is_ordinary(group))]
+def refit_far(far: Far, sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, " row"], seed: int) -> Far:
+    """The same edges around other rows, whose features may be others; the arguments are those of `fit_far`."""
+    rows, defects = evidence[is_ordinary(group)], evidence[np.flatnonzero(group == DEFECT)[:MAX_DEFECTS]]
     none, weight = np.full(len(rows), False), np.ones(len(rows))
-    places = [EXPERT.fit(rows.feature_set(source), none, weight, seed) for source in sources[: len(far.ranges)]]
-    return Far(tuple(replace(one, place=place) for one, place in zip(far.ranges, places, strict=True)))
+    ranges = []
+    for source, known in zip(sources, far.ranges, strict=False):
+        place = EXPERT.fit(rows.feature_set(source), none, weight, seed)
+        ranges.append(replace(known, place=place, defects=defects.feature_set(source).astype(np.float64)))
+    return Far(tuple(ranges))
 
 
 def beyond(far: Far, evidence: Evidence, sources: Sequence[str]) -> Beyond:
