@@ -65,7 +65,9 @@ def test_a_fold_teaches_the_experts_and_the_rest_is_of_all_rows(labelled):
     alone = scorer.fit(evidence_of(x[seen]), group[seen])
     np.testing.assert_allclose(fold.far.ranges[0].place.centre, alone.far.ranges[0].place.centre)
     row = evidence_of(x[~seen])
-    for own, other, member in zip(fold.members, alone.members, scorer._experts(parted=False, labelled=labelled), strict=True):
+    for own, other, member in zip(
+        fold.members, alone.members, scorer._experts(parted=False, labelled=labelled), strict=True
+    ):
         given = row.feature_set(member.source)
         np.testing.assert_array_equal(member.expert.score(own.own, given), member.expert.score(other.own, given))
 

@@ -63,6 +63,11 @@ class Parts:
         """The features of the parts of each row."""
         return (self.values[place] for place in self._places())
 
+    @property
+    def any_marked(self) -> bool:
+        """Whether any part of these rows is marked."""
+        return any(mark.any() for mark in self.marks())
+
     def marks(self) -> Iterator[Bool[np.ndarray, " _"]]:
         """The marks of the parts of each row."""
         return (self.marked[place] for place in self._places())

@@ -86,34 +86,29 @@ def patch_maps(x: Float[Tensor, "row 3 height width"], *, details: bool = False)
     """
     grid = x.shape[-2] // STEP, x.shape[-1] // STEP
     smooth, sharp = [], []
-    for number, answer in _answers(x):
+    for number, step, answer in _answers(x):
         if number in TAPS:
-            smooth.append(_at(avg_pool2d(answer, 3, stride=1, padding=1), grid))
-        if details:
-            sharp.append(_at(answer, grid))
+            smoothed = avg_pool2d(answer, 3, stride=1, padding=1)
+            smooth.append(interpolate(smoothed, size=grid, mode="bilinear", align_corners=False))
+        if details and step < STEP:
+            sharp.append(avg_pool2d(answer, STEP // step))
+        elif details:
+            sharp.append(interpolate(answer, size=grid, mode="bilinear", align_corners=False))
     return torch.cat([*smooth, *sharp], dim=1)
 
 
-def _answers(x: Float[Tensor, "row 3 height width"]) -> Iterator[tuple[int, Float[Tensor, "row feature rows columns"]]]:
-    """What the stem (-1) and the blocks of both taps answer."""
+def _answers(x: Float[Tensor, "row 3 height width"]) -> Iterator[tuple[int, int, Tensor]]:
+    """What the stem (-1) and the blocks of both taps answer: number, pixels between two answers, and the answers."""
     stem, blocks = _network(str(x.device))
     inner = ((x - MIDDLE) / SPREAD).contiguous(memory_format=torch.channels_last)  # twice as fast on a CPU
-    answer = relu6(stem(inner, stride=2))
-    yield -1, answer
+    answer, step = relu6(stem(inner, stride=2)), 2
+    yield -1, step, answer
     for number, ((widen, single, narrow), stride) in enumerate(zip(blocks, STRIDES, strict=True)):
-        wide = answer if widen is None else relu6(widen(answer))
+        wide, step = answer if widen is None else relu6(widen(answer)), step * stride
         new = narrow(relu6(single(wide, stride=stride)))
         answer = new + answer if new.shape == answer.shape else new
         if number in TAPS + DETAIL_TAPS:
-            yield number, answer
-
-
-def _at(answer: Float[Tensor, "row feature rows columns"], grid: tuple[int, int]) -> Tensor:
-    """At the patches of a grid: averaged where it is finer, with straight lines in between where it is coarser."""
-    times = answer.shape[-1] // grid[1]
-    if times > 1:
-        return avg_pool2d(answer, times)
-    return interpolate(answer, size=grid, mode="bilinear", align_corners=False)
+            yield number, step, answer
 
 
 @lru_cache(maxsize=2)

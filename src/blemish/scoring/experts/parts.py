@@ -191,13 +191,13 @@ def _learnt_from(x: Parts, is_defect: Flags, weight: Numbers, first: float, shar
     """In units of the parts of other rows; the details are used where parts are marked."""
     raw, of_row = x[~is_defect].evenly(MAX_REST)
     of_rest, defects, last = weight[~is_defect][of_row], x[is_defect], raw.shape[1] - 1
-    scaling, looks, details = fit_scaling(raw), slice(0, last - x.n_details), slice(last - x.n_details, last)
+    scaling, by, details = fit_scaling(raw), slice(0, last - x.n_details), slice(last - x.n_details, last)
     rest = scaled(scaling, raw).astype(np.float64)
     own = [scaled(scaling, row).astype(np.float64) for row in defects]
     marks = list(defects.marks())
-    chosen = find_parts(own, marks, rest, of_rest, looks, first, share)
-    marked = x.n_details > 0 and any(mark.any() for mark in marks)
-    return Known(np.concatenate(chosen), rest, of_rest, scaling, details if marked else looks)
+    chosen = find_parts(own, marks, rest, of_rest, by, first, share)
+    marked = x.n_details > 0 and defects.any_marked
+    return Known(np.concatenate(chosen), rest, of_rest, scaling, details if marked else by)
 
 
 def find_parts(
@@ -205,7 +205,7 @@ def find_parts(
     marks: Sequence[Bool[np.ndarray, " _"]],
     rest: Float[np.ndarray, "part feature"],
     weight: Float[np.ndarray, " part"],
-    looks: slice,
+    by: slice,
     first: float,
     share: float,
 ) -> list[Float[np.ndarray, "_ feature"]]:
@@ -219,7 +219,7 @@ def find_parts(
         marks: Which of them are marked.
         rest: Parts of other rows.
         weight: Of the rest, > 0.
-        looks: The features to find them by.
+        by: The features to find them by.
         first: See `PartDiscriminant`.
         share: See `PartDiscriminant`.
     """
@@ -227,15 +227,15 @@ def find_parts(
     bags = [i for i, mark in enumerate(marks) if not mark.any()]
     if not bags:
         return chosen
-    centre, inverse = _units(rest[:, looks], weight)
+    centre, inverse = _units(rest[:, by], weight)
     if len(bags) == len(rows):
         chosen = [_highest(row, row[:, -1], first) for row in rows]
     for _ in range(ROUNDS):
         before = list(chosen)
         for i in bags:
             others = [one for j, one in enumerate(before) if j != i and len(one)] or before
-            direction = inverse @ (np.concatenate(others)[:, looks].mean(axis=0) - centre)
-            chosen[i] = _highest(rows[i], rows[i][:, looks] @ direction, share)
+            direction = inverse @ (np.concatenate(others)[:, by].mean(axis=0) - centre)
+            chosen[i] = _highest(rows[i], rows[i][:, by] @ direction, share)
     return chosen
 
 
