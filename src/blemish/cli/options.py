@@ -22,8 +22,8 @@ Glob = Annotated[str | None, typer.Option(help="Use only the files of a folder t
 Masks = Annotated[
     str | None,
     typer.Option(
-        help="Pictures that show in white where the defect is in a picture of that name: a folder, or a pattern such as "
-        "'*_mask.png'."
+        help="Pictures that show in white where the defect is in the picture of that name: a folder, or a pattern "
+        "like '*_mask.png'."
     ),
 ]
 Names = Annotated[str | None, typer.Option(help="File with the column names of a CSV without a header, one per line.")]

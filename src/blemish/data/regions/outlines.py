@@ -10,6 +10,18 @@ from scipy.ndimage import find_objects, label
 from blemish.data.regions.shapes import outline
 
 REGION = ("x", "y", "width", "height", "area", "score")  # of one region, in pixels
+PLACES = (("upper left", "top", "upper right"), ("left", "centre", "right"), ("lower left", "bottom", "lower right"))
+
+
+def place_name(x: float, y: float) -> str:
+    """Where a point is in a picture, for a person; x and y are fractions of its width and height.
+
+    Example:
+        >>> place_name(0.1, 0.2), place_name(0.5, 0.9)
+        ('upper left', 'bottom')
+    """
+    row, column = (min(2, max(0, int(3 * at))) for at in (y, x))
+    return PLACES[row][column]
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,10 @@ class Region:
     def border(self) -> list[tuple[int, int]]:
         """Its outer border as a polygon (x, y) along the edges of pixels, clockwise."""
         return [(self.x + x, self.y + y) for x, y in outline(self.mask)]
+
+    def place(self, height: int, width: int) -> str:
+        """Where its middle is in a picture of this size; see `place_name`."""
+        return place_name((self.x + self.width / 2) / width, (self.y + self.height / 2) / height)
 
     def facts(self) -> dict[str, Any]:
         """Box, area and score, by the names in `REGION`."""
