@@ -38,12 +38,12 @@ def hits(det: DefectDetector, X: Any, keys: Sequence[Any], score: np.ndarray, ro
 
 def legend(det: DefectDetector) -> str:
     """What the figures of `hits` show."""
-    drops = (
+    if det.fitted_.area_levels is not None:
+        return Outlines(det).legend()
+    return (
         "What makes each score: every element was replaced by its normal value, and the drop of the score was measured."
+        " Orange marks regions that contribute more than most."
     )
-    if det.fitted_.area_levels is None:
-        return f"{drops} Orange marks regions that contribute more than most."
-    return f"{drops} {Outlines(det).legend()}"
 
 
 def _hit(
@@ -56,16 +56,20 @@ def _hit(
     outlines: Outlines | None,
 ) -> str:
     assert found.fall is not None
-    name, near = f"{at + 1}. {key}", ""
+    name, table, near = f"{at + 1}. {key}", table_html(_elements(found, at)), ""
     shown = "" if tensors is None else _pictures(tensors[at], found.fall[at], name)
     if outlines is not None:
-        shown, near = outlines.figure(np.asarray(some[at]), name), outlines.nearest(found.nearest_defects[at])
+        table, shown, near = (
+            "",
+            outlines.figure(np.asarray(some[at]), name),
+            outlines.nearest(found.nearest_defects[at]),
+        )
     if isinstance(some, list) and isinstance(some[at], str):
         text = some[at] if len(some[at]) <= QUOTED else some[at][:QUOTED] + " …"
         shown = f'<p class="quote">{escape(text)}</p>'
     return (
         f'<figure class="hit"><figcaption>{escape(name)}: score {score:.3g}</figcaption>'
-        f"<p>{escape(_driver(found, at))}</p>{shown}{table_html(_elements(found, at))}"
+        f"<p>{escape(_driver(found, at))}</p>{shown}{table}"
         f"<p>{escape(' '.join([*_together(found, at), *_nearest(found, at)]))}</p>{near}</figure>"
     )
 

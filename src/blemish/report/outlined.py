@@ -43,8 +43,8 @@ class Outlines:
     def legend(self) -> str:
         """What the lines and the map mean."""
         return (
-            f"Outlined in orange is what scores higher than 1 -  {self.area:.2g} of the area of normal pictures; the "
-            "map is orange where the score is high. Of the nearest labelled defects the highest place is boxed."
+            f"Outlined is what scores higher than {100 * (1 - self.area):.4g} % of the area of normal pictures. "
+            "The map is orange where the score is high. Of the nearest labelled defects the highest place is boxed."
         )
 
     def figure(self, sample: np.ndarray, name: str) -> str:
