@@ -13,7 +13,6 @@ from blemish.core.errors import DataError
 from blemish.core.files import named
 from blemish.data.images import decode
 from blemish.data.regions.outlines import Region, regions_above
-from blemish.detector import DefectDetector
 from blemish.report.pictures import picture_source
 
 AREA = 0.001
@@ -31,7 +30,7 @@ class Outlines:
         det: A fitted detector with maps.
     """
 
-    def __init__(self, det: DefectDetector) -> None:
+    def __init__(self, det: Any) -> None:
         self._det = det
         levels = det.fitted_.area_levels
         assert levels is not None

@@ -137,18 +137,21 @@ def _masks(samples: Dataset, run: RunConfig) -> tuple[str, dict[str, tuple[list[
     for file in files:
         name = PurePosixPath(file.relative_to(base).as_posix())
         rows = rows_of.get(name.stem) or rows_of.get(SUFFIX.sub("", name.stem), [])
-        found[str(name)] = _alike(name, rows, samples.keys, folders), partial(_read_mask, file, name)
+        found[str(name)] = (
+            _alike(name, base.resolve().name, rows, samples.keys, folders),
+            partial(_read_mask, file, name),
+        )
     return run.masks, found
 
 
-def _alike(name: PurePosixPath, rows: list[int], keys: Sequence[str], folders: set[str]) -> list[int]:
+def _alike(name: PurePosixPath, base: str, rows: list[int], keys: Sequence[str], folders: set[str]) -> list[int]:
     """Those of the pictures whose folders are also those of the mask.
 
     MVTec has ground_truth/crack/000_mask.png for test/crack/000.png, while test/good/000.png has the same name.
     """
     own = name.parts[:-1]
     same = [row for row in rows if PurePosixPath(keys[row]).parts[:-1] == own]
-    return same or [row for row in rows if {*own} & folders <= {*PurePosixPath(keys[row]).parts[:-1]}]
+    return same or [row for row in rows if {base, *own} & folders <= {*PurePosixPath(keys[row]).parts[:-1]}]
 
 
 def _read_mask(file: Path, name: PurePosixPath, height: int, width: int) -> Mask:
@@ -209,7 +212,7 @@ def _factor(own_height: int, own_width: int, height: int, width: int) -> int | N
     return factor if factor > 1 and (-(-own_height // factor), -(-own_width // factor)) == (height, width) else None
 
 
-def _reduced(mask: Mask, factor: int) -> Mask:
+def _reduced(mask: Mask, factor: int) -> Bool[np.ndarray, "rows columns"]:
     """A pixel is marked where some of those that it stands for are."""
     if factor == 1:
         return mask

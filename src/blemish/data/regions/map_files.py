@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from PIL import Image as Pillow
 from PIL import TiffImagePlugin
 
-from blemish.core.errors import ConfigError
+from blemish.core.errors import ConfigError, DataError
 from blemish.core.files import named
 from blemish.core.store import check_writable, write_atomically
 from blemish.data.images import MIN_LONGER_SIDE, opened
@@ -70,7 +70,7 @@ class MapFiles:
         if pictures.is_dir() and (folder.is_relative_to(pictures) or pictures.is_relative_to(folder)):
             raise ConfigError(f"maps in {self.heat} would lie among the pictures of {self.data}; name another folder")
 
-    def add(self, maps: Iterable[tuple[Any, Float32[np.ndarray, "height width"]]]) -> None:
+    def add(self, maps: Iterable[tuple[Any, Float32[np.ndarray, "_ _"]]]) -> None:
         """Write the maps of some pictures, by their keys, and keep what they hold above the cut.
 
         Raises:
@@ -135,5 +135,8 @@ class MapFiles:
 
 
 def _is_map(path: Path) -> bool:
-    with opened(path) as image:
-        return image.format == "TIFF" and image.tag_v2.get(SOFTWARE) == WRITER  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        with opened(path) as image:
+            return isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(SOFTWARE) == WRITER
+    except DataError:
+        return False
