@@ -44,6 +44,7 @@ MAX_JUDGED = 10_000
 """How many ordinary rows, and labelled rows of each other group, the scorer learns from at most."""
 CHECKPOINT_SECONDS = 20.0
 MAP_BYTES = 2**28  # of what is measured for the scores of some pictures and kept for their maps
+FALSE_ALARM_AREA = 0.001
 MIN_FOR_DRIFT = 20  # rows: fewer are not evidence about a whole
 
 # Fits ------------------------------------------------------------------------------------------------------------
@@ -271,7 +272,7 @@ def map_files(
     data: str | os.PathLike[str],
     heat: Path | None,
     regions: Path | None,
-    false_alarm_area: float,
+    false_alarm_area: float | None = None,
 ) -> MapFiles:
     """Where `score_stream` writes maps and regions of the pictures that it scores.
 
@@ -280,7 +281,7 @@ def map_files(
         data: What is scored.
         heat: Folder for maps, or None.
         regions: COCO file for regions, or None.
-        false_alarm_area: See `DefectDetector.regions`.
+        false_alarm_area: See `DefectDetector.regions`; None: 0.001, or more where few normal pictures were fitted.
 
     Raises:
         ConfigError: If the model has no maps.
@@ -289,8 +290,9 @@ def map_files(
     levels = det.fitted_.area_levels
     if levels is None:
         raise ConfigError(NO_MAPS.format(model="this model"))
-    cut = levels.cut(false_alarm_area)
-    return MapFiles(Path(data), heat, regions, "defect" if det.fitted_.n_defects else "other", cut, false_alarm_area)
+    area = max(FALSE_ALARM_AREA, levels.smallest) if false_alarm_area is None else false_alarm_area
+    kind = "defect" if det.fitted_.n_defects else "other"
+    return MapFiles(Path(data), heat, regions, kind, levels.cut(area), area)
 
 
 def score_table(

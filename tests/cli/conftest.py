@@ -70,7 +70,7 @@ def model(folder):
 def cracks(tmp_path_factory):
     """Good pictures, some with a dark line; masks beside three of them, a COCO file of the fourth, and a run file."""
     root, rng = tmp_path_factory.mktemp("cracks"), np.random.default_rng(0)
-    for row in range(28):
+    for row in range(16):
         picture, kind = rng.normal(120, 6, (40, 56)), "crack" if row < 4 else "good"
         mask, steps = np.zeros((40, 56), dtype=np.uint8), np.arange(18)
         if kind == "crack":

@@ -38,7 +38,7 @@ def test_masks_and_a_coco_file_are_read_and_said(cracks, crack_model):
         f"regions *_mask.png and {cracks / 'r.json'}: 4 of 4 pictures labelled the defect are marked; the marks take "
         "4.42% of their area",
     ]
-    assert det.training_["rows"] == {"unlabelled": 0, "normal": 24, "other": 0, "defect": 4}  # and no mask among them
+    assert det.training_["rows"] == {"unlabelled": 0, "normal": 12, "other": 0, "defect": 4}  # and no mask among them
     assert det.notes_["run"]["masks"] == "*_mask.png"
     for row in range(3):
         name = cracks / "parts" / "crack" / f"{row:02}.png"
@@ -50,7 +50,7 @@ def test_masks_and_a_coco_file_are_read_and_said(cracks, crack_model):
 def test_masks_beside_the_pictures_are_no_samples_in_any_command(blemish, crack_model, parts):
     status, out, err = blemish("score", crack_model, parts / "parts", "-o", parts / "s.csv")
     assert status == 0, err
-    assert "scored 28 samples" in out
+    assert "scored 16 samples" in out
     assert "left out 4, for example crack/00_mask.png: it is a mask: the model was fitted with --masks" in err
     only = parts / "only"
     only.mkdir()
@@ -64,9 +64,9 @@ def test_what_score_writes_as_maps_and_regions_is_what_the_model_says(blemish, c
     out = ("-o", parts / "s.csv", "--heat", parts / "heat", "--regions", parts / "f.json", "--false-alarm-area", "0.02")
     status, text, err = blemish("score", crack_model, parts / "parts", *out)
     assert status == 0, err
-    assert f"wrote 28 maps to {parts / 'heat'} and " in text
+    assert f"wrote 16 maps to {parts / 'heat'} and " in text
     found = json.loads((parts / "f.json").read_text())
-    assert len(found["images"]) == 28
+    assert len(found["images"]) == 16
     det, drawn = load(crack_model), read_coco(parts / "f.json")
     for image in found["images"]:
         name, size = image["file_name"], (image["height"], image["width"])

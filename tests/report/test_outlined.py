@@ -16,7 +16,7 @@ class Maps:
         self.fitted_ = self
         self.area_levels = self
 
-    levels = np.zeros(150)
+    smallest = 1e-5
 
     def cut(self, area):
         return 0.1 if area == 0.5 else 0.6

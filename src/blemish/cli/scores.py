@@ -33,7 +33,10 @@ def score(
     ] = None,
     false_alarm_area: Annotated[
         float | None,
-        typer.Option(help="Fraction of the area of normal pictures that may lie in regions; default: 0.001."),
+        typer.Option(
+            help="Fraction of the area of normal pictures that may lie in regions; default: 0.001, or the smallest "
+            "that the fitted ones support."
+        ),
     ] = None,
     device: options.Device = "auto",
 ) -> None:
@@ -67,7 +70,7 @@ def score(
             det = load(model, device=device)
             maps = None
             if heat is not None or regions is not None:
-                maps = map_files(det, data, heat, regions, 0.001 if false_alarm_area is None else false_alarm_area)
+                maps = map_files(det, data, heat, regions, false_alarm_area)
                 maps.check(model, data)
             stream = stream_to_score(det, data, glob=glob, names=names, key=key, **dialect.given())
             opened = stream.reading.more(())  # it grows while the samples are read

@@ -34,8 +34,7 @@ class Outlines:
         self._det = det
         levels = det.fitted_.area_levels
         assert levels is not None
-        promised = AREAS[: len(levels.levels)]
-        self.area = float(max(AREA, promised[-1]))
+        self.area = max(AREA, levels.smallest)
         self.cut, self._low = levels.cut(self.area), levels.cut(float(AREAS[0]))
         self._known: dict[Any, str] = {}
 

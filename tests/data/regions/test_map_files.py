@@ -23,7 +23,10 @@ def ramp(height=6, width=9):
 def test_a_map_is_a_tiff_of_floats_under_the_pictures_name(tmp_path):
     maps = files(tmp_path)
     maps.add([("sub/a.png", ramp()), ("b.jpg", ramp(3, 4))])
-    assert maps.end() == f"2 maps to {tmp_path / 'heat'} and 2 regions in 2 of 2 pictures to {tmp_path / 'r.json'}"
+    assert (
+        maps.end()
+        == f"2 maps to {tmp_path / 'heat'} and 2 regions in 2 of 2 pictures to {tmp_path / 'r.json'} (false-alarm area 0.001)"
+    )
     with Image.open(tmp_path / "heat" / "sub" / "a.tiff") as image:
         assert (np.asarray(image) == ramp()).all()
         assert image.mode == "F"

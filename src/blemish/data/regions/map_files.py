@@ -95,6 +95,7 @@ class MapFiles:
         maps = None if self.heat is None else f"{len(self.pictures)} maps to {self.heat}"
         n = len({picture for picture, _ in self.found})
         regions = f"{len(self.found)} regions in {n} of {len(self.pictures)} pictures to {self.regions}"
+        regions += f" (false-alarm area {self.area:.2g})"
         return " and ".join(filter(None, (maps, None if self.regions is None else regions)))
 
     def _name(self, key: str) -> PurePosixPath:
