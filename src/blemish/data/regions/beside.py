@@ -83,13 +83,16 @@ def _collect(
         if not rows:
             samples.reading.note("regions", name, "it fits no picture, and is not used")
             continue
-        wrong = [row for row in rows if groups[row] == NORMAL and _marks(draw, samples, row)]
+        marks = {row: _marks(draw, samples, row) for row in rows}
+        wrong = [row for row in rows if groups[row] == NORMAL and marks[row]]
         if wrong:
             raise LabelError(
                 f"{name} marks something in {samples.keys[wrong[0]]}, which is labelled normal; correct the label, or "
                 "remove the region"
             )
-        samples.reading.note("regions", name, "its picture is not labelled the defect, so it is not used")
+        says_nothing = set(marks.values()) == {False}  # many data sets have black masks of good pictures
+        how = "its picture is not labelled the defect, so it is not used"
+        samples.reading.note("regions", name, how, surprising=not says_nothing)
     if found and not any(drawn):
         raise DataError(
             f"none of the {len(found)} regions of {source} is of a picture that is labelled the defect; the first is "
@@ -102,11 +105,12 @@ def _size(samples: Dataset, row: int) -> tuple[int, int]:
     return height, width
 
 
-def _marks(draw: Draw, samples: Dataset, row: int) -> bool:
+def _marks(draw: Draw, samples: Dataset, row: int) -> bool | None:
+    """Whether a region marks something in a picture; None: it cannot be used at all."""
     try:
         return bool(draw(*_size(samples, row)).any())
     except DataError:
-        return False
+        return None
 
 
 def _mask(drawn: list[tuple[str, Draw]], samples: Dataset, row: int) -> Mask:
