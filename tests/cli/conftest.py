@@ -68,7 +68,7 @@ def model(folder):
 
 @pytest.fixture(scope="session")
 def cracks(tmp_path_factory):
-    """Good pictures, some with a dark line; masks beside three of them, a COCO file of the fourth, and a run file."""
+    """Good pictures, some with a dark line; masks alongside three of them, a COCO file of the fourth, and a run file."""
     root, rng = tmp_path_factory.mktemp("cracks"), np.random.default_rng(0)
     for row in range(16):
         picture, kind = rng.normal(120, 6, (40, 56)), "crack" if row < 4 else "good"

@@ -47,7 +47,7 @@ def test_masks_and_a_coco_file_are_read_and_said(cracks, crack_model):
         assert heat[mask].mean() > np.quantile(heat, 0.8)
 
 
-def test_masks_beside_the_pictures_are_no_samples_in_any_command(blemish, crack_model, parts):
+def test_masks_alongside_the_pictures_are_no_samples_in_any_command(blemish, crack_model, parts):
     status, out, err = blemish("score", crack_model, parts / "parts", "-o", parts / "s.csv")
     assert status == 0, err
     assert "scored 16 samples" in out

@@ -215,7 +215,7 @@ def _fit_in_memory(
 ) -> tuple["DefectDetector", str, "Reading"]:
     from blemish.data.inputs import keys_of, name_known, samples_to_fit
     from blemish.data.labels import labels_for, limited
-    from blemish.data.regions.beside import regions_beside
+    from blemish.data.regions.alongside import regions_alongside
 
     with warnings_as_notes():
         samples = samples_to_fit(run)
@@ -226,7 +226,7 @@ def _fit_in_memory(
         if run.limit_labels is not None and y is not None:
             y = limited(y, run.limit_labels, run.random_state)
         _settle_modality(det, samples.modality)
-        regions = regions_beside(samples, y, run)
+        regions = regions_alongside(samples, y, run)
     said = samples.reading.more(())
     say_reading(said)
     with warnings_as_notes(), progress_bar(output.name) as advance:

@@ -42,12 +42,12 @@ class Region:
 
     @property
     def width(self) -> int:
-        """Of its box, in pixels."""
+        """Width of its box, in pixels."""
         return self.mask.shape[1]
 
     @property
     def height(self) -> int:
-        """Of its box, in pixels."""
+        """Height of its box, in pixels."""
         return self.mask.shape[0]
 
     @property

@@ -1,4 +1,4 @@
-"""Regions that lie beside the pictures of a folder: mask pictures matched by name, or a COCO file."""
+"""Regions that lie alongside the pictures of a folder: mask pictures matched by name, or a COCO file."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ SUFFIX = re.compile(r"[-_. ](mask|gt|label)$", re.IGNORECASE)
 """What may follow the name of a picture in that of its mask."""
 
 
-def regions_beside(samples: Dataset, y: Sequence[Any] | None, run: RunConfig) -> list[Mask | None] | None:
+def regions_alongside(samples: Dataset, y: Sequence[Any] | None, run: RunConfig) -> list[Mask | None] | None:
     """Where the defect is in each picture, by the masks and the COCO file of a run; None without these.
 
     What was used and what was not is noted in the record of reading.

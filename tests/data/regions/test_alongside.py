@@ -1,4 +1,4 @@
-"""Masks that lie beside and COCO files: matched by name; what cannot be used is refused, what is not used is said."""
+"""Masks that lie alongside and COCO files: matched by name; what cannot be used is refused, what is not used is said."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from blemish.core.errors import DataError, LabelError
 from blemish.core.run_config import RunConfig
 from blemish.data.inputs import samples_to_fit
 from blemish.data.labels import labels_for
-from blemish.data.regions.beside import regions_beside
+from blemish.data.regions.alongside import regions_alongside
 
 HEIGHT, WIDTH = 12, 20
 
@@ -42,7 +42,7 @@ def read(root, **given):
     given = {"data": str(root), "defect_folder": ["crack"], "normal_folder": ["good"], **given}
     run = RunConfig.check(given, "the test")
     samples = samples_to_fit(run)
-    found = regions_beside(samples, labels_for(samples, run), run)
+    found = regions_alongside(samples, labels_for(samples, run), run)
     assert found is not None
     marked = {key: one for key, one in zip(samples.keys, found, strict=True) if one is not None}
     return marked, samples.reading.lines(), list(samples.keys)
@@ -64,7 +64,7 @@ def test_masks_as_mvtec_has_them(root):
 
 
 @pytest.mark.parametrize("masks", ["*_mask.png", "crack/*_mask.png"])
-def test_masks_beside_their_pictures_are_no_pictures(root, masks):
+def test_masks_alongside_their_pictures_are_no_pictures(root, masks):
     save(root / "test" / "crack" / "000_mask.png", mask())
     found, lines, keys = read(root, masks=masks)
     assert list(found) == ["test/crack/000.png"]
@@ -84,7 +84,8 @@ def test_masks_of_the_same_name_and_another_ending(root):
         place = root / "test" / "good" / f"{number:03}"
         Image.open(f"{place}.png").save(f"{place}.bmp")
         save(Path(f"{place}.png"), mask(white=0))  # an empty mask of a normal picture says nothing
-    found, _, keys = read(root, masks="*.png", defect_folder=["crack"])
+    found, lines, keys = read(root, masks="*.png", defect_folder=["crack"])
+    assert [line for line in lines if "regions" in line and "good" in line] == []
     assert set(found) == {"test/crack/000.bmp", "test/crack/001.bmp"}
     assert len(keys) == 6
 
@@ -162,7 +163,7 @@ def test_masks_and_a_coco_file_add_up(root):
 
 def test_without_masks_and_regions_there_is_nothing(root):
     run = RunConfig(data=str(root))
-    assert regions_beside(samples_to_fit(run), None, run) is None
+    assert regions_alongside(samples_to_fit(run), None, run) is None
 
 
 @pytest.mark.parametrize(
