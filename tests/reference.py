@@ -790,18 +790,14 @@ def mean_of_highest(scores):
 
 
 def fisher_direction(chosen, rest):
-    """Inverse covariance of the rest, shrunk after Ledoit and Wolf (2004), times the difference of the means."""
+    """Inverse covariance of the rest, shrunk by 0.3 to a multiple of the identity, times the difference of the means."""
     n, p = rest.shape
     centre = [sum(float(row[j]) for row in rest) / n for j in range(p)]
     centred = np.array([[float(row[j]) - centre[j] for j in range(p)] for row in rest])
     covariance = np.zeros((p, p))
     for row in centred:
         covariance += np.outer(row, row) / n
-    level = np.trace(covariance) / p
-    apart = np.square(covariance - level * np.eye(p)).sum() / p
-    noise = sum(np.square(np.outer(row, row) - covariance).sum() for row in centred) / p / n**2
-    rho = min(noise, apart) / apart
-    shrunk = (1 - rho) * covariance + rho * level * np.eye(p)
+    shrunk = 0.7 * covariance + 0.3 * np.trace(covariance) / p * np.eye(p)
     difference = np.array([sum(float(row[j]) for row in chosen) / len(chosen) - centre[j] for j in range(p)])
     return np.linalg.inv(shrunk) @ difference
 
@@ -831,3 +827,16 @@ def nats_beyond(row, own):
     nearest = min(generalised_distance(row, defect, own) for defect in own["defects"])
     allowed = min(float(own["reach"][0]) * distance, float(own["reach"][1]))
     return normal, min(normal, max(0.0, (nearest - allowed) / float(own["excess"])))
+
+
+def neighbours(picture):
+    """Correlation of pixels with those one and two away, by a loop over pixels; (channel, height, width)."""
+    found = []
+    for lag in (1, 2):
+        for plane in np.asarray(picture) - np.mean(picture, axis=(1, 2), keepdims=True):
+            height, width = plane.shape
+            down = [plane[i, j] * plane[i + lag, j] for i in range(height - lag) for j in range(width)]
+            across = [plane[i, j] * plane[i, j + lag] for i in range(height) for j in range(width - lag)]
+            sides = [np.mean(side) for side in (down, across) if side]
+            found.append((np.mean(sides) if sides else 0.0) / (np.mean(plane**2) + 1e-6))
+    return np.array(found)

@@ -242,7 +242,8 @@ def score_stream(
         advance: Called with the number of rows after each chunk.
         maps: From `map_files`, to which the map of each picture is added, too.
     """
-    done, some = Scored(), EvenSample(stream.n_rows, MAX_COMPARED)
+    done, some, tally = Scored(), EvenSample(stream.n_rows, MAX_COMPARED), Counter()
+    modality = det.fitted_.model.modality
     key_type = stream.types.get(key) if key else None
     with table_writer(output) as write:
         for samples in stream.chunks():
@@ -252,14 +253,14 @@ def score_stream(
                     if maps is not None:
                         maps.add(zip(samples.keys, heats(det.fitted_, samples.X), strict=True))
                 write(table)
-                done.reading.notes += det.fitted_.model.modality.notes_of(samples.X)
+                tally += modality.tally(samples.X)
                 done.labels.update(table["label"].to_pylist())
                 some.add(samples.X)
             done.n += len(samples)
             done.reading.notes += samples.reading
             if advance is not None:
                 advance(len(samples) + len(samples.skipped))
-    done.reading = stream.reading.more(done.reading)
+    done.reading = stream.reading.more([*done.reading, *modality.notes_from(tally)])
     if len(det.fitted_.held_out) and done.n >= MIN_FOR_DRIFT:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the same rows have warned when they were scored

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from csv import Error as CsvError
 from csv import reader as csv_rows
@@ -91,7 +92,9 @@ def read_table(
         else:
             written = dialect(path, names, reading, said)
             types = dict.fromkeys(as_text if typed else written.names, pa.string())
-            table = csv.read_csv(csv_source(path, written), **csv_options(written, types))
+            comments: list[str] = []
+            table = csv.read_csv(csv_source(path, written), **csv_options(written, types, comments=comments))
+            note_comments(path, comments, reading)
             table = times_as_text(table.drop_columns(empty_made_up(table.schema, written)))
         table.validate(full=True)  # before a cell is looked at: offsets in a damaged file lead anywhere
         table, found = table.cast(without_views(table.schema)), table.column_names
@@ -148,7 +151,10 @@ def dialect(path: Path, names: Sequence[str] | None, reading: Reading, said: Dia
 
 
 def csv_options(
-    written: Layout, types: Mapping[str, pa.DataType] | None = None, block: int | None = None
+    written: Layout,
+    types: Mapping[str, pa.DataType] | None = None,
+    block: int | None = None,
+    comments: list[str] | None = None,
 ) -> dict[str, Any]:
     """PyArrow's options for a CSV file; empty cells are missing, lines of comment are left out.
 
@@ -156,12 +162,15 @@ def csv_options(
         written: How the file is written.
         types: Of columns whose type is known.
         block: Bytes read at a time; None: PyArrow's default.
+        comments: Where the lines of comment between rows go.
     """
     blanks = written.delimiter == " "
 
     def handle(row: csv.InvalidRow) -> str:
-        empty = not row.text.strip(f'{written.delimiter} \t"')
-        return "skip" if empty or row.text.lstrip().startswith("#") else "error"
+        comment = row.text.lstrip().startswith("#")
+        if comment and comments is not None:
+            comments.append(row.text)
+        return "skip" if comment or not row.text.strip(f'{written.delimiter} \t"') else "error"
 
     return {
         "read_options": csv.ReadOptions(
@@ -181,6 +190,13 @@ def csv_options(
             null_values=[*csv.ConvertOptions().null_values, *written.na],
         ),
     }
+
+
+def note_comments(path: Path, comments: Sequence[str], reading: Reading) -> None:
+    """Say how many lines between the rows are left out."""
+    if comments:
+        how = f"{len(comments):,} line(s) of comment between the rows are left out, the first is {comments[0][:40]!r}"
+        reading.note("comments", path, how)
 
 
 def without_na(table: pa.Table, na: Sequence[str]) -> pa.Table:
@@ -217,9 +233,11 @@ def read_npz(path: Path, take_out: Sequence[str], reading: Reading) -> tuple[np.
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: array for name in file.files if isinstance(array := file[name], np.ndarray)}
-        for array in arrays.values():
-            if array.dtype.kind == "U":
-                array.tolist()  # raises where four bytes are not a character
+        for name, array in arrays.items():
+            if array.dtype.kind == "U" and array.nbytes:
+                points = array.ravel().view(f"{array.dtype.byteorder}u4")
+                if points.max() > sys.maxunicode:  # NumPy makes a text of it that nothing can write
+                    raise ValueError(f"{name!r} holds what is not a character")
     except Exception as error:  # zipfile, zlib and NumPy raise anything on a damaged file
         raise DataError(
             f"{path} cannot be read without running code in it ({reason_of(error)}); save plain arrays"

@@ -1,7 +1,7 @@
 """Downloads: model, scores, report, and labels with their history."""
 
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from blemish.core.errors import BlemishError, LabelError
 from blemish.core.labels import CLASSES
-from blemish.data.writing import write_table
-from blemish.review.marks import CODES, Mark
+from blemish.data.writing import EXPORTED, write_labels, write_table
+from blemish.review.marks import CODES
 from blemish.review.session import Review
 
 MAX_REPORTED = 2000
@@ -90,10 +90,9 @@ def _report(review: Review, path: Path) -> None:
 
 
 def _history(review: Review, path: Path) -> None:
-    names = [field.name for field in fields(Mark)]
-    schema = pa.schema([(name, pa.int64() if name == "rank" else pa.string()) for name in (*names, "saved")])
+    schema = pa.schema([(name, pa.int64() if name == "rank" else pa.string()) for name in EXPORTED])
     rows = [{**asdict(one.mark), "saved": one.saved} for one in review.ledger.everything()]
-    write_table(pa.Table.from_pylist(rows, schema), path)
+    write_labels(pa.Table.from_pylist(rows, schema), path)
 
 
 EXPORTS: dict[str, tuple[str, Callable[[Review, Path], None]]] = {

@@ -18,7 +18,7 @@ from blemish.scoring.scorer import Evidence, EvidenceNodes
 from blemish.scoring.surprisal import fit_tail
 
 EXPERT = Mahalanobis()
-MIN_ROWS = 20  # ordinary rows, before there is a range to lie beyond
+MIN_ROWS = 15  # ordinary rows, before there is a range to lie beyond: what the folds of 20 rows have
 MAX_ROWS = 2000  # that the range is learnt from
 MAX_DEFECTS = 64  # labelled defects that new rows are compared with
 FOLDS = 5

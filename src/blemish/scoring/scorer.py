@@ -103,6 +103,8 @@ class Scores:
         codes: Shape (row, latent); (0, 0) where they were not asked for.
         feature_sets: What the modality computes in addition to the network, by name, each (row, feature); empty where
             they were not asked for.
+        beyond: What lying beyond the training rows added to the log-odds of other against normal, >= 0, shape (row,);
+            0 where a scorer does not know it.
     """
 
     outlier: Float[np.ndarray, " row"]
@@ -110,6 +112,7 @@ class Scores:
     probabilities: Float[np.ndarray, "row 3"]
     codes: Float[np.ndarray, "coded latent"] = field(default_factory=lambda: np.empty((0, 0)))
     feature_sets: Mapping[str, Float[np.ndarray, "row feature"]] = field(default_factory=dict)
+    beyond: Float[np.ndarray, " row"] | float = 0.0
 
     @property
     def views(self) -> Mapping[str, Float[np.ndarray, "row feature"]]:
@@ -124,6 +127,7 @@ class ScoreNodes:
     outlier: Node
     defect: Node | None
     probabilities: Node
+    beyond: Node | float = 0.0
 
 
 class Scorer(Learns[Learnt], ABC):
