@@ -251,12 +251,10 @@ def grid_boxes(sample_shape: Sequence[int], height: int, width: int) -> Int[np.n
         height: Of the picture itself.
         width: Of the picture itself.
     """
-    counts = [min(GRID, side) + 1 for side in sample_shape[-2:]]
-    rows, columns = (
-        np.linspace(0, side, n).round().astype(int) for side, n in zip((height, width), counts, strict=True)
-    )
+    n_rows, n_columns = (min(GRID, side) + 1 for side in sample_shape[-2:])
+    rows, columns = np.linspace(0, height, n_rows).round(), np.linspace(0, width, n_columns).round()
     boxes = [(x, y, right - x, bottom - y) for y, bottom in pairwise(rows) for x, right in pairwise(columns)]
-    return np.tile(np.array(boxes), (sample_shape[0] if len(sample_shape) == 4 else 1, 1))
+    return np.tile(np.array(boxes, dtype=int), (sample_shape[0] if len(sample_shape) == 4 else 1, 1))
 
 
 def _cells(height: int, width: int) -> list[tuple[slice, slice]]:
