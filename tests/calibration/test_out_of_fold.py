@@ -27,6 +27,10 @@ def folds_of_errors(errors, *held_out, own=(True, True)):
     ]
 
 
+def whole(errors, group):
+    return ReconstructionOnly().fit(Evidence(np.zeros((len(errors), 1)), errors), group)
+
+
 def as_probabilities(odds, defect=0.0):
     other = 1 / (1 + np.exp(-np.asarray(odds)))
     rest = np.stack([1 - other, other], axis=1) * (1 - defect)
@@ -46,7 +50,7 @@ def test_each_row_is_scored_by_the_fold_that_has_not_seen_it():
     errors = np.arange(1.0, 7.0)
     folds = folds_of_errors(errors, [0, 2, 4], [1, 3])
     group = np.array([UNLABELLED, NORMAL, UNLABELLED, UNLABELLED, UNLABELLED, DEFECT])
-    found = out_of_fold(ReconstructionOnly(), folds, errors, group, 0, labelled=True)
+    found = out_of_fold(ReconstructionOnly(), whole(errors, group), folds, errors, group, 0, labelled=True)
     assert found.outlier == pytest.approx([11, 13, 15, 12, 14])
     assert found.defect is not None
     assert found.defect.tolist() == found.outlier.tolist()
@@ -57,15 +61,15 @@ def test_rows_labelled_since_the_folds_were_dealt_are_no_longer_ordinary():
     errors = np.arange(1.0, 7.0)
     folds = folds_of_errors(errors, [0, 2, 4], [1, 3, 5])
     group = np.array([UNLABELLED, UNLABELLED, DEFECT, UNLABELLED, UNLABELLED, UNLABELLED])
-    found = out_of_fold(ReconstructionOnly(), folds, errors, group, 0, labelled=False)
+    found = out_of_fold(ReconstructionOnly(), whole(errors, group), folds, errors, group, 0, labelled=False)
     assert found.outlier == pytest.approx([11, 15, 12, 14, 16])
     assert found.defect is None
 
 
 def test_probabilities_are_those_of_folds_with_a_network_of_their_own():
     errors = np.arange(1.0, 7.0)
-    folds = folds_of_errors(errors, [0, 2], [1, 3, 5], own=(True, False))
-    found = out_of_fold(ReconstructionOnly(), folds, errors, np.full(6, UNLABELLED), 0, labelled=False)
+    folds, group = folds_of_errors(errors, [0, 2], [1, 3, 5], own=(True, False)), np.full(6, UNLABELLED)
+    found = out_of_fold(ReconstructionOnly(), whole(errors, group), folds, errors, group, 0, labelled=False)
     assert (len(found.outlier), len(found.odds)) == (5, 2)
 
 

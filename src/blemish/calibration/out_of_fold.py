@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from scipy.special import expit
 
 from blemish.core.labels import is_ordinary
+from blemish.core.state import State
 from blemish.scoring.scorer import LOG_OFFSET, Evidence, Scorer, Scores, part_scores
 
 FOLDS = 4
@@ -55,6 +56,7 @@ class Unseen:
 
 def out_of_fold(
     scorer: Scorer,
+    whole: State,
     folds: Sequence[Fold],
     error: Float[np.ndarray, " row"],
     group: Int[np.ndarray, " row"],
@@ -68,7 +70,8 @@ def out_of_fold(
     fold are brought to that of the model of all rows, by the rows that trained both.
 
     Args:
-        scorer: Fitted once per fold; its scores are relative to the rows that it has seen.
+        scorer: Fitted once per fold.
+        whole: What it learnt from all rows, which gives the scale.
         folds: At least one.
         error: Of all rows by the model that they trained.
         group: Groups of all rows; some may have been labelled since the folds were dealt.
@@ -81,7 +84,7 @@ def out_of_fold(
         trained = seen[is_ordinary(group[seen])]
         unit = (error[trained].mean() + LOG_OFFSET) / (fold.evidence.error[trained].mean() + LOG_OFFSET)
         evidence = replace(fold.evidence, error=fold.evidence.error * np.clip(unit, 1 / MAX_UNIT, MAX_UNIT))
-        state = scorer.fit(evidence[seen], group[seen], seed)
+        state = scorer.fit_fold(evidence[seen], group[seen], seed, whole)
         held_out = fold.held_out[is_ordinary(group[fold.held_out])]
         found.append(scorer.scores(state, evidence[held_out], labelled=labelled))
         odds += [odds_within(found[-1])] if fold.own_network else []

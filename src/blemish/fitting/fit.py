@@ -218,7 +218,7 @@ class Fit:
         judged = own = scorer.scores(state, evidence[ordinary], labelled=labelled)
         of_parts = part_scores(scorer, state, evidence[ordinary].parts, labelled=labelled)
         if folds:
-            judged = out_of_fold(scorer, folds, evidence.error, group, seed, labelled=labelled)
+            judged = out_of_fold(scorer, state, folds, evidence.error, group, seed, labelled=labelled)
             odds, of_parts = odds_correction(odds_within(own), judged.odds), judged.of_parts
         calibration, labels = Calibration(np.sort(judged.outlier), odds=odds), None
         if judged.defect is not None:

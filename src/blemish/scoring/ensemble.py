@@ -18,7 +18,7 @@ from blemish.modalities.parts import Parts
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
 from blemish.scoring.experts.parts import PartExpert
-from blemish.scoring.far import NOTHING_FAR, STORED_AS, Far, beyond, beyond_graph, fit_far, read_far
+from blemish.scoring.far import NOTHING_FAR, STORED_AS, Far, beyond, beyond_graph, fit_far, read_far, refit_far
 from blemish.scoring.mixture import (
     PRIOR,
     Whitening,
@@ -206,6 +206,22 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         level = np.array(np.mean(free, axis=0).max() if free else 0.0)
         slope, intercept = _log_odds(scores, is_defect)
         return replace(state, labelled=Weighting(level, most, weights, mean, scores[is_defect], slope, intercept))
+
+    def fit_fold(
+        self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int, whole: EnsembleState
+    ) -> EnsembleState:
+        """Experts that have not seen the fold, with the levels, weights and caps of all rows; see `Scorer`.
+
+        Levels of its own would make each fold, and the model that is cut, another ruler: how far the top ten of some
+        memorised scores lie apart is chance (decisions.md 105).
+        """
+        is_defect, weight = group == DEFECT, self._row_weights(group)
+        experts = self._experts(parted=whole.parts is not None, labelled=whole.labelled is not None)
+        members = tuple(
+            replace(learnt, own=member.expert.fit(evidence.feature_set(member.source), is_defect, weight, seed))
+            for member, learnt in zip(experts, whole.members, strict=True)
+        )
+        return replace(whole, members=members, far=refit_far(whole.far, self.far, evidence, group, seed))
 
     def out_of_fold_scores(
         self, state: EnsembleState, evidence: Evidence, group: Int[np.ndarray, " row"]

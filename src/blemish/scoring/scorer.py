@@ -170,6 +170,17 @@ class Scorer(Learns[Learnt], ABC):
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> Learnt:
         """Learn where the groups lie; any group may be absent except the normals."""
 
+    def fit_fold(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int, whole: Learnt) -> Learnt:
+        """Learn from the rows without a fold, for scores on the scale of what all rows taught; by default `fit`.
+
+        Args:
+            evidence: Without the fold.
+            group: Their groups.
+            seed: Source of all randomness.
+            whole: What `fit` learnt from all rows.
+        """
+        return self.fit(evidence, group, seed)
+
     @abstractmethod
     def out_of_fold_scores(
         self, state: Learnt, evidence: Evidence, group: Int[np.ndarray, " row"]
