@@ -12,7 +12,7 @@ nats. The replacements are other ones than the explanation tries itself: it hold
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import process_time
 from typing import Any
 
@@ -40,7 +40,7 @@ def replaced(sample: Any, normal: Any, elements: list[str]) -> Any:
     Args:
         sample: One row of a table (1, column), a picture (channel, height, width), or a text.
         normal: A normal one.
-        elements: Columns; regions like 'rows 0-3, columns 4-7'; or words.
+        elements: As `named` gives them.
     """
     if isinstance(sample, str):
         names = "|".join(map(re.escape, elements))
@@ -58,8 +58,8 @@ def replaced(sample: Any, normal: Any, elements: list[str]) -> Any:
     height, width = copy.shape[-2:]
     lent = _fitted_to(normal, height, width)
     for element in elements:
-        *frames, top, bottom, left, right = map(int, re.findall(r"\d+", element))
-        region = (*frames, ..., slice(top, bottom + 1), slice(left, right + 1))
+        *frames, x, y, across, down = map(int, re.findall(r"\d+", element))
+        region = (*frames, ..., slice(y, y + down), slice(x, x + across))
         copy[region] = lent[region]
     return copy
 
@@ -94,13 +94,21 @@ def falls_of(sample: Any, normals: list[Any], elements: list[str], ask: Callable
     return float(scores[0] - scores[1:].mean())
 
 
+def named(explanation: Explanation, row: int, elements: Iterable[int]) -> list[str]:
+    """Columns, words, or places in a picture with their boxes in its pixels."""
+    boxes = explanation.boxes
+    if boxes is None:
+        return [explanation.elements[i] for i in elements]
+    return [f"{explanation.elements[i]} {' '.join(map(str, boxes[row, i].tolist()))}" for i in elements]
+
+
 def candidates(explanation: Explanation, row: int) -> list[str]:
     """Elements that could have been named: all columns or regions, or the words of the text."""
     seen = explanation.seen
     there = range(len(explanation.elements))
     if seen is not None and explanation.error_map.shape[1] != len(explanation.elements):
         there = [i for i in there if seen[row][i] > 0]
-    return [explanation.elements[i] for i in there]
+    return named(explanation, row, there)
 
 
 def measure(task: Task, seed: int, hits: int, n_named: int) -> np.ndarray:
@@ -128,13 +136,13 @@ def measure(task: Task, seed: int, hits: int, n_named: int) -> np.ndarray:
     normals = [one(split.X_train, int(row)) for row in rng.choice(usual, TRIES, replace=False)]
     rows = []
     for row, sample in enumerate(chosen):
-        named = [by_score.elements[i] for i in by_score.worst(row, n_named)]
-        odd = [by_error.elements[i] for i in by_error.worst(row, n_named)]
+        first = named(by_score, row, by_score.worst(row, n_named))
+        odd = named(by_error, row, by_error.worst(row, n_named))
         others = candidates(by_score, row)
-        draws = [list(rng.choice(others, min(len(named), len(others)), replace=False)) for _ in range(DRAWS)]
+        draws = [list(rng.choice(others, min(len(first), len(others)), replace=False)) for _ in range(DRAWS)]
         lent = normals[:1] if isinstance(sample, str) else normals
         drawn = float(np.mean([falls_of(sample, lent, some, ask) for some in draws]))
-        rows.append((falls_of(sample, lent, named, ask), falls_of(sample, lent, odd, ask), drawn))
+        rows.append((falls_of(sample, lent, first, ask), falls_of(sample, lent, odd, ask), drawn))
     scores = ask(joined(chosen))
     return np.column_stack([np.array(rows), scores, np.full(len(rows), seconds)])
 

@@ -301,7 +301,9 @@ class DefectDetector(Verbs, BaseEstimator):
         """
         check_is_fitted(self, "threshold_")
         thresholds = {"threshold": float(self.threshold_), "outlier_threshold": float(self.outlier_threshold_)}
-        run = {key: self.notes_.get("run", {}).get(key) for key in ("glob", "names", *DIALECT)}
+        said = self.notes_.get("run", {})
+        run = {key: said.get(key) for key in ("glob", "names", *DIALECT)}
+        run |= {key: said[key] for key in ("masks",) if key in said}  # earlier versions refuse what they do not know
         notes = {"run": run, "taken_out": self.notes_.get("taken_out", []), "column": self._modality_option("column")}
         facts = {"notes": notes, "unsupported": self.unsupported_}
         samples = None if X is None else self._rows(X).X

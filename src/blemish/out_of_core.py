@@ -26,20 +26,25 @@ from blemish.core.labels import DEFECT, OTHER, counts, is_ordinary
 from blemish.core.run_config import RunConfig
 from blemish.data.dataset import Dataset, Reading
 from blemish.data.inputs import keys_of, stream_to_fit, stream_to_score
+from blemish.data.regions.map_files import NO_MAPS, MapFiles
 from blemish.data.streams import Stream, naming_chunk
 from blemish.data.writing import table_of, table_writer
 from blemish.detector import DefectDetector, load
 from blemish.fitting.choices import choose_modality
 from blemish.fitting.fit import Fit
 from blemish.fitting.fitted import MAX_COMPARED
+from blemish.fitting.maps import heats
 from blemish.fitting.model import new_model
 from blemish.fitting.preparation import CHECKPOINT, ROWS, EvenSample, Prepared, prepare, read_prepared
+from blemish.modalities.features.feature_cache import FeatureCache, caching
 from blemish.training.loop import EpochRecord, Training
 from blemish.training.rows import ShardedRows
 
 MAX_JUDGED = 10_000
 """How many ordinary rows, and labelled rows of each other group, the scorer learns from at most."""
 CHECKPOINT_SECONDS = 20.0
+MAP_BYTES = 2**28  # of what is measured for the scores of some pictures and kept for their maps
+FALSE_ALARM_AREA = 0.001
 MIN_FOR_DRIFT = 20  # rows: fewer are not evidence about a whole
 
 # Fits ------------------------------------------------------------------------------------------------------------
@@ -225,6 +230,7 @@ def score_stream(
     *,
     key: str | None = None,
     advance: Callable[[int], None] | None = None,
+    maps: MapFiles | None = None,
 ) -> Scored:
     """Score a stream; a row scores as it would alone.
 
@@ -234,6 +240,7 @@ def score_stream(
         output: See `score_file`.
         key: See `score_file`.
         advance: Called with the number of rows after each chunk.
+        maps: From `map_files`, to which the map of each picture is added, too.
     """
     done, some, tally = Scored(), EvenSample(stream.n_rows, MAX_COMPARED), Counter()
     modality = det.fitted_.model.modality
@@ -241,8 +248,10 @@ def score_stream(
     with table_writer(output) as write:
         for samples in stream.chunks():
             if len(samples):
-                with naming_chunk(done.n):
+                with naming_chunk(done.n), caching(FeatureCache(0 if maps is None else MAP_BYTES)):
                     table = score_table(det, samples.X, *keys_of(samples, key), key_type)
+                    if maps is not None:
+                        maps.add(zip(samples.keys, heats(det.fitted_, samples.X), strict=True))
                 write(table)
                 tally += modality.tally(samples.X)
                 done.labels.update(table["label"].to_pylist())
@@ -257,6 +266,34 @@ def score_stream(
             warnings.simplefilter("ignore")  # the same rows have warned when they were scored
             done.drift = det.drift(some.kept())
     return done
+
+
+def map_files(
+    det: DefectDetector,
+    data: str | os.PathLike[str],
+    heat: Path | None,
+    regions: Path | None,
+    false_alarm_area: float | None = None,
+) -> MapFiles:
+    """Where `score_stream` writes maps and regions of the pictures that it scores.
+
+    Args:
+        det: A fitted detector.
+        data: What is scored.
+        heat: Folder for maps, or None.
+        regions: COCO file for regions, or None.
+        false_alarm_area: See `DefectDetector.regions`; None: 0.001, or more where few normal pictures were fitted.
+
+    Raises:
+        ConfigError: If the model has no maps.
+        DataError: If too few normal pictures were fitted for that area.
+    """
+    levels = det.fitted_.area_levels
+    if levels is None:
+        raise ConfigError(NO_MAPS.format(model="this model"))
+    area = max(FALSE_ALARM_AREA, levels.smallest) if false_alarm_area is None else false_alarm_area
+    kind = "defect" if det.fitted_.n_defects else "other"
+    return MapFiles(Path(data), heat, regions, kind, levels.cut(area), area)
 
 
 def score_table(

@@ -1,5 +1,6 @@
 """The command line run in this process, and data and a model for it."""
 
+import json
 import sys
 
 import numpy as np
@@ -62,4 +63,37 @@ def model(folder):
     arguments = ["fit", str(folder / "train.csv"), *LABELS, "--seed", "0", "-o", str(path)]
     with ten_trees():
         app(args=arguments, standalone_mode=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def cracks(tmp_path_factory):
+    """Good pictures, some with a dark line; masks alongside three of them, a COCO file of the fourth, and a run file."""
+    root, rng = tmp_path_factory.mktemp("cracks"), np.random.default_rng(0)
+    for row in range(16):
+        picture, kind = rng.normal(120, 6, (40, 56)), "crack" if row < 4 else "good"
+        mask, steps = np.zeros((40, 56), dtype=np.uint8), np.arange(18)
+        if kind == "crack":
+            y, x = rng.integers(4, 20, 2)
+            picture[y + steps, x + steps] = picture[y + steps + 1, x + steps] = 60
+            mask[y + steps, x + steps] = 255
+            box = [int(x), int(y), 18, 19]
+        (root / "parts" / kind).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(root / "parts" / kind / f"{row:02}.png")
+        if row < 3:
+            Image.fromarray(mask).save(root / "parts" / kind / f"{row:02}_mask.png")
+    Image.fromarray(mask + 255).save(root / "parts" / "crack" / "99_mask.png")  # of a picture that is not there
+    images = [{"id": 1, "file_name": "03.png", "width": 56, "height": 40}]
+    (root / "r.json").write_text(json.dumps({"images": images, "annotations": [{"image_id": 1, "bbox": box}]}))
+    experts = "{parts: [part_distance, part_discriminant, part_linear]}"
+    run = f"masks: '*_mask.png'\nscorer: {{name: ensemble, experts: {experts}}}\nepochs: 1\nrandom_state: 0\n"
+    (root / "run.yaml").write_text(run)
+    return root
+
+
+@pytest.fixture(scope="session")
+def crack_model(cracks):
+    path, folders = cracks / "m.blemish", ("--defect-folder", "crack", "--normal-folder", "good")
+    arguments = ["fit", str(cracks / "parts"), *folders, "--config", str(cracks / "run.yaml")]
+    app(args=[*arguments, "--regions", str(cracks / "r.json"), "-o", str(path)], standalone_mode=False)
     return path

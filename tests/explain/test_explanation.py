@@ -23,8 +23,10 @@ def test_explanations_name_elements_and_neighbours(name, splits, fitted):
     assert len(frame) == 6
     assert list(frame.columns) == [
         "row", "rank", "element", "error", "share", "seen", "expected", "nearest_defect", "nearest_normal",
+        *([] if explanation.boxes is None else ["x", "y", "width", "height"]),
         "fall", "together", "chances", "driver",
     ]  # fmt: skip
+    assert frame["element"].groupby(frame["row"]).nunique().tolist() == [2, 2, 2]
     assert (frame["error"] >= 0).all()
     n_train = len(splits[name].X_train)
     assert all(0 <= found < n_train for row in explanation.nearest_defects for found in row)

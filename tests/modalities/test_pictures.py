@@ -15,6 +15,7 @@ from blemish.modalities.pictures import (
     cell_masks,
     fill_pictures,
     fit_pixels,
+    grid_boxes,
     grid_regions,
     mask_pictures,
     shrink_mask,
@@ -117,7 +118,8 @@ def test_pictures_and_clips_are_filled_in_their_own_size(kind, shape):
 def test_regions_are_means_of_cells_with_all_channels_together():
     errors = np.random.default_rng(0).random((2, 3, 16, 24)).astype(np.float32)
     names, means = grid_regions(errors)
-    assert names[9] == "rows 2-3, columns 3-5"
+    assert names[9] == "upper left"
+    assert (names[0], names[3], names[27], names[63]) == ("upper left", "top", "centre", "lower right")
     assert means[1, 9] == pytest.approx(errors[1, :, 2:4, 3:6].mean())
 
 
@@ -125,8 +127,18 @@ def test_regions_of_a_clip_are_those_of_each_frame():
     errors = np.random.default_rng(0).random((2, 3, 1, 4, 4)).astype(np.float32)
     names, means = grid_regions(errors)
     assert len(names) == 3 * 16
-    assert names[17] == "frame 1, rows 0-0, columns 1-1"
+    assert names[17] == "frame 1, top"
     assert means[0, 17] == pytest.approx(errors[0, 1, 0, 0, 1])
+
+
+def test_the_boxes_of_cells_cover_the_picture_in_its_own_pixels():
+    boxes = grid_boxes((1, 16, 24), 35, 50)
+    cover = np.zeros((35, 50), int)
+    for x, y, width, height in boxes:
+        cover[y : y + height, x : x + width] += 1
+    assert (cover == 1).all()
+    assert len(boxes) == 64
+    assert grid_boxes((3, 1, 4, 4), 8, 8)[16:32].tolist() == grid_boxes((1, 4, 4), 8, 8).tolist()
 
 
 def test_cells_cover_a_picture_once_and_leave_the_rest_alone():

@@ -1,9 +1,12 @@
 """The figures of the top hits: why each is flagged, in words, a table and a picture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from sklearn.base import clone
 
-from blemish.report.hits import DRIVEN, hits
+from blemish.report.hits import DRIVEN, hits, legend
 from report_pieces import ATTACK
 
 
@@ -32,12 +35,23 @@ def test_a_table_says_seen_expected_and_score_drop(page):
     assert " the score drops by " in page[0]
 
 
-def test_a_picture_stands_next_to_its_heat_map(fitted, splits):
+def test_a_picture_stands_next_to_its_map_with_regions_outlined(fitted, splits):
     X = splits["image"].X_test
     html = hits(fitted["image"], X, list(range(len(X))), np.zeros(len(X)), [0])
+    assert html.count('class="outlined"') == 2
+    assert ">region</th>" not in html
+    assert "Outlined is what scores higher than" in legend(fitted["image"])
+
+
+def test_without_a_map_a_picture_stands_next_to_what_makes_the_score(fitted, splits):
+    X, det = splits["image"].X_test, clone(fitted["image"])
+    vars(det).update(vars(fitted["image"]))
+    det.fitted_ = replace(det.fitted_, area_levels=None)
+    html = hits(det, X, list(range(len(X))), np.zeros(len(X)), [0])
     assert html.count('class="picture"') == 2
     assert "what makes the score" in html
     assert ">region</th>" in html
+    assert "Orange marks regions" in legend(det)
 
 
 def test_a_long_text_is_cut(fitted, splits):

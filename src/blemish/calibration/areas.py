@@ -27,6 +27,11 @@ class AreaLevels(State):
         need(len(self.levels) <= len(AREAS), f"there are more than {len(AREAS)} levels of a map")
         need((np.diff(self.levels) >= 0).all(), "the levels of a map do not ascend")
 
+    @property
+    def smallest(self) -> float:
+        """The smallest fraction that can be promised."""
+        return float(AREAS[: len(self.levels)][-1])
+
     def cut(self, area: float) -> float:
         """The score that at most this fraction of the area of normal samples exceeds.
 
@@ -37,10 +42,10 @@ class AreaLevels(State):
         if not 0 < area <= AREAS[0]:
             raise ConfigError(f"false_alarm_area={area!r} must be above 0 and at most {AREAS[0]:g}, a fraction")
         kept = AREAS[: len(self.levels)]
-        if area * (1 + 1e-9) < kept[-1]:
+        if area * (1 + 1e-9) < self.smallest:
             raise DataError(
                 f"false_alarm_area={area:g} cannot be promised with the normal samples at hand; give at least "
-                f"{kept[-1]:.1g}"
+                f"{self.smallest:.1g}"
             )
         return float(self.levels[np.flatnonzero(area * (1 + 1e-9) >= kept)[0]])
 

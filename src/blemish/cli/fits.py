@@ -51,6 +51,11 @@ def fit(
     labels: options.Labels = None,
     *,
     groups: options.Groups,
+    masks: options.Masks = None,
+    regions: Annotated[
+        str | None,
+        typer.Option(help="COCO file with boxes, polygons or run lengths of the defect in labelled pictures."),
+    ] = None,
     limit_labels: Annotated[int | None, typer.Option(help="Use at most this many labels per group.", min=1)] = None,
     glob: options.Glob = None,
     names: options.Names = None,
@@ -105,7 +110,7 @@ def fit(
         config,
         {
             "data": data, "output": None if output is None else str(output), "labels": labels, **groups.given(),
-            **dialect.given(),
+            **dialect.given(), "masks": masks, "regions": regions,
             "limit_labels": limit_labels, "glob": glob, "names": names, "key": key, "drop": drop, "preset": preset,
             "modality": _of_table(_parsed(modality), use=use, text=text),
             "backbone": _parsed(backbone), "bottleneck": _parsed(bottleneck),
@@ -118,8 +123,11 @@ def fit(
     from blemish.core.store import check_writable
     from blemish.data.inputs import is_large
 
-    check_writable(output, run.data, config, run.labels, run.names if isinstance(run.names, str) else None)
-    if resume or (is_large(run) if run.out_of_core is None else run.out_of_core):
+    check_writable(output, run.data, config, run.labels, run.regions, run.names if isinstance(run.names, str) else None)
+    marked = run.masks is not None or run.regions is not None
+    if marked and (resume or run.out_of_core):
+        raise ConfigError("a fit from disk has no map, so --masks and --regions teach it nothing; fit with --in-memory")
+    if resume or (not marked and is_large(run) if run.out_of_core is None else run.out_of_core):
         det, modality, said = _fit_out_of_core(run, arguments, output, resume=resume)
     else:
         det, modality, said = _fit_in_memory(run, arguments, output)
@@ -207,6 +215,7 @@ def _fit_in_memory(
 ) -> tuple["DefectDetector", str, "Reading"]:
     from blemish.data.inputs import keys_of, name_known, samples_to_fit
     from blemish.data.labels import labels_for, limited
+    from blemish.data.regions.alongside import regions_alongside
 
     with warnings_as_notes():
         samples = samples_to_fit(run)
@@ -217,10 +226,11 @@ def _fit_in_memory(
         if run.limit_labels is not None and y is not None:
             y = limited(y, run.limit_labels, run.random_state)
         _settle_modality(det, samples.modality)
+        regions = regions_alongside(samples, y, run)
     said = samples.reading.more(())
     say_reading(said)
     with warnings_as_notes(), progress_bar(output.name) as advance:
-        for record in det.iter_fit(samples, y):
+        for record in det.iter_fit(samples, y, regions=regions):
             advance(record)
     if samples.files or run.key:  # explanations point to what the user can open or look up, not to a row number
         name_known(det, keys_of(samples, run.key)[0])

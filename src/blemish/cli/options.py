@@ -19,6 +19,13 @@ Data = Annotated[
 ModelFile = Annotated[Path, typer.Argument(help="A model written by 'blemish fit'.")]
 Labels = Annotated[str | None, typer.Option(help="Column of labels; for folders a table of names and labels.")]
 Glob = Annotated[str | None, typer.Option(help="Use only the files of a folder that match, for example '*.jpg'.")]
+Masks = Annotated[
+    str | None,
+    typer.Option(
+        help="Pictures that show in white where the defect is in the picture of that name: a folder, or a pattern "
+        "like '*_mask.png'."
+    ),
+]
 Names = Annotated[str | None, typer.Option(help="File with the column names of a CSV without a header, one per line.")]
 Key = Annotated[str | None, typer.Option(help="Column that names the rows.")]
 Drop = Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")]

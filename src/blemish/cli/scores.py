@@ -8,7 +8,7 @@ import typer
 
 from blemish.cli import options
 from blemish.cli.printing import print_json, print_table, row_bar, say_reading, short, warnings_as_notes, with_cut
-from blemish.core.errors import LabelError
+from blemish.core.errors import ConfigError, LabelError
 
 if TYPE_CHECKING:
     from blemish.data.dataset import Dataset
@@ -24,9 +24,25 @@ def score(
     *,
     dialect: options.Dialect,
     key: options.Key = None,
+    heat: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write a map of each picture to, in its own size: a TIFF of 32-bit floats."),
+    ] = None,
+    regions: Annotated[
+        Path | None, typer.Option(help="COCO file to write, with box, outline and score of what looks like the defect.")
+    ] = None,
+    false_alarm_area: Annotated[
+        float | None,
+        typer.Option(
+            help="Fraction of the area of normal pictures that may lie in regions; default: 0.001, or the smallest "
+            "that the fitted ones support."
+        ),
+    ] = None,
     device: options.Device = "auto",
 ) -> None:
-    """Score every sample: how unusual it is, and how much like your defects."""
+    """Score every sample: how unusual it is, how much like your defects, and where."""
+    if false_alarm_area is not None and regions is None:
+        raise typer.BadParameter("--false-alarm-area is for --regions: give both")
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
     from blemish.core.store import check_whole, check_writable
@@ -39,22 +55,28 @@ def score(
 
     with warnings_as_notes():
         if model.suffix.lower() == ".onnx":
+            if heat is not None or regions is not None:
+                raise ConfigError(f"{model} is an exported file and has no map; score with the model file instead")
             runtime, samples = open_exported(model, data, glob=glob, names=names, key=key, **dialect.given())
             say_reading(samples.reading)
             table = table_of(runtime.scores(samples.X), *keys_of(samples, key))
             write_table(table, output)
-            labels, n, drift = Counter(table["label"].to_pylist()), len(samples), None
+            maps, labels, n, drift = None, Counter(table["label"].to_pylist()), len(samples), None
             unsupported = runtime.facts.get("unsupported", [])
         else:
             from blemish.detector import load
-            from blemish.out_of_core import score_stream
+            from blemish.out_of_core import map_files, score_stream
 
             det = load(model, device=device)
+            maps = None
+            if heat is not None or regions is not None:
+                maps = map_files(det, data, heat, regions, false_alarm_area)
+                maps.check(model, data)
             stream = stream_to_score(det, data, glob=glob, names=names, key=key, **dialect.given())
             opened = stream.reading.more(())  # it grows while the samples are read
             say_reading(opened)
             with row_bar(stream.n_rows) as advance:
-                found = score_stream(det, stream, output, key=key, advance=advance)
+                found = score_stream(det, stream, output, key=key, advance=advance, maps=maps)
             say_reading(found.reading, opened)
             labels, n, drift = found.labels, found.n, found.drift
             unsupported = det.unsupported_
@@ -63,6 +85,8 @@ def score(
     counts = ", ".join(f"{labels[word]} {word}" for word in ("defect", "other", "normal"))
     typer.echo(with_cut(f"scored {n} samples: {counts}", unsupported))
     typer.echo(f"wrote {output}")
+    if maps is not None:
+        typer.echo(f"wrote {maps.end()}")
 
 
 @options.with_bundles

@@ -41,6 +41,8 @@ class RunConfig(BaseModel):
     defect_folder: list[str] | None = None
     other_folder: list[str] | None = None
     normal_folder: list[str] | None = None
+    masks: str | None = None
+    regions: str | None = None
     limit_labels: int | None = None
 
     preset: str | None = None

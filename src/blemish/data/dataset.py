@@ -87,6 +87,8 @@ class HowToRead:
         dialect: How text files are written.
         single: Labels name pictures of a folder one by one, so that they are not frames.
         as_text: Columns of a CSV file whose cells stay as they are written, though they may all be numbers.
+        masks: Which pictures of a folder say where the defect is in others, see `blemish.data.folders.masks_in`.
+        masks_given: It was said now, not when a model was fitted.
     """
 
     modality: str = "auto"
@@ -98,6 +100,8 @@ class HowToRead:
     dialect: Dialect = Dialect()
     single: bool = False
     as_text: Sequence[str] = ()
+    masks: str | None = None
+    masks_given: bool = False
 
 
 # The record ----------------------------------------------------------------------------------------------------------

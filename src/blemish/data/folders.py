@@ -1,7 +1,8 @@
 """What is in a folder: pictures, frames of recordings, videos or texts, and what is left out."""
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -53,16 +54,17 @@ class Folder:
 
 def look_into(folder: Path, how: HowToRead, reading: Reading) -> Folder:
     """The files of a folder by kind; DataError if there are none."""
-    modality, glob = how.modality, how.glob
-    files = sorted(path for path in folder.rglob(glob) if path.is_file())
-    documents = files if modality == "text" and glob != "*" else _ending(files, (".txt",))
+    modality, pattern = how.modality, how.glob
+    files = sorted(path for path in folder.rglob(pattern) if path.is_file())
+    documents = files if modality == "text" and pattern != "*" else _ending(files, (".txt",))
+    files = _without_masks(folder, files, how, reading)
     pictures = [path for path in _ending(files, IMAGES) if why_left_out(path) is None]
     there = Folder(modality, documents, _ending(files, VIDEOS), pictures)
     if modality == "text":
         if not documents:
             raise DataError(f"{folder} contains no .txt file; name others with --glob")
     elif not (there.videos or there.pictures or (modality == "auto" and documents)):
-        raise _nothing_in(folder, glob, files)
+        raise _nothing_in(folder, pattern, files)
     if modality == "auto" and how.single and not there.videos:
         reading.note("modality", folder, "image, because labels name pictures, or folders of them", surprising=False)
         there = replace(there, modality="image")
@@ -70,6 +72,51 @@ def look_into(folder: Path, how: HowToRead, reading: Reading) -> Folder:
         there = replace(there, modality=_kind_of_folder(folder, there, reading))
     _note_unused(folder, files, there, reading)
     return there
+
+
+def masks_in(folder: Path, masks: str) -> tuple[Path, list[Path]]:
+    """The mask pictures that `masks` names, and the folder that their names are relative to.
+
+    Args:
+        folder: Where the pictures are.
+        masks: A folder, by itself or inside `folder`; or a pattern of files in `folder`, or else of files elsewhere.
+    """
+    for base in (Path(masks), folder / masks):
+        if base.is_dir():
+            return base, sorted(path for path in _ending(list(base.rglob("*")), IMAGES) if path.is_file())
+    there = [] if Path(masks).is_absolute() else folder.rglob(masks)
+    found = sorted(path for path in _ending(list(there), IMAGES) if path.is_file())
+    if found:
+        return folder, found
+    elsewhere = sorted(path for path in _anywhere(masks) if path.is_file())
+    base = Path(os.path.commonpath([path.parent for path in elsewhere])) if elsewhere else folder
+    return base, _ending(elsewhere, IMAGES)
+
+
+def _anywhere(pattern: str) -> Iterator[Path]:
+    """What matches a pattern, relative to here or absolute."""
+    start = Path(pattern).anchor
+    yield from Path(start).glob(str(Path(pattern).relative_to(start)))
+
+
+def _without_masks(folder: Path, files: list[Path], how: HowToRead, reading: Reading) -> list[Path]:
+    """The files that are not masks; without any, masks that were named for other data are not meant."""
+    if how.masks is None:
+        return files
+    masks = {path.resolve() for path in masks_in(folder, how.masks)[1]}
+    rest = [file for file in files if file.resolve() not in masks]
+    if _ending(rest, IMAGES) or not _ending(files, IMAGES):
+        for file in files if not how.masks_given else ():
+            if file.resolve() in masks:
+                how_so = f"it is a mask: the model was fitted with --masks {how.masks!r}"
+                reading.note(LEFT_OUT, name_in(folder, file), how_so)
+        return rest
+    if how.masks_given:
+        raise DataError(
+            f"all {len(files)} pictures in {folder} are {how.masks!r}: no picture is left that they could be masks of; "
+            "name the masks only, such as '*_mask.png'"
+        )
+    return files
 
 
 def _note_unused(folder: Path, files: Sequence[Path], there: Folder, reading: Reading) -> None:
@@ -86,7 +133,7 @@ def _ending(files: Sequence[Path], endings: Sequence[str]) -> list[Path]:
     return [path for path in files if path.suffix.lower() in endings]
 
 
-def _nothing_in(folder: Path, glob: str, files: Sequence[Path]) -> DataError:
+def _nothing_in(folder: Path, pattern: str, files: Sequence[Path]) -> DataError:
     tables = [path.name for path in files if table_suffix(path)]
     hint = (
         f"it contains tables: give one of them, such as {tables[0]}"
@@ -94,7 +141,7 @@ def _nothing_in(folder: Path, glob: str, files: Sequence[Path]) -> DataError:
         else "; ".join({f"{printable(path.name)}: {why_left_out(path)}" for path in files[:1]})
         or f"known are {', '.join((*IMAGES, *VIDEOS, '.txt'))}"
     )
-    return DataError(f"{folder} contains no image, video or text named {glob!r} that can be read; {hint}")
+    return DataError(f"{folder} contains no image, video or text named {pattern!r} that can be read; {hint}")
 
 
 def _kind_of_folder(folder: Path, there: Folder, reading: Reading) -> str:

@@ -50,6 +50,8 @@ def _how_to_read(run: RunConfig) -> HowToRead:
         spec.get("column"),
         dialect_of(run.given()),
         single=names_pictures(run),
+        masks=run.masks,
+        masks_given=True,
     )
 
 
@@ -161,6 +163,7 @@ def _as_in_training(
         training["column"],
         dialect_of(dialect, training),
         as_text=training["as_text"],
+        masks=training["masks"],
     )
 
 
@@ -168,9 +171,9 @@ def reading_options(det: Any) -> dict[str, Any]:
     """How a model's training data were read.
 
     Returns:
-        modality, glob, names, frames, column and what was said about text files, as `read` has them, 'apart': columns
-        that are not features, and 'as_text': columns whose cells are categories, or numbers that are not written
-        plainly.
+        modality, glob, names, masks, frames, column and what was said about text files, as `read` has them, 'apart':
+        columns that are not features, and 'as_text': columns whose cells are categories, or numbers that are not
+        written plainly.
     """
     model = det.fitted_.model
     notes = {**det.notes_, "column": _spec(det.modality).get("column")}
@@ -187,6 +190,7 @@ def reading_of_exported(facts: Mapping[str, Any]) -> dict[str, Any]:
         "modality": facts["modality"],
         "glob": run.get("glob"),
         "names": run.get("names"),
+        "masks": run.get("masks"),
         "apart": notes.get("taken_out", []),
         "frames": facts.get("n_frames"),
         "column": notes.get("column"),

@@ -108,7 +108,7 @@ def labels_from_table(keys: Sequence[str], path: PathLike, reading: Reading) -> 
             two labels.
     """
     label_of = _read_labels(path, reading)
-    known = _Names(keys)
+    known = Names(keys)
     found = {name: known.samples(name) for name in label_of}
     unknown = [name for name, samples in found.items() if not samples]
     if len(unknown) == len(label_of):
@@ -120,11 +120,11 @@ def labels_from_table(keys: Sequence[str], path: PathLike, reading: Reading) -> 
     if several:
         name, samples = next(iter(several.items()))
         raise LabelError(
-            f"{len(several)} name(s) in {path} fit several samples: {name!r} fits {_some(samples)}; write as much of "
+            f"{len(several)} name(s) in {path} fit several samples: {name!r} fits {some(samples)}; write as much of "
             "the path as tells them apart"
         )
     if unknown:
-        how = f"{len(unknown)} name(s) in {path} are not samples, for example {_some(unknown, 3)}"
+        how = f"{len(unknown)} name(s) in {path} are not samples, for example {some(unknown, 3)}"
         reading.note("labels", path, how)
         warnings.warn(how, ReadingWarning, stacklevel=2)
     names_of: dict[str, list[str]] = {}
@@ -137,7 +137,7 @@ def labels_from_table(keys: Sequence[str], path: PathLike, reading: Reading) -> 
     return [label_of.get(names_of.get(_without_frame(key), [""])[0]) for key in keys]
 
 
-class _Names:
+class Names:
     """Samples by the ends of their paths."""
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -173,7 +173,8 @@ def _without_ending(name: str) -> str:
     return name.removesuffix(Path(name).suffix) if Path(name).suffix else name
 
 
-def _some(names: Sequence[str], most: int = 5) -> str:
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Names for a message: the first few, and how many more there are."""
     return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -219,8 +220,8 @@ def names_pictures(run: RunConfig) -> bool:
         return True
     if run.labels is None or not Path(run.labels).is_file():
         return False
-    parents = _Names(sorted({file.parent.relative_to(folder).as_posix() for file in pictures}))
-    files = _Names([file.relative_to(folder).as_posix() for file in pictures])
+    parents = Names(sorted({file.parent.relative_to(folder).as_posix() for file in pictures}))
+    files = Names([file.relative_to(folder).as_posix() for file in pictures])
     return any(files.samples(name) and not parents.samples(name) for name in _read_labels(run.labels, Reading()))
 
 
@@ -261,5 +262,5 @@ def labels_from_folders(
     words = [list(dict.fromkeys(word_of[name] for name in names if name in word_of)) for names in parts]
     two = [str(key) for key, found in zip(keys, words, strict=True) if len(found) > 1]
     if two:
-        raise LabelError(f"{len(two)} sample(s) lie in folders of two groups: {_some(two)}; name one of the folders")
+        raise LabelError(f"{len(two)} sample(s) lie in folders of two groups: {some(two)}; name one of the folders")
     return [next(iter(found), rest) for found in words]

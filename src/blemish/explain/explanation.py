@@ -8,14 +8,17 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from blemish.calibration.areas import AREAS
 from blemish.core.errors import DataError
 from blemish.data.columns import frame_html, frame_of
 from blemish.explain.occlusion import drivers, falls, named_together, tail, typical_row, without_columns
 from blemish.fitting.fitted import Fitted
+from blemish.fitting.maps import heats
 from blemish.fitting.model import Model
 from blemish.scoring.scorer import Evidence
 from blemish.training.rows import TensorRows
 
+BOX = ("x", "y", "width", "height")
 SAME_CODE = 1e-10
 """Squared distance, relative to a code's squared length, below which two codes differ by rounding: 1e-5 in length."""
 
@@ -26,7 +29,7 @@ class Explanation:
 
     Attributes:
         index: The rows' names.
-        elements: Names of the elements: columns, words, regions of a picture, or regions of a frame.
+        elements: Names of the elements: columns, words, or places in a picture or frame, of which several share a name.
         error: Error of each element, shape (row, element), >= 0; 0 for words that do not matter in that text.
         total: Error of the whole row, shape (row,), to which the elements' errors add up.
         seen: The value seen, by row and element; None for pictures.
@@ -35,7 +38,8 @@ class Explanation:
         nearest_normals: Names of training normals, likewise.
         error_map: Error of every pixel, shape of the samples; for tables that of `error`.
         fall: How far the score falls when an element is replaced by its normal value, shape (row, element): the defect
-            score where defects are labelled, else the outlier score. None if only errors were explained.
+            score where defects are labelled, else the outlier score. Where the model has a map: how far that lies above
+            the usual, at the highest place of the element. None if only errors were explained.
         driver: For each row 'unusual', 'like your defect', 'both' or 'neither'; see `occlusion.drivers`.
         unusual: Fraction of ordinary rows that are at least as unusual, in (0, 1], shape (row,).
         alike: Fraction of ordinary rows at least as similar to the labelled defects; None without any.
@@ -44,6 +48,8 @@ class Explanation:
         named: For tables, columns that lower the score as a set, as numbers, in the order chosen, shape (row, named);
             see `blemish.explain.occlusion.named_together`.
         together: How far the score falls when each and all named before it are replaced, shape (row, named).
+        boxes: For pictures and clips, x, y, width and height of each element in the user's own picture, in pixels,
+            shape (row, element, 4).
     """
 
     index: list[Any]
@@ -62,17 +68,22 @@ class Explanation:
     chances: list[list[dict[str, float] | None]] | None = None
     named: Int[np.ndarray, "row named"] | None = None
     together: Float[np.ndarray, "row named"] | None = None
+    boxes: Int[np.ndarray, "row element 4"] | None = None
 
     def worst(self, row: int, top: int) -> list[int]:
         """The `top` elements of a row: those named as a set, those that lower the score, most first; then by error.
 
-        Elements with neither a fall nor an error are left out.
+        Elements with neither a fall nor an error are left out, and of those that share a name all but the first.
         """
         error = self.error[row]
         fall = np.zeros_like(error) if self.fall is None else np.maximum(self.fall[row], 0)
         named = [] if self.named is None else self.named[row].tolist()
         others = [element for element in np.lexsort((-error, -fall)).tolist() if element not in named]
-        return [element for element in [*named, *others] if error[element] > 0 or fall[element] > 0][:top]
+        some = [element for element in [*named, *others] if error[element] > 0 or fall[element] > 0]
+        first: dict[str, int] = {}
+        for element in some:
+            first.setdefault(self.elements[element], element)
+        return list(first.values())[:top]
 
     def to_frame(self, top: int = 5) -> Any:
         """One line for each of the `top` worst elements of each row, as a frame; an Arrow table without pandas.
@@ -80,9 +91,9 @@ class Explanation:
         Elements without any error are left out.
 
         Columns: row, rank (from 1), element, error, share (of the row's error), seen, expected, nearest_defect,
-        nearest_normal; if the score was explained also fall (of the score without this element), together (fall without
-        this element and those ranked before it; tables only, the first three), chances (of the categories) and driver.
-        The index of a frame repeats the row's name.
+        nearest_normal; of pictures also x, y, width, height (pixels of the picture); if the score was explained also
+        fall (of the score without this element), together (fall without this element and those ranked before it; tables
+        only, the first three), chances (of the categories) and driver. The index of a frame repeats the row's name.
         """
         lines = [
             {"row": row, "rank": rank, **of_element(self, row, element)}
@@ -146,6 +157,7 @@ def of_element(found: Explanation, row: int, element: int) -> dict[str, Any]:
         "expected": None if found.expected is None else found.expected[row][element],
         "nearest_defect": next(iter(found.nearest_defects[row]), None),
         "nearest_normal": next(iter(found.nearest_normals[row]), None),
+        **({} if found.boxes is None else dict(zip(BOX, found.boxes[row, element].tolist(), strict=True))),
         **found.of_score(row, element),
     }
 
@@ -163,7 +175,7 @@ def explain(fitted: Fitted, names: list[Any], raw: Any, by: str) -> Explanation:
     evidence, error_map = model.evidence(x, model.parts(raw) if by == "score" else None), model.error_map(x)
     shown, kept = _of_columns(model, x, error_map) if modality.elements else _of_regions(model, error_map)
     if by == "score":
-        shown |= _of_scores(fitted, x.to_dense(), evidence, kept)
+        shown |= _of_scores(fitted, x.to_dense(), evidence, kept, _of_map(fitted, raw))
         if modality.blocks:
             shown["chances"] = modality.likeliest(model.reconstruct(x).cpu().numpy())
     return Explanation(
@@ -171,6 +183,7 @@ def explain(fitted: Fitted, names: list[Any], raw: Any, by: str) -> Explanation:
         nearest_defects=nearest(evidence.z, fitted.defects.codes, fitted.defects.names),
         nearest_normals=nearest(evidence.z, fitted.normals.codes, fitted.normals.names),
         error_map=error_map,
+        boxes=None if modality.elements else modality.boxes(raw),
         **shown,
     )
 
@@ -198,8 +211,25 @@ def _of_columns(
     return {"elements": elements, "error": error, "total": total, "seen": seen, "expected": expected}, kept
 
 
+def _of_map(fitted: Fitted, raw: Any) -> Float[np.ndarray, "row element"] | None:
+    """How far the highest place of each element of a map lies above the level of usual ones; None without maps."""
+    levels, boxes = fitted.area_levels, fitted.model.modality.boxes(raw)
+    if levels is None or boxes is None:
+        return None
+    usual = levels.cut(float(AREAS[0]))
+    cells = [
+        [heat[y : y + height, x : x + width].max(initial=usual) - usual for x, y, width, height in row.tolist()]
+        for heat, row in zip(heats(fitted, raw), boxes, strict=True)
+    ]
+    return np.array(cells, dtype=np.float64)
+
+
 def _of_scores(
-    fitted: Fitted, x: Float[torch.Tensor, "row *sample"], evidence: Evidence, kept: np.ndarray
+    fitted: Fitted,
+    x: Float[torch.Tensor, "row *sample"],
+    evidence: Evidence,
+    kept: np.ndarray,
+    fall: Float[np.ndarray, "row element"] | None,
 ) -> dict[str, Any]:
     """What makes the score of each row: fields of `Explanation` from 'fall' to 'together', for the elements kept."""
     model = fitted.model
@@ -210,6 +240,8 @@ def _of_scores(
     unusual = tail(fitted.calibration.outlier, fitted.outlier_score(evidence))
     alike = tail(fitted.calibration.ordinary, fitted.defect_score(evidence)) if fitted.n_defects else None
     facts: dict[str, Any] = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
+    if fall is not None:
+        return {**facts, "fall": fall}
     modality, n = model.modality, int(kept.sum())
     blocks, normals = modality.blocks, model.decode(fitted.normals.codes)
     if blocks:

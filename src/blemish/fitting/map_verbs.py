@@ -10,9 +10,10 @@ from jaxtyping import Int
 from blemish.core.errors import DataError
 from blemish.data.columns import frame_of
 from blemish.data.dataset import Dataset
+from blemish.data.regions.outlines import REGION, regions_above
 from blemish.fitting.choices import choose_modality
 from blemish.fitting.fitted import Fitted
-from blemish.fitting.maps import REGION, heats, regions_above
+from blemish.fitting.maps import heats
 from blemish.modalities.parts import HasParts
 
 
@@ -61,7 +62,7 @@ class MapVerbs(ABC):
         cut = levels.cut(false_alarm_area)
         found = zip(rows.keys, heats(self.fitted_, rows.X), strict=True)
         return frame_of(
-            [{"sample": key, "kind": kind, **region} for key, heat in found for region in regions_above(heat, cut)],
+            [{"sample": key, "kind": kind, **one.facts()} for key, heat in found for one in regions_above(heat, cut)],
             names=["sample", "kind", *REGION],
         )
 

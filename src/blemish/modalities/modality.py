@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
@@ -177,6 +177,10 @@ class FittedModality(ABC):
         names = [", ".join(map(str, place[:-1])) for place in _segments(shape)]
         spans = [f"{place[-1].start}-{place[-1].stop - 1}" for place in _segments(shape)]
         return tuple(f"{n}: {s}" if n else s for n, s in zip(names, spans, strict=True)), np.stack(means, axis=1)
+
+    def boxes(self, raw: Any) -> Int[np.ndarray, "row element 4"] | None:
+        """x, y, width and height of each of `regions` in raw samples, in pixels; None where samples have no pixels."""
+        return None
 
     def held(self, sample: Float[Tensor, "*sample"], kept: Bool[np.ndarray, " element"]) -> list[int]:
         """Numbers, among the kept elements, of those that a sample has: what `replaced` replaces."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import torch
 from annotated_types import Len
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, interpolate
 from typing_extensions import TypedDict
@@ -23,6 +23,7 @@ from blemish.core.manifest import Size, declared
 from blemish.core.state import need
 from blemish.data.dataset import Note
 from blemish.data.images import at_white, is_of_other_depth, match_channels
+from blemish.data.regions.outlines import place_name
 from blemish.modalities.modality import ExportableModality, to_booleans
 
 GRID = 8  # cells per side that an explanation tells apart, of every frame of a clip
@@ -227,15 +228,33 @@ def fill_pictures(
 def grid_regions(
     error_map: Float[np.ndarray, "row *frame channel height width"],
 ) -> tuple[tuple[str, ...], Float[np.ndarray, "row cell"]]:
-    """A name for each cell of an 8 x 8 grid, of every frame of a clip, and the mean errors there."""
+    """A name for each cell of an 8 x 8 grid, of every frame of a clip, and the mean errors there.
+
+    Neighbours share a name, for a person; `grid_boxes` has their places for a program.
+    """
     frames = error_map.mean(axis=-3)  # channels together
     frames = frames if frames.ndim == 4 else frames[:, None]
     names, means = [], []
     for frame, (rows, columns) in product(range(frames.shape[1]), _cells(*frames.shape[-2:])):
         prefix = f"frame {frame}, " if frames.shape[1] > 1 else ""
-        names.append(f"{prefix}rows {rows.start}-{rows.stop - 1}, columns {columns.start}-{columns.stop - 1}")
+        x, y = (columns.start + columns.stop) / 2, (rows.start + rows.stop) / 2
+        names.append(prefix + place_name(x / frames.shape[-1], y / frames.shape[-2]))
         means.append(frames[:, frame, rows, columns].mean(axis=(1, 2)))
     return tuple(names), np.stack(means, axis=1)
+
+
+def grid_boxes(sample_shape: Sequence[int], height: int, width: int) -> Int[np.ndarray, "cell 4"]:
+    """x, y, width and height of each cell of `grid_regions` in a picture of its own size, in pixels.
+
+    Args:
+        sample_shape: Of what the network sees, (…, height, width), or with frames (frame, channel, height, width).
+        height: Of the picture itself.
+        width: Of the picture itself.
+    """
+    n_rows, n_columns = (min(GRID, side) + 1 for side in sample_shape[-2:])
+    rows, columns = np.linspace(0, height, n_rows).round(), np.linspace(0, width, n_columns).round()
+    boxes = [(x, y, right - x, bottom - y) for y, bottom in pairwise(rows) for x, right in pairwise(columns)]
+    return np.tile(np.array(boxes, dtype=int), (sample_shape[0] if len(sample_shape) == 4 else 1, 1))
 
 
 def _cells(height: int, width: int) -> list[tuple[slice, slice]]:
@@ -335,6 +354,10 @@ class FittedPictures(ExportableModality):
     ) -> tuple[tuple[str, ...], Float[np.ndarray, "row cell"]]:
         """Cells of an 8 x 8 grid, of each frame."""
         return grid_regions(error_map)
+
+    def boxes(self, raw: Any) -> Int[np.ndarray, "row cell 4"]:
+        """Where the cells are in the user's samples; see `grid_boxes`."""
+        return np.stack([grid_boxes(self.sample_shape, *one.shape[-2:]) for one in self.checked(raw)])
 
     def replaced(
         self,

@@ -50,6 +50,7 @@ class Run(TypedDict, total=False):
 
     glob: str | None
     names: str | list[str] | None
+    masks: str | None
     skip_lines: Count | None
     delimiter: str | None
     decimal: str | None

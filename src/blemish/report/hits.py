@@ -11,6 +11,7 @@ from blemish.detector import DefectDetector
 from blemish.explain.explanation import Explanation
 from blemish.modalities.pictures import GRID
 from blemish.report import Table, film, picture, table_html
+from blemish.report.outlined import Outlines
 
 QUOTED = 400  # characters of a text
 NAMED_ELEMENTS = 5
@@ -27,22 +28,49 @@ def hits(det: DefectDetector, X: Any, keys: Sequence[Any], score: np.ndarray, ro
     some = take(X, rows)
     found = det.explain(some)
     model = det.fitted_.model
-    drawn = model.choices.modality.factory.on_page.shown_as in ("picture", "frames")
+    outlines = None if det.fitted_.area_levels is None else Outlines(det)
+    drawn = outlines is None and model.choices.modality.factory.on_page.shown_as in ("picture", "frames")
     tensors = np.asarray(model.modality.to_tensor(some), dtype=np.float64) if drawn else None
-    return "".join(_hit(found, at, keys[row], float(score[row]), some, tensors) for at, row in enumerate(rows))
+    return "".join(
+        _hit(found, at, keys[row], float(score[row]), some, tensors, outlines) for at, row in enumerate(rows)
+    )
 
 
-def _hit(found: Explanation, at: int, key: Any, score: float, some: Any, tensors: np.ndarray | None) -> str:
+def legend(det: DefectDetector) -> str:
+    """What the figures of `hits` show."""
+    if det.fitted_.area_levels is not None:
+        return Outlines(det).legend()
+    return (
+        "What makes each score: every element was replaced by its normal value, and the drop of the score was measured."
+        " Orange marks regions that contribute more than most."
+    )
+
+
+def _hit(
+    found: Explanation,
+    at: int,
+    key: Any,
+    score: float,
+    some: Any,
+    tensors: np.ndarray | None,
+    outlines: Outlines | None,
+) -> str:
     assert found.fall is not None
-    name = f"{at + 1}. {key}"
+    name, table, near = f"{at + 1}. {key}", table_html(_elements(found, at)), ""
     shown = "" if tensors is None else _pictures(tensors[at], found.fall[at], name)
+    if outlines is not None:
+        table, shown, near = (
+            "",
+            outlines.figure(np.asarray(some[at]), name),
+            outlines.nearest(found.nearest_defects[at]),
+        )
     if isinstance(some, list) and isinstance(some[at], str):
         text = some[at] if len(some[at]) <= QUOTED else some[at][:QUOTED] + " …"
         shown = f'<p class="quote">{escape(text)}</p>'
     return (
         f'<figure class="hit"><figcaption>{escape(name)}: score {score:.3g}</figcaption>'
-        f"<p>{escape(_driver(found, at))}</p>{shown}{table_html(_elements(found, at))}"
-        f"<p>{escape(' '.join([*_together(found, at), *_nearest(found, at)]))}</p></figure>"
+        f"<p>{escape(_driver(found, at))}</p>{shown}{table}"
+        f"<p>{escape(' '.join([*_together(found, at), *_nearest(found, at)]))}</p>{near}</figure>"
     )
 
 

@@ -14,7 +14,7 @@ from blemish.data.columns import is_frame, to_columns
 from blemish.data.dataset import Note, take
 from blemish.detector import DefectDetector
 from blemish.report import Section, Table, curves, histograms, latent_map, principal_plane, render, table_html
-from blemish.report.hits import hits
+from blemish.report.hits import hits, legend
 from blemish.report.results import description, measures, run_config
 from blemish.report.trust import labels_body, probabilities_body, promise_body, reliability_chart
 from blemish.scoring.mixture import PRIOR
@@ -60,8 +60,7 @@ def model_page(
         Section("Scores", meaning, _score_charts(found)),
         Section("Map", "Codes of the network on their first two principal components; nearby points look similar to "
                 "the model.", _map(det, X, keys, found)),
-        Section("Top hits", "What makes each score: every element was replaced by its normal value, and the drop of "
-                "the score was measured. Orange marks regions that contribute more than most.",
+        Section("Top hits", legend(det),
                 hits(det, X, keys, found.score, found.order[:top].tolist())),
         Section("Threshold", "", promise_body(det)),
         *(_sections_on_labels(det) if det.fitted_.n_defects else ()),

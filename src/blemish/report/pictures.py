@@ -51,14 +51,26 @@ def picture(
     Returns:
         One `<img>`.
     """
+    return _img('class="picture"', _painted(image, heat), alt)
+
+
+def picture_source(
+    image: Float[np.ndarray, "channel height width"], heat: Float[np.ndarray, "height width"] | None = None
+) -> str:
+    """What `picture` shows, as the address of an `<img>` or an `<image>`."""
+    return _source(_painted(image, heat))
+
+
+def _painted(
+    image: Float[np.ndarray, "channel height width"], heat: Float[np.ndarray, "height width"] | None
+) -> Image.Image:
     shown = image if len(image) == 3 else image.mean(axis=0, keepdims=True).repeat(3, axis=0)
     shown = np.clip(np.nan_to_num(shown), 0, 1)
     if heat is not None:
         grey = shown.mean(axis=0, keepdims=True)
         paint = np.clip(heat, 0, 1)[None] * 0.75
         shown = (1 - paint) * grey + paint * HEAT[:, None, None]
-    pixels = Image.fromarray(np.moveaxis(np.round(255 * shown).astype(np.uint8), 0, -1))
-    return _img('class="picture"', pixels, alt)
+    return Image.fromarray(np.moveaxis(np.round(255 * shown).astype(np.uint8), 0, -1))
 
 
 def film_pair(
@@ -98,8 +110,11 @@ def _side_by_side(clip: Float[np.ndarray, "frame height width"]) -> UInt8[np.nda
 
 
 def _img(attributes: str, image: Image.Image, alt: str, zoom: int = 1) -> str:
+    size = f'width="{image.width * zoom}" height="{image.height * zoom}"'
+    return f'<img {attributes} {size} alt="{escape(alt)}" src="{_source(image)}">'
+
+
+def _source(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
-    source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-    size = f'width="{image.width * zoom}" height="{image.height * zoom}"'
-    return f'<img {attributes} {size} alt="{escape(alt)}" src="{source}">'
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

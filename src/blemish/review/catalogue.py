@@ -270,6 +270,7 @@ def open_catalogue(
     modality: str = "auto",
     column: str | None = None,
     frames: int | None = None,
+    masks: str | None = None,
     **dialect: Any,
 ) -> Catalogue:
     """Look at a data set without reading more of it than must be.
@@ -284,6 +285,7 @@ def open_catalogue(
         modality: 'auto', or what the data are.
         column: The column of a table that holds the texts.
         frames: Frames of a clip.
+        masks: Which pictures of a folder are masks of others, and no samples.
         dialect: How text files are written, see `blemish.read`.
 
     Raises:
@@ -291,7 +293,9 @@ def open_catalogue(
     """
     run = {"glob": glob, "names": names, "key": key, "drop": list(drop), **dialect}
     columns = [name for name in (key, *drop) if name]
-    how = HowToRead(modality, glob or "*", column_names(names), [*columns, *apart], frames, column, dialect_of(dialect))
+    written = dialect_of(dialect)
+    apart = [*columns, *apart]
+    how = HowToRead(modality, glob or "*", column_names(names), apart, frames, column, written, masks=masks)
     samples = open_dataset(data, how)
     absent = [name for name in columns if name not in samples.columns]
     if absent and not samples.files:
