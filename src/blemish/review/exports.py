@@ -1,7 +1,7 @@
 """Downloads: model, scores, report, and labels with their history."""
 
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 from blemish.core.errors import BlemishError, LabelError
 from blemish.core.labels import CLASSES
 from blemish.data.writing import write_table
+from blemish.review.ledger import as_cells
 from blemish.review.marks import CODES, Mark
 from blemish.review.session import Review
 
@@ -92,7 +93,7 @@ def _report(review: Review, path: Path) -> None:
 def _history(review: Review, path: Path) -> None:
     names = [field.name for field in fields(Mark)]
     schema = pa.schema([(name, pa.int64() if name == "rank" else pa.string()) for name in (*names, "saved")])
-    rows = [{**asdict(one.mark), "saved": one.saved} for one in review.ledger.everything()]
+    rows = [{**as_cells(one.mark), "saved": one.saved} for one in review.ledger.everything()]
     write_table(pa.Table.from_pylist(rows, schema), path)
 
 
