@@ -5,7 +5,7 @@ import { described } from "./gallery.js";
 import { paint, Pen } from "./strokes.js";
 
 const TOOLS = { v: "move", b: "brush", x: "box", e: "eraser" };
-const WORDS = { move: "Drag to move, scroll to zoom.", brush: "Paint over the defect.", box: "Drag a box around the defect.", eraser: "Paint over what was drawn to remove it." };
+const WORDS = { move: "Drag to move, scroll to zoom.", brush: "Paint over the defect: this marks the picture as the defect.", box: "Drag a box around the defect: this marks the picture as the defect.", eraser: "Paint over what was drawn to remove it." };
 const CLOSEST = 32; // screen pixels per pixel of the picture
 const ENLARGED = 8; // the most that a small picture is enlarged to fit
 const MAX_TILES = 160;
@@ -136,11 +136,10 @@ export class Viewer {
 
   tell(words) {
     const found = this.places?.regions ?? [];
-    const what = this.places?.kind === "defect" ? "look like the defect" : "look unusual";
-    const count = found.length === 1 ? `1 place: ${what.replace("look", "looks")}` : `${found.length || "No"} places ${what}`;
-    const where = !this.places ? "The map is being computed." : this.places.note || `${count.replace(": ", " ")}${found.length ? `, the highest ${number(found[0].score)}` : ""}.`;
-    const erases = this.tool === "move" ? "" : this.tool === "eraser" ? "" : " Drawing marks this picture as the defect.";
-    find("viewer-said").textContent = words || `${WORDS[this.tool]}${erases} ${where}`;
+    const what = this.places?.kind === "defect" ? "like the defect" : "unusual";
+    const count = found.length === 1 ? "1 place is" : `${found.length} places are`;
+    const outlined = found.length ? `${count} outlined as ${what}, the highest scores ${number(found[0].score)}.` : `No place is outlined as ${what}: none scores above 99.9 % of normal area.`;
+    find("viewer-said").textContent = words || `${WORDS[this.tool]} ${this.places ? this.places.note || outlined : "The map is being computed."}`;
   }
 
   // View ------------------------------------------------------------------------------------------------------------
@@ -290,7 +289,7 @@ export class Viewer {
       paint(layer, strokes, colour);
       this.context.save();
       this.context.setTransform(1, 0, 0, 1, 0, 0);
-      this.context.globalAlpha = 0.5;
+      this.context.globalAlpha = 0.4;
       this.context.drawImage(this.layer, 0, 0);
       this.context.restore();
     }
