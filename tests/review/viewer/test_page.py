@@ -1,5 +1,7 @@
 """The viewer in a real browser: open, zoom, draw, undo, refit, the map, and all of it after a reload."""
 
+import time
+
 import numpy as np
 from PIL import Image
 
@@ -36,7 +38,7 @@ def enter(page, row, review):
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     text_of(page, "viewer-name", review.catalogue.title(row))
-    page.wait_for_function("document.getElementById('viewer-zoom').textContent")
+    text_of(page, "viewer-zoom", "%")
 
 
 def drag(page, *points):
@@ -49,8 +51,12 @@ def drag(page, *points):
     page.mouse.up()
 
 
-def settled(page, script, wanted):
-    page.wait_for_function(f"wanted => {{ const found = ({script})(); return {wanted}; }}", timeout=30_000)
+def settled(page, script, wanted, seconds=30):
+    """Until `wanted(what the script gives)`; the page's policy lets no string be run in it, so it is asked again."""
+    end = time.monotonic() + seconds
+    while not wanted(found := page.evaluate(script)):
+        assert time.monotonic() < end, found
+        page.wait_for_timeout(50)
 
 
 def strokes_in(place):
@@ -71,7 +77,7 @@ def test_draw_undo_refit_see_the_map_and_reload(browser, opened, tmp_path):
         page.keyboard.press("]")
         drag(page, (0.3, 0.3), (0.36, 0.4), (0.4, 0.5))
         assert page.locator("#viewer [data-mark=defect]").get_attribute("aria-pressed") == "true"
-        settled(page, INK, "found > 300")
+        settled(page, INK, lambda found: found > 300)
         page.keyboard.press("x")
         drag(page, (0.6, 0.6), (0.7, 0.7))
         text_of(page, "unsaved", "all saved")
@@ -81,7 +87,7 @@ def test_draw_undo_refit_see_the_map_and_reload(browser, opened, tmp_path):
         ]
         both = page.evaluate(INK)
         page.keyboard.press("u")
-        settled(page, INK, f"found < {both} - 300")
+        settled(page, INK, lambda found: found < both - 300)
         page.keyboard.press("e")
         drag(page, (0.38, 0.45), (0.41, 0.53))
         text_of(page, "unsaved", "all saved")
@@ -99,13 +105,13 @@ def test_draw_undo_refit_see_the_map_and_reload(browser, opened, tmp_path):
         text_of(page, "said", "new ranking", 120)
         enter(page, 5, review)
         text_of(page, "viewer-said", "like the defect")
-        settled(page, ORANGE, "found > 20")
+        settled(page, ORANGE, lambda found: found > 20)
         page.keyboard.press("h")
-        settled(page, ORANGE, "found === 0")
+        settled(page, ORANGE, lambda found: found == 0)
 
         page.reload()
         enter(page, 0, review)
-        settled(page, INK, "found > 100")
+        settled(page, INK, lambda found: found > 100)
         assert page.locator("#viewer [data-mark=defect]").get_attribute("aria-pressed") == "true"
         page.keyboard.press("n")  # marks, and goes on at the same zoom
         text_of(page, "unsaved", "all saved")
@@ -194,7 +200,7 @@ def test_two_tabs_keep_each_others_strokes_and_an_outage_loses_none(browser, ope
         for page in (first, second):
             text_of(page, "unsaved", "all saved")
         one = first.evaluate(INK)
-        settled(first, INK, "found > 600")  # the other's stroke arrives
+        settled(first, INK, lambda found: found > 600)  # the other's stroke arrives
         assert one > 0
         first.context.set_offline(True)
         drag(first, (0.3, 0.7), (0.4, 0.7))
@@ -211,7 +217,7 @@ def test_on_a_phone_by_touch(browser, opened):
         page = seen.page
         page.locator(".cell[aria-label*='rank']").first.wait_for(timeout=30_000)
         page.locator("#cell-0").tap()  # it is chosen already: it opens
-        page.wait_for_function("document.getElementById('viewer-zoom').textContent")
+        text_of(page, "viewer-zoom", "%")
         assert seen.overflow() <= 0
         page.locator("#viewer [data-tool=brush]").tap()
         box = page.locator("#viewer-canvas").bounding_box()
@@ -244,14 +250,18 @@ def test_a_large_picture_is_looked_at_in_tiles_and_no_map_is_made_of_what_is_not
         asked = ("/tile/", "/api/places/", "/overlay/", "/api/view/")
         assert [address for address in seen.requests if any(part in address for part in asked)] == []
         page.keyboard.press("Enter")
-        page.wait_for_function("document.getElementById('viewer-zoom').textContent")
+        text_of(page, "viewer-zoom", "%")
         page.wait_for_timeout(500)
         before = [address for address in seen.requests if "/tile/" in address]
         assert 0 < len(before) <= 12
         assert not any(address.split("/")[-3] == "0" for address in before)
         page.keyboard.press("1")
         middle = "/0/2/1"  # of 512 pixels: where (1500, 1000) is
-        page.wait_for_function(f"performance.getEntriesByType('resource').some(one => one.name.endsWith('{middle}'))")
+        settled(
+            page,
+            "performance.getEntriesByType('resource').map(one => one.name)",
+            lambda names: any(name.endswith(middle) for name in names),
+        )
         page.wait_for_timeout(300)
         bright = page.evaluate("""() => {
             const canvas = document.getElementById('viewer-canvas');
