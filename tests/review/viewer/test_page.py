@@ -59,6 +59,12 @@ def settled(page, script, wanted, seconds=30):
         page.wait_for_timeout(50)
 
 
+def problems_of(seen):
+    """Left out: a map that is given up on the way, as it should be, and that this test reads the canvas."""
+    ours = [one for one in seen.problems if one.startswith("failed: ") and "/api/places/" in one]
+    return [one for one in seen.problems if one not in ours and "getImageData" not in one]
+
+
 def strokes_in(place):
     ledger = Ledger(place / "labels.db")
     found = [entry.mark for entry in ledger.everything()]
@@ -117,7 +123,7 @@ def test_draw_undo_refit_see_the_map_and_reload(browser, opened, tmp_path):
         text_of(page, "unsaved", "all saved")
         assert page.locator("#viewer").is_visible()
         assert page.locator("#viewer-name").text_content() != review.catalogue.title(0)
-        assert seen.problems == []
+        assert problems_of(seen) == []
 
 
 def test_the_nearest_defects_are_pictures_with_their_spot(browser, opened, tmp_path):
@@ -139,7 +145,7 @@ def test_the_nearest_defects_are_pictures_with_their_spot(browser, opened, tmp_p
         assert page.locator(CONTROLS).evaluate_all(NAMELESS) == []
         near.click()
         text_of(page, "sample-name", review.catalogue.title(0))
-        assert seen.problems == []
+        assert problems_of(seen) == []
 
 
 def test_by_keyboard_alone_a_box_is_drawn(browser, opened):
@@ -184,7 +190,7 @@ def test_by_keyboard_alone_a_box_is_drawn(browser, opened):
         assert page.locator("#help").is_visible()
         page.keyboard.press("Escape")
         assert page.locator("#viewer").is_visible()
-        assert seen.problems == []
+        assert problems_of(seen) == []
 
 
 def test_two_tabs_keep_each_others_strokes_and_an_outage_loses_none(browser, opened, tmp_path):
@@ -215,7 +221,8 @@ def test_two_tabs_keep_each_others_strokes_and_an_outage_loses_none(browser, ope
 def test_on_a_phone_by_touch(browser, opened):
     with opened() as (link, review), visit(browser, link, PHONE, dark=True, has_touch=True) as seen:
         page = seen.page
-        page.locator(".cell[aria-label*='rank']").first.wait_for(timeout=30_000)
+        text_of(page, "stage", "ranked")
+        page.locator("#cell-0[aria-label*='rank'][aria-selected='true']").wait_for(timeout=30_000)
         page.locator("#cell-0").tap()  # it is chosen already: it opens
         text_of(page, "viewer-zoom", "%")
         assert seen.overflow() <= 0
@@ -231,7 +238,7 @@ def test_on_a_phone_by_touch(browser, opened):
         text_of(page, "counts", "0 defect")
         page.locator("#viewer-close").tap()
         assert page.locator("#viewer").is_hidden()
-        assert seen.problems == []
+        assert problems_of(seen) == []
 
 
 def test_a_large_picture_is_looked_at_in_tiles_and_no_map_is_made_of_what_is_not_opened(browser, det, tmp_path):
@@ -270,4 +277,4 @@ def test_a_large_picture_is_looked_at_in_tiles_and_no_map_is_made_of_what_is_not
         }""")
         assert bright >= 1
         assert len(seen.requests) < 80
-        assert seen.problems == []
+        assert problems_of(seen) == []
