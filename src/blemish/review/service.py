@@ -267,7 +267,7 @@ async def _score_map(request: Request, digest: str) -> ScoreMap:
         waiting = asyncio.wrap_future(made)
         while not (await asyncio.wait([waiting], timeout=LISTEN))[0]:
             if await request.is_disconnected():
-                return ScoreMap(None, [], "other", "nobody waits for this map any more")
+                return ScoreMap(None, [], "other", "no one waits for this map any more")
         return waiting.result()
     finally:
         maps.leave(digest, made)

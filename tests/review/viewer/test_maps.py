@@ -58,6 +58,7 @@ def test_regions_are_those_of_the_detector_as_fractions(image_split, few_trees):
     assert found.overlay is not None
     assert found.kind == "other"
     assert len(found.regions) == len(expected)
+    assert det.fitted_.area_levels is not None
     assert (heat > det.fitted_.area_levels.cut(0.001)).any() == bool(found.regions)
     for region in found.regions:
         assert 0 <= region["x"] <= 1

@@ -67,6 +67,7 @@ def test_a_point_is_a_disc_and_the_thinnest_brush_still_marks_a_pixel():
 
 def test_a_box_is_the_box_that_fit_takes():
     mask = drawn_mask([[stroke("box", ((30, 15), (10.2, 5.5)), 0, (40, 20))]], 20, 40)
+    assert mask is not None
     assert np.array_equal(mask, to_mask([(10.2, 5.5, 19.8, 9.5)], 20, 40))
 
 

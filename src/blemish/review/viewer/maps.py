@@ -97,18 +97,18 @@ def overlay(heat: Float[np.ndarray, "height width"], faint: float, cut: float | 
 
 
 @dataclass
-class _Asked:
+class _Pending:
     det: Any
     made: "Future[ScoreMap]"
     waiting: int = 0
 
 
 class Maps:
-    """Maps of the pictures that are opened; one is computed at a time, and those nobody waits for are left out."""
+    """Maps of the pictures that are opened; one is computed at a time, and those no one waits for are left out."""
 
     def __init__(self) -> None:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="map")
-        self._asked: OrderedDict[str, _Asked] = OrderedDict()
+        self._pending: OrderedDict[str, _Pending] = OrderedDict()
         self._turn = threading.Lock()
 
     def ask(self, digest: str, det: Any, take: Any) -> "Future[ScoreMap]":
@@ -120,27 +120,27 @@ class Maps:
             take: Gives the picture as the model takes it.
         """
         with self._turn:
-            one = self._asked.get(digest)
+            one = self._pending.get(digest)
             if one is None or one.det is not det or one.made.cancelled():
-                one = _Asked(det, self._worker.submit(lambda: score_map(det, take())))
-                self._asked[digest] = one
-            self._asked.move_to_end(digest)
+                one = _Pending(det, self._worker.submit(lambda: score_map(det, take())))
+                self._pending[digest] = one
+            self._pending.move_to_end(digest)
             one.waiting += 1
-            while len(self._asked) > MAX_MAPS:
-                self._asked.popitem(last=False)
+            while len(self._pending) > MAX_MAPS:
+                self._pending.popitem(last=False)
             return one.made
 
     def leave(self, digest: str, made: "Future[ScoreMap]") -> None:
-        """Someone does not wait any more; a map that nobody waits for is not begun, and a failed one is tried again."""
+        """Someone does not wait any more; a map that no one waits for is not begun, and a failed one is tried again."""
         with self._turn:
-            one = self._asked.get(digest)
+            one = self._pending.get(digest)
             if one is None or one.made is not made:
                 made.cancel()
                 return
             one.waiting -= 1
             failed = made.done() and not made.cancelled() and made.exception() is not None
             if failed or (one.waiting <= 0 and made.cancel()):
-                del self._asked[digest]
+                del self._pending[digest]
 
     def stop(self) -> None:
         """Begin no more of them."""

@@ -16,7 +16,7 @@ from blemish.review.drawings import encoded
 SIDE = 512
 """Pixels per side of a tile."""
 MAX_BYTES = 2**29
-"""Of the pictures that are kept open; the last one is kept whatever its size."""
+"""Limit of the pictures that are kept open; the last one is kept whatever its size."""
 MAPPED = 2**25  # bytes from which a picture lies on the disk, mapped: the system takes back what is not looked at
 
 
@@ -38,7 +38,7 @@ class Pyramid:
 
     @property
     def n_bytes(self) -> int:
-        """Of all levels."""
+        """Memory of all levels."""
         return sum(level.nbytes for level in self.levels)
 
     def tile(self, level: int, column: int, row: int) -> tuple[bytes, str]:
