@@ -142,7 +142,7 @@ export class Viewer {
     find("viewer-said").textContent = words || `${WORDS[this.tool]} ${this.places ? this.places.note || outlined : "The map is being computed."}`;
   }
 
-  // Zoom and place ------------------------------------------------------------------------------------------------------------
+  // Zoom and place ---------------------------------------------------------------------------------------------------
 
   measure() {
     const ratio = devicePixelRatio || 1;
