@@ -9,7 +9,7 @@ test:
 test-all:
 	sh scripts/setup.sh report,video,app,postgres,test && .venv/bin/python -m pytest -m "slow or not slow"
 fuzz:
-	sh scripts/setup.sh report,video,app,postgres,test && OMP_NUM_THREADS=1 .venv/bin/python -W ignore tests/fuzz/fuzz.py -n $(or $(N),1000) --seed $(or $(SEED),0)
+	sh scripts/fuzz.sh $(or $(N),1000) $(or $(SEED),0)
 fix:
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 docs:

@@ -50,8 +50,9 @@ def ten_trees():
 
 @pytest.fixture
 def few_trees(request):
-    """See `ten_trees`; a fixture of a module uses that, so that no test after it is changed."""
-    with nullcontext() if request.node.get_closest_marker("all_trees") else ten_trees():
+    """See `ten_trees`; a fixture of a module uses that, so that no test after it is changed. Simulations fit all trees."""
+    whole = any(request.node.get_closest_marker(name) for name in ("all_trees", "slow"))
+    with nullcontext() if whole else ten_trees():
         yield
 
 

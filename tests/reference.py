@@ -790,18 +790,14 @@ def mean_of_highest(scores):
 
 
 def fisher_direction(chosen, rest):
-    """Inverse covariance of the rest, shrunk after Ledoit and Wolf (2004), times the difference of the means."""
+    """Inverse covariance of the rest, shrunk by 0.3 to a multiple of the identity, times the difference of the means."""
     n, p = rest.shape
     centre = [sum(float(row[j]) for row in rest) / n for j in range(p)]
     centred = np.array([[float(row[j]) - centre[j] for j in range(p)] for row in rest])
     covariance = np.zeros((p, p))
     for row in centred:
         covariance += np.outer(row, row) / n
-    level = np.trace(covariance) / p
-    apart = np.square(covariance - level * np.eye(p)).sum() / p
-    noise = sum(np.square(np.outer(row, row) - covariance).sum() for row in centred) / p / n**2
-    rho = min(noise, apart) / apart
-    shrunk = (1 - rho) * covariance + rho * level * np.eye(p)
+    shrunk = 0.7 * covariance + 0.3 * np.trace(covariance) / p * np.eye(p)
     difference = np.array([sum(float(row[j]) for row in chosen) / len(chosen) - centre[j] for j in range(p)])
     return np.linalg.inv(shrunk) @ difference
 

@@ -21,9 +21,10 @@ from blemish.data import streams
 from blemish.fitting import preparation
 from blemish.training import rows
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::blemish.core.errors.DataWarning", "ignore::blemish.core.errors.QualityWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::blemish.core.errors.DataWarning", "ignore::blemish.core.errors.QualityWarning"),
+    pytest.mark.usefixtures("few_trees"),
+]
 KINDS = ("t.parquet", "t.arrow", "t.csv", "t.csv.gz")
 
 

@@ -14,6 +14,8 @@ from blemish.core.errors import ConfigError
 from blemish.presets import PRESETS, RENAMED
 from conftest import modality_of
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def states():
     """Python's own generator is left out: beartype draws from it. tests/test_detector.py watches it without beartype."""

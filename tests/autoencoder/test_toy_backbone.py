@@ -13,6 +13,8 @@ from blemish.core.output import Backbone
 from command_line import run
 from options import options_of
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def build(sample_shape, hidden_dim, latent_dim, blocks=(), *, width: int = 8, gated: bool = False):
     """One hidden layer each way, with a gate if you like."""

@@ -7,6 +7,8 @@ import pytest
 from blemish.cli import app
 from blemish.core.version import __version__
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def test_wrong_usage_is_status_2(folder, model, blemish):
     data = folder / "train.csv"

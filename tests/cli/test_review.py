@@ -3,8 +3,10 @@
 import sys
 
 import pytest
+from starlette.testclient import TestClient
 
 from blemish.cli import main
+from served import OWN, TOKEN, guarded
 
 
 def told(capsys, monkeypatch, *arguments):
@@ -47,3 +49,53 @@ def test_without_the_extra_the_message_names_it(capsys, monkeypatch, tmp_path):
     code, line = told(capsys, monkeypatch, tmp_path / "data.csv")
     assert code == 1
     assert "blemish[app]" in line
+
+
+@pytest.fixture
+def letters(tmp_path, monkeypatch):
+    """A folder of texts, and what would be served of it instead of a page."""
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "secret.txt").write_text("the key is under the mat")
+    for i in range(6):
+        (tmp_path / "letters" / f"{i}.txt").write_text(f"letter {i} says that all is well")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("blemish.review.session.Review._begin", lambda self: None)
+    reviews = []
+    monkeypatch.setattr("blemish.review.launch.serve", lambda review, *_, **__: reviews.append(review))
+    return reviews
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
+def test_a_link_out_of_the_folder_is_refused_where_others_may_look(host, capsys, monkeypatch, letters, tmp_path):
+    (tmp_path / "letters" / "6.txt").symlink_to(tmp_path / "secret.txt")
+    code, line = told(capsys, monkeypatch, "letters", "--host", host)
+    assert code == 2
+    assert line.startswith("error: 6.txt is a link that leads out of letters")
+    assert line.endswith("leave out --host")
+    assert letters == []
+
+
+def test_a_link_that_is_made_later_shows_nothing_to_others(monkeypatch, letters, tmp_path):
+    monkeypatch.setattr("sys.argv", ["blemish", "review", "letters", "--host", "0.0.0.0", "--no-browser"])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    (review,) = letters
+    client = TestClient(guarded(review, tmp_path / "cache", host="0.0.0.0"), base_url=OWN)
+    client.get(f"/?token={TOKEN}")
+    row = list(review.catalogue.keys).index("0.txt")
+    assert "letter 0" in client.get(f"/api/sample/{review.catalogue.digest(row)}").text
+    (tmp_path / "letters" / "0.txt").unlink()
+    (tmp_path / "letters" / "0.txt").symlink_to(tmp_path / "secret.txt")
+    for path in ("/api/items?start=0&count=9", f"/api/rows?rows={row}", "/api/export/labels"):
+        answer = client.get(path)
+        assert answer.status_code < 500, answer.text
+        assert "under the mat" not in answer.text
+    review.stop()
+
+
+def test_on_this_machine_links_are_followed(monkeypatch, letters, tmp_path):
+    (tmp_path / "letters" / "6.txt").symlink_to(tmp_path / "secret.txt")
+    monkeypatch.setattr("sys.argv", ["blemish", "review", "letters", "--no-browser"])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert len(letters[0].catalogue) == 7

@@ -1,6 +1,8 @@
 """`blemish score`, `evaluate` and `explain` as a user meets them."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -63,3 +65,24 @@ def test_a_column_cannot_name_the_rows_and_be_a_feature(folder, model, blemish):
     assert status == 1
     assert "column 'speed' names or labels the rows here, but the model was fitted on it" in err
     assert "fitted on it" in blemish("evaluate", model, folder / "train.csv", "--truth", "protocol")[2]
+
+
+def test_a_name_that_is_not_utf8_costs_no_work(blemish, tmp_path):
+    """Of one file among others: it is fitted, scored, explained and labelled under its escaped name."""
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    for i in range(24):
+        name = os.fsencode(folder) + (b"/gr\xfcn.txt" if i == 7 else b"/%d.txt" % i)
+        Path(os.fsdecode(name)).write_text(f"letter {i} says that {'nothing' if i == 7 else 'all'} is well")
+    status, _, err = blemish("fit", folder, "--epochs", 1, "--seed", 0, "-o", tmp_path / "m.blemish")
+    assert status == 0, err
+    for name, read in (("s.csv", csv.read_csv), ("s.parquet", parquet.read_table)):
+        status, out, err = blemish("score", tmp_path / "m.blemish", folder, "-o", tmp_path / name)
+        assert (status, "scored 24 samples" in out) == (0, True), err
+        assert "gr\\xfcn.txt" in read(tmp_path / name)["path"].to_pylist()
+    (tmp_path / "l.csv").write_text("path,label\ngr\\xfcn.txt,defect\n0.txt,normal\n")
+    status, out, err = blemish("evaluate", tmp_path / "m.blemish", folder, "--truth", tmp_path / "l.csv", "--json")
+    assert status == 0, err
+    status, out, err = blemish("explain", tmp_path / "m.blemish", folder)
+    assert status == 0, err
+    assert "Traceback" not in err

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -10,7 +12,7 @@ from safetensors.numpy import save_file
 
 from blemish import load
 from blemish.core.errors import ArtifactError
-from blemish.core.store import write
+from blemish.core.store import check_whole, write
 from blemish.core.version import __version__
 
 
@@ -83,3 +85,22 @@ def test_writing_is_all_or_nothing(table_detector, tmp_path, monkeypatch):
 def test_a_missing_folder_is_refused(table_detector, tmp_path):
     with pytest.raises(ArtifactError, match="its folder does not exist; make it first"):
         table_detector.save(tmp_path / "no" / "m.blemish")
+
+
+def test_a_damaged_file_is_refused_before_the_imports_that_take_seconds(tmp_path):
+    path = tmp_path / "m.blemish"
+    write(path, {"a": np.arange(9.0)}, {})
+    check_whole(path)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    code = (
+        "import sys; from blemish.cli.commands import run\n"
+        f"try: run(['info', {str(path)!r}])\n"
+        "except SystemExit as end: print(end.code, [name for name in ('torch', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "1 []\n"
+    assert done.stderr.count("does not have its digest") == 1
+    (tmp_path / "m.onnx").write_bytes(b"")
+    check_whole(tmp_path / "m.onnx")
+    with pytest.raises(ArtifactError, match="there is no model file"):
+        check_whole(tmp_path / "none.blemish")

@@ -200,3 +200,16 @@ def test_text_that_is_not_text_is_refused(tmp_path):
     np.savez(tmp_path / "a.npz", X=np.zeros((2, 1)), y=np.array([0x61, 2**31], "u4").view("U1"))
     with pytest.raises(DataError, match="cannot be read"):
         read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_text_of_an_npz_file_is_characters(order, tmp_path):
+    """NumPy makes a text of any four bytes, which then no file can be written with."""
+    for points, message in (((0x41, 0x110000), "'kind' holds what is not a character"), ((0x41, 0x10FFFF), "")):
+        kind = np.array(points * 3, f"{order}u4").view(f"{order}U2")
+        np.savez(tmp_path / "a.npz", X=np.zeros((3, 2)), kind=kind, none=np.array(["", "", ""]))
+        if message:
+            with pytest.raises(DataError, match=message):
+                read(tmp_path / "a.npz")
+        else:
+            assert read(tmp_path / "a.npz", take_out=["kind"]).columns["kind"] == ["A\U0010ffff"] * 3

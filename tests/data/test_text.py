@@ -24,6 +24,8 @@ from blemish.out_of_core import score_table
 from blemish.report.results import top_explanations
 from blemish.training.rows import SparseRows
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 TEXTS = ["the pump leaks oil", "the pump runs well today", "", "valve three leaks a lot of oil"]
 
 

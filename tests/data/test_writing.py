@@ -5,7 +5,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from blemish.data.writing import table_of, table_writer, write_table
+from blemish.core.errors import DataWarning, LabelError
+from blemish.data.dataset import Reading
+from blemish.data.labels import labels_from_table
+from blemish.data.writing import EXPORTED, check_labels, table_of, table_writer, write_labels, write_table
 
 FOUND = {
     "outlier_score": np.array([0.5, 2.0]),
@@ -128,3 +131,56 @@ def test_a_file_whose_name_is_not_utf_8_is_written(tmp_path):
         path = tmp_path / f"gr\udcfcn.{suffix}"
         write_table(pa.table({"x": [1]}), path)
         assert path.stat().st_size
+
+
+def labels(**changed):
+    """What the page exports: two marks."""
+    words = {"key": ["a.png", "b.png"], "label": ["defect", "normal"], "who": ["ann", 'b"o\nb'], **changed}
+    return pa.table({name: pa.array(words.get(name, ["x", "y"])) for name in EXPORTED})
+
+
+def test_any_flipped_bit_and_any_cut_of_exported_labels_is_refused(tmp_path):
+    path = tmp_path / "labels.csv"
+    write_labels(labels(), path)
+    check_labels(path)
+    data = path.read_bytes()
+    assert labels_from_table(["a.png", "b.png"], path, Reading()) == ["defect", "normal"]
+    for place in range(len(data) * 8):
+        damaged = bytearray(data)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(LabelError, match="is damaged, or was changed after it was exported"):
+            check_labels(path)
+    rows_begin = data.index(b"\n") + 1
+    for length in range(rows_begin + 1, len(data)):
+        path.write_bytes(data[:length])
+        with pytest.raises(LabelError):
+            labels_from_table(["a.png", "b.png"], path, Reading())
+
+
+def test_labels_that_a_person_changed_are_read_without_the_digest(tmp_path):
+    path = tmp_path / "labels.csv"
+    write_labels(labels(), path)
+    path.write_bytes(path.read_bytes().replace(b'"defect"', b'"normal"'))
+    with pytest.raises(LabelError, match="if the change is yours, remove the column 'SHA-256'"):
+        labels_from_table(["a.png", "b.png"], path, Reading())
+    write_table(csv.read_csv(path, parse_options=csv.ParseOptions(newlines_in_values=True)).drop(["SHA-256"]), path)
+    with pytest.warns(DataWarning, match="was exported by an older version without a checksum"):
+        assert labels_from_table(["a.png", "b.png"], path, Reading()) == ["normal", "normal"]
+
+
+def test_a_cell_that_looks_like_the_place_of_a_digest_stays(tmp_path):
+    path, cell = tmp_path / "labels.csv", f'x,"{"0" * 64}"\n'
+    write_labels(labels(key=[cell, "0" * 64], saved=["0" * 64, "y"]), path)
+    check_labels(path)
+    read = csv.read_csv(path, parse_options=csv.ParseOptions(newlines_in_values=True))
+    assert read["key"].to_pylist() == [cell, "0" * 64]
+    assert len(set(read["SHA-256"].to_pylist())) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"path,label\na,defect\n", b"\xff\xfe\n\0", b"SHA-256\n"])
+def test_other_tables_are_not_looked_at(content, tmp_path):
+    (tmp_path / "t.csv").write_bytes(content)
+    check_labels(tmp_path / "t.csv")
+    check_labels(tmp_path)
+    check_labels(tmp_path / "none.csv")

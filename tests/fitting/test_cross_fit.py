@@ -15,6 +15,8 @@ from blemish.datasets import tiles
 from blemish.fitting.cross_fit import deal_out
 from blemish.modalities.tabular import Tabular
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 QUICK = {"name": "ensemble", "experts": {"plain": ["linear"], "error": ["value"]}}
 LEVELS = (0.02, 0.05, 0.1, 0.2, 0.25, 1 / 3, 0.5, 0.75, 0.9, 1.0)
 

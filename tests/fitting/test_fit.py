@@ -8,6 +8,8 @@ from sklearn.exceptions import NotFittedError
 
 from blemish import DefectDetector
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def test_early_stopping_stops(table_split):
     det = DefectDetector(epochs={"at_most": 200, "patience": 2}, random_state=0).fit(table_split.X_train)

@@ -13,6 +13,8 @@ from blemish.core.errors import ConfigError, DataError, LabelError, NoDefectsErr
 from blemish.core.labels import to_groups
 from blemish.fitting.fit import MAX_REFITTED
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 QUICK = {"name": "ensemble", "experts": {"plain": ["linear"], "error": ["value"]}}
 
 

@@ -13,6 +13,8 @@ from blemish.modalities import MODALITIES
 from blemish.presets import PRESETS
 from conftest import modality_of
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def test_the_device_is_kept_out_of_the_file(table_detector, tmp_path):
     table_detector.save(tmp_path / "m.blemish")

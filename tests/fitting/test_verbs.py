@@ -13,6 +13,8 @@ from blemish.core.errors import ConfigError, DataError
 from blemish.datasets import ring
 from blemish.modalities import MODALITIES
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 @pytest.mark.parametrize("name", MODALITIES)
 def test_reconstructions_have_the_form_of_the_data(name, splits, fitted):

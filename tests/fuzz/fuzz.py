@@ -2,7 +2,8 @@
 
 Every input has to end in one clear line or in the work done. A finding is: death by a signal, no end within 30 s, a
 traceback, a status other than 0, 1, 2 and 130, or other scores from a file with a digest that was not made anew. What is
-imported is imported once; each input is a forked process. Input number i of a target and a seed is always the same.
+imported is imported once, and a forked process takes inputs until one ends it; a finding is tried again in a process of
+its own. Input number i of a target and a seed is always the same.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import io
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import sys
@@ -21,6 +23,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +35,11 @@ import pages
 from targets import TARGETS, write_seeds
 
 SECONDS = 30
+PATIENCE = 600
+"""Seconds for making a whole input."""
+BATCH = 200
+"""Inputs of one process, where none ends it."""
+MAX_SAID = 2**20  # bytes of what a program says that are looked at
 MEMORY = 6 * 2**30
 """Bytes of address space that a process may take on top of what the imports have: bombs end in a sentence too."""
 
@@ -59,39 +67,81 @@ def scores(path: Path) -> list[list[str]] | None:
         return [row[1:] for row in csv.reader(file)]
 
 
-def in_a_child(arguments: list[str]) -> tuple[int | None, str]:
-    """Status of the command line with these arguments (negative: the signal; None: no end), and what it said."""
-    child = os.fork()
-    if child == 0:
-        _be_the_program(arguments)
-    status, end = 0, time.monotonic() + SECONDS
-    while not (found := os.waitpid(child, os.WNOHANG))[0]:
-        if time.monotonic() > end:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return None, ""
-        time.sleep(0.002)
-    status = os.waitstatus_to_exitcode(found[1])
-    return status, Path("stderr").read_text(errors="replace")
+Answer = tuple[int | None, str, bool]
+"""Status of the program (negative: the signal; None: no end), what it said, and whether the scores are the true ones."""
 
 
-def _be_the_program(arguments: list[str]) -> None:
+def each(work: Callable[[int], Answer], numbers: range, seconds: float | None = None) -> Iterator[tuple[int, Answer]]:
+    """The answer to each number, in forked processes: a new one where the last was ended by its input, or after BATCH.
+
+    A fork costs more than most inputs do: half a gigabyte of imports has to be mapped again.
+    """
+    at = numbers.start
+    while at < numbers.stop:
+        stop = min(at + BATCH, numbers.stop)
+        for answer in _in_one_child(work, range(at, stop), seconds or SECONDS):
+            yield at, answer
+            at += 1
+
+
+def _in_one_child(work: Callable[[int], Answer], numbers: range, seconds: float) -> Iterator[Answer]:
+    """Answers until one is the end of the process."""
+    ours, theirs = os.pipe()
+    if not (child := os.fork()):
+        os.close(ours)
+        _answer(work, numbers, theirs)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as answers:
+        for _ in numbers:
+            waited = select.select([ours], [], [], seconds)[0]
+            line = answers.readline() if waited else b""
+            if not line.endswith(b"\n"):
+                if not waited:
+                    os.kill(child, signal.SIGKILL)
+                status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                yield status if waited else None, "", True
+                return
+            yield json.loads(line)
+    os.waitpid(child, 0)
+
+
+def _answer(work: Callable[[int], Answer], numbers: range, theirs: int) -> None:
+    """Be the child: write an answer for each number, in a line of JSON."""
     status = 70
     try:
-        for name, number in (("stdout", 1), ("stderr", 2)):
-            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        for number in (1, 2):
+            os.dup2(os.open(tempfile.gettempdir(), os.O_TMPFILE | os.O_RDWR | os.O_APPEND), number)
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         warnings.simplefilter("ignore")
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for number in numbers:
+            os.write(theirs, json.dumps(work(number)).encode() + b"\n")
+        status = 0
+    finally:  # what the fuzzer itself raises is a status that no program may have
+        os._exit(status)
+
+
+def program(arguments: list[str]) -> tuple[int, str]:
+    """Be the program, in a forked process: its status, and what it says."""
+    for number in (1, 2):
+        os.ftruncate(number, 0)
+    try:
         status = _main(arguments)
     except BaseException:
         traceback.print_exc()
+        status = 70
     with contextlib.suppress(Exception):
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(status)
+    return status, os.pread(2, MAX_SAID, 0).decode("utf-8", "replace")
+
+
+def in_a_child(arguments: list[str], seconds: float | None = None) -> tuple[int | None, str]:
+    """The same in a forked process of its own."""
+    ((_, (status, said, _)),) = each(lambda _: (*program(arguments), True), range(1), seconds)
+    return status, said
 
 
 def _main(arguments: list[str]) -> int:
@@ -123,26 +173,27 @@ def verdict(status: int | None, said: str, same: bool) -> tuple[str, bool]:
     return "done" if status == 0 else "refused", False
 
 
-def one(name: str, number: int, seed: int, seeds: Path, keep: Path | None) -> tuple[str, bool]:
-    """Make one input, give it to the program, judge; findings are kept in a folder."""
+def attempt(name: str, seed: int, seeds: Path, keep: Path | None, number: int) -> Answer:
+    """Make one input, give it to the program in this process, and compare; what may be a finding is kept in a folder."""
     work = Path(tempfile.mkdtemp(prefix="fuzz"))
     os.chdir(work)
     try:
         arguments, exact = TARGETS[name].damage(seeds, Random(f"{name} {seed} {number}"))
-        status, said = in_a_child(arguments)
-        same = (
-            not exact
-            or status != 0
-            or scores(work / "o.csv") == scores(seeds / f"{Path(arguments[1]).suffix[1:]}.true")
-        )
-        found, bad = verdict(status, said, same)
-        if bad and keep is not None:
-            (work / "arguments").write_text(json.dumps(arguments))
-            shutil.copytree(work, keep / f"{name}-{seed}-{number}", symlinks=True, dirs_exist_ok=True)
-        return found, bad
+        if keep is not None:  # before: the program may end this process
+            folder = keep / f"{name}-{seed}-{number}"
+            shutil.copytree(work, folder, symlinks=True, dirs_exist_ok=True)
+            (folder / "arguments").write_text(json.dumps(arguments))
+        status, said = program(arguments)
+        return status, said, not exact or status != 0 or scores(work / "o.csv") == scores(seeds / f"{name}.true")
     finally:
         os.chdir("/")
         shutil.rmtree(work, ignore_errors=True)
+
+
+def one(name: str, number: int, seed: int, seeds: Path, keep: Path | None) -> tuple[str, bool]:
+    """How one input ends in a process of its own, and whether that is a finding."""
+    ((_, answer),) = each(partial(attempt, name, seed, seeds, keep), range(number, number + 1))
+    return verdict(*answer)
 
 
 def make_seeds(folder: Path, names: list[str]) -> None:
@@ -153,13 +204,13 @@ def make_seeds(folder: Path, names: list[str]) -> None:
     os.chdir(folder)
     for command in [command for name in names for command in TARGETS[name].seeds]:
         if not Path(command[-1]).exists():
-            status, said = in_a_child(command)
+            status, said = in_a_child(command, PATIENCE)
             assert status == 0, said
-    for suffix, model in (("blemish", "table.blemish"), ("onnx", "table.onnx")):
-        if Path(model).exists() and not Path(f"{suffix}.true").exists():
-            status, said = in_a_child(["score", model, "t.csv", "--key", "id", "-o", "o.csv"])
+    for name in names:
+        if TARGETS[name].whole and not Path(f"{name}.true").exists():
+            status, said = in_a_child([*TARGETS[name].whole], PATIENCE)
             assert status == 0, said
-            Path("o.csv").rename(f"{suffix}.true")
+            Path("o.csv").rename(f"{name}.true")
     os.chdir("/")
 
 
@@ -190,9 +241,12 @@ def warm_up(seeds: Path, names: list[str]) -> None:
 
 
 def run(name: str, n: int, seed: int, seeds: Path, out: Path | None, tally: Tally) -> None:
-    """Inputs of a target up to number `n`, from where the tally ends."""
-    for number in range(tally.next, n):
-        found, bad = one(name, number, seed, seeds, out and out / "findings")
+    """Inputs of a target up to number `n`, from where the tally ends; a finding has to be one in a process of its own."""
+    for number, answer in each(partial(attempt, name, seed, seeds, None), range(tally.next, n)):
+        found, bad = verdict(*answer)
+        if bad:
+            alone, bad = one(name, number, seed, seeds, out and out / "findings")
+            found = alone if bad else f"only after others: {found}"
         tally.counts[found if bad else found.partition(":")[0]] += 1
         if bad:
             tally.findings.setdefault(found, []).append(number)

@@ -142,19 +142,24 @@ def model_file(data: bytes, path: str, rng: Random) -> tuple[bytes, bool]:
         return sealed(_with_header(data, rng)), True
     with safe_open(path, framework="numpy") as file:
         metadata, arrays = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    text = metadata["blemish"]
+    text, n_arrays = metadata["blemish"], len(arrays)
     if kind < 6:
         text = nested(rng) if rng.random() < 0.02 else _manifest(text, rng)
     else:
         for _ in range(rng.choice((1, 1, 2))):
             name = rng.choice(sorted(arrays))
             match rng.randrange(8):
+                case 0 if rng.random() < 0.5:  # a whole part
+                    part = name[: rng.choice([at for at, letter in enumerate(f"{name}.") if letter == "."])]
+                    arrays = {other: x for other, x in arrays.items() if not f"{other}.".startswith(f"{part}.")}
                 case 0:
                     del arrays[name]
                 case 1:
                     arrays[rng.choice((name + "x", "x", *arrays))] = arrays.pop(name)
                 case _:
                     arrays[name] = _other_array(arrays[name], rng)
+        if rng.random() < 0.8:  # so that the checks behind the number of arrays are reached
+            text = text.replace(f'"n_arrays": {n_arrays}', f'"n_arrays": {len(arrays)}')
     return sealed(save({k: np.asarray(v, order="C") for k, v in arrays.items()}, {**metadata, "blemish": text})), True
 
 
@@ -162,7 +167,7 @@ def _manifest(text: str, rng: Random) -> str:
     before = json.loads(text)
     made = edited(before, rng)
     if isinstance(made, dict) and rng.random() < 0.95:  # else it would be refused for its place alone
-        made |= {key: before[key] for key in ("SHA-256", "schema") if key in before}
+        made |= {key: before[key] for key in ("SHA-256", "schema", "n_arrays") if key in before}
         return json.dumps(made, sort_keys=True)
     return as_json(made)
 

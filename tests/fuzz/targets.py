@@ -4,11 +4,12 @@ import csv
 import gzip
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from random import Random
+from typing import Any
 from zipfile import ZipFile
 
 import mutations
@@ -18,6 +19,9 @@ import yaml
 from PIL import Image
 from pyarrow import csv as arrow_csv
 from pyarrow import feather, parquet
+
+import onnx
+from blemish.onnx.runtime import SEAL, sealed
 
 ROWS = 24
 TABLES = ("csv", "csv.gz", "tsv", "txt", "parquet", "arrow", "feather")
@@ -32,10 +36,13 @@ class Target:
         seeds: Command lines that make the whole inputs, in a folder; 'T' prepares what they read.
         damage: Writes a damaged input into the current folder, from the folder of whole ones; returns the command line
             that reads it, and whether other scores than those of the whole one are a finding.
+        whole: The command line that scores the whole one into o.csv, in the folder of whole ones; empty: nothing is
+            compared.
     """
 
     seeds: list[list[str]]
     damage: Callable[[Path, Random], tuple[list[str], bool]]
+    whole: Sequence[str] = ()
 
 
 # Whole inputs --------------------------------------------------------------------------------------------------------
@@ -94,6 +101,7 @@ FIT_TABLE = ["fit", "t.csv", "--labels", "kind", "--key", "id", *FIT, "-o", "tab
 FIT_ARRAY = ["fit", "n.npz", "--labels", "kind", *FIT, "-o", "array.blemish"]
 FIT_TEXT = ["fit", "texts.txt", *FIT, "-o", "text.blemish"]
 FIT_PICTURES = ["fit", "pictures", "--defect-folder", "crack", *FIT, "-o", "pictures.blemish"]
+SCORE = ["score", "-o", "o.csv"]
 EXPORT = ["export", "table.blemish", "-o", "table.onnx"]
 
 
@@ -115,20 +123,51 @@ def _model(name: str, data: str, options: list[str]) -> Callable[[Path, Random],
 
 def _onnx(seeds: Path, rng: Random) -> tuple[list[str], bool]:
     content = (seeds / "table.onnx").read_bytes()
-    made, sealed = mutations.damaged(content, rng), False
-    if rng.random() < 0.5:
-        import onnx
+    command = ["score", "m.onnx", str(seeds / "t.csv"), "--key", "id", "-o", "o.csv"]
+    if (kind := rng.randrange(4)) == 0:
+        Path("m.onnx").write_bytes(mutations.damaged(content, rng))
+        return command, True
+    if kind == 1:
+        Path("m.onnx").write_bytes(sealed(mutations.damaged(content[: -len(SEAL) - 64], rng)))
+        return command, False
+    model = onnx.load_from_string(content)
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    del model.metadata_props[:], entries["blemish.SHA-256"]  # which is not the last one of the file otherwise
+    for key, value in entries.items():
+        try:
+            value = mutations.as_json(mutations.edited(json.loads(value), rng))
+        except ValueError:
+            value = mutations.damaged(value.encode(), rng).decode("utf-8", "replace")
+        model.metadata_props.add(key=key, value=value)
+    if kind == 3:
+        _edit_graph(model.graph, rng)
+    Path("m.onnx").write_bytes(sealed(model.SerializeToString()))
+    return command, False
 
-        model, sealed = onnx.load_from_string(content), True
-        for entry in model.metadata_props:
-            try:
-                entry.value = mutations.as_json(mutations.edited(json.loads(entry.value), rng))
-            except ValueError:
-                entry.value = mutations.damaged(entry.value.encode(), rng).decode("utf-8", "replace")
-        made = model.SerializeToString()
-    Path("m.onnx").write_bytes(made)
-    has_digest = b"SHA-256" in content or b"sha256" in content
-    return ["score", "m.onnx", str(seeds / "t.csv"), "--key", "id", "-o", "o.csv"], has_digest and not sealed
+
+def _edit_graph(graph: Any, rng: Random) -> None:
+    """Weights in another file, of another shape or type; nodes that are others, missing, or wired otherwise."""
+    weights, node = rng.choice(graph.initializer), rng.choice(graph.node)
+    match rng.randrange(7):
+        case 0:
+            weights.ClearField("raw_data")
+            weights.data_location = onnx.TensorProto.EXTERNAL
+            words = ("/etc/passwd", "../t.csv", "m.onnx", "stderr", "/dev/zero", "\0", "")
+            for key, value in (("location", rng.choice(words)), ("offset", rng.choice(("0", "-1", "9" * 20))),
+                               ("length", rng.choice(("8", "0", "9" * 15)))):  # fmt: skip
+                weights.external_data.add(key=key, value=value)
+        case 1:
+            weights.dims[:] = [rng.choice((0, 1, -1, 2**31, 2**40)) for _ in range(rng.randrange(4))]
+        case 2:
+            weights.data_type = rng.randrange(24)
+        case 3:
+            weights.raw_data = mutations.damaged(weights.raw_data, rng)
+        case 4:
+            node.op_type = rng.choice(("Loop", "If", "Scan", "Identity", "X", "", "Tile", "Reshape"))
+        case 5:
+            graph.node.remove(node)
+        case _:
+            node.input[:] = rng.sample(list(node.input), len(node.input))
 
 
 def _strange_table(rng: Random) -> pa.Table:
@@ -259,10 +298,14 @@ def _run_file(seeds: Path, rng: Random) -> tuple[list[str], bool]:
 
 
 TARGETS = {
-    "model": Target([FIT_TABLE], _model("table", "t.csv", ["--key", "id"])),
-    "text_model": Target([FIT_TEXT], _model("text", "texts.txt", [])),
-    "picture_model": Target([FIT_PICTURES], _model("pictures", "pictures", [])),
-    "onnx": Target([FIT_TABLE, EXPORT], _onnx),
+    "model": Target(
+        [FIT_TABLE], _model("table", "t.csv", ["--key", "id"]), [*SCORE, "table.blemish", "t.csv", "--key", "id"]
+    ),
+    "text_model": Target([FIT_TEXT], _model("text", "texts.txt", []), [*SCORE, "text.blemish", "texts.txt"]),
+    "picture_model": Target(
+        [FIT_PICTURES], _model("pictures", "pictures", []), [*SCORE, "pictures.blemish", "pictures"]
+    ),
+    "onnx": Target([FIT_TABLE, EXPORT], _onnx, [*SCORE, "table.onnx", "t.csv", "--key", "id"]),
     "table": Target([FIT_TABLE], _table),
     "npz": Target([FIT_ARRAY], _npz),
     "pictures": Target([FIT_PICTURES], _pictures),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -13,10 +14,12 @@ import targets
 from pages import Page
 
 import fuzz
-from blemish.core.errors import DataError
+from blemish.core.errors import ArtifactError, DataError
 from blemish.core.store import read, write
 from blemish.data.dataset import Reading
 from blemish.data.tables import read_npz
+from blemish.onnx.runtime import Runtime
+from conftest import ten_trees
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,8 @@ def seeds(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz") / "seeds"
     before = os.getcwd()  # noqa: PTH109
     fuzz.import_all()
-    fuzz.make_seeds(folder, ["table"])
+    with ten_trees():
+        fuzz.make_seeds(folder, ["table"])
     fuzz.warm_up(folder, [])
     os.chdir(before)
     return folder
@@ -109,12 +113,76 @@ def test_an_edited_file_is_sealed_again(tmp_path):
     assert read(tmp_path / "n.blemish")[1] == read(tmp_path / "m.blemish")[1]
 
 
+def test_a_process_takes_inputs_until_one_ends_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fuzz, "BATCH", 4)
+
+    def work(number):
+        if number == 2:
+            os.kill(os.getpid(), 9)
+        print("said", number, os.getpid(), file=sys.stderr)
+        sys.stderr.flush()
+        return 0, os.pread(2, 100, 0).decode(), True
+
+    found = dict(fuzz.each(work, range(9)))
+    assert [*found] == [*range(9)]
+    assert found[2] == (-9, "", True)
+    processes = [int(found[number][1].split()[-1]) for number in (0, 1, 3, 4, 6, 7, 8)]
+    assert [len(set(some)) for some in (processes[:2], processes[2:5], processes[5:], processes)] == [1, 1, 1, 3]
+
+
+def test_an_input_is_said_to_be_a_finding_only_where_it_is_one_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(fuzz, "each", lambda work, numbers: ((number, [-11, "", True]) for number in numbers))
+    monkeypatch.setattr(fuzz, "one", lambda name, number, *_: ("signal 11", True) if number == 3 else ("done", False))
+    tally = fuzz.Tally()
+    fuzz.run("table", 5, 0, tmp_path, None, tally)
+    assert tally.findings == {"signal 11": [3]}
+    assert tally.counts == {"signal 11": 1, "only after others": 4}
+
+
+def test_each_model_is_compared_with_its_own_scores():
+    """And an export; the fuzzer computes these with the whole inputs."""
+    for name, target in targets.TARGETS.items():
+        if name.endswith("model") or name == "onnx":
+            made = [command[-1] for command in target.seeds]
+            assert [*target.whole[:3]] == targets.SCORE
+            assert target.whole[3] == made[-1], name
+        else:
+            assert not target.whole, name
+
+
+def test_metadata_and_graphs_of_exports_are_sealed_again(seeds, tmp_path, monkeypatch):
+    """So that what is behind the digest is reached."""
+    monkeypatch.chdir(tmp_path)
+    fuzz.make_seeds(seeds, ["onnx"])
+    os.chdir(tmp_path)
+    said = Counter()
+    for number in range(40):
+        _, exact = targets.TARGETS["onnx"].damage(seeds, Random(number))
+        try:
+            Runtime("m.onnx")
+            said["opened", exact] += 1
+        except ArtifactError as error:
+            said["digest" if "digest" in str(error) else "behind it", exact] += 1
+    assert said["digest", True] > 3
+    assert said["opened", True] == 0
+    assert said["behind it", False] > 5
+    assert said["digest", False] < 3
+
+
 def test_a_run_goes_on_where_the_last_one_ended(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(fuzz, "one", lambda name, number, *_: asked.append(number) or ("done", number == 3))
+
+    def each(work, numbers):
+        for number in numbers:
+            asked.append(number)
+            yield number, [-6 if number == 3 else 0, "", True]
+
+    monkeypatch.setattr(fuzz, "each", each)
+    monkeypatch.setattr(fuzz, "one", lambda *_: ("signal 6", True))
     path = tmp_path / "table-0.json"
     fuzz.run("table", 5, 0, tmp_path, tmp_path, fuzz.saved(path))
     assert json.loads(path.read_text())["next"] == 5
     fuzz.run("table", 8, 0, tmp_path, tmp_path, fuzz.saved(path))
     assert asked == list(range(8))
-    assert fuzz.saved(path).findings == {"done": [3]}
+    assert fuzz.saved(path).findings == {"signal 6": [3]}

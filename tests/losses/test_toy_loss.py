@@ -12,6 +12,8 @@ from blemish.losses import LOSSES
 from blemish.losses.loss import ReconstructionLoss, losses_of_kind
 from command_line import run
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 @dataclass(frozen=True)
 class LogCosh(ReconstructionLoss):

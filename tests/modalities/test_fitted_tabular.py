@@ -16,6 +16,8 @@ from blemish.modalities.fitted_tabular import UNSEEN, FittedTabular
 from blemish.modalities.tabular import Tabular
 from blemish.onnx.runtime import FEEDS
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def run(graph, feeds) -> Any:
     return onnxruntime.InferenceSession(graph.model({}).SerializeToString()).run(None, feeds)

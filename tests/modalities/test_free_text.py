@@ -8,6 +8,8 @@ import pytest
 from blemish.core.errors import DataError
 from blemish.modalities.free_text import FreeText
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 MEMOS = [f"paid {what} in {where}" for what in ("rent", "food", "fuel") for where in ("may", "june", "july")] * 3
 
 

@@ -13,6 +13,8 @@ from blemish.core.errors import DataError, DataWarning
 from blemish.modalities.fitted_tabular import FittedTabular
 from blemish.modalities.tabular import Tabular
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def test_columns_of_nothing_are_left_out_with_a_warning():
     frame = pd.DataFrame({"empty": [np.nan] * 30, "id": [f"row {i}" for i in range(30)], "x": np.arange(30.0) ** 2})

@@ -22,7 +22,7 @@ from browser import visit
 from served import TOKEN, guarded, served, wait_ready
 from toy_modality import FittedSignal, Signal, signal, waves
 
-pytestmark = pytest.mark.usefixtures("signal")
+pytestmark = pytest.mark.usefixtures("signal", "few_trees")
 assert signal
 N = 150
 SPIKE = "1: 9-11"

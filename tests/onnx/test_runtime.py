@@ -134,6 +134,8 @@ def test_a_flipped_bit_of_an_export_is_refused(exported, tmp_path):
         ({"inputs": "rays"}, "unknown form of inputs 'rays'"),
         ({"n_columns": 10**9}, "its graph takes 8 columns"),
         ({"notes": {"run": 7}}, "its metadata, 'notes.run'"),
+        ({"inputs": ["columns"]}, "its metadata, 'inputs'"),
+        ({"inputs": "forms"}, "unknown form of inputs"),
     ],
 )
 def test_metadata_of_another_form_are_refused(text, message, exported):
@@ -189,3 +191,38 @@ def test_a_graph_that_fails_while_it_runs_is_one_error(exported, table_split, mo
     monkeypatch.setattr(runtime, "_session", Failing([np.zeros((5, 3))] * len(runtime.outputs)))
     with pytest.raises(ArtifactError, match="of another shape; export it again"):
         runtime.scores(table_split.X_test[:2])
+
+
+@pytest.mark.parametrize("place", ["weights.bin", "./weights.bin", "../weights.bin", "/etc/passwd", "m.onnx"])
+@pytest.mark.parametrize("in_node", [False, True])
+def test_weights_in_another_file_are_not_read(place, in_node, exported, tmp_path, monkeypatch):
+    """An export holds all of its weights; a foreign one could have files of the current folder read."""
+    model = onnx.load_from_string(exported)
+    weights = max((x for x in model.graph.initializer if x.raw_data), key=lambda x: len(x.raw_data))
+    (tmp_path / "here").mkdir()
+    for folder in (tmp_path, tmp_path / "here"):
+        (folder / "weights.bin").write_bytes(weights.raw_data)
+    whole = {"location": place, "offset": "0", "length": str(len(weights.raw_data))}
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in whole.items():
+        weights.external_data.add(key=key, value=value)
+    if in_node:
+        node = onnx.helper.make_node("Constant", [], [weights.name], value=weights)
+        model.graph.initializer.remove(weights)
+        model.graph.node.insert(0, node)
+    content = sealed(model.SerializeToString())
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here" / "m.onnx").write_bytes(content)
+    for source in (content, "m.onnx"):
+        with pytest.raises(ArtifactError, match="is not an ONNX model, or it is truncated .*xternal data"):
+            Runtime(source)
+
+
+def test_scores_that_are_no_numbers_are_refused(exported, table_split):
+    model = onnx.load_from_string(exported)
+    for weights in model.graph.initializer:
+        if weights.raw_data and weights.data_type == onnx.TensorProto.FLOAT:
+            weights.raw_data = np.full(len(weights.raw_data) // 4, np.nan, "f4").tobytes()
+    with pytest.raises(ArtifactError, match=r"gave 'outlier_score' that is NaN or infinite; export it again"):
+        Runtime(sealed(model.SerializeToString())).scores(table_split.X_test)

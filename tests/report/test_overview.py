@@ -9,6 +9,7 @@ from blemish.report import write_page
 from blemish.report.overview import evaluation_page, model_page
 from blemish.report.results import evaluation
 from browser import DESKTOP, PHONE, visit
+from conftest import ten_trees
 
 HEADINGS = [
     "Scores", "Map", "Top hits", "Threshold", "Probabilities", "Labels", "Training", "Data", "Fitted model",
@@ -39,7 +40,8 @@ def page(request, splits, tmp_path_factory):
     import pyarrow as pa
 
     X, y, shown = attacked(request.param, splits)
-    det = DefectDetector(epochs=2, random_state=0).fit(X, y)
+    with ten_trees():
+        det = DefectDetector(epochs=2, random_state=0).fit(X, y)
     data = pa.Table.from_pandas(shown, preserve_index=False) if isinstance(shown, pd.DataFrame) else shown
     words = list(splits[request.param].group_test) if request.param != "text" else None
     path = tmp_path_factory.mktemp("report") / f"{request.param}.html"

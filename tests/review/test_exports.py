@@ -1,11 +1,16 @@
 """Downloads: model, scores, report, labels."""
 
 import io
+from dataclasses import fields
 
 import numpy as np
+import pytest
 from pyarrow import parquet
 
 from blemish import load
+from blemish.core.errors import LabelError
+from blemish.data.writing import EXPORTED, check_labels
+from blemish.review.marks import Mark
 from served import mark, wait_ready
 
 
@@ -33,3 +38,12 @@ def test_exports_are_the_model_the_scores_the_report_and_the_labels(guest, revie
     labels = guest.get("/api/export/labels").text
     assert labels.count('"defect"') == 4
     assert '"id","sample","key"' in labels
+    (tmp_path / "labels.csv").write_text(labels, newline="")
+    check_labels(tmp_path / "labels.csv")
+    (tmp_path / "labels.csv").write_text(labels.replace('"defect"', '"normal"', 1), newline="")
+    with pytest.raises(LabelError, match="does not have its digest"):
+        check_labels(tmp_path / "labels.csv")
+
+
+def test_all_that_a_mark_says_is_exported():
+    assert (*(field.name for field in fields(Mark) if field.name != "stroke"), "saved") == EXPORTED

@@ -13,6 +13,8 @@ from blemish.core.state import State
 from blemish.scoring import SCORERS
 from blemish.scoring.scorer import Scorer, Scores
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 @dataclass(frozen=True)
 class Mean(State):

@@ -42,9 +42,9 @@ def threshold(
     n_given = sum(value is not None for value in targets.values())
     if n_given > 1 or (n_given == 0 and defect_share is None):
         raise typer.BadParameter(f"give exactly one of --{', --'.join(targets).replace('_', '-')}")
-    from blemish.core.store import check_exists
+    from blemish.core.store import check_whole
 
-    check_exists(model)
+    check_whole(model)
     from blemish.detector import load
 
     det = load(model)
@@ -69,9 +69,9 @@ def info(
     as_json: options.AsJson = False,
 ) -> None:
     """Show what a model is made of and what it was fitted on, or how much its labels help."""
-    from blemish.core.store import check_exists
+    from blemish.core.store import check_whole
 
-    check_exists(model)
+    check_whole(model)
     from blemish.detector import load
     from blemish.report.results import description, run_config
 
@@ -131,9 +131,9 @@ def export(
     """Write one ONNX file that scores raw samples without PyTorch."""
     if output.suffix.lower() != ".onnx":
         raise typer.BadParameter(f"{output} must end in .onnx")
-    from blemish.core.store import check_exists, check_writable
+    from blemish.core.store import check_whole, check_writable
 
-    check_exists(model)
+    check_whole(model)
     check_writable(output, model, data)
     from blemish.data.inputs import reading_for, samples_to_score
     from blemish.detector import load

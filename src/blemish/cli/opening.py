@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from blemish.core.errors import DataError
-from blemish.core.store import check_exists
+from blemish.core.store import check_whole
 from blemish.data.dataset import Dataset
 from blemish.data.inputs import need_column, read_like, reading_of_exported, samples_to_score
 from blemish.onnx.runtime import Runtime
@@ -44,7 +44,7 @@ def open_both(
     **dialect: Any,
 ) -> tuple["DefectDetector", Dataset]:
     """A model and the samples to score with it."""
-    check_exists(model)
+    check_whole(model)
     from blemish.detector import load
 
     det = load(model, device=device)

@@ -29,9 +29,9 @@ def score(
     """Score every sample: how unusual it is, and how much like your defects."""
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"{output} must end in .csv or .parquet")
-    from blemish.core.store import check_exists, check_writable
+    from blemish.core.store import check_whole, check_writable
 
-    check_exists(model)
+    check_whole(model)
     check_writable(output, model, data)
     from blemish.cli.opening import open_exported
     from blemish.data.inputs import keys_of, stream_to_score

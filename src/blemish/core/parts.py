@@ -4,6 +4,7 @@ import inspect
 from collections import UserDict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -100,12 +101,20 @@ def _of_instance(name: str, factory: type, instance: Any) -> Part:
     return Part(name, {key: value for key, value in given.items() if value != default[key]}, factory)
 
 
+@cache
+def _options(factory: Callable[..., Any]) -> dict[str, Any]:
+    """Names and types of a part's options."""
+    parameters = inspect.signature(factory).parameters.values()
+    return {p.name: p.annotation for p in parameters if is_dataclass(factory) or p.kind is p.KEYWORD_ONLY}
+
+
 def _checked(kind: str, name: str, factory: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
     if not options:
         return {}
-    parameters = inspect.signature(factory).parameters.values()
-    known = {p.name: p.annotation for p in parameters if is_dataclass(factory) or p.kind is p.KEYWORD_ONLY}
-    from pydantic import TypeAdapter, ValidationError  # 0.25 s, and most parts are chosen without options
+    known = _options(factory)
+    from pydantic import ValidationError  # 0.25 s, and most parts are chosen without options
+
+    from blemish.core.manifest import adapter_of
 
     checked = {}
     for option, value in options.items():
@@ -113,7 +122,7 @@ def _checked(kind: str, name: str, factory: Callable[..., Any], options: dict[st
             hint = nearest(option, known) if known else "it has none"
             raise ConfigError(f"{kind} {name!r} has no option {option!r}; {hint}")
         try:
-            checked[option] = TypeAdapter(known[option]).validate_python(value)
+            checked[option] = adapter_of(known[option]).validate_python(value)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in (option, *first["loc"]))

@@ -26,6 +26,8 @@ WITHOUT_DIGEST = 1
 """The last schema whose files have no digest."""
 DIGEST = "SHA-256"
 """Key of the digest in the manifest; it sorts before all others, so that it has one place in the file."""
+COUNT = "n_arrays"
+"""Key of the number of arrays in the manifest: parts that may be absent cannot be taken out of a file unseen."""
 WITHOUT_CHECKSUM = (
     "{name} was written by an older version without a checksum: checked, but damage within the numbers cannot be told; "
     "{again} to add one"
@@ -60,7 +62,8 @@ def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], manifest:
     Raises:
         ArtifactError: If the folder does not exist or cannot be written.
     """
-    text = json.dumps({"schema": SCHEMA, **manifest, DIGEST: ZEROS.decode()}, allow_nan=False, sort_keys=True)
+    facts = {"schema": SCHEMA, **manifest, COUNT: len(arrays), DIGEST: ZEROS.decode()}
+    text = json.dumps(facts, allow_nan=False, sort_keys=True)
     data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata={"blemish": text})
     write_atomically(path, sealed(data))
 
@@ -165,6 +168,17 @@ def check_exists(path: str | os.PathLike[str]) -> Path:
     return target
 
 
+def check_whole(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that `read` would, but for its parts, before the imports that take seconds.
+
+    Raises:
+        ArtifactError: If there is no file, or it is damaged; exported models are checked when they are opened.
+    """
+    if check_exists(path).suffix.lower() != ".onnx":
+        with warnings.catch_warnings(action="ignore"):
+            read(path)
+
+
 def read(path: str | os.PathLike[str], kind: Any = dict[str, Any]) -> tuple[dict[str, np.ndarray], Any]:
     """Read what `write` wrote. A file of a version that wrote no digest is read with a warning.
 
@@ -199,7 +213,7 @@ def read(path: str | os.PathLike[str], kind: Any = dict[str, Any]) -> tuple[dict
         raise _not_one(target, str(error)) from None
     if _has_digest(data) and data[START:END] != _digest(data):
         raise ArtifactError(f"{target} is damaged: its content does not have its digest; copy it again, or fit again")
-    _check_schema(text, target, has_digest=_has_digest(data))
+    _check_schema(text, target, len(entries), has_digest=_has_digest(data))
     manifest = checked(kind, text, f"{target} is damaged: its manifest")
     body = memoryview(data)[8 + length :]
     return {name: _array(body, entry) for name, entry in entries.items()}, manifest
@@ -234,7 +248,7 @@ def _header(header: bytes, target: Path) -> tuple[str, dict[str, Entry], int]:
     return text, entries, end
 
 
-def _check_schema(text: str, target: Path, *, has_digest: bool) -> None:
+def _check_schema(text: str, target: Path, n_arrays: int, *, has_digest: bool) -> None:
     try:
         manifest = adapter_of(dict[str, Any]).validate_json(text)
         schema = manifest["schema"]
@@ -247,6 +261,11 @@ def _check_schema(text: str, target: Path, *, has_digest: bool) -> None:
         )
     if not has_digest and schema > WITHOUT_DIGEST:
         raise ArtifactError(f"{target} is damaged: its digest is missing; copy it again, or fit again")
+    if (has_digest or COUNT in manifest) and manifest.get(COUNT) != n_arrays:
+        raise ArtifactError(
+            f"{target} is damaged: it holds {n_arrays} arrays, its manifest says {manifest.get(COUNT)!r:.60}; copy it "
+            "again, or fit again"
+        )
     if not has_digest:
         warnings.warn(
             WITHOUT_CHECKSUM.format(name=target, again="load it and save it again"),

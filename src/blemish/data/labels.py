@@ -15,6 +15,7 @@ from blemish.core.run_config import RunConfig
 from blemish.data.dataset import Dataset, PathLike, Reading
 from blemish.data.images import IMAGES
 from blemish.data.tables import read_table
+from blemish.data.writing import check_labels
 
 NAME_COLUMNS = ("path", "name", "file", "key")
 
@@ -150,7 +151,11 @@ class _Names:
 
     def samples(self, name: str) -> list[str]:
         """Those that a name fits: the one whose whole path it is, or all whose path ends so."""
-        name = name.replace("\\", "/").removeprefix("./") if "\\" in name or name.startswith("./") else name
+        # As it stands first: what is not UTF-8 has backslashes (`core.files.printable`), as Windows' paths have.
+        return self._of(name) or (self._of(name.replace("\\", "/")) if "\\" in name else [])
+
+    def _of(self, name: str) -> list[str]:
+        name = name.removeprefix("./")
         if name in self._whole:
             return [self._whole[name]]
         if name in self._ends.get(name, []):
@@ -173,6 +178,7 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 
 
 def _read_labels(path: PathLike, reading: Reading) -> dict[str, Any]:
+    check_labels(path)
     # As text: as numbers, 007 would be 7.
     table = read_table(path, None, reading, typed=False)
     if table.num_columns < 2:

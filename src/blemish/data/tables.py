@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from csv import Error as CsvError
 from csv import reader as csv_rows
@@ -217,9 +218,11 @@ def read_npz(path: Path, take_out: Sequence[str], reading: Reading) -> tuple[np.
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: array for name in file.files if isinstance(array := file[name], np.ndarray)}
-        for array in arrays.values():
-            if array.dtype.kind == "U":
-                array.tolist()  # raises where four bytes are not a character
+        for name, array in arrays.items():
+            if array.dtype.kind == "U" and array.nbytes:
+                points = array.ravel().view(f"{array.dtype.byteorder}u4")
+                if points.max() > sys.maxunicode:  # NumPy makes a text of it that nothing can write
+                    raise ValueError(f"{name!r} holds what is not a character")
     except Exception as error:  # zipfile, zlib and NumPy raise anything on a damaged file
         raise DataError(
             f"{path} cannot be read without running code in it ({reason_of(error)}); save plain arrays"

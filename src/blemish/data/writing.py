@@ -1,7 +1,10 @@
-"""Tables of scores as CSV or Parquet files, written completely or not at all."""
+"""Tables of scores as CSV or Parquet files, written completely or not at all; labels as CSV under a digest."""
 
+import hashlib
 import json
 import os
+import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from blemish.core.files import printable
-from blemish.core.store import replacing
+from blemish.core.errors import DataWarning, LabelError
+from blemish.core.files import open_regular, printable
+from blemish.core.store import DIGEST, ZEROS, replacing, write_atomically
 
 # A cell that starts so is run as a formula when a spreadsheet opens the file; East Asian ones know the wide signs too.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -21,6 +25,11 @@ _AS_THEY_ARE = (
     pa.types.is_timestamp, pa.types.is_time, pa.types.is_null,
 )  # fmt: skip
 """Types that a CSV file holds as they are, none of which a spreadsheet takes for a formula; all others become text."""
+
+EXPORTED = ("id", "sample", "key", "label", "undoes", "who", "made", "model", "rank", "saved")
+"""First columns of exported labels; what was drawn follows, and a last one that holds the digest, on every row."""
+_PLACE = rb',"([0-9a-f]{64})"(?=\r?\n)'
+"""The place of the digest on a row; a quotation mark within a cell would be doubled."""
 
 
 def table_of(
@@ -57,6 +66,47 @@ def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
     """Write a table as CSV or Parquet, by the ending of the name, completely or not at all; see `table_writer`."""
     with table_writer(path) as write:
         write(table)
+
+
+def write_labels(table: pa.Table, path: str | os.PathLike[str]) -> None:
+    """Write a table as CSV whose last column says, on every row, the SHA-256 of the file with zeros there.
+
+    A column, so that other programs read the file and one download is enough; see docs/model_files.md.
+    """
+    write_table(table.append_column(DIGEST, pa.array([ZEROS.decode()] * len(table), pa.string())), path)
+    data = Path(path).read_bytes()
+    digest = hashlib.sha256(data).hexdigest().encode()
+    write_atomically(path, re.sub(_PLACE.replace(b"[0-9a-f]", b"0"), b',"' + digest + b'"', data))
+
+
+def check_labels(path: str | os.PathLike[str]) -> None:
+    """Refuse what `write_labels` wrote and something changed; a file without a digest is not looked at.
+
+    Raises:
+        LabelError: If its content does not have its digest.
+        DataWarning: If labels were exported by a version that wrote none.
+    """
+    try:
+        with open_regular(path) as file:
+            data = file.read()
+    except OSError:  # whoever reads it says so
+        return
+    first, _, rows = data.partition(b"\n")
+    heading = tuple(name.strip('"') for name in first.decode("utf-8", "replace").strip().split(","))
+    last = re.search(_PLACE + rb"\s*$", data[-100:])
+    # The heading or the last row tells what it is: one place that was damaged does not hide that it was.
+    exported = last is not None or DIGEST in heading or heading[: len(EXPORTED)] == EXPORTED
+    if not rows.strip() or not exported:
+        return
+    if heading == EXPORTED and last is None:
+        warnings.warn(f"{path} was exported by an older version without a checksum", DataWarning, stacklevel=2)
+        return
+    content = data.replace(last[1], ZEROS) if last else data
+    if last is None or hashlib.sha256(content).hexdigest().encode() != last[1]:
+        raise LabelError(
+            f"{path} is damaged, or was changed after it was exported: its content does not have its digest; export it "
+            f"again, or, if the change is yours, remove the column {DIGEST!r}"
+        )
 
 
 @contextmanager

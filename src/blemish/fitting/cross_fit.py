@@ -128,7 +128,8 @@ def _fits(
             fitted = modality.fit(raw) if whole is None else modality.fit_part(raw, whole)
         model = new_model(arguments, part, fitted, own)
         fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own)
-        yield replace(fit, parts=model.parts_to_fit(rows.X, rows.regions))
+        model, parts = model.with_parts(rows.X, rows.regions)
+        yield replace(fit, model=model, parts=parts)
 
 
 def p_values_of(fit: Fitted, folds: Sequence[Fitted], X: Any) -> Float[np.ndarray, " row"]:

@@ -119,8 +119,8 @@ class Fit:
         folds = None if former is None else former.folds
         names = [plain(name) for name in rows.keys]
         reading = rows.reading.more([*model.modality.notes(), *model.modality.notes_of(rows.X)])
-        parts = model.parts_to_fit(rows.X, rows.regions)
-        known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts}
+        model, parts = model.with_parts(rows.X, rows.regions)
+        known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts, "model": model}
         return replace(fit, names=names, columns=columns, reading=reading, **known)
 
     @classmethod

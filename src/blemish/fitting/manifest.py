@@ -118,6 +118,7 @@ class Manifest(Facts):
 
     schema_: int = Field(alias="schema")
     digest: str = Field("", alias="SHA-256")
+    n_arrays: Count = 0  # checked by the store; files of 0.1.0 do not say
     folds: list[Facts] = []
     detector: Detector
 

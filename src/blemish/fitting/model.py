@@ -100,14 +100,17 @@ class Model:
         """The parts of raw samples, where the scorer reads them."""
         return None if self.parted is None or not len(raw) else self.parted.parts(raw)
 
-    def parts_to_fit(self, raw: Any, regions: Sequence[Any] | None) -> Parts | None:
-        """`parts` of the training rows, with marks where a region says that the defect is; of many rows not all.
+    def with_parts(self, raw: Any, regions: Sequence[Any] | None) -> tuple["Model", Parts | None]:
+        """The same model, told whether there are marks, and the parts of the training rows; of many rows not all parts.
 
         Args:
             raw: Samples.
-            regions: For each sample a mask in its own size, or None.
+            regions: For each sample a mask in its own size, or None; they mark the parts that hold the defect.
         """
-        return None if self.parted is None else self.parted.parts(raw, regions, max(1, FITTED_PARTS // len(raw)))
+        if self.parted is None:
+            return self, None
+        parted = self.parted.with_details(regions is not None)
+        return replace(self, modality=parted), parted.parts(raw, regions, max(1, FITTED_PARTS // len(raw)))
 
     def evidence_of_copies(self, x: TensorRows) -> Evidence:
         """`evidence`, with the parts of what the network sees: for samples that exist as tensors only."""

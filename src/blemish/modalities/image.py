@@ -1,7 +1,7 @@
 """Images of one size or of many."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NotRequired
 
 import numpy as np
@@ -132,13 +132,15 @@ class FittedImage(FittedPictures, ExportableParts):
         rows, marks = [], []
         for picture, region in zip(pictures, regions or [None] * len(pictures), strict=True):
             values = self._described(self.grid, picture)
-            marked = np.zeros(len(values), bool) if region is None else self.grid.touched(region)
+            if most is not None and self.grid.details:
+                values = values.astype(np.float16)  # half the memory of a fit; three digits will do to learn from
+            marked = np.zeros(len(values), bool) if region is None else self.grid.marked(region)
             if most is not None and len(values) > most:
                 kept = _fewer(values[:, -1], marked, most)
                 values, marked = values[kept], marked[kept]
             rows.append(values)
             marks.append(marked)
-        return Parts.of(rows, marks)
+        return Parts.of(rows, marks, self.grid.n_details)
 
     def _described(self, grid: PatchGrid, picture: np.ndarray) -> Float[np.ndarray, "part feature"]:
         cache = current()
@@ -148,10 +150,16 @@ class FittedImage(FittedPictures, ExportableParts):
 
         return make() if cache is None else cache.parts(self, make, picture)
 
+    def with_details(self, details: bool) -> "FittedImage":
+        """See `HasParts`."""
+        if self.grid is None or self.grid.details == details:
+            return self  # what is cached is cached for this one
+        return FittedImage(self.pixels, self.memories, replace(self.grid, details=details))
+
     @property
     def part_width(self) -> int:
         """See `HasParts`."""
-        return 0 if self.grid is None else self.grid.learnt.width
+        return 0 if self.grid is None else self.grid.width
 
     def n_parts(self, sample: Any) -> int:
         """Patches of the grid over one picture."""
@@ -172,7 +180,8 @@ class FittedImage(FittedPictures, ExportableParts):
     def part_values(self, x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row part feature"]:
         """Patches of enlarged pictures, whole: without crops; see `ExportableParts`."""
         assert self.grid is not None
-        return self.grid.learnt.described(patch_maps(as_colours(x)).flatten(2).transpose(1, 2))
+        maps = patch_maps(as_colours(x), details=self.grid.details)
+        return self.grid.measured(maps.flatten(2).transpose(1, 2))
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""

@@ -24,26 +24,32 @@ class Parts:
         starts: The first part of each row.
         counts: Number of parts of each row, >= 1.
         marked: In which parts the user said that the defect is, shape (part,).
+        n_details: How many of the features, those before the last, are for marked parts: too noisy without a mark.
     """
 
     values: Float[np.ndarray, "part feature"]
     starts: Int[np.ndarray, " row"]
     counts: Int[np.ndarray, " row"]
     marked: Bool[np.ndarray, " part"]
+    n_details: int = 0
 
     @classmethod
     def of(
-        cls, rows: Sequence[Float[np.ndarray, "_ feature"]], marked: Sequence[Bool[np.ndarray, " _"] | None]
+        cls,
+        rows: Sequence[Float[np.ndarray, "_ feature"]],
+        marked: Sequence[Bool[np.ndarray, " _"] | None],
+        n_details: int = 0,
     ) -> "Parts":
         """From the parts of each row, at least one row.
 
         Args:
             rows: Features of the parts of each row.
             marked: For each row which of its parts are marked; None: none.
+            n_details: See `Parts`.
         """
         counts = np.array([len(row) for row in rows])
         flags = [np.zeros(len(row), bool) if one is None else one for row, one in zip(rows, marked, strict=True)]
-        return cls(np.concatenate(rows), np.cumsum(counts) - counts, counts, np.concatenate(flags))
+        return cls(np.concatenate(rows), np.cumsum(counts) - counts, counts, np.concatenate(flags), n_details)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -107,6 +113,10 @@ class HasParts(FittedModality):
             most: Parts per row to keep, where a row has more: all marked ones, the most unusual, and others evenly
                 spread; None: all, in their order.
         """
+
+    @abstractmethod
+    def with_details(self, details: bool) -> "HasParts":
+        """The same, which measures the details of parts or does not: they tell more where the user marked parts."""
 
     @property
     @abstractmethod

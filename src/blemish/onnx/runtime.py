@@ -32,6 +32,8 @@ from blemish.data.images import CLIP_AXES, PICTURE_AXES, at_white, check_lengths
 SCHEMA = 2
 KEY = "blemish"
 """Key of the metadata that describe a model."""
+NO_OTHER_FILES = ("session.model_external_initializers_file_folder_path", os.devnull)
+"""Weights may be said to lie in another file, which would be read: there is none in a folder that is none."""
 SEAL = b"rS\n\x0fblemish.SHA-256\x12@"
 """Before the digest, with which a file ends: one more entry of metadata, as ONNX writes it."""
 FORM_BY_FACT = {"terms": "weights", "columns": "columns", "n_frames": "clips", "channels": "pictures"}
@@ -166,7 +168,9 @@ class Runtime:
             has_digest = data[: -len(ZEROS)].endswith(SEAL)
             if has_digest and sealed(data) != data:
                 raise ArtifactError(f"{name} is damaged: its content does not have its digest; export or copy it again")
-            self._session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+            options = onnxruntime.SessionOptions()
+            options.add_session_config_entry(*NO_OTHER_FILES)
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
             metadata = self._session.get_modelmeta().custom_metadata_map
         except ArtifactError:
             raise
@@ -230,6 +234,13 @@ class Runtime:
         short = [name for name, shape in shapes.items() if shape[:1] != (n,)]
         if short or shapes["probabilities"] != (n, 3):
             raise ArtifactError(f"{self._name} gave {[*short, 'probabilities'][0]!r} of another shape; export it again")
+        wrong = [
+            name
+            for name, x in zip(self.outputs, found, strict=True)
+            if x.dtype.kind == "f" and not np.isfinite(x).all()
+        ]
+        if wrong:
+            raise ArtifactError(f"{self._name} gave {wrong[0]!r} that is NaN or infinite; export it again")
         return found
 
 
@@ -251,8 +262,10 @@ def _parse(metadata: Mapping[str, str], name: str, *, has_digest: bool) -> dict[
         raise ArtifactError(f"{name} has schema {schema}, this Blemish reads up to {SCHEMA}; upgrade blemish")
     if not has_digest and schema != WITHOUT_DIGEST:
         raise ArtifactError(f"{name} is damaged: its digest is missing; export or copy it again")
-    *_, kind = FEEDS.get(facts.setdefault("inputs", _form(facts)), (None, 0, Facts))
-    checked(kind, facts, what)
+    if "inputs" not in facts:
+        facts["inputs"] = _form(facts)
+    form = facts["inputs"]
+    checked(FEEDS[form][2] if isinstance(form, str) and form in FEEDS else Facts, facts, what)
     if facts["inputs"] not in FEEDS:
         raise ArtifactError(f"{what} name an unknown form of inputs {facts['inputs']!r:.40}; export it again")
     if not has_digest:

@@ -1,7 +1,6 @@
 """Downloads: model, scores, report, and labels with their history."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +8,9 @@ import pyarrow as pa
 
 from blemish.core.errors import BlemishError, LabelError
 from blemish.core.labels import CLASSES
-from blemish.data.writing import write_table
+from blemish.data.writing import EXPORTED, write_labels, write_table
 from blemish.review.ledger import as_cells
-from blemish.review.marks import CODES, Mark
+from blemish.review.marks import CODES
 from blemish.review.session import Review
 
 MAX_REPORTED = 2000
@@ -91,10 +90,10 @@ def _report(review: Review, path: Path) -> None:
 
 
 def _history(review: Review, path: Path) -> None:
-    names = [field.name for field in fields(Mark)]
-    schema = pa.schema([(name, pa.int64() if name == "rank" else pa.string()) for name in (*names, "saved")])
+    names = (*EXPORTED, "stroke")
+    schema = pa.schema([(name, pa.int64() if name == "rank" else pa.string()) for name in names])
     rows = [{**as_cells(one.mark), "saved": one.saved} for one in review.ledger.everything()]
-    write_table(pa.Table.from_pylist(rows, schema), path)
+    write_labels(pa.Table.from_pylist(rows, schema), path)
 
 
 EXPORTS: dict[str, tuple[str, Callable[[Review, Path], None]]] = {

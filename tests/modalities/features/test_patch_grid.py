@@ -1,5 +1,7 @@
 """Patches of pictures at their own size."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -8,7 +10,7 @@ import torch
 from blemish.core.graph import Graph
 from blemish.modalities.features import patch_grid
 from blemish.modalities.features.patch_grid import PatchGrid, enlarged_size, fit_patch_grid, growth_for
-from blemish.modalities.features.pretrained import patches
+from blemish.modalities.features.pretrained import DETAILS, patches
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def test_overlapping_crops_see_what_the_whole_picture_shows(grid, monkeypatch):
 def test_memory_is_bounded_by_the_crop(grid, monkeypatch):
     seen = []
     real = patch_grid.patch_maps
-    monkeypatch.setattr(patch_grid, "patch_maps", lambda x: seen.append(tuple(x.shape[-2:])) or real(x))
+    monkeypatch.setattr(patch_grid, "patch_maps", lambda x, **how: seen.append(tuple(x.shape[-2:])) or real(x, **how))
     monkeypatch.setattr(patch_grid, "CROP", 64)
     monkeypatch.setattr(patch_grid, "MARGIN", 32)
     found = PatchGrid(1.0, grid.learnt).described(torch.rand(1, 200, 80))
@@ -55,13 +57,26 @@ def test_pictures_of_a_few_pixels_have_patches(grid, height, width):
     assert grid.spread(found[:, -1], height, width).shape == (height, width)
 
 
-def test_a_mask_touches_the_patches_that_it_covers_in_part(grid):
+def test_a_mask_marks_the_patches_that_hold_half_as_much_of_it_as_any_does(grid):
     one = PatchGrid(1.0, grid.learnt)
     mask = np.zeros((32, 48), dtype=bool)
     mask[9, 17] = True  # one pixel of the second patch down, the third across
-    assert np.flatnonzero(one.touched(mask)).tolist() == [1 * 6 + 2]
-    mask[:, 40:] = True
-    assert np.flatnonzero(one.touched(mask)).tolist() == [5, 8, 11, 17, 23]
+    assert np.flatnonzero(one.marked(mask)).tolist() == [1 * 6 + 2]
+    mask[:, 44:] = True  # half of each patch of the last column
+    assert np.flatnonzero(one.marked(mask)).tolist() == [5, 11, 17, 23]
+    mask[:8, 40:] = True
+    mask[9:16, 44:] = False
+    assert np.flatnonzero(one.marked(mask)).tolist() == [5, 17, 23]
+
+
+def test_details_stand_between_the_components_and_the_distance(grid):
+    picture = torch.rand(1, 30, 30)
+    with_details = replace(grid, details=True)
+    plain, more = grid.described(picture), with_details.described(picture)
+    assert more.shape == (len(plain), with_details.width) == (len(plain), grid.width + DETAILS)
+    np.testing.assert_array_equal(np.delete(more, slice(grid.width - 1, -1), axis=1), plain)
+    again = PatchGrid.from_state(with_details.state())
+    np.testing.assert_array_equal(again.described(picture), more)
 
 
 def test_a_map_is_highest_where_its_patch_is(grid):

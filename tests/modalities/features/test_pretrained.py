@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import reference
-from blemish.modalities.features.pretrained import WIDTH, Convolution, patches
+from blemish.modalities.features.pretrained import DETAILS, WIDTH, Convolution, patch_maps, patches
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (5, 1), (5, 2)])
@@ -38,3 +38,14 @@ def test_pictures_of_any_shape_have_patches(shape, n):
     found = patches(torch.rand(2, *shape), side=160)
     assert found.shape == (2, n, WIDTH)
     assert found.isfinite().all()
+
+
+def test_details_are_the_answers_of_all_depths_not_smoothed():
+    """The depths that are smoothed stand among them: their mean over the picture is nearly the same."""
+    x = torch.rand(1, 3, 64, 96)
+    maps = patch_maps(x, details=True)
+    assert maps.shape == (1, WIDTH + DETAILS, 8, 12)
+    np.testing.assert_array_equal(maps[:, :WIDTH], patch_maps(x))
+    smooth, sharp = maps[0, :WIDTH].flatten(1), maps[0, -WIDTH:].flatten(1)
+    assert (smooth.std(dim=1) < sharp.std(dim=1)).float().mean() > 0.95
+    assert np.corrcoef(smooth.mean(dim=1), sharp.mean(dim=1))[0, 1] > 0.95

@@ -1,5 +1,6 @@
 """Experts on parts: marks, bags, and the mean of the highest."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,12 @@ import pytest
 
 import reference
 from blemish.scoring.experts import EXPERTS
+from blemish.scoring.experts.expert import fit_scaling, scaled
 from blemish.scoring.experts.parts import (
     PartDiscriminant,
     PartDistance,
     PartExpert,
     PartLinear,
-    discriminated,
     mean_of_highest,
 )
 from scoring_examples import pictures_of_parts
@@ -65,13 +66,28 @@ def test_one_labelled_row_without_a_mark_will_do():
     assert np.median(score[fresh_defect]) > np.quantile(score[~fresh_defect], 0.9)
 
 
-def test_with_marks_the_direction_is_fishers():
+@pytest.mark.parametrize("n_details", [0, 2])
+def test_with_marks_the_direction_is_fishers_of_the_details_where_there_are_any(n_details):
     x, is_defect, weight, _ = pictures_of_parts(marks="all")
-    rest, of_row = x[~is_defect].evenly(10**9)
-    direction, centre, parts = discriminated(x[is_defect], rest, weight[~is_defect][of_row], 0.04, 0.02)
-    expected = reference.fisher_direction(parts, rest[:, :-1])
-    np.testing.assert_allclose(direction, expected, rtol=1e-5)
-    np.testing.assert_allclose(centre, rest[:, :-1].astype(float).mean(axis=0), rtol=1e-9)
+    x = replace(x, n_details=n_details)
+    rest, _ = x[~is_defect].evenly(10**9)
+    state = PartDiscriminant().fit(x, is_defect, np.ones_like(weight), 0)
+    scaling = fit_scaling(rest)
+    used = slice(rest.shape[1] - 1 - n_details, rest.shape[1] - 1) if n_details else slice(0, rest.shape[1] - 1)
+    defects = x[is_defect]
+    chosen = np.concatenate([row[mark] for row, mark in zip(defects, defects.marks(), strict=True)])
+    expected = np.zeros(rest.shape[1])
+    expected[used] = reference.fisher_direction(*(scaled(scaling, part)[:, used] for part in (chosen, rest)))
+    np.testing.assert_allclose(state.normal, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_without_marks_details_are_not_used():
+    x, is_defect, weight, _ = pictures_of_parts(marks="none")
+    x = replace(x, n_details=2)
+    for expert in (PartDiscriminant(), PartLinear()):
+        normal = expert.fit(x, is_defect, weight, 0).normal
+        assert (normal[-3:] == 0).all()
+        assert (normal[:-3] != 0).any()
 
 
 def test_rows_of_one_constant_part_are_no_obstacle():

@@ -10,12 +10,12 @@ import torch
 from annotated_types import Ge, Le
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import adaptive_max_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from blemish.core.graph import Node
 from blemish.core.manifest import declared
 from blemish.modalities.features.patch_memory import UsualFacts, UsualPatches, fit_usual_patches
-from blemish.modalities.features.pretrained import STEP, as_colours, patch_maps
+from blemish.modalities.features.pretrained import DETAILS, STEP, WIDTH, as_colours, patch_maps
 
 ALIGNED = 2 * STEP  # pixels: the deeper of the two maps has a patch for this many
 CROP, MARGIN = 768, 128
@@ -32,6 +32,7 @@ class GridFacts(UsualFacts):
     """What a model file keeps of a grid."""
 
     growth: Annotated[float, Ge(1), Le(MIN_SIDE)]
+    details: bool
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,27 @@ class PatchGrid:
     Attributes:
         growth: Factor, >= 1, by which each picture is enlarged first.
         learnt: Units of a patch, and the usual ones.
+        details: Whether `DETAILS` numbers more are measured of each patch.
     """
 
     growth: float
     learnt: UsualPatches
+    details: bool = False
+
+    @property
+    def width(self) -> int:
+        """Numbers that are measured of each patch."""
+        return self.learnt.width + self.n_details
+
+    @property
+    def n_details(self) -> int:
+        """Numbers of them that are details; they stand before the last one, the distance."""
+        return DETAILS if self.details else 0
+
+    def measured(self, maps: Float[Tensor, "*row patch feature"]) -> Float[Tensor, "*row patch value"]:
+        """What is measured of patches, from `patch_maps` with the features last."""
+        found = self.learnt.described(maps[..., :WIDTH])
+        return torch.cat([found[..., :-1], maps[..., WIDTH:], found[..., -1:]], dim=-1) if self.details else found
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the grid over a picture of this size in pixels."""
@@ -52,19 +70,19 @@ class PatchGrid:
         return rows // STEP, columns // STEP
 
     def described(self, picture: Float[Tensor, "channel height width"]) -> Float[np.ndarray, "patch feature"]:
-        """Each patch in units of the patches' own spread, and its distance from the nearest usual patch.
+        """Each patch in units of the patches' own spread, details, and its distance from the nearest usual patch.
 
         Args:
             picture: In [0, 1].
 
         Returns:
-            Row by row of the grid, shape (patch, component + 1).
+            Row by row of the grid, shape (patch, `width`).
         """
         rows, columns = self.shape(*picture.shape[-2:])
-        found = np.empty((rows, columns, self.learnt.width), np.float32)
-        for (top, left), maps in _maps(picture, self.growth):
+        found = np.empty((rows, columns, self.width), np.float32)
+        for (top, left), maps in _maps(picture, self.growth, details=self.details):
             height, width = maps.shape[-2:]
-            made = self.learnt.described(maps.flatten(1).T).cpu().numpy()
+            made = self.measured(maps.flatten(1).T).cpu().numpy()
             found[top : top + height, left : left + width] = made.reshape(height, width, -1)
         return found.reshape(rows * columns, -1)
 
@@ -78,10 +96,14 @@ class PatchGrid:
         how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
         return pictures.op("Resize", none, none, sizes, **how)
 
-    def touched(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, " patch"]:
-        """Which patches a mask over the picture touches."""
+    def marked(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, " patch"]:
+        """Which patches a mask marks: those that hold at least half as much of it as the one that holds most.
+
+        A patch at the edge of a defect looks like any other, and there are more of these than of the others.
+        """
         inside = torch.from_numpy(mask.astype(np.float32))[None]
-        return (adaptive_max_pool2d(inside, self.shape(*mask.shape)) > 0).numpy().ravel()
+        held = adaptive_avg_pool2d(inside, self.shape(*mask.shape))
+        return (held >= held.max() / 2).numpy().ravel()
 
     def spread(self, values: Float[np.ndarray, " patch"], height: int, width: int) -> Float[np.ndarray, "height width"]:
         """A number per patch as one per pixel of the picture, with straight lines in between."""
@@ -90,12 +112,12 @@ class PatchGrid:
 
     def state(self) -> GridFacts:
         """All of it as JSON values."""
-        return {"growth": self.growth, **self.learnt.state()}
+        return {"growth": self.growth, "details": self.details, **self.learnt.state()}
 
     @classmethod
     def from_state(cls, state: GridFacts) -> "PatchGrid":
         """The inverse of `state`."""
-        return cls(state["growth"], UsualPatches.from_state(state))
+        return cls(state["growth"], UsualPatches.from_state(state), state["details"])
 
 
 def enlarged_size(height: int, width: int, growth: float) -> tuple[int, int]:
@@ -130,7 +152,7 @@ def fit_patch_grid(pictures: Iterator[Float[Tensor, "channel height width"]], n:
 
 
 def _maps(
-    picture: Float[Tensor, "channel height width"], growth: float
+    picture: Float[Tensor, "channel height width"], growth: float, *, details: bool = False
 ) -> Iterator[tuple[tuple[int, int], Float[Tensor, "feature rows columns"]]]:
     """Where in the grid the first patch of each crop belongs, and its patches, without those of the margin."""
     height, width = enlarged_size(picture.shape[-2], picture.shape[-1], growth)
@@ -144,4 +166,4 @@ def _maps(
             slice((left - before) // STEP, (after - before) // STEP),
         )
         with torch.inference_mode():
-            yield (top // STEP, left // STEP), patch_maps(crop)[0][:, rows, columns]
+            yield (top // STEP, left // STEP), patch_maps(crop, details=details)[0][:, rows, columns]

@@ -3,6 +3,7 @@
 Decision: decisions.md 23.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,9 @@ STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1)
 TAPS = (4, 8)
 """Blocks whose outputs describe a patch: 40 channels at an eighth, 112 at a sixteenth of the size."""
 WIDTH = 152
+DETAILS = 224
+"""Numbers of a patch's details: the stem and the blocks of `DETAIL_TAPS`, 32 + 16 + 24 + 40 + 112 channels."""
+DETAIL_TAPS = (0, 2, 4, 8)
 STEP = 8
 """Pixels, of the enlarged picture, between neighbouring patches."""
 MIDDLE, SPREAD = 0.498, 0.502
@@ -72,20 +76,44 @@ def as_colours(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "r
     return x[:, :3] if x.shape[1] >= 3 else x[:, :1].expand(-1, 3, -1, -1)
 
 
-def patch_maps(x: Float[Tensor, "row 3 height width"]) -> Float[Tensor, "row feature rows columns"]:
-    """Features of each patch of colour pictures in [0, 1] whose sides are multiples of 16, not resized."""
+def patch_maps(x: Float[Tensor, "row 3 height width"], *, details: bool = False) -> Float[Tensor, "row _ rows columns"]:
+    """Features of each patch of colour pictures in [0, 1] whose sides are multiples of 16, not resized.
+
+    Args:
+        x: Pictures.
+        details: Whether `DETAILS` numbers follow that are not smoothed over neighbours, from all depths: too noisy to
+            find a defect by, better to outline one that was marked (decisions.md 100).
+    """
+    grid = x.shape[-2] // STEP, x.shape[-1] // STEP
+    smooth, sharp = [], []
+    for number, answer in _answers(x):
+        if number in TAPS:
+            smooth.append(_at(avg_pool2d(answer, 3, stride=1, padding=1), grid))
+        if details:
+            sharp.append(_at(answer, grid))
+    return torch.cat([*smooth, *sharp], dim=1)
+
+
+def _answers(x: Float[Tensor, "row 3 height width"]) -> Iterator[tuple[int, Float[Tensor, "row feature rows columns"]]]:
+    """What the stem (-1) and the blocks of both taps answer."""
     stem, blocks = _network(str(x.device))
     inner = ((x - MIDDLE) / SPREAD).contiguous(memory_format=torch.channels_last)  # twice as fast on a CPU
     answer = relu6(stem(inner, stride=2))
-    grid, found = (x.shape[-2] // STEP, x.shape[-1] // STEP), []
+    yield -1, answer
     for number, ((widen, single, narrow), stride) in enumerate(zip(blocks, STRIDES, strict=True)):
         wide = answer if widen is None else relu6(widen(answer))
         new = narrow(relu6(single(wide, stride=stride)))
         answer = new + answer if new.shape == answer.shape else new
-        if number in TAPS:
-            smooth = avg_pool2d(answer, 3, stride=1, padding=1)
-            found.append(interpolate(smooth, size=grid, mode="bilinear", align_corners=False))
-    return torch.cat(found, dim=1)
+        if number in TAPS + DETAIL_TAPS:
+            yield number, answer
+
+
+def _at(answer: Float[Tensor, "row feature rows columns"], grid: tuple[int, int]) -> Tensor:
+    """At the patches of a grid: averaged where it is finer, with straight lines in between where it is coarser."""
+    times = answer.shape[-1] // grid[1]
+    if times > 1:
+        return avg_pool2d(answer, times)
+    return interpolate(answer, size=grid, mode="bilinear", align_corners=False)
 
 
 @lru_cache(maxsize=2)

@@ -65,7 +65,8 @@ def derivatives(x: Float[Tensor, "row channel height width"], scale: float) -> l
 @cache
 def texture_width(channels: int) -> int:
     """Number of features of a picture, without one."""
-    return texture(torch.zeros(1, channels, 8, 8, device="meta")).shape[1]
+    # Not on "meta": there these operations import half of PyTorch, which takes seconds.
+    return texture(torch.zeros(1, channels, 8, 8, device="cpu")).shape[1]
 
 
 def normalise_contrast(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row channel height width"]:

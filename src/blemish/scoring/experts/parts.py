@@ -1,13 +1,13 @@
 """Experts on the parts of a sample: each part has a score, and a sample the mean of its highest."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
-from sklearn.covariance import ledoit_wolf
+from jaxtyping import Bool, Float
+from sklearn.covariance import shrunk_covariance
 from sklearn.linear_model import LogisticRegression
 
 from blemish.core.graph import Node
@@ -19,6 +19,7 @@ from blemish.scoring.experts.expert import (
     Flags,
     Nothing,
     Numbers,
+    Scaling,
     fit_scaling,
     scaled,
     scaled_graph,
@@ -29,6 +30,7 @@ MAX_HIGHEST, PER_HIGHEST = 8, 16
 """Parts whose scores are averaged: one of each 16, at most 8. More of them average a small defect away."""
 MAX_REST = 20_000  # parts of other rows that stand for all of them
 MAX_CHOSEN = 64  # of one row: a defect in a picture of 12 megapixels is as large as elsewhere
+SHRINKAGE = 0.3  # of the covariance towards a multiple of the identity
 ROUNDS = 6  # in which the parts of an unmarked row are chosen again
 
 
@@ -94,7 +96,7 @@ class PartDistance(PartExpert[Nothing]):
 class DirectedPartExpert(PartExpert[Plane]):
     """A part expert whose score is linear in the features, the distance left out.
 
-    The normal vector is 0 for the distance.
+    The normal vector is 0 for features that are not used, the distance among them.
     """
 
     state = Plane
@@ -131,13 +133,15 @@ class PartDiscriminant(DirectedPartExpert):
     @property
     def given(self) -> Mapping[str, bool]:
         """See `Expert`."""
-        return {"scaling": False}
+        return {"scaling": True}
 
     def fit(self, x: Any, is_defect: Flags, weight: Numbers, seed: int) -> Plane:
         """Find the parts and the direction; see `Expert`."""
-        rest, of_row = x[~is_defect].evenly(MAX_REST)
-        normal, centre, _ = discriminated(x[is_defect], rest, weight[~is_defect][of_row], self.first, self.share)
-        return Plane(np.append(normal, 0.0), np.array(-float(centre @ normal)))
+        chosen, rest, of_rest, scaling, used = _learnt_from(x, is_defect, weight, self.first, self.share)
+        normal, centre = np.zeros(rest.shape[1]), np.zeros(rest.shape[1])
+        centre[used], inverse = _units(rest[:, used], of_rest)
+        normal[used] = inverse @ (chosen[:, used].mean(axis=0) - centre[used])
+        return Plane(normal, np.array(-float(centre @ normal)), scaling)
 
 
 @dataclass(frozen=True)
@@ -163,58 +167,91 @@ class PartLinear(DirectedPartExpert):
 
     def fit(self, x: Any, is_defect: Flags, weight: Numbers, seed: int) -> Plane:
         """Find the parts and the plane; see `Expert`."""
-        rest, of_row = x[~is_defect].evenly(MAX_REST)
-        of_rest = weight[~is_defect][of_row]
-        chosen = discriminated(x[is_defect], rest, of_rest, self.first, self.share)[2]
+        chosen, rest, of_rest, scaling, used = _learnt_from(x, is_defect, weight, self.first, self.share)
         each = np.concatenate([np.full(len(chosen), 0.5 / len(chosen)), 0.5 * of_rest / of_rest.sum()])
-        scaling = fit_scaling(rest)
-        both = scaled(scaling, np.concatenate([np.column_stack([chosen, np.zeros(len(chosen))]), rest]))[:, :-1]
         model = LogisticRegression(C=self.strength, max_iter=500, tol=1e-3)
+        both = np.concatenate([chosen, rest])[:, used]
         model.fit(both, np.arange(len(each)) < len(chosen), sample_weight=each)
-        offset = np.array(float(np.ravel(model.intercept_)[0]))
-        return Plane(np.append(model.coef_[0], 0.0).astype(np.float64), offset, scaling)
+        normal = np.zeros(rest.shape[1])
+        normal[used] = model.coef_[0]
+        return Plane(normal, np.array(float(np.ravel(model.intercept_)[0])), scaling)
 
 
-def discriminated(
-    defects: Parts,
+class Known(NamedTuple):
+    """What is learnt from: parts that hold the defect, those of other rows with their weights, and which features."""
+
+    chosen: Float[np.ndarray, "chosen feature"]
+    rest: Float[np.ndarray, "part feature"]
+    weight: Float[np.ndarray, " part"]
+    scaling: Scaling
+    used: slice
+
+
+def _learnt_from(x: Parts, is_defect: Flags, weight: Numbers, first: float, share: float) -> Known:
+    """In units of the parts of other rows; the details are used where parts are marked."""
+    raw, of_row = x[~is_defect].evenly(MAX_REST)
+    of_rest, defects, last = weight[~is_defect][of_row], x[is_defect], raw.shape[1] - 1
+    scaling, looks, details = fit_scaling(raw), slice(0, last - x.n_details), slice(last - x.n_details, last)
+    rest = scaled(scaling, raw).astype(np.float64)
+    own = [scaled(scaling, row).astype(np.float64) for row in defects]
+    marks = list(defects.marks())
+    chosen = find_parts(own, marks, rest, of_rest, looks, first, share)
+    marked = x.n_details > 0 and any(mark.any() for mark in marks)
+    return Known(np.concatenate(chosen), rest, of_rest, scaling, details if marked else looks)
+
+
+def find_parts(
+    rows: Sequence[Float[np.ndarray, "_ feature"]],
+    marks: Sequence[Bool[np.ndarray, " _"]],
     rest: Float[np.ndarray, "part feature"],
     weight: Float[np.ndarray, " part"],
+    looks: slice,
     first: float,
     share: float,
-) -> tuple[Float[np.ndarray, " value"], Float[np.ndarray, " value"], Float[np.ndarray, "chosen value"]]:
-    """The direction towards the parts that hold the defect, the mean of the rest, and those parts.
+) -> list[Float[np.ndarray, "_ feature"]]:
+    """The parts of each labelled row that hold the defect.
 
     A row's own parts do not say which of them are chosen next, unless it is the only one: a direction that has once
     taken a scratch for the defect would find that scratch again.
 
     Args:
-        defects: Parts of the labelled rows.
-        rest: Parts of other rows, the distance last.
+        rows: Parts of the labelled rows, the distance last.
+        marks: Which of them are marked.
+        rest: Parts of other rows.
         weight: Of the rest, > 0.
+        looks: The features to find them by.
         first: See `PartDiscriminant`.
         share: See `PartDiscriminant`.
     """
-    values = rest[:, :-1].astype(np.float64)
+    chosen = [row[mark] for row, mark in zip(rows, marks, strict=True)]
+    bags = [i for i, mark in enumerate(marks) if not mark.any()]
+    if not bags:
+        return chosen
+    centre, inverse = _units(rest[:, looks], weight)
+    if len(bags) == len(rows):
+        chosen = [_highest(row, row[:, -1], first) for row in rows]
+    for _ in range(ROUNDS):
+        before = list(chosen)
+        for i in bags:
+            others = [one for j, one in enumerate(before) if j != i and len(one)] or before
+            direction = inverse @ (np.concatenate(others)[:, looks].mean(axis=0) - centre)
+            chosen[i] = _highest(rows[i], rows[i][:, looks] @ direction, share)
+    return chosen
+
+
+def _units(
+    rest: Float[np.ndarray, "part value"], weight: Float[np.ndarray, " part"]
+) -> tuple[Float[np.ndarray, " value"], Float[np.ndarray, "value value"]]:
+    """The mean, and the inverse of the covariance, shrunk by `SHRINKAGE`."""
     relative = weight / weight.mean()
-    centre = np.average(values, axis=0, weights=relative)
-    covariance, _ = ledoit_wolf((values - centre) * np.sqrt(relative)[:, None], assume_centered=True)
-    inverse = np.linalg.pinv(covariance, hermitian=True)
-    marked = [row[mark, :-1] for row, mark in zip(defects, defects.marks(), strict=True)]
-    bags = [row for row, mark in zip(defects, defects.marks(), strict=True) if not mark.any()]
-    known = [row for row in marked if len(row)]
-    chosen = [_highest(bag, bag[:, -1], first) for bag in bags] if not known else [bag[:0, :-1] for bag in bags]
-    for _ in range(ROUNDS if bags else 0):
-        before, chosen = chosen, []
-        for at, bag in enumerate(bags):
-            others = [*known, *(one for i, one in enumerate(before) if i != at and len(one))] or before
-            direction = inverse @ (np.concatenate(others).mean(axis=0, dtype=np.float64) - centre)
-            chosen.append(_highest(bag, bag[:, :-1] @ direction, share))
-    parts = np.concatenate([*known, *chosen])
-    return inverse @ (parts.mean(axis=0, dtype=np.float64) - centre), centre, parts
+    centre = np.average(rest, axis=0, weights=relative)
+    centred = (rest - centre) * np.sqrt(relative)[:, None]
+    covariance = shrunk_covariance(centred.T @ centred / len(rest), shrinkage=SHRINKAGE)
+    return centre, np.linalg.pinv(covariance, hermitian=True)
 
 
 def _highest(
     row: Float[np.ndarray, "part feature"], scores: Float[np.ndarray, " part"], share: float
-) -> Float[np.ndarray, "some value"]:
+) -> Float[np.ndarray, "some feature"]:
     n = min(len(row), MAX_CHOSEN, max(1, round(share * len(row))))
-    return row[np.sort(np.argsort(-scores, kind="stable")[:n]), :-1]
+    return row[np.sort(np.argsort(-scores, kind="stable")[:n])]
