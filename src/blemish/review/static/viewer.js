@@ -139,7 +139,8 @@ export class Viewer {
     const what = this.places?.kind === "defect" ? "like the defect" : "unusual";
     const count = found.length === 1 ? "1 place is" : `${found.length} places are`;
     const outlined = found.length ? `${count} outlined as ${what}, the highest scores ${number(found[0].score)}.` : `No place is outlined as ${what}: none scores above 99.9 % of normal area.`;
-    find("viewer-said").textContent = words || `${WORDS[this.tool]} ${this.places ? this.places.note || outlined : "The map is being computed."}`;
+    const said = find("viewer-said");
+    said.title = said.textContent = words || `${WORDS[this.tool]} ${this.places ? this.places.note || outlined : "The map is being computed."}`;
   }
 
   // Zoom and place ---------------------------------------------------------------------------------------------------

@@ -69,16 +69,19 @@ def pyramid_of(picture: Pillow.Image) -> Pyramid:
 
 
 def _kept(picture: Pillow.Image) -> np.ndarray:
-    pixels = np.asarray(picture)
-    if pixels.nbytes < MAPPED:
-        return pixels
+    width, height = picture.size
+    shape = (height, width, 3)[: 2 if picture.mode == "L" else 3]
+    if np.prod(shape) < MAPPED:
+        return np.asarray(picture)
     try:
-        with scratch(Path("a picture"), pixels.nbytes) as (file, name):
-            file.truncate(pixels.nbytes)
-            mapped = np.memmap(name, dtype=np.uint8, mode="r+", shape=pixels.shape)
+        with scratch(Path("a picture"), int(np.prod(shape))) as (file, name):
+            file.truncate(int(np.prod(shape)))
+            mapped = np.memmap(name, dtype=np.uint8, mode="r+", shape=shape)
     except DataError:  # no room on the disk: then in memory
-        return pixels
-    mapped[:] = pixels
+        return np.asarray(picture)
+    for top in range(0, height, SIDE):  # not whole: that would be another copy of it
+        bottom = min(height, top + SIDE)
+        mapped[top:bottom] = np.asarray(picture.crop((0, top, width, bottom)))
     return mapped
 
 
