@@ -30,6 +30,7 @@ def text_of(page, name, wanted, seconds=30):
 
 def enter(page, row, review):
     """Open the picture of a row."""
+    text_of(page, "stage", "ranked")
     page.locator(".cell[aria-label*='rank']").first.wait_for(timeout=30_000)
     place = review.ranking.places[row] - 1
     page.locator("#gallery").focus()
