@@ -827,3 +827,16 @@ def nats_beyond(row, own):
     nearest = min(generalised_distance(row, defect, own) for defect in own["defects"])
     allowed = min(float(own["reach"][0]) * distance, float(own["reach"][1]))
     return normal, min(normal, max(0.0, (nearest - allowed) / float(own["excess"])))
+
+
+def neighbours(picture):
+    """Correlation of pixels with those one and two away, by a loop over pixels; (channel, height, width)."""
+    found = []
+    for lag in (1, 2):
+        for plane in np.asarray(picture) - np.mean(picture, axis=(1, 2), keepdims=True):
+            height, width = plane.shape
+            down = [plane[i, j] * plane[i + lag, j] for i in range(height - lag) for j in range(width)]
+            across = [plane[i, j] * plane[i, j + lag] for i in range(height) for j in range(width - lag)]
+            sides = [np.mean(side) for side in (down, across) if side]
+            found.append((np.mean(sides) if sides else 0.0) / (np.mean(plane**2) + 1e-6))
+    return np.array(found)

@@ -2,19 +2,23 @@
 
 import csv
 import gzip
+from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from PIL import Image as Pillow
 from pyarrow import csv as arrow_csv
 from pyarrow import feather, parquet
 
 from blemish import DefectDetector, load, read
-from blemish.cli.opening import open_exported
+from blemish.cli import opening
 from blemish.data.inputs import samples_to_score, stream_to_score
 from blemish.modalities.tabular import Tabular
+from blemish.onnx.runtime import Runtime
 from blemish.out_of_core import score_file
 from blemish.review.catalogue import open_catalogue
 from command_line import run
@@ -106,9 +110,52 @@ def by_command(tmp_path, model, file, monkeypatch, capsys):
     return table_scores(tmp_path / "s.parquet")
 
 
-def of_page(det, file):
-    catalogue = open_catalogue(file, apart=["kind"], modality="tabular")
+def of_page(det, file, modality):
+    catalogue = open_catalogue(file, apart=["kind"], modality=modality)
     return of_detector(det, catalogue.take(range(len(catalogue)))[0])
+
+
+def of_export(folder, file):
+    exported, samples = opening.open_exported(folder / "m.onnx", str(file), glob=None, names=None, key=None)
+    return np.column_stack([exported.scores(samples.X)[name] for name in PAIR])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_session():
+    """An exported model is opened once: that takes a fifth of a second."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(opening, "Runtime", cache(Runtime))
+    yield
+    patch.undo()
+
+
+def check_doors(model, file, rows, modality, command_line=None):
+    """All doors give the scores of these rows of the training data."""
+    found = {
+        "read": of_detector(model.det, read(file, take_out=["kind"], modality=modality)),
+        "as in training": of_detector(model.loaded, samples_to_score(model.loaded, str(file))),
+        "page": of_page(model.det, file, modality),
+    }
+    score_file(model.loaded, file, model.folder / "chunks.parquet")
+    found["out of core"] = table_scores(model.folder / "chunks.parquet")
+    if command_line is not None:
+        found["command line"] = by_command(model.folder, model.folder / "m.blemish", file, *command_line)
+    for door, scores in found.items():
+        np.testing.assert_allclose(
+            scores, model.expected[rows], rtol=1e-12, atol=1e-12, err_msg=f"{door}, {len(rows)} rows"
+        )
+    exported = of_export(model.folder, file)
+    np.testing.assert_allclose(exported, model.of_export[rows], rtol=1e-12, atol=1e-12)
+
+
+def saved(folder, det, samples, train):
+    """What `check_doors` needs, from a fitted detector and its training data."""
+    det.save(folder / "m.blemish")
+    det.export(folder / "m.onnx", samples.X)
+    expected = of_detector(det, samples)
+    loaded, scores = load(folder / "m.blemish"), of_export(folder, train)
+    np.testing.assert_allclose(scores, expected, rtol=1e-4)
+    return SimpleNamespace(folder=folder, det=det, loaded=loaded, expected=expected, of_export=scores)
 
 
 def of_detector(det, X):
@@ -124,38 +171,15 @@ def model(tmp_path_factory):
         samples = read(folder / "train.csv", take_out=["kind"])
         det = DefectDetector(epochs=2, random_state=0).fit(samples, samples.columns["kind"])
     det.notes_ = {"taken_out": ["kind"]}
-    det.save(folder / "m.blemish")
-    det.export(folder / "m.onnx", samples.X)
-    return folder, det, of_detector(det, samples)
+    return saved(folder, det, samples, folder / "train.csv")
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_same_rows_have_the_same_scores_in_whatever_file(model, tmp_path, monkeypatch, capsys, name):
-    folder, det, expected = model
-    loaded = load(folder / "m.blemish")
-    runtime = open_exported(folder / "m.onnx", str(folder / "train.csv"), glob=None, names=None, key=None)
-    of_export = np.column_stack([runtime[0].scores(runtime[1].X)[one] for one in PAIR])
     for part in (np.arange(N), PLAIN, PLAIN[:1]):
         file = tmp_path / name
         FILES[name](file, LOG.iloc[part].reset_index(drop=True))
-        found = {
-            "read": of_detector(det, read(file, take_out=["kind"], modality="tabular")),
-            "as in training": of_detector(loaded, samples_to_score(loaded, str(file))),
-            "page": of_page(det, file),
-        }
-        score_file(loaded, file, tmp_path / "chunks.parquet")
-        found["out of core"] = table_scores(tmp_path / "chunks.parquet")
-        if len(part) == len(PLAIN):
-            found["command line"] = by_command(tmp_path, folder / "m.blemish", file, monkeypatch, capsys)
-        for door, scores in found.items():
-            np.testing.assert_allclose(
-                scores, expected[part], rtol=1e-12, atol=1e-12, err_msg=f"{door}, {len(part)} rows"
-            )
-        exported, samples = open_exported(folder / "m.onnx", str(file), glob=None, names=None, key=None)
-        scores = exported.scores(samples.X)
-        np.testing.assert_allclose(
-            np.column_stack([scores[one] for one in PAIR]), of_export[part], rtol=1e-12, atol=1e-12
-        )
+        check_doors(model, file, part, "tabular", (monkeypatch, capsys) if len(part) == len(PLAIN) else None)
 
 
 FRAMES = {
@@ -175,7 +199,7 @@ FRAMES = {
 
 @pytest.mark.parametrize("library", FRAMES)
 def test_what_libraries_read_scores_as_the_file_does(model, tmp_path, library):
-    _, det, expected = model
+    det, expected = model.det, model.expected
     for part in (np.arange(N), PLAIN, PLAIN[:1]):
         write_csv(tmp_path / "a.csv", LOG.iloc[part])
         X = FRAMES[library](tmp_path / "a.csv")
@@ -206,9 +230,8 @@ def test_a_fit_decides_alike_from_whatever_file_and_library(tmp_path):
 
 
 def test_a_fit_of_frames_scores_files(model, tmp_path):
-    folder, *_ = model
     with ten_trees():
-        frame = pd.read_csv(folder / "train.csv")
+        frame = pd.read_csv(model.folder / "train.csv")
         det = DefectDetector(epochs=1, random_state=0).fit(frame.drop(columns="kind"), frame["kind"])
     expected = of_detector(det, frame)
     for name, write in FILES.items():
@@ -228,3 +251,120 @@ def test_numbers_of_an_archive_score_as_those_of_a_file(tmp_path):
         np.testing.assert_allclose(det.outlier_score(str(tmp_path / name)), det.outlier_score(X), rtol=1e-12)
         scored = [det.outlier_score(chunk.X) for chunk in stream_to_score(det, str(tmp_path / name)).chunks()]
         np.testing.assert_allclose(np.concatenate(scored), det.outlier_score(X), rtol=1e-12)
+
+
+# Pictures and texts --------------------------------------------------------------------------------------------------
+
+N_PICTURES = 24
+
+
+def pictures():
+    """Grey parts with a bar, the first ones with a spot, and no pixel of pure white."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(20, 60, (N_PICTURES, 18, 16))
+    x[:, 4:8] += 120
+    x[:4, 12:15, 5:9] += 150
+    return x.astype(np.uint8)
+
+
+PICTURES = pictures()
+
+
+def save_pictures(folder, rows, ending, change=lambda picture: picture, **options):
+    folder.mkdir()
+    for place, row in enumerate(rows):
+        change(Pillow.fromarray(PICTURES[row])).save(folder / f"{place:02}.{ending}", **options)
+
+
+def turned(folder, rows):
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    save_pictures(folder, rows, "png", lambda picture: picture.transpose(Pillow.Transpose.ROTATE_90), exif=exif)
+
+
+def in_folders(folder, rows):
+    for place, row in enumerate(rows):
+        path = folder / f"{place // 5}" / f"{place:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(PICTURES[row]).save(path)
+
+
+PICTURE_FILES = {
+    "png": lambda path, rows: save_pictures(path, rows, "png"),
+    "bmp": lambda path, rows: save_pictures(path, rows, "bmp"),
+    "tiff": lambda path, rows: save_pictures(path, rows, "tif"),
+    "colour": lambda path, rows: save_pictures(path, rows, "png", lambda picture: picture.convert("RGB")),
+    "opaque": lambda path, rows: save_pictures(path, rows, "png", lambda picture: picture.convert("LA")),
+    "palette": lambda path, rows: save_pictures(path, rows, "png", lambda picture: picture.convert("P")),
+    "turned": turned,
+    "folders": in_folders,
+    "a.npz": lambda path, rows: np.savez(path, X=PICTURES[rows][:, None]),
+}
+"""Name → how some pictures are written."""
+
+WORDS = ["pump", "leaks", "runs", "Gerät", "läuft", "valve", "café", "oil", "steht", "again", "over", "night", "shift"]
+TEXTS = [" ".join(np.random.default_rng(i).choice(WORDS[i % 3 :], 9)) for i in range(30)]
+
+
+def save_lines(path, rows, encoding="utf-8"):
+    path.write_text("".join(f"{TEXTS[row]}\n" for row in rows), encoding=encoding)
+
+
+def save_documents(folder, rows):
+    folder.mkdir()
+    for place, row in enumerate(rows):
+        (folder / f"{place:02}.txt").write_text(TEXTS[row], encoding="cp1252" if place % 2 else "utf-8")
+
+
+def text_table(rows):
+    return pd.DataFrame({"n": range(len(rows)), "body": [TEXTS[row] for row in rows]})
+
+
+TEXT_FILES = {
+    "a.txt": save_lines,
+    "windows.txt": lambda path, rows: save_lines(path, rows, "cp1252"),
+    "wide.txt": lambda path, rows: save_lines(path, rows, "utf-16"),
+    "documents": save_documents,
+    "a.csv": lambda path, rows: text_table(rows).to_csv(path, index=False),
+    "semicolons.csv": lambda path, rows: text_table(rows).to_csv(path, index=False, sep=";", encoding="cp1252"),
+    "a.parquet": lambda path, rows: text_table(rows).to_parquet(path),
+}
+"""Name → how some texts are written."""
+
+
+def fitted(folder, write, modality, n, **arguments):
+    folder.mkdir()
+    write(folder / "train", np.arange(n))
+    samples = read(folder / "train", modality=modality)
+    y = np.array(["defect"] * 4 + [None] * (n - 4), dtype=object)
+    with ten_trees():
+        det = DefectDetector(modality=modality, epochs=1, random_state=0, **arguments).fit(samples, y)
+    return saved(folder, det, samples, folder / "train")
+
+
+@pytest.fixture(scope="module")
+def model_of_pictures(tmp_path_factory):
+    # The scorer without the pretrained network, of which an export takes a minute: pictures are read alike.
+    folder = tmp_path_factory.mktemp("doors") / "pictures"
+    return fitted(folder, PICTURE_FILES["png"], "image", N_PICTURES, scorer="latent")
+
+
+@pytest.fixture(scope="module")
+def model_of_texts(tmp_path_factory):
+    return fitted(tmp_path_factory.mktemp("doors") / "texts", save_documents, "text", len(TEXTS))
+
+
+@pytest.mark.parametrize("name", PICTURE_FILES)
+def test_the_same_pictures_have_the_same_scores_in_whatever_file(
+    model_of_pictures, tmp_path, monkeypatch, capsys, name
+):
+    rows = np.array([3, 0, 20, 9, 11, 5])
+    PICTURE_FILES[name](tmp_path / name, rows)
+    check_doors(model_of_pictures, tmp_path / name, rows, "image", (monkeypatch, capsys))
+
+
+@pytest.mark.parametrize("name", TEXT_FILES)
+def test_the_same_texts_have_the_same_scores_in_whatever_file(model_of_texts, tmp_path, monkeypatch, capsys, name):
+    rows = np.array([3, 0, 20, 9, 11, 5])
+    TEXT_FILES[name](tmp_path / name, rows)
+    check_doors(model_of_texts, tmp_path / name, rows, "text", (monkeypatch, capsys))

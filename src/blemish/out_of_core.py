@@ -235,7 +235,8 @@ def score_stream(
         key: See `score_file`.
         advance: Called with the number of rows after each chunk.
     """
-    done, some = Scored(), EvenSample(stream.n_rows, MAX_COMPARED)
+    done, some, tally = Scored(), EvenSample(stream.n_rows, MAX_COMPARED), Counter()
+    modality = det.fitted_.model.modality
     key_type = stream.types.get(key) if key else None
     with table_writer(output) as write:
         for samples in stream.chunks():
@@ -243,14 +244,14 @@ def score_stream(
                 with naming_chunk(done.n):
                     table = score_table(det, samples.X, *keys_of(samples, key), key_type)
                 write(table)
-                done.reading.notes += det.fitted_.model.modality.notes_of(samples.X)
+                tally += modality.tally(samples.X)
                 done.labels.update(table["label"].to_pylist())
                 some.add(samples.X)
             done.n += len(samples)
             done.reading.notes += samples.reading
             if advance is not None:
                 advance(len(samples) + len(samples.skipped))
-    done.reading = stream.reading.more(done.reading)
+    done.reading = stream.reading.more([*done.reading, *modality.notes_from(tally)])
     if len(det.fitted_.held_out) and done.n >= MIN_FOR_DRIFT:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the same rows have warned when they were scored

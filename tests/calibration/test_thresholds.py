@@ -248,6 +248,28 @@ def test_a_contamination_is_never_exceeded_on_average_or_says_by_how_much(rate, 
     assert found.supported or found.threshold == n - 1
 
 
+@pytest.mark.parametrize("target", ["contamination", "false_positive_rate", "budget"])
+def test_out_of_fold_a_rate_has_no_lower_end(target):
+    """The model that is cut has learnt from more rows than those that judge it: new ones are less unusual to it."""
+    value, rows = (15.0 if target == "budget" else 0.1), np.arange(40.0)
+    held_out, folds = (promised(target, value, on, outlier=rows) for on in ("held out", "out of fold"))
+    assert held_out.low > 0 == folds.low
+    assert folds.high == held_out.high
+    by_labels = [promised("recall", 0.5, on, out_of_fold=np.arange(8.0)).low for on in ("held out", "out of fold")]
+    assert by_labels[0] == by_labels[1] > 0
+
+
+def test_fewer_than_twenty_samples_do_not_tell_a_rate_out_of_fold():
+    found = promised("contamination", 0.05, "out of fold", outlier=np.arange(15.0))
+    assert (found.low, found.high) == (0, 1)
+    assert found.shortfall == (
+        "15 unlabelled or normal samples cannot support a rate of 5 %; the cut is the highest of their scores, and "
+        "fewer than 20 do not tell how many new ordinary samples exceed it"
+    )
+    assert promised("budget", 3.0, "out of fold", outlier=np.arange(15.0)).high == 15
+    assert promised("contamination", 0.05, "out of fold", outlier=np.arange(20.0)).high < 0.2
+
+
 def test_a_shortfall_names_samples_rate_and_what_comes_instead():
     found = promised("contamination", 0.01, "out of fold", outlier=np.arange(20.0))
     why = (

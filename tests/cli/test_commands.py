@@ -101,3 +101,11 @@ def test_a_name_that_is_not_text_ends_nothing(tmp_path):
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr == b"error: there is no file or folder 'gr\\udcfcn.csv'\n"
     assert callable(main)
+
+
+@pytest.mark.parametrize("command", ["score", "evaluate", "explain", "report", "review"])
+@pytest.mark.parametrize("said", [["--use", "memo"], ["--text=memo"]])
+def test_what_a_column_is_is_said_at_fit(monkeypatch, capsys, command, said):
+    status, _, err = run(monkeypatch, capsys, command, "m.blemish", "a.csv", *said)
+    assert (status, err.count("\n")) == (2, 1)
+    assert f"is said at fit: a model keeps what its columns are; fit with {said[0].partition('=')[0]} COLUMN" in err

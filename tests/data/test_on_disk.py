@@ -67,8 +67,8 @@ def test_a_file_without_text_or_that_is_no_utf8_is_said(always, tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n\n")
     with pytest.raises(DataError, match="contains no text; expected one text per line"):
         open_catalogue(tmp_path / "empty.txt", modality="text")
-    (tmp_path / "latin.txt").write_bytes(b"one two three\ncaf\xe9 au lait\n")
-    with pytest.raises(DataError, match=r"byte 17 \(0xe9\) is not UTF-8"):
+    (tmp_path / "latin.txt").write_bytes(b"one two three\ncaf\0\xe9 au lait\n")
+    with pytest.raises(DataError, match=r"byte 18 \(0xe9\) is not UTF-8"):
         open_catalogue(tmp_path / "latin.txt", modality="text")
     assert list(always.iterdir()) == []
 

@@ -213,3 +213,17 @@ def test_text_of_an_npz_file_is_characters(order, tmp_path):
                 read(tmp_path / "a.npz")
         else:
             assert read(tmp_path / "a.npz", take_out=["kind"]).columns["kind"] == ["A\U0010ffff"] * 3
+
+
+def test_comments_between_rows_are_counted_and_said(tmp_path):
+    rows = [f"{i},{i / 7:.3f}" for i in range(30)]
+    rows[9:9], rows[20:20] = ["# shift change"], ["#", "# stopped, cleaned, restarted"]
+    (tmp_path / "a.csv").write_text("\n".join(["a,b", *rows]) + "\n")
+    samples = read(tmp_path / "a.csv")
+    assert len(samples) == 30
+    said = "3 line(s) of comment between the rows are left out, the first is '# shift change'"
+    assert [note.how for note in samples.reading.about("comments")] == [said]
+    stream = open_stream(tmp_path / "a.csv", HowToRead())
+    assert stream is not None
+    assert [note.how for note in stream.reading.about("comments")] == [said]
+    assert sum(len(chunk) for chunk in stream.chunks()) == 30

@@ -88,7 +88,7 @@ def test_a_document_a_line(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"good\nna\xefve\n", r"byte 7 \(0xef\) is not UTF-8; convert the file"),
+        (b"good\nna\0\xefve\n", r"byte 8 \(0xef\) is not UTF-8; convert the file"),
         (b"\n \n", "contains no text"),
         (b"", "no text"),
     ],
@@ -97,6 +97,17 @@ def test_lines_that_cannot_be_read(content, message, tmp_path):
     (tmp_path / "t.txt").write_bytes(content)
     with pytest.raises(DataError, match=message):
         read(tmp_path / "t.txt", modality="text")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le"])
+def test_a_text_file_of_another_encoding_is_read_as_a_table_is(tmp_path, encoding):
+    lines = ["ein Gerät läuft", "die Mühle steht und steht"]
+    (tmp_path / "t.txt").write_bytes("".join(f"{line}\n" for line in lines).encode(encoding))
+    samples = read(tmp_path / "t.txt", modality="text")
+    assert list(samples.X) == lines
+    assert list(read(tmp_path, modality="text").X) == ["".join(f"{line}\n" for line in lines)]
+    said = {"cp1252": "Windows-1252, because byte 7 is not UTF-8", "utf-16-le": "because every other byte is 0"}
+    assert said.get(encoding, "") in " ".join(map(str, samples.reading))
 
 
 def test_a_folder_of_text_files(tmp_path):
@@ -110,7 +121,7 @@ def test_a_folder_of_text_files(tmp_path):
     (tmp_path / "fine/a.txt").write_bytes(b"\xff\xfe")
     with pytest.warns(DataWarning, match=r"skipped .*a\.txt: byte 0 \(0xff\) is not UTF-8"):
         assert read(tmp_path).skipped == ["fine/a.txt"]
-    (tmp_path / "leak/b.txt").write_bytes(b"\xff")
+    (tmp_path / "leak/b.txt").write_bytes(b"\xff\0")
     with pytest.warns(DataWarning), pytest.raises(DataError, match="none of the 2 text files in .* can be read"):
         read(tmp_path)
     (tmp_path / "empty").mkdir()
@@ -134,9 +145,10 @@ def test_every_container_gives_the_same_scores(detector, text_split):
 
 
 def test_missing_texts_of_a_column_are_empty(detector):
-    empty = detector.outlier_score([""])
-    for missing in (pd.Series(["", None]), pd.Series(["x", np.nan], dtype=object), pa.array(["x", None])):
-        np.testing.assert_array_equal(detector.outlier_score(missing)[1:], empty)
+    empty = detector.outlier_score(["x", ""])
+    for missing in (pd.Series(["x", None]), pd.Series(["x", np.nan], dtype=object), pa.array(["x", None])):
+        np.testing.assert_array_equal(detector.outlier_score(missing), empty)
+    np.testing.assert_allclose(detector.outlier_score([""]), empty[1:], rtol=1e-12)
     with pytest.raises(DataError, match="text 1 is NoneType 'None', not a string; give '' for no text"):
         detector.outlier_score(["x", None])
 
@@ -293,7 +305,7 @@ def test_fit_score_and_explain(form, text_split, tmp_path, monkeypatch, capsys):
 
 
 def test_bad_text_files_are_one_line_on_stderr(tmp_path, monkeypatch, capsys):
-    (tmp_path / "t.txt").write_bytes(b"\xff\n")
+    (tmp_path / "t.txt").write_bytes(b"\xff\0\n")
     (tmp_path / "n.csv").write_text("a,b\n1,2\n")
     (tmp_path / "none").mkdir()
     for name, message in (

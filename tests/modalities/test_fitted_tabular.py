@@ -1,7 +1,7 @@
 """A fitted table: tensors and back."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime
@@ -12,7 +12,8 @@ import torch
 from blemish import DefectDetector
 from blemish.core.errors import DataError, DataWarning, ExportError
 from blemish.core.graph import Graph
-from blemish.modalities.fitted_tabular import UNSEEN, FittedTabular
+from blemish.modalities.column import NO_CATEGORY
+from blemish.modalities.fitted_tabular import NEVER_MISSING, UNKNOWN, UNSEEN, FittedTabular
 from blemish.modalities.tabular import Tabular
 from blemish.onnx.runtime import FEEDS
 
@@ -142,3 +143,22 @@ def test_times_and_gaps_in_a_graph():
     np.testing.assert_array_equal(found, fitted.to_tensor(new))
     with pytest.raises(ExportError, match="column 't' is read as text, which has no ONNX graph"):
         Tabular(text=("t",)).fit(frame).graph(Graph())
+
+
+def test_a_missing_category_or_yes_is_told_from_an_unseen_one():
+    frame = pd.DataFrame({"n": np.arange(40.0) ** 0.5, "kind": ["a", "b"] * 20, "hot": [True, False] * 20})
+    fitted = Tabular().fit(frame)
+    new = frame[:3].assign(kind=["a", None, "z"], hot=pd.Series([True, None, False], dtype=object))
+    x = fitted.to_tensor(new)
+    assert fitted.describe(x)[1][1:] == [None, None]
+    assert [row[1] for row in fitted.shown(x)] == ["a", NEVER_MISSING, UNSEEN]
+    unknown = fitted.features(torch.from_numpy(x))["numbers"][:, -1]
+    assert (unknown / UNKNOWN).tolist() == pytest.approx([0, 2 * NO_CATEGORY, 1])
+    assert FittedTabular.from_state(cast(Any, fitted.state())).to_tensor(new).tolist() == x.tolist()
+
+
+def test_where_training_had_a_gap_a_missing_category_is_one_of_them():
+    frame = pd.DataFrame({"kind": ["a", "b", None] * 20, "rare": [None, *["c"] * 59]})
+    fitted = Tabular().fit(frame)
+    assert [column.absent for column in fitted.columns] == [0, 0]
+    assert fitted.describe(fitted.to_tensor(frame[2:3]))[0][0] is None

@@ -25,8 +25,10 @@ def fitted(pictures):
 
 def test_feature_sets_are_those_that_the_experts_ask_for(fitted, pictures):
     found = fitted.features(torch.from_numpy(fitted.to_tensor(pictures)))
-    assert {*found, "parts"} == {name for names in Image.experts for name in names.split("+")}
-    assert set(found) == {"texture", "pixels", *(name for of_set in PATCH_SETS for name in of_set["fractions"])}
+    asked = {name for names in Image.experts for name in names.split("+")}
+    assert {*found, "parts"} == asked | set(Image.far)
+    of_patches = {name for of_set in PATCH_SETS for name in of_set["fractions"]}
+    assert set(found) == {"texture", "pixels", "neighbours"} | of_patches
     assert found["pixels"].shape == (6, 24 * 24)
 
 

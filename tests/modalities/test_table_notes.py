@@ -73,3 +73,16 @@ def test_columns_in_use_and_text():
     assert "column 'memo': missing in 100% (200 of 200 rows), never in training" in said
     found = {one["name"]: one for one in fitted.kinds()}
     assert found["booked_at"]["read_as"] == ["hour of day", "day of week"]
+
+
+def test_tallies_of_parts_add_up_to_that_of_the_whole(fitted):
+    new = frame().assign(flow="fast", kind=["z", None] * 100, hot=[None, *frame()["hot"][1:]])
+    whole = fitted.tally(new[:3]) + fitted.tally(new[3:150]) + fitted.tally(new[150:])
+    assert list(map(str, fitted.notes_from(whole))) == list(map(str, fitted.notes_of(new)))
+
+
+def test_a_tally_keeps_a_few_texts_and_counts_all(fitted):
+    new = frame().assign(kind=[f"k{i}" for i in range(200)])
+    tally = fitted.tally(new) + fitted.tally(new)
+    assert len(tally) < 40
+    assert "400 cells" in str(fitted.notes_from(tally)[0])

@@ -47,6 +47,41 @@ def groups_of(is_defect):
     return np.where(is_defect, DEFECT, UNLABELLED)
 
 
+@pytest.mark.parametrize("labelled", [False, True])
+def test_a_fold_teaches_the_experts_and_the_rest_is_of_all_rows(labelled):
+    x, is_defect, _ = island()
+    group = groups_of(is_defect & labelled)
+    scorer = Ensemble({"plain": ["neighbours", "linear"], "error": ["value"]}, far=("plain",))
+    whole = scorer.fit(evidence_of(x), group)
+    same = scorer.fit_fold(evidence_of(x), group, 0, whole)
+    found, expected = (scorer.scores(one, evidence_of(x), labelled=labelled) for one in (same, whole))
+    np.testing.assert_allclose(found.outlier, expected.outlier, rtol=1e-9)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=1e-9)
+    seen = np.arange(len(x)) % 4 > 0
+    fold = scorer.fit_fold(evidence_of(x[seen]), group[seen], 0, whole)
+    assert [a.tail is b.tail for a, b in zip(fold.members, whole.members, strict=True)] == [True] * len(fold.members)
+    assert (fold.labelled, fold.errors) == (whole.labelled, whole.errors)
+    assert fold.far.ranges[0].edge == whole.far.ranges[0].edge
+    alone = scorer.fit(evidence_of(x[seen]), group[seen])
+    np.testing.assert_allclose(fold.far.ranges[0].place.centre, alone.far.ranges[0].place.centre)
+    row = evidence_of(x[~seen])
+    for own, other, member in zip(fold.members, alone.members, scorer._experts(labelled=labelled), strict=True):
+        given = row.feature_set(member.source)
+        np.testing.assert_array_equal(member.expert.score(own.own, given), member.expert.score(other.own, given))
+
+
+def test_a_fold_may_have_fewer_features():
+    """Of a table: a category that only the rows left out have. The ranges of `far` are then around other features."""
+    x, is_defect, _ = island()
+    group, scorer = groups_of(is_defect), Ensemble({"plain": ["linear"]}, far=("plain",))
+    whole = scorer.fit(evidence_of(x), group)
+    narrow = evidence_of(x[:, 1:])
+    scores = scorer.scores(scorer.fit_fold(narrow, group, 0, whole), narrow, labelled=True)
+    assert np.isfinite(scores.outlier).all()
+    assert scores.defect is not None
+    assert np.median(scores.defect[is_defect]) > np.quantile(scores.defect[~is_defect], 0.9)
+
+
 def test_a_useless_expert_has_no_weight():
     x, is_defect, _ = island()
     noise = np.random.default_rng(1).normal(size=x.shape)

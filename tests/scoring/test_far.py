@@ -5,21 +5,34 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import reference
 from blemish import DefectDetector
 from blemish.core.labels import DEFECT, UNLABELLED
 from blemish.modalities import MODALITIES
+from blemish.modalities.features.texture import neighbours
+from blemish.modalities.tabular import Tabular
 from blemish.onnx.runtime import Runtime
 from blemish.scoring.far import MIN_ROWS, Far, beyond, fit_far
 from blemish.scoring.scorer import Evidence
-from far_samples import KINDS, N_FAR
+from far_samples import KINDS, N_FAR, far_rows, table
 
 SOURCES = ("here",)
 
 
 def evidence(x):
     return Evidence(np.zeros((len(x), 1)), np.ones(len(x)), {"here": np.asarray(x, dtype=float)})
+
+
+def features_of(fitted, sources):
+    """Samples → their evidence, of a kind of data alone."""
+
+    def measured(raw):
+        found = fitted.features(torch.from_numpy(fitted.to_tensor(raw)))
+        return Evidence(np.zeros((len(raw), 1)), np.ones(len(raw)), {name: found[name].numpy() for name in sources})
+
+    return measured
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +97,35 @@ def test_equal_rows_are_within_and_others_finite(n_rows):
     found = beyond(state, evidence(np.array([[1.0, 1, 1], [1, 1, 2]])), SOURCES).normal
     assert found[0] == 0
     assert np.isfinite(found).all()
+
+
+def test_a_rare_category_does_not_hide_what_is_far():
+    rng = np.random.default_rng(0)
+    frame = table(60, rng).assign(
+        alarm=[True] + [False] * 59, recipe=rng.choice(["a", "b", "c"], 60, p=[0.9, 0.05, 0.05])
+    )
+    fitted = Tabular().fit(frame)
+    here = features_of(fitted, Tabular.far)
+    state = fit_far(Tabular.far, here(frame), np.full(60, UNLABELLED), 0)
+    assert (beyond(state, here(frame), Tabular.far).normal > 0).mean() < 0.05
+    new = frame[10:14]
+    gaps = {
+        name: new.assign(**{name: pd.Series([None] * 4, index=new.index, dtype=object)}) for name in ("alarm", "shift")
+    }
+    for name, far in (far_rows(new, rng) | gaps).items():
+        assert beyond(state, here(far), Tabular.far).normal.min() > 1, name
+
+
+def test_pictures_that_are_none_are_far_from_any_texture():
+    rng = np.random.default_rng(0)
+    grain = rng.normal(size=(80, 1, 35, 35))
+    smooth = sum(grain[..., i : i + 32, j : j + 32] for i in range(4) for j in range(4)) / 4
+    x = 0.5 + smooth * rng.uniform(0.03, 0.15, (80, 1, 1, 1)) + rng.normal(0, 0.1, (80, 1, 1, 1))
+    state = fit_far(SOURCES, evidence(neighbours(torch.from_numpy(x[:60]))), np.full(60, UNLABELLED), 0)
+    shuffled = rng.permuted(x[60:].reshape(20, -1), axis=1).reshape(20, 1, 32, 32)
+    for none in (shuffled, rng.random(shuffled.shape), np.full_like(shuffled, 0.5)):
+        assert beyond(state, evidence(neighbours(torch.from_numpy(none))), SOURCES).normal.min() > 5
+    assert (beyond(state, evidence(neighbours(torch.from_numpy(x[60:]))), SOURCES).normal > 0).mean() <= 0.1
 
 
 def joined(first, second):

@@ -16,6 +16,7 @@ from blemish.calibration.calibration import Calibration
 from blemish.core.errors import ConfigError, DataError
 
 CONFIDENCE = 0.9
+MIN_OUT_OF_FOLD = 20  # ordinary rows: a model of three quarters of fewer tells nothing of one of all (decisions.md 105)
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
 """Fractions of the ordinary rows that a fit cuts at: of the defect score, and of the outlier score."""
 JudgedOn = Literal["held out", "out of fold", "training"]
@@ -153,7 +154,7 @@ class Promise:
         value: What was asked for.
         threshold: The cut that was chosen for it.
         estimate: What to expect of new rows: a fraction, or for a budget a number of rows.
-        low: Lower end of the exact 90 % interval of it.
+        low: Lower end of the 90 % interval of it, exact where rows were held out; 0 for a rate out of fold.
         high: Upper end.
         n: Rows that the estimate is based on: labelled defects, reported labelled rows, or held-out rows.
         supported: Whether the target is kept on average over data like these; for a precision, whether the whole
@@ -199,6 +200,12 @@ class Promise:
             return ""
         if self.judged_on in ("", "training"):
             return "this is judged on rows that trained the model, so it reports more of new ones: fit on more rows"
+        if self.judged_on == "out of fold" and self.n < MIN_OUT_OF_FOLD:
+            return (
+                f"{self.n} unlabelled or normal samples cannot support a rate of {100 * self.value:.3g} %; the cut is "
+                f"the highest of their scores, and fewer than {MIN_OUT_OF_FOLD} do not tell how many new ordinary "
+                "samples exceed it"
+            )
         samples = "held-out samples" if self.judged_on == "held out" else "unlabelled or normal samples"
         return (
             f"{self.n} {samples} cannot support a rate of {100 * self.value:.3g} %; the cut is the highest of their "
@@ -212,7 +219,10 @@ def promise(target: str, value: float, threshold: float, calibration: Calibratio
     The probability that a new row exceeds a threshold which :math:`a` of :math:`n` rows exceed is distributed as
     :math:`\mathrm{Beta}(a + 1, n - a)` if the threshold is one of these rows, and as
     :math:`\mathrm{Beta}(a, n - a + 1)` if it lies just below one, as that for a recall does. The number in a batch of
-    n is then beta-binomial. A precision has the interval of Clopper and Pearson.
+    n is then beta-binomial. A precision has the interval of Clopper and Pearson. Out of fold a rate has no lower end:
+    the model that is cut has learnt from more rows than those that judge it, so to it new rows are less unusual; the
+    upper end is exact for the folds and was kept by it in simulation (decisions.md 105). Fewer than
+    20 rows tell nothing.
 
     Target, value, threshold and `judged_on` are those of the `Promise`.
 
@@ -231,6 +241,8 @@ def promise(target: str, value: float, threshold: float, calibration: Calibratio
     law = betabinom(n, a, b) if target == "budget" else beta(a, b)
     tail = (1 - CONFIDENCE) / 2
     low, high = (float(law.ppf(q)) for q in (tail, 1 - tail))
+    if judged_on == "out of fold" and target != "recall":
+        low, high = 0.0, (high if n >= MIN_OUT_OF_FOLD else float(law.support()[1]))
     enough = target not in ("contamination", "false_positive_rate") or value * (n + 1) > 1 - 1e-9
     supported = target == "recall" or (judged_on != "training" and enough)
     return Promise(target, value, threshold, float(law.mean()), low, high, n, supported, judged_on)

@@ -43,6 +43,19 @@ for _command in (demo, fit, score, evaluate, threshold, explain, report, review,
     app.command()(_command)
 
 
+SAID_AT_FIT = ("--use", "--text")
+
+
+def _refuse_what_is_said_at_fit(arguments: list[str]) -> None:
+    """What a column is, a model has learnt: one line where it is said later."""
+    said = next((one.partition("=")[0] for one in arguments[1:] if one.partition("=")[0] in SAID_AT_FIT), None)
+    if said is not None and arguments[0] in ("score", "evaluate", "explain", "report", "review"):
+        how = (
+            f"fit with {said} COLUMN, then {arguments[0]} {'with --model' if arguments[0] == 'review' else 'with that'}"
+        )
+        fail(f"{said} is said at fit: a model keeps what its columns are; {how}", 2)
+
+
 def _print_any_name() -> None:
     """A name that is not text must not end what prints it."""
     for stream in (sys.stdout, sys.stderr):
@@ -54,6 +67,7 @@ def run(given: list[str]) -> None:
     """Run one command, see `main`."""
     _print_any_name()
     arguments = [argument for argument in given if argument != "--debug"]
+    _refuse_what_is_said_at_fit(arguments)
     command = typer.main.get_command(app)
     if len(arguments) < len(given):
         command(args=arguments)

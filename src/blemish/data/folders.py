@@ -41,10 +41,11 @@ class Folder:
         noted: set[int] = set()  # a picture may be read many times
 
         def read_one(at: int) -> Any:
-            if self.modality == "text":
-                return decoded(files[at], text_encoding(files[at], how.dialect))
             said = Reading() if at in noted else reading
             noted.add(at)
+            if self.modality == "text":
+                encoding = text_encoding(files[at], how.dialect, said)
+                return decoded(files[at], encoding)
             return decode(files[at], said, names[at])
 
         return OnDemand(names, read_one)

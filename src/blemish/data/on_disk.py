@@ -69,7 +69,11 @@ def _of_file(path: Path, how: HowToRead) -> Dataset | None:
     if kind == ".npz" or how.modality not in ("auto", "tabular", "text"):
         return None
     if is_lines(path, how, reading):
-        return None if size < MIN_BYTES else _texts(path, lines_of(path, text_encoding(path, how.dialect)), {}, reading)
+        return (
+            None
+            if size < MIN_BYTES
+            else _texts(path, lines_of(path, text_encoding(path, how.dialect, reading)), {}, reading)
+        )
     # A table takes about twice the size of its CSV file, and texts up to eight times; a binary file says how much.
     binary = kind in (".parquet", ".arrow", ".feather")
     large_table = how.modality != "text" and (binary or size >= MIN_BYTES // 2)

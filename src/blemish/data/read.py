@@ -81,7 +81,7 @@ def read_as(data: PathLike, how: HowToRead) -> Dataset:
         X, columns = read_npz(path, how.take_out, reading)
         return Dataset(X, list(range(len(X))), _kind_of(X, how.modality, path, reading), columns, reading=reading)
     if is_lines(path, how, reading):
-        texts = list(chain.from_iterable(lines_of(path, text_encoding(path, how.dialect))))
+        texts = list(chain.from_iterable(lines_of(path, text_encoding(path, how.dialect, reading))))
         return Dataset(texts, list(range(len(texts))), "text", reading=reading)
     return from_table(read_table(path, how.names, reading, how.dialect, as_text=how.as_text), how, reading)
 

@@ -20,6 +20,7 @@ from blemish.data.tables import (
     dialect,
     empty_made_up,
     known_suffix,
+    note_comments,
     unreadable,
     without_na,
     without_views,
@@ -131,7 +132,9 @@ def _facts(path: Path, kind: str, how: HowToRead, reading: Reading) -> tuple[int
             n_rows = sum(file.get_batch(i).num_rows for i in range(file.num_record_batches))
             return n_rows, file.schema, lambda: _arrow_batches(path)
     written = dialect(path, how.names, reading, how.dialect)
-    n_rows, schema = settle_types(path, written, how.as_text)
+    comments: list[str] = []
+    n_rows, schema = settle_types(path, written, how.as_text, comments)
+    note_comments(path, comments, reading)
     types = {column.name: pa.string() if pa.types.is_temporal(column.type) else column.type for column in schema}
     gone = empty_made_up(schema, written)
     kept = pa.schema({name: kind for name, kind in types.items() if name not in gone})
@@ -166,16 +169,20 @@ def _arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
             yield from (batch.slice(start, CHUNK_ROWS) for start in range(0, batch.num_rows, CHUNK_ROWS))
 
 
-def settle_types(path: Path, written: Layout, as_text: Sequence[str] = ()) -> tuple[int, pa.Schema]:
+def settle_types(
+    path: Path, written: Layout, as_text: Sequence[str] = (), comments: list[str] | None = None
+) -> tuple[int, pa.Schema]:
     """Number of rows of a CSV file, and column types that suit all of them; text for those in `as_text`.
 
     PyArrow guesses from the first block; where a later cell is of another type, the column gets the next type of its
-    row in `WIDER`, and the pass begins again.
+    row in `WIDER`, and the pass begins again. Lines of comment between the rows are added to `comments`.
     """
+    comments = [] if comments is None else comments
     types: dict[str, pa.DataType] = dict.fromkeys(as_text, pa.string())
     left: dict[str, list[pa.DataType]] = {}
     while True:
-        reader = csv.open_csv(csv_source(path, written), **csv_options(written, types, CSV_BLOCK))
+        comments.clear()
+        reader = csv.open_csv(csv_source(path, written), **csv_options(written, types, CSV_BLOCK, comments))
         try:
             return sum(batch.num_rows for batch in reader), reader.schema
         except pa.ArrowInvalid as error:

@@ -92,7 +92,9 @@ def read_table(
         else:
             written = dialect(path, names, reading, said)
             types = dict.fromkeys(as_text if typed else written.names, pa.string())
-            table = csv.read_csv(csv_source(path, written), **csv_options(written, types))
+            comments: list[str] = []
+            table = csv.read_csv(csv_source(path, written), **csv_options(written, types, comments=comments))
+            note_comments(path, comments, reading)
             table = times_as_text(table.drop_columns(empty_made_up(table.schema, written)))
         table.validate(full=True)  # before a cell is looked at: offsets in a damaged file lead anywhere
         table, found = table.cast(without_views(table.schema)), table.column_names
@@ -149,7 +151,10 @@ def dialect(path: Path, names: Sequence[str] | None, reading: Reading, said: Dia
 
 
 def csv_options(
-    written: Layout, types: Mapping[str, pa.DataType] | None = None, block: int | None = None
+    written: Layout,
+    types: Mapping[str, pa.DataType] | None = None,
+    block: int | None = None,
+    comments: list[str] | None = None,
 ) -> dict[str, Any]:
     """PyArrow's options for a CSV file; empty cells are missing, lines of comment are left out.
 
@@ -157,12 +162,15 @@ def csv_options(
         written: How the file is written.
         types: Of columns whose type is known.
         block: Bytes read at a time; None: PyArrow's default.
+        comments: Where the lines of comment between rows go.
     """
     blanks = written.delimiter == " "
 
     def handle(row: csv.InvalidRow) -> str:
-        empty = not row.text.strip(f'{written.delimiter} \t"')
-        return "skip" if empty or row.text.lstrip().startswith("#") else "error"
+        comment = row.text.lstrip().startswith("#")
+        if comment and comments is not None:
+            comments.append(row.text)
+        return "skip" if comment or not row.text.strip(f'{written.delimiter} \t"') else "error"
 
     return {
         "read_options": csv.ReadOptions(
@@ -182,6 +190,13 @@ def csv_options(
             null_values=[*csv.ConvertOptions().null_values, *written.na],
         ),
     }
+
+
+def note_comments(path: Path, comments: Sequence[str], reading: Reading) -> None:
+    """Say how many lines between the rows are left out."""
+    if comments:
+        how = f"{len(comments):,} line(s) of comment between the rows are left out, the first is {comments[0][:40]!r}"
+        reading.note("comments", path, how)
 
 
 def without_na(table: pa.Table, na: Sequence[str]) -> pa.Table:

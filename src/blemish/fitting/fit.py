@@ -20,7 +20,7 @@ from blemish.calibration.calibration import (
     warn_of_quality,
 )
 from blemish.calibration.label_statistics import LabelStatistics, conflicts, sample_of
-from blemish.calibration.out_of_fold import Fold, odds_correction, out_of_fold
+from blemish.calibration.out_of_fold import Fold, odds_correction, odds_within, out_of_fold
 from blemish.core.labels import DEFECT, NORMAL, OTHER, counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
@@ -218,8 +218,8 @@ class Fit:
         judged = own = scorer.scores(state, evidence[ordinary], labelled=labelled)
         of_parts = part_scores(scorer, state, evidence[ordinary].parts, labelled=labelled)
         if folds:
-            judged = out_of_fold(scorer, folds, evidence.error, group, seed, labelled=labelled)
-            odds, of_parts = odds_correction(own.probabilities, judged.probabilities), judged.of_parts
+            judged = out_of_fold(scorer, state, folds, evidence.error, group, seed, labelled=labelled)
+            odds, of_parts = odds_correction(odds_within(own), judged.odds), judged.of_parts
         calibration, labels = Calibration(np.sort(judged.outlier), odds=odds), None
         if judged.defect is not None:
             calibration = replace(

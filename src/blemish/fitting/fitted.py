@@ -121,7 +121,7 @@ class Fitted:
         """
         found = self.scorer.scores(self.scorer_state, evidence, labelled=self.n_defects > 0)
         odds = self.calibration.odds
-        usual = found.probabilities if odds is None else with_corrected_odds(found.probabilities, odds)
+        usual = found.probabilities if odds is None else with_corrected_odds(found, odds, len(self.calibration.outlier))
         assumed = reweighted(usual, PRIOR, prior)
         if found.defect is None or self.log_ratio is None:
             return replace(found, probabilities=assumed)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -165,13 +166,14 @@ def prepare(arguments: Arguments, stream: Stream, run: RunConfig, state: Path) -
     columns = frame_columns(kept) if is_frame(kept) else None
     notes += modality.notes()
     with _anew(state):
-        n = 0
+        n, tally = 0, Counter()
         for samples in stream.chunks():
             if len(samples):
                 with naming_chunk(n):
                     ShardedRows.append(state / ROWS, modality.to_tensor(samples.X))
-                notes += modality.notes_of(samples.X)
+                tally += modality.tally(samples.X)
                 n += len(samples)
+        notes += modality.notes_from(tally)
         facts = {"modality": modality.state(), "keys": labels.keys, "seed": seed, "columns": columns}
         reading = stream.reading.more(notes)
         facts["reading"] = [asdict(note) for note in reading]

@@ -36,6 +36,7 @@ from blemish.modalities.modality import to_booleans
 MAX_MICROSECONDS = 9.2e15  # from 1970, that every kind of date can hold
 BEYOND = 3.0  # a gap where training had none lies this far, on the network's scale, beyond all training values
 HALF = 0.5  # neither yes nor no
+NO_CATEGORY = 2.0  # where training had no gap, the feature of unseen categories, which is 1 for these, is this
 
 
 @declared
@@ -66,8 +67,8 @@ class Column:
         scale: Robust spread of a number (interquartile range / 1.349), or its standard deviation where that is 0.
         categories: Known values; feature 0 of the block stands for all others.
         indicates_missing: Whether a yes/no feature for "was missing" follows a number.
-        absent: What stands for a missing cell where training had none: a number beyond all that training had, or half
-            a yes; 0 in models that do not tell it from an ordinary value (decisions.md 87).
+        absent: What stands for a missing cell where training had none: a number beyond all that training had, half a
+            yes, or `NO_CATEGORY`; 0 in models that do not tell it from another value (decisions.md 87).
         style: How the numbers are written.
         source: The user's column that this one is made of; '' where it is this one.
         part: What of it: 'hour of day', 'day of week', 'seconds' or, of free text, the number of a feature.
@@ -112,8 +113,11 @@ class Column:
         """Features of a column that is not numeric (else see `scaled_numbers`), shape (row, width of the column)."""
         if self.kind == "categorical":
             code_of = {category: i + 1 for i, category in enumerate(self.categories)}
-            codes = [code_of.get(category, 0) for category in to_categories(column, self.categories)]
-            return np.eye(len(self.categories) + 1)[codes]
+            found = to_categories(column, self.categories)
+            features = np.eye(len(self.categories) + 1)[[code_of.get(category, 0) for category in found]]
+            if self.absent:
+                features[[category == MISSING for category in found], 0] = self.absent
+            return features
         numbers = to_numbers(column, self.name)
         return np.where(np.isnan(numbers), self.absent, np.clip(numbers, 0, 1))[:, None]
 
@@ -136,14 +140,20 @@ class Column:
 
     def graph(self, texts: Node) -> Node:
         """One-hot features of a category as part of an ONNX graph, shape (row, width of the column)."""
+        width = len(self.categories) + 1
+        known = [*self.categories, MISSING] if self.absent else list(self.categories)
         codes = texts.op(
             "LabelEncoder",
             domain=ML,
-            keys_strings=list(self.categories),
-            values_int64s=list(range(1, len(self.categories) + 1)),
+            keys_strings=known,
+            values_int64s=list(range(1, len(known) + 1)),
             default_int64=0,
         )
-        return codes.op("OneHot", np.array([len(self.categories) + 1]), np.array([0.0, 1.0], np.float32), axis=1)
+        if not self.absent:
+            return codes.op("OneHot", np.array([width]), np.array([0.0, 1.0], np.float32), axis=1)
+        features = np.eye(width + 1, width, dtype=np.float32)
+        features[width, 0] = self.absent
+        return texts.graph.constant(features).take(codes, axis=0)
 
     @property
     def widths(self) -> tuple[tuple[str, str, int], ...]:
@@ -159,6 +169,7 @@ def check_column(column: Column) -> None:
     need(len(set(column.categories)) == len(column.categories), f"a category of {column.name!r} occurs twice")
     need(column.kind == "categorical" or not column.categories, f"{column.name!r} is a number with categories")
     need(column.kind == "numeric" or not column.indicates_missing, f"{column.name!r} is not a number")
+    need(not (column.absent and MISSING in column.categories), f"{column.name!r} has gaps, and has none")
     need(column.style.decimal in (".", ",") and column.style.groups in ("", ".", ","), f"{column.name!r} has odd marks")
 
 
@@ -283,6 +294,24 @@ def with_columns(X: Any, columns: Columns, hidden: dict[str, np.ndarray], schema
         cells = column[hidden[name]]
         array[hidden[name], names.index(name)] = cells if whole is None else _whole(cells, whole)
     return array
+
+
+def likeliest_of(probabilities: Float[np.ndarray, " category"], names: tuple[str, ...], top: int) -> dict[str, float]:
+    """The `top` likeliest names with their probabilities, likeliest first."""
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return {names[i]: round(float(probabilities[i]), 4) for i in order}
+
+
+def is_place(name: str, n_columns: int) -> bool:
+    """Whether a name is that of a column of an array: 'x0' to 'x' and the last."""
+    number = name[1:]
+    return (
+        name[:1] == "x"
+        and number.isdecimal()
+        and len(number) < 19
+        and f"x{int(number)}" == name
+        and (int(number) < n_columns)
+    )
 
 
 def _merged(known: nw.Series[Any], made: nw.Series[Any], hidden: Bool[np.ndarray, " row"]) -> nw.Series[Any]:

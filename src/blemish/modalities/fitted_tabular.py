@@ -1,6 +1,7 @@
 """A fitted table: its columns, how they become features, and back."""
 
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
@@ -23,22 +24,37 @@ from blemish.core.threads import in_order
 from blemish.data.columns import PARTS, Columns, input_name, matching_columns, to_texts
 from blemish.data.dataset import Note
 from blemish.modalities.column import (
+    HALF,
+    NO_CATEGORY,
     Column,
     ColumnFacts,
     a_time,
     arcsinh_graph,
     check_column,
     from_columns,
+    is_place,
+    likeliest_of,
     mask_columns,
     scaled_numbers,
     with_columns,
 )
 from blemish.modalities.free_text import FreeText, FreeTextFacts
 from blemish.modalities.modality import ExportableModality
-from blemish.modalities.table_notes import LeftOut, LeftOutFacts, facts_of, is_styled, kinds_line, notes_on, style_note
+from blemish.modalities.table_notes import (
+    LeftOut,
+    LeftOutFacts,
+    cells_of,
+    facts_of,
+    is_styled,
+    kinds_line,
+    notes_on,
+    style_note,
+)
 
 UNSEEN = "(not seen in training)"
 NEVER_MISSING = "(missing, never in training)"
+UNKNOWN = 0.3  # of a number's spread: many rows with an unknown category are far, one in forty must not hide it
+KINDS = ("numeric", "binary", "categorical")
 NUMBERS = ("float32", "float64", "int32", "int64")
 ENCODED_ROWS = 2048  # at a time: they stay in the processor's cache from the first step to the last (decisions.md 41)
 ENCODED_TOGETHER = 32_768  # rows per thread
@@ -163,13 +179,21 @@ class FittedTabular(ExportableModality):
         x[:, self._places[marked] + 1] = missing[:, marked]
 
     def features(self, x: Float[Tensor, "row feature"]) -> dict[str, Float[Tensor, "row feature"]]:
-        """'scaled': what the network sees; 'plain': numbers without the arsinh, which hides how extreme they are."""
-        numbers = x.clamp(-30, 30).double().sinh().float()  # in doubles, see `scaled_numbers`
-        return {"scaled": x, "plain": torch.where(self._is_number.to(x.device), numbers, x)}
+        """'scaled': what the network sees; 'plain': numbers without the arsinh, which hides how extreme they are.
 
-    @property
-    def _is_number(self) -> Tensor:
-        return torch.tensor([b.kind == "numeric" for b in self.blocks for _ in range(b.start, b.stop)])
+        'numbers': these alone, and how many cells are of no known category. What is far is measured there: a category
+        that is rare, but known, is far from nothing (decisions.md 78).
+        """
+        numbers = x.clamp(-30, 30).double().sinh().float()  # in doubles, see `scaled_numbers`
+        first = {kind: [at.start for column, at in self._placed() if column.kind == kind] for kind in KINDS}
+        number, binary, category = (torch.tensor(first[kind], dtype=torch.long, device=x.device) for kind in KINDS)
+        is_number = torch.from_numpy(np.isin(np.arange(x.shape[1]), self._places)).to(x.device)
+        unknown = x[:, category].sum(dim=1) + NO_CATEGORY * (x[:, binary] == HALF).sum(dim=1)
+        return {
+            "scaled": x,
+            "plain": torch.where(is_number, numbers, x),
+            "numbers": torch.cat([numbers[:, number], UNKNOWN * unknown[:, None]], dim=1),
+        }
 
     def _matching(self, raw: Any) -> Columns:
         return matching_columns(raw, self.names, self.form, self.n_columns)
@@ -226,7 +250,7 @@ class FittedTabular(ExportableModality):
             values = column.decode(features)
             if column.kind == "categorical":
                 values[features[:, 0] > 0.5] = UNSEEN
-            elif column.kind == "binary":
+            if column.kind != "numeric":
                 values = values.astype(object)
                 values[column.is_absent(features)] = None
             described.append(values.tolist())
@@ -238,9 +262,8 @@ class FittedTabular(ExportableModality):
         """`describe`, with `NEVER_MISSING` where that holds."""
         rows, at = self.describe(x), 0
         for column, place in self._placed():
-            if column.kind != "categorical":
-                for row in np.flatnonzero(column.is_absent(x[:, place])).tolist():
-                    rows[row][at] = NEVER_MISSING
+            for row in np.flatnonzero(column.is_absent(x[:, place])).tolist():
+                rows[row][at] = NEVER_MISSING
             at += len(column.widths)
         return rows
 
@@ -254,17 +277,23 @@ class FittedTabular(ExportableModality):
         """One line of kinds, then a line for each column whose numbers are not written plainly."""
         return [kinds_line(self.n_columns, self.kinds()), *map(style_note, filter(is_styled, self.columns))]
 
-    def notes_of(self, raw: Any) -> list[Note]:
-        """Cells that are missing where training had none, are not numbers, or are categories that it lacked."""
+    def tally(self, raw: Any) -> Counter[tuple[str, ...]]:
+        """See `cells_of`."""
         given = self._matching(raw)
-        return [note for column in self.columns for note in notes_on(column, given[column.of])]
+        return sum((cells_of(column, given[column.of]) for column in self.columns), Counter())
+
+    def notes_from(self, tally: Counter[tuple[str, ...]]) -> list[Note]:
+        """See `notes_on`."""
+        return [note for column in self.columns for note in notes_on(column, tally)]
 
     def likeliest(self, x: Float[np.ndarray, "row feature"], top: int = 3) -> list[list[dict[str, float] | None]]:
         """For each element of each row its `top` likeliest categories with their probabilities; None: it has none."""
         names = {column.name: ("(any other)", *column.categories) for column in self.columns}
         return [
             [
-                _likeliest(row[block.start : block.stop], names[element], top) if block.kind == "categorical" else None
+                likeliest_of(row[block.start : block.stop], names[element], top)
+                if block.kind == "categorical"
+                else None
                 for element, block in zip(self.elements, self.blocks, strict=True)
             ]
             for row in x
@@ -335,7 +364,7 @@ class FittedTabular(ExportableModality):
     @property
     def _is_array(self) -> bool:
         """Whether the training table was one array: a mapping of arrays has names of its own."""
-        return self.form == "numpy" and all(_is_place(column.name, self.n_columns) for column in self.columns)
+        return self.form == "numpy" and all(is_place(column.name, self.n_columns) for column in self.columns)
 
     def state(self) -> dict[str, Any]:
         """Columns, form and types (packed) as JSON values."""
@@ -369,20 +398,3 @@ class FittedTabular(ExportableModality):
         need(of_text == parts, "the columns of free text are not those of its topics")
         left_out = tuple(LeftOut(**one) for one in state.get("left_out", ()))
         return cls(tuple(columns), state["form"], state["n_columns"], schema, texts, left_out)
-
-
-def _is_place(name: str, n_columns: int) -> bool:
-    """Whether a name is that of a column of an array: 'x0' to 'x' and the last."""
-    number = name[1:]
-    return (
-        name[:1] == "x"
-        and number.isdecimal()
-        and len(number) < 19
-        and f"x{int(number)}" == name
-        and (int(number) < n_columns)
-    )
-
-
-def _likeliest(probabilities: Float[np.ndarray, " category"], names: tuple[str, ...], top: int) -> dict[str, float]:
-    order = np.argsort(-probabilities, kind="stable")[:top]
-    return {names[i]: round(float(probabilities[i]), 4) for i in order}

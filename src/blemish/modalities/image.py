@@ -19,7 +19,7 @@ from blemish.modalities.features.feature_cache import current
 from blemish.modalities.features.patch_grid import ALIGNED, GridFacts, PatchGrid, fit_patch_grid, growth_for
 from blemish.modalities.features.patch_memory import PatchFacts, PatchMemory, fit_patch_memory
 from blemish.modalities.features.pretrained import as_colours, patch_maps
-from blemish.modalities.features.texture import texture, texture_width
+from blemish.modalities.features.texture import LAGS, neighbours, texture, texture_width
 from blemish.modalities.modality import Modality, OnPage
 from blemish.modalities.parts import ExportableParts, Parts
 from blemish.modalities.pictures import FittedPictures, PixelFacts, Pixels, chunks, fit_pixels, pixels_from_state
@@ -58,7 +58,7 @@ class Image(Modality):
         "texture+pixels": ["student"],
         "parts": ["part_distance", "part_discriminant", "part_linear"],
     }
-    far: ClassVar[tuple[str, ...]] = ("texture", "pixels")
+    far: ClassVar[tuple[str, ...]] = ("texture", "pixels", "neighbours")
 
     def fit(self, raw: Any) -> "FittedImage":
         """Learn size, channels, range and usual patches; raises DataError if there are no pictures.
@@ -101,10 +101,11 @@ class FittedImage(FittedPictures, ExportableParts):
         return list(check_pictures(raw, 3, "image", PICTURE_AXES))
 
     def features(self, x: Float[Tensor, "row channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
-        """Five feature sets.
+        """Six feature sets.
 
-        'texture': local statistics, wherever they are; 'pixels': a small copy, so it matters where things are; 'marks',
-        'blots' and 'surface': the most unusual patches, few small, few larger and many, as a pretrained network sees
+        'texture': local statistics, wherever they are; 'pixels': a small copy, so it matters where things are;
+        'neighbours': how much pixels go with those next to them, which tells a picture from none; 'marks', 'blots' and
+        'surface': the most unusual patches, few small, few larger and many, as a pretrained network sees
         them.
         """
         unusual = {name: pooled for memory in self.memories for name, pooled in memory.pooled(x).items()}
@@ -115,7 +116,7 @@ class FittedImage(FittedPictures, ExportableParts):
         """See `FittedModality`; the pretrained network is not run for them."""
         channels, height, width = self.sample_shape
         small = channels * min(height, SMALL_SIDE) * min(width, SMALL_SIDE)
-        plain = {"texture": texture_width(channels), "pixels": small}
+        plain = {"texture": texture_width(channels), "pixels": small, "neighbours": len(LAGS) * channels}
         return {**plain, **{name: one.learnt.width for one in self.memories for name in one.fractions}}
 
     @classmethod
@@ -204,10 +205,10 @@ def _fewer(unusual: Float[np.ndarray, " part"], marked: Bool[np.ndarray, " part"
 
 
 def _plain(x: Float[Tensor, "row channel height width"]) -> dict[str, Float[Tensor, "row feature"]]:
-    """'texture' and 'pixels'."""
+    """'texture', 'pixels' and 'neighbours'."""
     textures = [texture(chunk) for chunk in chunks(x, TEXTURE_ROWS)]
     small = adaptive_avg_pool2d(x, (min(x.shape[-2], SMALL_SIDE), min(x.shape[-1], SMALL_SIDE)))
-    return {"texture": torch.cat(textures), "pixels": small.flatten(1)}
+    return {"texture": torch.cat(textures), "pixels": small.flatten(1), "neighbours": neighbours(x)}
 
 
 Image.fitted = FittedImage

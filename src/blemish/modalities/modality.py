@@ -6,6 +6,7 @@ asks which kind it is, only what it offers.
 
 from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -112,9 +113,17 @@ class FittedModality(ABC):
         """What the fit decided about the data that could surprise the person whose data they are."""
         return []
 
-    def notes_of(self, raw: Any) -> list[Note]:
-        """What of these samples is not read as it stands: cells read as missing, categories that training lacked."""
+    def tally(self, raw: Any) -> Counter[tuple[str, ...]]:
+        """How many samples or cells are not read as they stand, of each sort; those of parts of the data add up."""
+        return Counter()
+
+    def notes_from(self, tally: Counter[tuple[str, ...]]) -> list[Note]:
+        """What a tally says: cells read as missing, categories that training lacked."""
         return []
+
+    def notes_of(self, raw: Any) -> list[Note]:
+        """What of these samples is not read as it stands."""
+        return self.notes_from(self.tally(raw))
 
     def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row *sample"]:
         """A mask over what the user sees as one over tensors; raises DataError where it does not fit."""

@@ -1,6 +1,7 @@
 """What images and clips share: size, channels and range of pixels, masks, and the cells of an explanation."""
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -294,14 +295,24 @@ class FittedPictures(ExportableModality):
         """Samples in [0, 1]; raises DataError if one is of another kind, or its channels do not fit."""
         return np.stack([self.pixels.encode(sample) for sample in self.checked(raw)])
 
-    def notes_of(self, raw: Any) -> list[Note]:
-        """Pictures of another depth than the model's."""
+    def tally(self, raw: Any) -> Counter[tuple[str, ...]]:
+        """Pictures of another depth than the model's, by their bits."""
         white, samples = self.pixels.white, self.checked(raw)
-        other = [8 * one.dtype.itemsize for one in samples if is_of_other_depth(one, white)]
-        if not other:
-            return []
-        how = f"{len(other)} of {len(samples)} have {other[0]} bits, white of the model is {white:g}: each is scaled"
-        return [Note("depth", "pictures", f"{how} by the range of its own depth")]
+        other = Counter((f"{8 * one.dtype.itemsize}",) for one in samples if is_of_other_depth(one, white))
+        return other + Counter({(): len(samples)})
+
+    def notes_from(self, tally: Counter[tuple[str, ...]]) -> list[Note]:
+        """One line for each depth."""
+        return [
+            Note(
+                "depth",
+                "pictures",
+                f"{n} of {tally[()]} have {bits[0]} bits, white of the model is {self.pixels.white:g}: each is scaled "
+                "by the range of its own depth",
+            )
+            for bits, n in tally.items()
+            if bits
+        ]
 
     def to_raw(
         self, x: Float[np.ndarray, "row *frame channel height width"]

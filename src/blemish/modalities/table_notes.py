@@ -13,6 +13,7 @@ from blemish.data.columns import MISSING, PARTS, PLAIN, is_missing, to_categorie
 from blemish.data.dataset import COLUMN, READ, Note
 from blemish.modalities.column import Column
 
+MAX_TEXTS = 20  # of one sort that are kept, those that are most frequent
 KINDS = {
     "numeric": ("number", "numbers"),
     "binary": ("yes/no", "yes/no"),
@@ -81,40 +82,50 @@ def style_note(column: Column) -> Note:
     return Note(COLUMN, repr(column.of), f"numbers with {' and '.join(mark for mark, there in marks.items() if there)}")
 
 
-def notes_on(column: Column, cells: np.ndarray) -> list[Note]:
-    """Cells of new data that are missing where training had none, are not numbers, or are unseen categories."""
-    if column.part not in ("", *PARTS):  # free text: its first feature speaks for all
-        blank = sum(map(is_missing, to_texts(cells).tolist())) if column.part == "topic 1" else 0
-        return [_never_missing(column.of, blank, len(cells))] if blank and column.absent else []
-    values, notes = column.values(cells), []
-    if column.kind == "categorical":
-        counts = Counter(to_categories(values, column.categories))
-        unseen = {text: n for text, n in counts.items() if text not in column.categories and text != MISSING}
-        if unseen:
-            verb = "are" if _many(unseen) else "is"
-            notes.append(Note(COLUMN, repr(column.of), f"{_cells(unseen)} {verb} of no known category"))
-        n_missing = 0 if MISSING in column.categories or column.part else counts[MISSING]
-        return [*notes, _never_missing(column.of, n_missing, len(cells))] if n_missing else notes
-    missing = np.isnan(values.astype(np.float64, copy=False))
-    if missing.any() and cells.dtype == object:
-        odd = Counter(text for text in cells[missing].tolist() if not is_missing(text))
-        if odd:
-            verb = "are not numbers" if _many(odd) else "is not a number"
-            notes.append(Note(COLUMN, repr(column.of), f"{_cells(odd)} {verb}: read as missing"))
-    if missing.any() and column.absent:
-        notes.append(_never_missing(column.of, int(missing.sum()), len(cells)))
+def cells_of(column: Column, cells: np.ndarray) -> Counter[tuple[str, ...]]:
+    """How many cells of new data are not read as they stand: (column, sort, text) → cells.
+
+    Sorts are 'missing' where training had none, 'odd' for what is not a number, 'unseen' for categories that training
+    lacked; 'rows' for all.
+    """
+    counts: Counter[str] = Counter()
+    values = column.values(cells) if column.part in ("", *PARTS) else cells
+    if values is cells and column.part:  # free text: its first feature speaks for all
+        n_missing, sort = sum(map(is_missing, to_texts(cells).tolist())) if column.part == "topic 1" else 0, ""
+    elif column.kind == "categorical":
+        found, sort = Counter(to_categories(values, column.categories)), "unseen"
+        n_missing = found.pop(MISSING, 0)
+        counts.update({text: n for text, n in found.items() if text not in column.categories})
+    else:
+        missing, sort = np.isnan(values.astype(np.float64, copy=False)), "odd"
+        n_missing = int(missing.sum())
+        if n_missing and cells.dtype == object:
+            counts.update(text for text in cells[missing].tolist() if not is_missing(text))
+    some = dict(counts.most_common(MAX_TEXTS))
+    tally: Counter[tuple[str, ...]] = Counter({(column.name, sort, str(text)): n for text, n in some.items()})
+    tally[column.name, sort] = counts.total() - sum(some.values())  # an adding of many parts must not keep all texts
+    tally[column.name, "missing"] = n_missing if column.absent else 0
+    tally[column.name, "rows"] = len(cells)
+    return +tally
+
+
+def notes_on(column: Column, tally: Mapping[tuple[str, ...], int]) -> list[Note]:
+    """What `cells_of` counted in a column: a line for each sort."""
+    notes = []
+    for sort, one, many in (("odd", "is not a number", "are not numbers"), ("unseen", "is", "are")):
+        counts = {key[2]: n for key, n in tally.items() if key[:2] == (column.name, sort) and len(key) > 2}
+        n = sum(counts.values()) + tally.get((column.name, sort), 0)
+        after = ": read as missing" if sort == "odd" else " of no known category"
+        if n:
+            notes.append(Note(COLUMN, repr(column.of), f"{_cells(n, counts)} {many if n > 1 else one}{after}"))
+    n_missing, n_rows = (tally.get((column.name, sort), 0) for sort in ("missing", "rows"))
+    if n_missing:
+        how = f"missing in {n_missing / n_rows:.0%} ({n_missing:,} of {n_rows:,} rows), never in training"
+        notes.append(Note(COLUMN, repr(column.of), how))
     return notes
 
 
-def _never_missing(name: str, n: int, n_rows: int) -> Note:
-    return Note(COLUMN, repr(name), f"missing in {n / n_rows:.0%} ({n:,} of {n_rows:,} rows), never in training")
-
-
-def _cells(counts: Mapping[str, int]) -> str:
-    n, some = sum(counts.values()), sorted(counts, key=lambda text: -counts[text])
+def _cells(n: int, counts: Mapping[str, int]) -> str:
+    some = sorted(counts, key=lambda text: -counts[text])
     shown = ", ".join(repr(text if len(text) <= 20 else text[:19] + "…") for text in some[:3])
     return f"{n:,} cell{'s' * (n != 1)} ({shown}{', …' if len(some) > 3 else ''})"
-
-
-def _many(counts: Mapping[str, int]) -> bool:
-    return sum(counts.values()) > 1

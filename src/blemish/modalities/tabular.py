@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from blemish.core.errors import DataError, ReadingWarning, nearest
 from blemish.data.columns import CLOCK, MISSING, Columns, Style, to_categories, to_columns, to_texts
-from blemish.modalities.column import HALF, Column, beyond, declared_categories, schema_of
+from blemish.modalities.column import HALF, NO_CATEGORY, Column, beyond, declared_categories, schema_of
 from blemish.modalities.fitted_tabular import FittedTabular
 from blemish.modalities.free_text import FreeText
 from blemish.modalities.kinds import MIN_ROWS, Kind, kind_of
@@ -47,7 +47,7 @@ class Tabular(Modality):
         "scaled": ["isolation"],
         "error": ["value"],
     }
-    far: ClassVar[tuple[str, ...]] = ("plain",)
+    far: ClassVar[tuple[str, ...]] = ("numbers",)
 
     def fit(self, raw: Any) -> "FittedTabular":
         """Learn medians, spreads and vocabularies of a frame, an Arrow table or a two-dimensional array.
@@ -118,7 +118,8 @@ class Tabular(Modality):
             known = self._categories(cells)
             if not known and used:
                 raise DataError(f"column {name!r} has a different text in every row; read it as text (text=…, --text)")
-            return [Column(name, "categorical", categories=known)] if known else []
+            absent = 0.0 if gap or MISSING in to_categories(cells, ()) else NO_CATEGORY
+            return [Column(name, "categorical", categories=known, absent=absent)] if known else []
         if kind.kind == "time" and used:
             hour = Column(f"{name} (hour of day)", "numeric", source=name, part="hour of day", form=kind.form)
             hour = _scaled(hour, hour.values(cells), gap)

@@ -59,7 +59,7 @@ class Text(Modality):
         "topics": ["discriminant", {"name": "kernel", "softness": 0.1, "standardise": False}],
         "words": ["direction"],
     }
-    far: ClassVar[tuple[str, ...]] = ("topics", "words")
+    far: ClassVar[tuple[str, ...]] = ("extent",)
 
     def fit(self, raw: Any) -> "FittedText":
         """Learn words, their weights and the topics.
@@ -156,14 +156,20 @@ class FittedText(ExportableModality):
         return without_words(sample)
 
     def features(self, x: Float[Tensor, "row term"]) -> dict[str, Float[Tensor, "row feature"]]:
-        """Positions along the directions of the latent semantic analysis.
+        """Positions along the directions of the latent semantic analysis, and how much of a text is known.
 
         'topics': of the weights; 'words': of texts whose words weigh alike (no inverse document frequency, length 1),
-        because rare words tell topics apart, and common ones tell what kind of text it is.
+        because rare words tell topics apart, and common ones tell what kind of text it is. 'extent': how many known
+        words a text has, how many of them share its weight, and the weight of the heaviest: what is empty, of another
+        language or one word throughout is far from all texts in these, and among them in the others (decisions.md 78).
         """
         directions, idf = (torch.from_numpy(a.astype(np.float32)).to(x.device) for a in (self.directions, self.idf))
         alike = normalize(x / idf, dim=1)
-        return {"topics": x @ directions.T / len(self.terms) ** 0.5, "words": alike @ directions.T}
+        weights = x / len(self.terms) ** 0.5
+        n_known, heaviest = (x > 0).sum(dim=1), weights.amax(dim=1)
+        sharing = weights.square().sum(dim=1).square() / weights.pow(4).sum(dim=1).clamp_min(1e-12)
+        extent = torch.stack([n_known.log1p(), sharing.log1p(), heaviest], dim=1)
+        return {"topics": x @ directions.T / len(self.terms) ** 0.5, "words": alike @ directions.T, "extent": extent}
 
     def graph(self, graph: Graph) -> Node:
         """Weights as an input: `blemish.data.words` splits the texts, because ONNX cannot split them alike."""

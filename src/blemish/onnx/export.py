@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from blemish.calibration.out_of_fold import TINY
+from blemish.calibration.calibration import Calibration
+from blemish.calibration.out_of_fold import MAX_NATS, TINY
 from blemish.core.errors import ExportError, missing_extra
 from blemish.core.graph import OPSET, Graph, Node, exportable, onnx_package
 from blemish.core.labels import CLASSES
@@ -173,7 +174,7 @@ def _add_scores(
 
 def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float]) -> Node:
     """`Fitted.probabilities` as part of the graph."""
-    made = replace(made, probabilities=_with_corrected_odds(made.probabilities, fitted.calibration.odds))
+    made = replace(made, probabilities=_with_corrected_odds(made, fitted.calibration))
     assumed = made.probabilities * np.array([prior[name] / PRIOR[name] for name in CLASSES])
     assumed = assumed / assumed.reduce("Sum", 1, keepdims=True)
     if made.defect is None or fitted.log_ratio is None:
@@ -188,16 +189,19 @@ def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float])
     return graph.concat([normal * left, (graph.constant(1.0) - normal) * left, mine], axis=1)
 
 
-def _with_corrected_odds(probabilities: Node, correction: np.ndarray | None) -> Node:
+def _with_corrected_odds(made: ScoreNodes, calibration: Calibration) -> Node:
     """`with_corrected_odds` as part of the graph; where there is no correction, the probabilities as they are."""
-    if correction is None:
+    probabilities, graph = made.probabilities, made.probabilities.graph
+    if calibration.odds is None:
         return probabilities
+    beyond = made.beyond.op("Min", MAX_NATS).expand_dims(1) if isinstance(made.beyond, Node) else graph.constant(0.0)
+    rarer = ((beyond.op("Exp") - 1.0) * float(len(calibration.outlier)) + 1.0).op("Log")
     normal, other, defect = (probabilities.take(np.array([k]), axis=1) for k in range(3))
-    odds = other.op("Max", TINY).op("Log") - normal.op("Max", TINY).op("Log")
-    slope, intercept, end = correction
+    odds = other.op("Max", TINY).op("Log") - normal.op("Max", TINY).op("Log") - beyond
+    slope, intercept, end = calibration.odds
     corrected = odds.op("Min", end) * slope + intercept + (odds - end).op("Max", 0.0)
-    share, rest = corrected.op("Sigmoid"), normal + other
-    return probabilities.graph.concat([rest * (-share + 1.0), rest * share, defect], axis=1)
+    share, rest = (corrected + rarer).op("Sigmoid"), normal + other
+    return graph.concat([rest * (-share + 1.0), rest * share, defect], axis=1)
 
 
 def _evidence_nodes(graph: Graph, model: Model) -> EvidenceNodes:

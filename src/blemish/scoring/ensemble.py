@@ -18,7 +18,7 @@ from blemish.modalities.parts import Parts
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
 from blemish.scoring.experts.parts import PartExpert
-from blemish.scoring.far import NOTHING_FAR, STORED_AS, Far, beyond, beyond_graph, fit_far, read_far
+from blemish.scoring.far import NOTHING_FAR, STORED_AS, Far, beyond, beyond_graph, fit_far, read_far, refit_far
 from blemish.scoring.mixture import (
     PRIOR,
     Whitening,
@@ -207,6 +207,22 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         slope, intercept = _log_odds(scores, is_defect)
         return replace(state, labelled=Weighting(level, most, weights, mean, scores[is_defect], slope, intercept))
 
+    def fit_fold(
+        self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int, whole: EnsembleState
+    ) -> EnsembleState:
+        """Experts that have not seen the fold, with the levels, weights and caps of all rows; see `Scorer`.
+
+        Levels of its own would make each fold, and the model that is cut, another ruler: how far the top ten of some
+        memorised scores lie apart is chance (decisions.md 105).
+        """
+        is_defect, weight = group == DEFECT, self._row_weights(group)
+        experts = self._experts(parted=whole.parts is not None, labelled=whole.labelled is not None)
+        members = tuple(
+            replace(learnt, own=member.expert.fit(evidence.feature_set(member.source), is_defect, weight, seed))
+            for member, learnt in zip(experts, whole.members, strict=True)
+        )
+        return replace(whole, members=members, far=refit_far(whole.far, self.far, evidence, group, seed))
+
     def out_of_fold_scores(
         self, state: EnsembleState, evidence: Evidence, group: Int[np.ndarray, " row"]
     ) -> Float[np.ndarray, " defect"]:
@@ -231,14 +247,15 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         joint = log_joint(u, u[:0], u[:0])[:, :2]
         rest = posterior(joint - np.column_stack([far.normal, np.zeros(len(joint))]))
         if not labelled:
-            return Scores(outlier, None, np.column_stack([rest, np.zeros(len(rest))]))
+            return Scores(outlier, None, np.column_stack([rest, np.zeros(len(rest))]), beyond=far.normal)
         by = _weighting(state)
         capped = np.minimum(np.stack([score for _, score in found]), by.most[:, None])
         # A row that is more unusual than every training row, or far from all of them, is not like the labelled defects:
         # what exceeds the highest score of the training rows, or lies beyond them, is subtracted.
         defect = by.weights @ capped - np.maximum(usual - by.known_level, 0) - far.labelled
         p_defect = expit(by.slope * defect + by.intercept)
-        return Scores(outlier, defect, np.column_stack([rest * (1 - p_defect[:, None]), p_defect]))
+        probabilities = np.column_stack([rest * (1 - p_defect[:, None]), p_defect])
+        return Scores(outlier, defect, probabilities, beyond=far.normal)
 
     def expert_scores(
         self, state: EnsembleState, evidence: Evidence, *, labelled: bool = True
@@ -272,12 +289,12 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         rest = posterior_graph([normal - far.normal.expand_dims(1), *others])
         outlier = level + far.normal
         if not labelled:
-            return ScoreNodes(outlier, None, rest)
+            return ScoreNodes(outlier, None, rest, far.normal)
         by = _weighting(state)
         defect = graph.op("Sum", *weighted) - (level - by.known_level).op("Max", 0.0) - far.labelled
         p_defect = (defect * by.slope + by.intercept).op("Sigmoid").expand_dims(1)
         rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - p_defect)
-        return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1))
+        return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1), far.normal)
 
     def part_scores(self, state: EnsembleState, parts: Parts, *, labelled: bool) -> Float[np.ndarray, " part"] | None:
         """The mean of the part experts' surprisals, weighted as in the defect score; see `PartScorer`."""

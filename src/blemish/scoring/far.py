@@ -5,7 +5,7 @@ one. What this adds is 0 for what lies among the training rows, so that it does 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from blemish.scoring.scorer import Evidence, EvidenceNodes
 from blemish.scoring.surprisal import fit_tail
 
 EXPERT = Mahalanobis()
-MIN_ROWS = 20  # ordinary rows, before there is a range to lie beyond
+MIN_ROWS = 15  # ordinary rows, before there is a range to lie beyond: what the folds of 20 rows have
 MAX_ROWS = 2000  # that the range is learnt from
 MAX_DEFECTS = 64  # labelled defects that new rows are compared with
 FOLDS = 5
@@ -117,6 +117,17 @@ def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, "
         edge = np.array(tail.levels[-1] + excess * np.log(len(x) * tail.tail))
         like = like.astype(np.float64)
         ranges.append(Range(place, edge, np.array(excess), like, _reach(place, like, float(edge))))
+    return Far(tuple(ranges))
+
+
+def refit_far(far: Far, sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, " row"], seed: int) -> Far:
+    """The same edges around other rows, whose features may be others; the arguments are those of `fit_far`."""
+    rows, defects = evidence[is_ordinary(group)], evidence[np.flatnonzero(group == DEFECT)[:MAX_DEFECTS]]
+    none, weight = np.full(len(rows), False), np.ones(len(rows))
+    ranges = []
+    for source, known in zip(sources, far.ranges, strict=False):
+        place = EXPERT.fit(rows.feature_set(source), none, weight, seed)
+        ranges.append(replace(known, place=place, defects=defects.feature_set(source).astype(np.float64)))
     return Far(tuple(ranges))
 
 

@@ -115,12 +115,13 @@ class Latent(ExportableScorer[LatentState]):
         The outlier score is minus the log-probability of a normal row rather than another outlier, >= 0.
         """
         far = beyond(state.far, evidence, self.far)
-        joint = _log_joint(state, evidence) + np.stack(_log_far(far)).T
+        shifts = _log_far(far)
+        joint = _log_joint(state, evidence) + np.stack(shifts).T
         # A row that is reconstructed better than the median scores a little lower still, so that rows keep an order.
         below = np.minimum(_above(state, evidence.feature_set("error")[:, 0]), 0.0)
         outlier = np.logaddexp(0.0, joint[:, 1] - joint[:, 0] + below)
         defect = _log_odds(*_defect_mixture(state, evidence), far) if labelled else None
-        return Scores(outlier, defect, posterior(joint))
+        return Scores(outlier, defect, posterior(joint), beyond=shifts[1] - shifts[0])
 
     def graph(self, state: LatentState, evidence: EvidenceNodes, *, labelled: bool) -> ScoreNodes:
         """See `ExportableScorer`."""
@@ -138,7 +139,8 @@ class Latent(ExportableScorer[LatentState]):
         groups = [one + shift for one, shift in zip(groups, shifts, strict=False)]
         odds = groups[1] - groups[0] + above.op("Min", 0.0)
         outlier = odds.op("Max", 0.0) + ((-odds.op("Abs")).op("Exp") + 1.0).op("Log")  # no Softplus of doubles there
-        return ScoreNodes(outlier.reduce("Sum", 1), score, posterior_graph(groups))
+        beyond_all = (shifts[1] - shifts[0]).reduce("Sum", 1)
+        return ScoreNodes(outlier.reduce("Sum", 1), score, posterior_graph(groups), beyond_all)
 
 
 @dataclass(frozen=True)

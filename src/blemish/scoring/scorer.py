@@ -103,6 +103,8 @@ class Scores:
         codes: Shape (row, latent); (0, 0) where they were not asked for.
         feature_sets: What the modality computes in addition to the network, by name, each (row, feature); empty where
             they were not asked for.
+        beyond: What lying beyond the training rows added to the log-odds of other against normal, >= 0, shape (row,);
+            0 where a scorer does not know it.
     """
 
     outlier: Float[np.ndarray, " row"]
@@ -110,6 +112,7 @@ class Scores:
     probabilities: Float[np.ndarray, "row 3"]
     codes: Float[np.ndarray, "coded latent"] = field(default_factory=lambda: np.empty((0, 0)))
     feature_sets: Mapping[str, Float[np.ndarray, "row feature"]] = field(default_factory=dict)
+    beyond: Float[np.ndarray, " row"] | float = 0.0
 
     @property
     def views(self) -> Mapping[str, Float[np.ndarray, "row feature"]]:
@@ -124,6 +127,7 @@ class ScoreNodes:
     outlier: Node
     defect: Node | None
     probabilities: Node
+    beyond: Node | float = 0.0
 
 
 class Scorer(Learns[Learnt], ABC):
@@ -165,6 +169,17 @@ class Scorer(Learns[Learnt], ABC):
     @abstractmethod
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> Learnt:
         """Learn where the groups lie; any group may be absent except the normals."""
+
+    def fit_fold(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int, whole: Learnt) -> Learnt:
+        """Learn from the rows without a fold, for scores on the scale of what all rows taught; by default `fit`.
+
+        Args:
+            evidence: Without the fold.
+            group: Their groups.
+            seed: Source of all randomness.
+            whole: What `fit` learnt from all rows.
+        """
+        return self.fit(evidence, group, seed)
 
     @abstractmethod
     def out_of_fold_scores(

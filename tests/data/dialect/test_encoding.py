@@ -49,8 +49,8 @@ def test_what_was_said_of_another_file_is_tried_where_it_is_not_utf_8(tmp_path):
     for content, expected in (("Темп;1\n".encode("cp1251"), "cp1251"), ("Темп;1\n".encode(), "utf8")):
         (tmp_path / "t.csv").write_bytes(content)
         assert encoding_of(tmp_path / "t.csv", assumed, Reading()) == expected
-    assert text_encoding(tmp_path / "t.csv", assumed) is None
-    assert text_encoding(tmp_path / "t.csv", Dialect(encoding="cp1251")) == "cp1251"
+    assert text_encoding(tmp_path / "t.csv", assumed, Reading()) is None
+    assert text_encoding(tmp_path / "t.csv", Dialect(encoding="cp1251"), Reading()) == "cp1251"
 
 
 def test_the_first_lines_are_whole(tmp_path):

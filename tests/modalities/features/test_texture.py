@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import reference
-from blemish.modalities.features.texture import derivatives, moments, texture
+from blemish.modalities.features.texture import derivatives, moments, neighbours, texture
 
 
 def test_moments_are_their_definitions():
@@ -43,3 +43,20 @@ def test_texture_does_not_care_where_a_spot_lies():
     x = torch.zeros(2, 1, 40, 40)
     x[0, 0, 15, 15] = x[1, 0, 25, 22] = 1
     np.testing.assert_allclose(texture(x)[0], texture(x)[1], rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 7), (3, 5, 5), (1, 2, 3), (1, 1, 1), (1, 1, 6)])
+def test_neighbours_equal_the_loops(shape):
+    x = np.random.default_rng(0).random((4, *shape))
+    found = neighbours(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(found, [reference.neighbours(picture) for picture in x], atol=1e-12)
+
+
+def test_neighbours_tell_a_picture_of_any_contrast_from_noise_and_from_none():
+    rng = np.random.default_rng(0)
+    smooth = np.cumsum(np.cumsum(rng.normal(size=(3, 1, 40, 40)), axis=2), axis=3)
+    smooth = (smooth - smooth.min()) / np.ptp(smooth) * np.array([1, 0.5, 0.05])[:, None, None, None]
+    shuffled = rng.permuted(smooth.reshape(3, -1), axis=1).reshape(smooth.shape)
+    assert (neighbours(torch.from_numpy(smooth)) > 0.8).all()
+    for none in (shuffled, rng.random(smooth.shape), np.full_like(smooth, 0.3)):
+        assert (neighbours(torch.from_numpy(none)).abs() < 0.1).all()

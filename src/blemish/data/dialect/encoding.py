@@ -69,9 +69,20 @@ def undecodable(path: Path, encoding: str) -> int | None:
     return None
 
 
-def text_encoding(path: Path, said: Dialect) -> str | None:
-    """The encoding of a file of texts, where it was said: of other files than this one only if it is not UTF-8."""
-    return None if said.assumed and undecodable(path, "utf-8") is None else said.encoding
+def text_encoding(path: Path, said: Dialect, reading: Reading) -> str | None:
+    """The encoding of a file of texts, as of one of a table; None: what `decoded` takes, or the file is not a text."""
+    if said.encoding is not None and not said.assumed:
+        return said.encoding
+    with pa.input_stream(str(path)) as file:
+        head = bytes(file.read(HEAD_BYTES))
+    if undecodable(path, "utf-8") is None or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return None
+    guessed = Reading()
+    found = encoding_of(path, said, guessed)
+    if b"\0" in head and not found.startswith("utf"):
+        return None
+    reading.notes += guessed.notes
+    return found
 
 
 def first_lines(path: Path, said: Dialect) -> list[str]:

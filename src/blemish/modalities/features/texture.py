@@ -13,6 +13,9 @@ SURROUND = 4.0
 """Standard deviation of the neighbourhood that local contrast is measured in, in pixels."""
 MIN_CONTRAST = 0.02
 """Contrast, as a fraction of the pixels' range, below which a neighbourhood counts as flat."""
+LAGS = (1, 2)
+"""Distances between the pixels that are compared, in pixels."""
+MIN_VARIANCE = 1e-6  # of pixels, as a fraction of their range squared: a flat picture's neighbours do not go together
 MAX_KURTOSIS = 50.0  # a single bright pixel in a flat picture would otherwise dwarf all other features
 
 
@@ -88,6 +91,34 @@ def moments(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row 
     kurtosis = square.square().mean(dim=2) / (spread**4 + 1e-9)
     parts = [mean, spread, flat.amin(dim=2), flat.amax(dim=2), skewness, kurtosis.clamp_max(MAX_KURTOSIS)]
     return torch.cat(parts, dim=1)
+
+
+def neighbours(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row feature"]:
+    """Correlation of pixels with those one and two pixels away, down and across alike, of each channel.
+
+    Whatever a camera sees is smooth, each kind in its own measure and whatever its light and contrast; noise, shuffled
+    pixels and flat pictures are not.
+
+    Args:
+        x: Pictures in [0, 1].
+
+    Returns:
+        Shape (row, 2 * channel), 0 for a flat picture.
+    """
+    double = x.double()
+    centred = double - double.mean(dim=(2, 3), keepdim=True)
+    variance = centred.square().mean(dim=(2, 3)) + MIN_VARIANCE
+    found = []
+    for lag in LAGS:
+        along = [(a * b).mean(dim=(2, 3)) for a, b in _pairs(centred, lag)]
+        found.append(sum(along, torch.zeros_like(variance)) / max(1, len(along)) / variance)
+    return torch.cat(found, dim=1).to(x.dtype)
+
+
+def _pairs(x: Tensor, lag: int) -> list[tuple[Tensor, Tensor]]:
+    """Every pixel and its neighbour, down and across, where a picture is as large."""
+    sides = [(axis, x.shape[axis] - lag) for axis in (2, 3) if x.shape[axis] > lag]
+    return [(x.narrow(axis, 0, length), x.narrow(axis, lag, length)) for axis, length in sides]
 
 
 def _kernels(scale: float, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
