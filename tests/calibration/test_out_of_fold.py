@@ -66,6 +66,19 @@ def test_rows_labelled_since_the_folds_were_dealt_are_no_longer_ordinary():
     assert found.defect is None
 
 
+def test_a_defect_labelled_since_the_folds_were_dealt_is_learnt_from_in_each(monkeypatch):
+    errors, learnt, fit = np.arange(1.0, 7.0), [], ReconstructionOnly.fit
+    group = np.array([UNLABELLED, UNLABELLED, DEFECT, UNLABELLED, UNLABELLED, UNLABELLED])
+    folds, of_all = folds_of_errors(errors, [0, 2, 4], [1, 3, 5]), whole(errors, group)
+    monkeypatch.setattr(
+        ReconstructionOnly,
+        "fit",
+        lambda self, evidence, group, seed: learnt.append(group) or fit(self, evidence, group, seed),
+    )
+    out_of_fold(ReconstructionOnly(), of_all, folds, errors, group, 0, labelled=True)
+    assert [int((one == DEFECT).sum()) for one in learnt] == [1, 1]
+
+
 def test_probabilities_are_those_of_folds_with_a_network_of_their_own():
     errors = np.arange(1.0, 7.0)
     folds, group = folds_of_errors(errors, [0, 2], [1, 3, 5], own=(True, False)), np.full(6, UNLABELLED)

@@ -46,4 +46,4 @@ def test_exports_are_the_model_the_scores_the_report_and_the_labels(guest, revie
 
 
 def test_all_that_a_mark_says_is_exported():
-    assert (*(field.name for field in fields(Mark)), "saved") == EXPORTED
+    assert (*(field.name for field in fields(Mark) if field.name != "stroke"), "saved") == EXPORTED

@@ -16,7 +16,8 @@ from blemish.review.session import Review
 from served import TOKEN, guarded
 
 OWN = "http://127.0.0.1:8765"
-ROUTES = ["/", "/api/state", "/api/items", "/api/map", "/static/review.js", "/picture/" + "0" * 32, "/api/export/csv"]
+ROUTES = ["/", "/api/state", "/api/items", "/api/map", "/static/review.js", "/picture/" + "0" * 32, "/api/export/csv",
+          "/api/view/" + "0" * 32, "/tile/" + "0" * 32 + "/0/0/0", "/api/places/" + "0" * 32, "/overlay/" + "0" * 32]  # fmt: skip
 POSTS = ["/api/marks", "/api/refit", "/api/threshold"]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -14,6 +15,7 @@ from sqlalchemy import create_engine, text
 from blemish.core.errors import BlemishError, LabelError
 from blemish.review.ledger import Ledger, Unsaved
 from blemish.review.marks import Mark
+from blemish.review.viewer.strokes import to_stroke
 from postgres import running
 
 SAMPLE = "0123456789abcdef" * 2
@@ -178,6 +180,29 @@ def newer(path):
     Ledger(path).close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE blemish_facts SET value = '99'")
+
+
+STROKE = to_stroke({"tool": "brush", "points": [[1, 2.5], [3, 4]], "thickness": 2.5, "picture": [20, 10]})
+
+
+def test_a_database_without_strokes_opens_and_takes_them_and_loses_nothing(tmp_path):
+    path = tmp_path / "labels.db"
+    first = Ledger(path)
+    first.write([mark(i) for i in range(3)])
+    before = list(first.everything())
+    first.close()
+    with closing(sqlite3.connect(path)) as connection, connection:  # as version 1 was
+        connection.execute("ALTER TABLE blemish_marks DROP COLUMN stroke")
+        connection.execute("UPDATE blemish_facts SET value = '1' WHERE name = 'version'")
+    ledger, other = Ledger(path), Ledger(path)
+    assert list(ledger.everything()) == before
+    assert ledger.write([replace(mark(9), stroke=STROKE)]) == 1
+    assert other.write([replace(mark(9), stroke=STROKE)]) == 0
+    assert [entry.mark.stroke for entry in Ledger(path).everything()] == [None, None, None, STROKE]
+    with pytest.raises(LabelError, match="a different mark"):
+        ledger.write([mark(9)])
+    ledger.close()
+    other.close()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from blemish.core.errors import LabelError
 from blemish.review.marks import Mark, Opinions, Saved, to_mark
+from blemish.review.viewer.strokes import to_stroke
 
 SAMPLE = "0123456789abcdef" * 2
 NOW = "2026-11-24T12:00:00+00:00"
@@ -72,3 +73,36 @@ def test_marks_that_are_none_are_refused(change, message):
     assert to_mark(GOOD).rank is None
     with pytest.raises(LabelError, match=message):
         to_mark({**GOOD, **change})
+
+
+BOX = {"tool": "box", "points": [[1, 2], [5, 6]], "thickness": 0, "picture": [20, 10]}
+
+
+def as_sent(number, **more):
+    fields = {name: getattr(mark(number), name) for name in ("id", "sample", "key", "label", "who", "made")}
+    return {**fields, **more}
+
+
+def test_a_stroke_marks_the_defect_and_nothing_else():
+    assert to_mark(as_sent(1, label="defect", stroke=BOX)).stroke == to_stroke(BOX)
+    assert to_mark(as_sent(1, label="defect", stroke=None)).stroke is None
+    for wrong in ({"label": "normal"}, {"label": None, "undoes": "mark-000001"}):
+        with pytest.raises(LabelError, match="where something is drawn"):
+            to_mark(as_sent(2, stroke=BOX, **wrong))
+    with pytest.raises(LabelError, match="not in its picture"):
+        to_mark(as_sent(1, label="defect", stroke={**BOX, "points": [[1, 2], [21, 6]]}))
+
+
+def test_strokes_are_each_persons_own_and_an_undo_takes_back_one():
+    first, second, other = (
+        to_mark(as_sent(number, label="defect", stroke={**BOX, "points": [[number, 0], [9, 9]]}, who=who))
+        for number, who in ((1, "ann"), (2, "ann"), (3, "bob"))
+    )
+    undo = to_mark(as_sent(4, label=None, undoes=first.id, who="ann"))
+    opinions = Opinions()
+    opinions.take([Saved(place, one, "") for place, one in enumerate([first, second, other], start=1)])
+    assert opinions.strokes(first.sample) == {"ann": [first, second], "bob": [other]}
+    opinions.take([Saved(4, undo, "")])
+    assert opinions.drawings(first.sample) == [[second.stroke], [other.stroke]]
+    assert opinions.label(first.sample) == "defect"
+    assert opinions.strokes("f" * 32) == {}

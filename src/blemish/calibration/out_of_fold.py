@@ -80,12 +80,12 @@ def out_of_fold(
     """
     found, odds, of_parts = [], [], []
     for fold in folds:
-        seen = np.setdiff1d(np.arange(len(group)), fold.held_out)
+        held_out = fold.held_out[is_ordinary(group[fold.held_out])]
+        seen = np.setdiff1d(np.arange(len(group)), held_out)  # a defect labelled since may be the only one
         trained = seen[is_ordinary(group[seen])]
         unit = (error[trained].mean() + LOG_OFFSET) / (fold.evidence.error[trained].mean() + LOG_OFFSET)
         evidence = replace(fold.evidence, error=fold.evidence.error * np.clip(unit, 1 / MAX_UNIT, MAX_UNIT))
         state = scorer.fit_fold(evidence[seen], group[seen], seed, whole)
-        held_out = fold.held_out[is_ordinary(group[fold.held_out])]
         found.append(scorer.scores(state, evidence[held_out], labelled=labelled))
         odds += [odds_within(found[-1])] if fold.own_network else []
         of_parts.append(part_scores(scorer, state, evidence[held_out].parts, labelled=labelled))

@@ -27,7 +27,7 @@ _AS_THEY_ARE = (
 """Types that a CSV file holds as they are, none of which a spreadsheet takes for a formula; all others become text."""
 
 EXPORTED = ("id", "sample", "key", "label", "undoes", "who", "made", "model", "rank", "saved")
-"""Columns of exported labels; a last one holds the digest, on every row."""
+"""First columns of exported labels; what was drawn follows, and a last one that holds the digest, on every row."""
 _PLACE = rb',"([0-9a-f]{64})"(?=\r?\n)'
 """The place of the digest on a row; a quotation mark within a cell would be doubled."""
 

@@ -1,5 +1,6 @@
 """Answers to the page's requests, as plain JSON values."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,11 @@ from blemish.core.errors import BlemishError
 from blemish.core.labels import CLASSES
 from blemish.explain.explanation import of_element
 from blemish.review import drawings
-from blemish.review.catalogue import Catalogue, json_value
+from blemish.review.catalogue import json_value
 from blemish.review.marks import CODES, DISAGREEMENT, found_by_mark
 from blemish.review.ranking import BUDGETS, advice, best_first, precision
 from blemish.review.session import Review
+from blemish.review.viewer.strokes import spot
 
 if TYPE_CHECKING:
     from blemish.modalities.modality import OnPage
@@ -134,7 +136,10 @@ def detail(review: Review, row: int) -> dict[str, Any]:
     """Everything about one sample: its content, why it is flagged, and its marks."""
     known = item(review, row)
     digest = str(known["id"])
-    history = [{**asdict(one.mark), "saved": one.saved} for one in review.ledger.of_sample(digest)]
+    history = [
+        {**asdict(one.mark), "stroke": one.mark.stroke and one.mark.stroke.tool, "saved": one.saved}
+        for one in review.ledger.of_sample(digest)
+    ]
     scores = None if review.ranking is None else review.ranking.snapshot
     probabilities = None
     if scores is not None and not np.isnan(scores.outlier[row]):
@@ -145,16 +150,27 @@ def detail(review: Review, row: int) -> dict[str, Any]:
         "people": review.opinions.of(digest),
         "history": history,
         "chances": probabilities,
-        "reasons": None if known["error"] else review.ask(lambda det, X: _reasons(det, X, review.catalogue), row),
+        "reasons": None if known["error"] else review.ask(lambda det, X: _reasons(det, X, review), row),
     }
 
 
-def _reasons(det: Any, X: Any, catalogue: Catalogue) -> dict[str, Any]:
+def _reasons(det: Any, X: Any, review: Review) -> dict[str, Any]:
     explanation = det.explain(X, by=_on_page(det).reasons)
     facts = [of_element(explanation, 0, element) for element in explanation.worst(0, MAX_ELEMENTS)]
     elements = [{name: _rounded(value) for name, value in one.items() if name not in NEAREST} for one in facts]
     near = {"nearest_defects": explanation.nearest_defects[0], "nearest_normals": explanation.nearest_normals[0]}
-    return {"elements": elements, **{name: list(map(catalogue.titled, keys)) for name, keys in near.items()}}
+    titles = {name: list(map(review.catalogue.titled, keys)) for name, keys in near.items()}
+    return {"elements": elements, **titles, "near": [_near(review, title) for title in titles["nearest_defects"]]}
+
+
+def _near(review: Review, title: str) -> dict[str, Any]:
+    """A labelled defect to look at, if it is among the samples: where it is, and where the defect is in it."""
+    row, digest = review.catalogue.find(title), None
+    if row is not None:
+        with suppress(BlemishError):
+            digest = review.catalogue.digest(row)
+    drawn = [] if digest is None else review.opinions.drawings(digest)
+    return {"key": title, "row": row, "id": digest, "spot": spot(drawn)}
 
 
 def _rounded(value: Any) -> Any:

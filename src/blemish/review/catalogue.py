@@ -22,6 +22,8 @@ from blemish.modalities import MODALITIES
 from blemish.review import drawings
 
 if TYPE_CHECKING:
+    from PIL import Image as Pillow
+
     from blemish.modalities.modality import OnPage
 
 PROBED = 16  # samples whose size is read, to estimate that of all
@@ -183,17 +185,32 @@ class Catalogue:
         Raises:
             DataError: If the sample is not a picture, cannot be decoded, or has another content by now.
         """
-        file, draw = self._file(row), drawings.DRAWINGS.get(self.on_page.shown_as)
+        draw = drawings.DRAWINGS.get(self.on_page.shown_as)
         if draw is None:
             raise DataError(f"{self.keys[row]} is not a picture")
-        # What is drawn is what is hashed: a file replaced in between would be cached under the other's hash for ever.
-        sample = self._content(row) if file is not None else np.asarray(self.samples.X[row])
-        if _hash(sample if isinstance(sample, bytes) else _bytes_of(sample)) != digest:
-            self._stamps[row] = ()  # to be hashed again
-            raise DataError(f"{self.keys[row]} has changed; reload the page")
+        sample = self._seen(row, digest)
         if isinstance(sample, bytes):
             return drawings.shrunk_file(Path(self.keys[row]), side, sample)
         return draw(sample, side)
+
+    def original(self, row: int, digest: str) -> "Pillow.Image":
+        """A picture with that content at its own size; see `picture`."""
+        if self.on_page.shown_as != "picture":
+            raise DataError(f"{self.keys[row]} is not a picture")
+        return drawings.whole(Path(str(self.keys[row])), self._seen(row, digest))
+
+    def _seen(self, row: int, digest: str) -> bytes | np.ndarray:
+        """What a picture is drawn from, with that content.
+
+        Raises:
+            DataError: If it has another content by now.
+        """
+        # What is drawn is what is hashed: a file replaced in between would be cached under the other's hash for ever.
+        sample = self._content(row) if self._file(row) is not None else np.asarray(self.samples.X[row])
+        if _hash(sample if isinstance(sample, bytes) else _bytes_of(sample)) != digest:
+            self._stamps[row] = ()  # to be hashed again
+            raise DataError(f"{self.keys[row]} has changed; reload the page")
+        return sample
 
     def frames(self) -> int:
         """Number of frames of a clip as `picture` shows them; 0 if the samples are not clips."""

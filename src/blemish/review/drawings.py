@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 from PIL import Image as Pillow
-from PIL import ImageDraw
+from PIL import ImageDraw, ImageOps
 
 from blemish.data.images import as_shown, opened
 from blemish.data.on_disk import cache_folder
@@ -50,6 +50,21 @@ def drawn(image: np.ndarray, side: int, shape: tuple[int, int] | None = None) ->
     elif side >= 2 * max(picture.size):
         picture = picture.resize(fitting_size(*picture.size, side), Pillow.Resampling.NEAREST)
     return _jpeg(picture)
+
+
+def whole(path: Path, content: bytes | np.ndarray) -> Pillow.Image:
+    """A picture at its own size, 8 bits, grey or RGB; from a file's content, or an array (channel, height, width).
+
+    Raises:
+        DataError: If it cannot be decoded.
+    """
+    if not isinstance(content, bytes):
+        return _to_picture(content if content.ndim == 3 else content[None])
+    with opened(path, content) as image:
+        if image.mode.startswith(("I", "F")):
+            upright = ImageOps.exif_transpose(image)
+            return _to_picture(np.asarray(upright, dtype=np.float32)[None])
+        return as_shown(image)
 
 
 def strip(clip: np.ndarray, side: int) -> bytes:
@@ -97,7 +112,7 @@ def heat(error: Float[np.ndarray, "height width"], width: int, height: int) -> b
     top = max(float(np.quantile(error, 0.995)), 1e-12)
     alpha = np.round(np.clip(error / top, 0, 1) ** 1.5 * 200).astype(np.uint8)
     pixels = np.concatenate([np.full((*alpha.shape, 3), HEAT, dtype=np.uint8), alpha[..., None]], axis=-1)
-    return _encoded(Pillow.fromarray(pixels).resize((width, height), Pillow.Resampling.BILINEAR), "PNG")
+    return encoded(Pillow.fromarray(pixels).resize((width, height), Pillow.Resampling.BILINEAR), "PNG")
 
 
 def fitting_size(width: int, height: int, side: int) -> tuple[int, int]:
@@ -158,10 +173,11 @@ def _to_picture(image: np.ndarray) -> Pillow.Image:
 
 
 def _jpeg(picture: Pillow.Image) -> bytes:
-    return _encoded(picture, "JPEG", quality=82)
+    return encoded(picture, "JPEG", quality=82)
 
 
-def _encoded(picture: Pillow.Image, kind: str, **options: int) -> bytes:
+def encoded(picture: Pillow.Image, kind: str, **options: int) -> bytes:
+    """A picture as a file of that kind."""
     sink = io.BytesIO()
     picture.save(sink, format=kind, **options)
     return sink.getvalue()

@@ -1,7 +1,6 @@
 """Downloads: model, scores, report, and labels with their history."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pyarrow as pa
 from blemish.core.errors import BlemishError, LabelError
 from blemish.core.labels import CLASSES
 from blemish.data.writing import EXPORTED, write_labels, write_table
+from blemish.review.ledger import as_cells
 from blemish.review.marks import CODES
 from blemish.review.session import Review
 
@@ -90,8 +90,9 @@ def _report(review: Review, path: Path) -> None:
 
 
 def _history(review: Review, path: Path) -> None:
-    schema = pa.schema([(name, pa.int64() if name == "rank" else pa.string()) for name in EXPORTED])
-    rows = [{**asdict(one.mark), "saved": one.saved} for one in review.ledger.everything()]
+    names = (*EXPORTED, "stroke")
+    schema = pa.schema([(name, pa.int64() if name == "rank" else pa.string()) for name in names])
+    rows = [{**as_cells(one.mark), "saved": one.saved} for one in review.ledger.everything()]
     write_labels(pa.Table.from_pylist(rows, schema), path)
 
 

@@ -16,8 +16,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from blemish.core.errors import LabelError, missing_extra
 from blemish.review.marks import Mark, Saved
+from blemish.review.viewer.strokes import stroke_from_text
 
-VERSION = 1
+VERSION = 2
+"""1 had no strokes; a database of it is given the column when it is opened."""
 WAIT = 5.0
 """Seconds to wait for a database locked by another program."""
 PAGE = 10_000
@@ -39,6 +41,7 @@ MARKS = sa.Table(
     sa.Column("model", sa.String(100)),
     sa.Column("rank", sa.Integer),
     sa.Column("saved", sa.String(40), nullable=False),
+    sa.Column("stroke", sa.Text),
     sqlite_autoincrement=True,
 )
 FACTS = sa.Table(
@@ -113,7 +116,7 @@ class Ledger:
                 if before is None:
                     new[mark.id] = mark
             if new:
-                connection.execute(MARKS.insert(), [{**asdict(mark), "saved": now} for mark in new.values()])
+                connection.execute(MARKS.insert(), [{**as_cells(mark), "saved": now} for mark in new.values()])
         return len(new)
 
     def since(self, place: int, most: int = PAGE) -> list[Saved]:
@@ -186,9 +189,13 @@ class Ledger:
             connection.execute(FACTS.insert(), [{"name": "version", "value": str(VERSION)}])
             return
         columns = {c["name"] for c in sa.inspect(connection).get_columns(MARKS.name)} if ours <= there else set()
+        facts = {row.name: row.value for row in connection.execute(FACTS.select())} if ours <= there else {}
+        if facts.get("version") == "1" and columns == {c.name for c in MARKS.columns} - {"stroke"}:
+            connection.execute(sa.text(f"ALTER TABLE {MARKS.name} ADD COLUMN stroke TEXT"))
+            connection.execute(FACTS.update().where(FACTS.c.name == "version").values(value=str(VERSION)))
+            return
         if columns != {c.name for c in MARKS.columns}:
             raise LabelError(f"{self.name} has tables with our names but a different layout; use another database")
-        facts = {row.name: row.value for row in connection.execute(FACTS.select())}
         if facts.get("version") != str(VERSION):
             raise LabelError(
                 f"{self.name} has version {facts.get('version')}, but this Blemish writes version {VERSION}; "
@@ -196,8 +203,14 @@ class Ledger:
             )
 
 
+def as_cells(mark: Mark) -> dict[str, Any]:
+    """A mark as a row of a table, its stroke as JSON."""
+    return {**asdict(mark), "stroke": None if mark.stroke is None else mark.stroke.text()}
+
+
 def _mark(row: Any) -> Mark:
-    return Mark(**{field.name: row[field.name] for field in fields(Mark)})
+    stroke = None if row["stroke"] is None else stroke_from_text(row["stroke"])
+    return Mark(**{**{field.name: row[field.name] for field in fields(Mark)}, "stroke": stroke})
 
 
 def _open(address: str) -> sa.Engine:

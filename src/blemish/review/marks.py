@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from blemish.core.errors import LabelError
+from blemish.review.viewer.strokes import Stroke, to_stroke
 
 WORDS = ("defect", "other", "normal")
 DISAGREEMENT = "conflict"
@@ -32,6 +33,7 @@ class Mark:
         made: When, by that person's clock: ISO 8601 with a zone.
         model: The model whose ranking the person saw; None before the first.
         rank: The sample's rank there, from 1; None on the map.
+        stroke: What was drawn on the picture, which marks it as the defect; None: nothing.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Mark:
     made: str
     model: str | None = None
     rank: int | None = None
+    stroke: Stroke | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,10 @@ def to_mark(values: Any) -> Mark:
     else:
         _need(_text(values, "undoes", 64) and _ID.fullmatch(undoes), "undoes", values, "the id of a mark")
         _need(label is None, "label", values, "no label in an undo")
-    return Mark(**{"label": None, "undoes": None, **values})
+    stroke = values.get("stroke")
+    _need(stroke is None or label == "defect", "label", values, "'defect' where something is drawn")
+    drawn = {} if stroke is None else {"stroke": to_stroke(stroke)}
+    return Mark(**{"label": None, "undoes": None, **values, **drawn})
 
 
 def _text(values: dict[str, Any], name: str, most: int) -> bool:
@@ -143,6 +149,16 @@ class Opinions:
         """The label that everyone who marked a sample agrees on; `DISAGREEMENT` if they differ; None without marks."""
         words = set(self.of(sample).values())
         return None if not words else words.pop() if len(words) == 1 else DISAGREEMENT
+
+    def strokes(self, sample: str) -> dict[str, list[Mark]]:
+        """What each person drew on a sample, and did not undo, oldest first."""
+        people = self._standing.get(sample, {})
+        drawn = {who: [mark for mark in marks if mark.stroke is not None] for who, marks in people.items()}
+        return {who: marks for who, marks in drawn.items() if marks}
+
+    def drawings(self, sample: str) -> list[list[Stroke]]:
+        """The strokes of each person."""
+        return [[mark.stroke for mark in marks if mark.stroke] for marks in self.strokes(sample).values()]
 
     def standing(self) -> list[Mark]:
         """The last mark of each person on each sample, without undone ones."""

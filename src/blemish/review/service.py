@@ -1,7 +1,9 @@
 """The page's HTTP interface. Samples are identified by the hash of their content, never by a path."""
 
+import asyncio
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,15 @@ from blemish.review.exports import write_export
 from blemish.review.ledger import Unsaved
 from blemish.review.marks import CODES, MAX_IN_BATCH, to_mark
 from blemish.review.session import Review
+from blemish.review.viewer import tiles
+from blemish.review.viewer.maps import Maps, ScoreMap
 
 HERE = Path(__file__).parent
 SIDES = (192, answers.LARGE_SIDE)
 """Allowed sizes of pictures in pixels: few, so that the cache stays small."""
 MAX_ITEMS = 500
+LISTEN = 0.2
+"""Seconds between two looks at whether the page still waits for a map."""
 MAX_DEPTH = 8
 """Brackets within brackets in a request; ours have three."""
 FILTERS = ("all", "unmarked", "suggested", *(str(word) for word in CODES if word))
@@ -45,6 +51,7 @@ def make_service(review: Review, thumbnails: drawings.Thumbnails, user: str) -> 
     """The application, without its guard; marks that name no author are by `user`."""
     app = FastAPI(title="Blemish review", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.review, app.state.thumbnails, app.state.user = review, thumbnails, user
+    app.state.pyramids, app.state.maps = tiles.Pyramids(), Maps()
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     for kind in (BlemishError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _in_words)
@@ -153,6 +160,39 @@ def heat(request: Request, digest: str) -> Response:
     return _picture_or_nothing(review.ask(answers.heat, _row(review, digest)), "image/png")
 
 
+@router.get("/api/view/{digest}")
+def view(request: Request, digest: str) -> Response:
+    """A picture that is opened: its size, its tiles, and what people drew on it."""
+    width, height = (pyramid := _pyramid(request, digest)).size
+    drawn = [mark for marks in _review(request).opinions.strokes(digest).values() for mark in marks]
+    strokes = [{"id": one.id, "who": one.who, **asdict(one.stroke)} for one in drawn if one.stroke]
+    size = {"width": width, "height": height, "tile": tiles.SIDE, "levels": len(pyramid.levels)}
+    return _answer({**size, "strokes": strokes})
+
+
+@router.get("/tile/{digest}/{level}/{column}/{row}")
+def tile(request: Request, digest: str, level: int, column: int, row: int) -> Response:
+    """A tile of a picture; level 0 has its own pixels, each further level half as many per side."""
+    made, media = _pyramid(request, digest).tile(level, column, row)
+    return Response(made, media_type=media, headers=FOR_EVER)
+
+
+@router.get("/api/places/{digest}")
+async def places(request: Request, digest: str) -> Response:
+    """Where the model sees the defect: its regions, and whether there is a map to lay over the picture."""
+    found = await _score_map(request, digest)
+    return _answer({"map": found.overlay is not None, "kind": found.kind, "regions": found.regions, "note": found.note})
+
+
+@router.get("/overlay/{digest}")
+async def overlay(request: Request, digest: str) -> Response:
+    """The map of the score, to lay over the picture."""
+    found = await _score_map(request, digest)
+    if found.overlay is None:
+        return _answer({"error": found.note}, 404)
+    return Response(found.overlay, media_type="image/png", headers=FRESH)
+
+
 @router.post("/api/marks")
 async def marks(request: Request) -> Response:
     """Store a batch of marks; answers when they are durable."""
@@ -161,6 +201,8 @@ async def marks(request: Request) -> Response:
         raise LabelError(f"expected a list of at most {MAX_IN_BATCH} marks")
     user = request.app.state.user
     taken = [to_mark({"who": user, **one} if isinstance(one, dict) else one) for one in given]
+    if any(mark.stroke for mark in taken) and _review(request).catalogue.on_page.shown_as != "picture":
+        raise LabelError("strokes are for pictures; these samples are not")
     new = await run_in_threadpool(_review(request).write, taken)
     return _answer({"saved": [mark.id for mark in taken], "new": new})
 
@@ -204,6 +246,31 @@ def _row(review: Review, digest: str) -> int:
     if row is None or review.catalogue.digest(row) != digest:
         raise LabelError("unknown sample, or its file has changed: reload the page")
     return row
+
+
+def _pyramid(request: Request, digest: str) -> tiles.Pyramid:
+    catalogue = _review(request).catalogue
+    row = _row(_review(request), digest)
+    return request.app.state.pyramids.get(digest, lambda: catalogue.original(row, digest))
+
+
+async def _score_map(request: Request, digest: str) -> ScoreMap:
+    """The map of one picture, or why there is none yet; given up where the page has moved on."""
+    review, maps = _review(request), request.app.state.maps
+    row, det = await run_in_threadpool(_row, review, digest), review.det
+    if review.catalogue.on_page.shown_as != "picture":
+        raise LabelError("maps are for pictures; these samples are not")
+    if det is None or review.ranking is None or review.ranking.glance:
+        return ScoreMap(None, [], "other", "The map comes with the full model, which is still training.")
+    made = maps.ask(digest, det, lambda: review.catalogue.take([row])[0])
+    try:
+        waiting = asyncio.wrap_future(made)
+        while not (await asyncio.wait([waiting], timeout=LISTEN))[0]:
+            if await request.is_disconnected():
+                return ScoreMap(None, [], "other", "no one waits for this map any more")
+        return waiting.result()
+    finally:
+        maps.leave(digest, made)
 
 
 async def _json(request: Request) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from blemish.review.ledger import Ledger
 from blemish.review.marks import CODES, DISAGREEMENT, Mark, Opinions, in_time
 from blemish.review.ranking import TOP, GrowingRanking, Point, Ranking, point
 from blemish.review.suggestions import Suggestion, misses, suggest
+from blemish.review.viewer.strokes import drawn_mask
 
 MIN_FITTED = 100
 MAX_BYTES = 2**30
@@ -133,6 +134,17 @@ class Review:
         """'defect', 'other', 'normal' or None per row; samples on which people disagree have no label."""
         words = [None, "normal", "other", "defect", None]
         return [words[code] for code in self.codes[list(rows)].tolist()]
+
+    def regions(self, rows: Sequence[int], X: Any) -> list[Any] | None:
+        """For each row the mask of what was drawn on it, in the size of its sample in X, or None; None: nothing was.
+
+        Only what is labelled as the defect has one: a label that was taken back takes back what was drawn with it.
+        """
+        found: list[Any] = [None] * len(rows)
+        for at in np.flatnonzero(self.codes[list(rows)] == CODES["defect"]).tolist():
+            drawn = self.opinions.drawings(self.catalogue.digest(rows[at]))
+            found[at] = drawn_mask(drawn, *np.shape(X[at])[-2:]) if drawn else None
+        return None if all(mask is None for mask in found) else found
 
     def marks(self) -> list[Mark]:
         """The valid mark of each person on each sample of this data set."""
@@ -249,7 +261,8 @@ class Review:
 
     def _fitted(self, det: DefectDetector, how: str) -> DefectDetector:
         y = None if how == "glance" else np.array(self.labels(self._fit_rows), dtype=object)
-        fit = det.begin_fit(self._X, y, warm_start=how == "refit")
+        regions = None if how == "glance" else self.regions(self._fit_rows, self._X)
+        fit = det.begin_fit(self._X, y, regions=regions, warm_start=how == "refit")
         history, start, patience = [], time.monotonic(), PATIENCE[how]
         for record in fit.train():
             history.append(record)

@@ -10,13 +10,13 @@ export class Refused extends Error {
 }
 
 /** The body of an answer, as bytes. */
-async function ask(path, options, patience) {
+async function ask(path, options, patience, signal) {
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(), patience);
   let answer;
   let body;
   try {
-    answer = await fetch(path, { ...options, signal: control.signal, credentials: "same-origin", cache: "no-store" });
+    answer = await fetch(path, { ...options, signal: signal ? AbortSignal.any([control.signal, signal]) : control.signal, credentials: "same-origin", cache: "no-store" });
     body = await answer.arrayBuffer();
   } catch (error) {
     throw new Away(String(error));
@@ -37,6 +37,7 @@ async function ask(path, options, patience) {
 const parsed = (body) => JSON.parse(new TextDecoder().decode(body));
 
 export const bytes = (path) => ask(path, { method: "GET" }, 30000);
-export const get = async (path, patience = 30000) => parsed(await ask(path, { method: "GET" }, patience));
+/** @type {(path: string, patience?: number, signal?: AbortSignal) => Promise<any>} */
+export const get = async (path, patience = 30000, signal = undefined) => parsed(await ask(path, { method: "GET" }, patience, signal));
 export const post = async (path, values, patience = 15000) =>
   parsed(await ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(values) }, patience));

@@ -9,7 +9,10 @@ const MAX_FLAGGED = 3; // columns of a row that are highlighted
 const AT_ONCE = 12; // columns of a row shown at once: what follows the table must stay within reach
 
 export class Detail {
-  constructor() {
+  /** `open()` shows the sample in the whole window, `choose(row)` goes to another one. */
+  constructor({ open, choose }) {
+    this.open = open;
+    this.choose = choose;
     this.item = null;
     this.frames = 0;
     this.frame = 0;
@@ -68,7 +71,7 @@ export class Detail {
     const stamp = `?ranking=${this.ranking}`;
     const figure = (caption, ...sources) =>
       make("figure", {}, make("div", { class: "frame" }, ...sources.map(([source, alt]) =>
-        make("img", { src: source, alt, class: isClip ? "clip" : null, pointermove: (event) => this.scrub(event) }))), make("figcaption", {}, caption));
+        make("img", { src: source, alt, class: isClip ? "clip" : null, click: () => this.open(), pointermove: (event) => this.scrub(event) }))), make("figcaption", {}, caption));
     const seen = figure(isClip ? "clip (space plays it)" : this.shownAs, [`/picture/${item.id}${side}`, item.key]);
     if (!withModel) return box.replaceChildren(seen);
     const made = [`/reconstruction/${item.id}${stamp}`, `reconstruction of ${item.key}`];
@@ -100,20 +103,36 @@ export class Detail {
     const box = find("reasons");
     box.replaceChildren();
     if (!found) return;
-    if (found.elements.length) {
+    if (found.elements.length && this.shownAs !== "picture") {
+      // of a picture, the map says where: it opens large
       const withValues = found.elements.some((one) => one.expected !== null);
       const falls = found.elements.some((one) => one.fall !== undefined);
       const heads = ["where", ...(withValues ? ["seen", "expected"] : []), falls ? "score drop" : "fraction of the error"];
-      const pictures = this.shownAs === "picture" || this.frames > 0; // there the places are drawn as well
-      const rows = found.elements.slice(0, pictures ? 4 : undefined).map((one) =>
+      const rows = found.elements.slice(0, this.frames > 0 ? 4 : undefined).map((one) =>
         make("tr", {}, make("th", { scope: "row" }, one.element),
           ...(withValues ? [make("td", {}, cellText(detail.whole?.[one.element] ?? one.seen, 3)), make("td", {}, one.chances ?? number(one.expected))] : []),
           make("td", { class: "number" }, falls ? number(one.fall, 2) : one.share < 0.005 ? "< 1 %" : percent(one.share))));
       box.append(make("table", {}, make("caption", {}, "Why"), make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...rows)));
     }
+    const seen = isDrawn(this.shownAs) ? found.near.filter((one) => one.id) : [];
+    if (seen.length) return box.append(this.neighbours(seen));
     const near = found.nearest_defects.length ? found.nearest_defects : found.nearest_normals;
     if (near.length)
       box.append(make("p", { class: "soft" }, `nearest ${found.nearest_defects.length ? "labelled defects" : "normal samples"}: ${near.join(", ")}`));
+  }
+
+  /** Labelled defects to compare with, each with what was drawn on it in a box. */
+  neighbours(near) {
+    const buttons = near.map(({ key, row, id, spot }) => {
+      const frame = make("span", { class: "near" }, make("img", { src: `/picture/${id}`, alt: key, class: this.frames ? "clip" : null }));
+      if (spot) {
+        const box = make("span", { class: "spot" });
+        [box.style.left, box.style.top, box.style.width, box.style.height] = spot.map((side) => `${100 * side}%`);
+        frame.append(box);
+      }
+      return make("button", { type: "button", title: `Go to ${key}`, click: () => this.choose(row) }, frame);
+    });
+    return make("div", { role: "group", "aria-label": "Nearest labelled defects" }, make("p", { class: "soft" }, "nearest labelled defects"), make("div", { class: "row" }, ...buttons));
   }
 
   past(detail) {
@@ -123,7 +142,7 @@ export class Detail {
       box.append(make("p", {}, Object.entries(detail.people).map(([who, label]) => `${who}: ${label}`).join(" · ")));
     if (!detail.history.length) return;
     const rows = detail.history.slice(-8).map((one) =>
-      make("tr", {}, make("td", {}, one.label ?? "undo"), make("td", {}, one.who), make("td", {}, one.made.slice(0, 16).replace("T", " ")), make("td", {}, one.rank ? `rank ${one.rank}` : "map")));
+      make("tr", {}, make("td", {}, one.label ? `${one.label}${one.stroke ? `, ${one.stroke}` : ""}` : "undo"), make("td", {}, one.who), make("td", {}, one.made.slice(0, 16).replace("T", " ")), make("td", {}, one.rank ? `rank ${one.rank}` : "map")));
     box.append(make("table", {}, make("caption", {}, "History"), make("tbody", {}, ...rows)));
   }
 

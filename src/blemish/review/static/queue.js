@@ -7,6 +7,7 @@ import { Away, Locked, Refused, post } from "./api.js";
 const PREFIX = "blemish.mark.";
 const REFUSED = "blemish.refused.";
 const BATCH = 200;
+const MAX_CHARACTERS = 1e6; // of a request, whose limit is 2 MB: strokes are long
 
 export class Queue {
   /** `changed()` is called when the number of waiting marks may have changed, `sent()` when the server has stored some. */
@@ -61,7 +62,9 @@ export class Queue {
   async flush() {
     if (this.sending) return;
     clearTimeout(this.timer);
-    const batch = this.waiting().slice(0, BATCH).map((entry) => entry.mark);
+    let room = MAX_CHARACTERS;
+    const waiting = this.waiting().slice(0, BATCH).map((entry) => entry.mark);
+    const batch = waiting.filter((mark, at) => (room -= JSON.stringify(mark).length) > 0 || at === 0);
     if (!batch.length) {
       this.trouble = "";
       this.changed();

@@ -7,6 +7,7 @@ import { Gallery, isDrawn } from "./gallery.js";
 import { Chart } from "./map.js";
 import { Queue } from "./queue.js";
 import { Ranking } from "./ranking.js";
+import { Viewer } from "./viewer.js";
 
 const VIEWS = ["gallery", "map", "curve"];
 const WORDS = { d: "defect", o: "other", n: "normal" };
@@ -21,11 +22,14 @@ let listed = ""; // what the lists next to the gallery show
 let marksSinceRefit = 0;
 const mine = new Map(); // sample → label given on this page that the server's answers may not contain yet
 const done = []; // marks, for undo
+const drawn = new Map(); // strokes of this page that the server's answers may not contain yet, by their marks
+const undone = new Set(); // and marks that it took back
 
 const queue = new Queue(() => unsaved(), () => look());
 const ranking = new Ranking(() => arrived(), (item) => (mine.has(item.id) ? mine.get(item.id) : item.label));
-const gallery = new Gallery(ranking, (index) => move(index));
-const detail = new Detail();
+const gallery = new Gallery(ranking, (index) => (index === gallery.cursor && current ? open() : move(index)));
+const detail = new Detail({ open: () => open(), choose: (row) => choose([row]) });
+const viewer = new Viewer({ strokes: (id) => strokesOn(id), drew: (item, stroke) => mark([item], "defect", stroke), closed: () => find("gallery").focus() });
 const chart = new Chart({ chosen: (row) => choose([row]), selected: (rows) => selected(rows), hovered: (row) => hovered(row) });
 let lassoed = [];
 
@@ -35,22 +39,24 @@ function who() {
   return find("who").value.trim() || state?.user || "someone";
 }
 
-function newMark(item, label, undoes = null) {
+function newMark(item, label, undoes = null, stroke = null) {
   return {
     id: crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join(""),
     sample: item.id, key: item.key, label, undoes, who: who(), made: new Date().toISOString(),
-    model: state?.ranking?.model ?? null, rank: view === "map" ? null : (item.rank ?? null),
+    model: state?.ranking?.model ?? null, rank: view === "map" ? null : (item.rank ?? null), stroke,
   };
 }
 
-function mark(items, label) {
+/** Label samples; a stroke says where on the one sample the defect is. */
+function mark(items, label, stroke = null) {
   const able = items.filter((item) => item.id);
-  const marks = able.map((item) => newMark(item, label));
+  const marks = able.map((item) => newMark(item, label, null, stroke));
+  if (stroke) for (const one of marks) drawn.set(one.id, one);
   done.push(able.map((item, i) => ({ item, id: marks[i].id, before: item.label })));
   for (const item of able) setLabel(item, label);
   queue.add(marks);
-  say(able.length === 1 ? `${able[0].key}: ${label}` : `${able.length} samples: ${label}`);
-  marksSinceRefit += able.length;
+  say(able.length === 1 ? `${able[0].key}: ${label}${stroke ? `, ${stroke.tool}` : ""}` : `${able.length} samples: ${label}`);
+  marksSinceRefit += stroke ? 0 : able.length;
   const after = Number(find("after").value);
   if (after && marksSinceRefit >= after) refit();
 }
@@ -58,6 +64,7 @@ function mark(items, label) {
 function undo() {
   const last = done.pop();
   if (!last) return say("nothing to undo");
+  for (const { id } of last) undone.add(id);
   queue.add(last.map(({ item, id }) => newMark(item, null, id)));
   for (const { item, before } of last) setLabel(item, before);
   say(`undone: ${last.length === 1 ? last[0].item.key : `${last.length} samples`}`);
@@ -75,6 +82,7 @@ function setLabel(item, label) {
   if (current?.id === item.id) {
     current.label = label;
     detail.pressed();
+    if (viewer.open) viewer.show(current, viewer.ranking);
   }
 }
 
@@ -93,6 +101,20 @@ async function markLasso(label) {
     if (!items) return trouble("The server does not answer; the rest of the selection was not marked.");
     mark(items, label);
   }
+}
+
+/** What was drawn on a sample and may not be on the server yet, here or on a page that was closed before it was sent. */
+function strokesOn(id) {
+  const waiting = queue.waiting().map((entry) => entry.mark);
+  const own = new Map(drawn);
+  for (const one of waiting) if (one.stroke) own.set(one.id, one);
+  const gone = new Set([...undone, ...waiting.map((one) => one.undoes)]);
+  const on = [...own.values()].filter((one) => one.sample === id && !gone.has(one.id));
+  return { who: who(), undone: gone, drawn: on.map((one) => ({ id: one.id, who: one.who, ...one.stroke })) };
+}
+
+function open() {
+  if (current && state?.shown_as === "picture" && !current.error) viewer.show(current, state.ranking?.number ?? 0);
 }
 
 function unsaved() {
@@ -120,11 +142,21 @@ function setCurrent(item) {
   current = item;
   detail.show(item, state?.ranking?.number ?? 0);
   if (item) chart.setCursor(item.row);
+  if (item && viewer.open) viewer.show(item, state?.ranking?.number ?? 0);
 }
 
 function arrived() {
   gallery.refresh();
+  if (viewer.open && current) return stay();
   if (view !== "map" || !current) setCurrent(ranking.item(gallery.cursor));
+}
+
+/** A new ranking has come while a picture is open: it stays open, wherever it is ranked now. */
+function stay() {
+  const index = ranking.indexOf(current.id);
+  if (index < 0) return;
+  if (view === "gallery") gallery.go(index);
+  setCurrent(ranking.item(index));
 }
 
 async function itemsOf(rows) {
@@ -270,6 +302,7 @@ function news(before) {
     say(`new ranking${kept}`);
     if (view === "gallery" && find("show").value !== "all") ranking.view(find("show").value, find("by").value);
   }
+  if (viewer.open && before?.place !== state.place) viewer.look();
   if (view === "curve") drawCurve(state);
   lists();
 }
@@ -334,17 +367,19 @@ const KEYS = {
 };
 
 function pressed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]:not(#viewer)")) return;
   const at = event.target;
-  if (at.matches("input, select, textarea")) return;
+  if (at.matches("input, select, textarea") && !(at.type === "range" && !event.key.startsWith("Arrow"))) return;
   if (at.matches("button, a") && (event.key === " " || event.key === "Enter")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (viewer.open && (viewer.pressed(key, event.shiftKey) || "gml".includes(key))) return event.preventDefault();
   if (at.matches('[role="tab"]') && (key === "ArrowLeft" || key === "ArrowRight")) {
     const next = VIEWS[(VIEWS.indexOf(view) + (key === "ArrowRight" ? 1 : 2)) % 3];
     show(next);
     find(`tab-${next}`).focus();
   } else if (WORDS[key]) markCurrent(WORDS[key]);
   else if (KEYS[key]) KEYS[key]();
+  else if (key === "Enter" && (at === document.body || at.matches("#gallery, #map"))) open();
   else if (key === " ") detail.space();
   else if (view === "map" && DIRECTIONS[key]) {
     const row = chart.neighbour(...DIRECTIONS[key]);
@@ -380,7 +415,7 @@ find("theme").addEventListener("change", () => {
 setTheme(find("theme").value);
 for (const name of VIEWS) find(`tab-${name}`).addEventListener("click", () => show(name));
 for (const button of findAll("[data-mark]")) button.addEventListener("click", () => markCurrent(button.dataset.mark));
-for (const [id, act] of Object.entries({ undo, refit, cut, unselect, "help-open": () => find("help").showModal(), "more-open": () => find("more").showModal() }))
+for (const [id, act] of Object.entries({ undo, "viewer-undo": undo, refit, cut, unselect, "help-open": () => find("help").showModal(), "more-open": () => find("more").showModal() }))
   find(id).addEventListener("click", act);
 for (const id of ["show", "by"])
   find(id).addEventListener("change", async () => {
