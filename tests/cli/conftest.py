@@ -70,6 +70,7 @@ def model(folder):
 def cracks(tmp_path_factory):
     """Good pictures, some with a dark line; masks alongside three of them, a COCO file of the fourth, and a run file."""
     root, rng = tmp_path_factory.mktemp("cracks"), np.random.default_rng(0)
+    mask, box = np.zeros((40, 56), dtype=np.uint8), []
     for row in range(16):
         picture, kind = rng.normal(120, 6, (40, 56)), "crack" if row < 4 else "good"
         mask, steps = np.zeros((40, 56), dtype=np.uint8), np.arange(18)
@@ -82,7 +83,9 @@ def cracks(tmp_path_factory):
         Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(root / "parts" / kind / f"{row:02}.png")
         if row < 3:
             Image.fromarray(mask).save(root / "parts" / kind / f"{row:02}_mask.png")
-    Image.fromarray(mask + 255).save(root / "parts" / "crack" / "99_mask.png")  # of a picture that is not there
+    Image.fromarray(np.full_like(mask, 255)).save(
+        root / "parts" / "crack" / "99_mask.png"
+    )  # of a picture that is not there
     images = [{"id": 1, "file_name": "03.png", "width": 56, "height": 40}]
     (root / "r.json").write_text(json.dumps({"images": images, "annotations": [{"image_id": 1, "bbox": box}]}))
     experts = "{parts: [part_distance, part_discriminant, part_linear]}"

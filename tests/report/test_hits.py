@@ -1,6 +1,7 @@
 """The figures of the top hits: why each is flagged, in words, a table and a picture."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,8 @@ def test_a_picture_stands_next_to_its_map_with_regions_outlined(fitted, splits):
 
 
 def test_without_a_map_a_picture_stands_next_to_what_makes_the_score(fitted, splits):
-    X, det = splits["image"].X_test, clone(fitted["image"])
+    X = splits["image"].X_test
+    det: Any = clone(fitted["image"])
     vars(det).update(vars(fitted["image"]))
     det.fitted_ = replace(det.fitted_, area_levels=None)
     html = hits(det, X, list(range(len(X))), np.zeros(len(X)), [0])

@@ -10,7 +10,7 @@ from blemish.core.errors import ArtifactError, ConfigError
 from blemish.data.regions.map_files import MapFiles
 
 
-def files(tmp_path, heat="heat", regions="r.json"):
+def files(tmp_path, heat="heat", regions: str | None = "r.json"):
     (tmp_path / "data" / "sub").mkdir(parents=True, exist_ok=True)
     where = None if heat is None else tmp_path / heat, None if regions is None else tmp_path / regions
     return MapFiles(tmp_path / "data", *where, kind="defect", cut=1.0, area=0.001)
@@ -30,7 +30,7 @@ def test_a_map_is_a_tiff_of_floats_under_the_pictures_name(tmp_path):
     with Image.open(tmp_path / "heat" / "sub" / "a.tiff") as image:
         assert (np.asarray(image) == ramp()).all()
         assert image.mode == "F"
-        assert image.tag_v2[270] == "defect score of each pixel, nats; higher is more"
+        assert vars(image)["tag_v2"][270] == "defect score of each pixel, nats; higher is more"
     written = json.loads((tmp_path / "r.json").read_text())
     assert [(one["file_name"], one["height"], one["width"]) for one in written["images"]] == [
         ("sub/a.png", 6, 9), ("b.jpg", 3, 4)

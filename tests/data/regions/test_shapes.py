@@ -1,5 +1,7 @@
 """Polygons and COCO's run lengths as masks, and the outline of a mask."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.ndimage import binary_fill_holes, label
@@ -13,7 +15,8 @@ COMPRESSED = "m8j0>0000000000000000000000000000000000000000000000000000000000000
 def blobs(seed):
     rng = np.random.default_rng(seed)
     mask = rng.random(rng.integers(1, 30, 2)) < rng.random()
-    place, n = label(mask, np.ones((3, 3)))
+    place: Any
+    place, n = label(mask, np.ones((3, 3)))  # pyright: ignore[reportGeneralTypeIssues, reportAssignmentType]
     return [place == number for number in range(1, n + 1)]
 
 

@@ -3,10 +3,12 @@
 import codecs
 import io
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from blemish.core.errors import DataError
+from blemish.core.files import open_regular
 from blemish.data.dataset import Dialect, Reading
 
 HEAD_BYTES, HEAD_LINES = 2**16, 200  # by which the layout is guessed; more bytes where these hold few lines
@@ -16,6 +18,15 @@ BOMS = {
     codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
 }  # fmt: skip
 """Byte order marks; UTF-32 stands before UTF-16, with which it begins."""
+
+
+def unpacked(path: Path) -> Any:
+    """The bytes of a file as a stream, unpacked where its ending says so; its name need not be UTF-8."""
+    try:
+        packed = pa.Codec.detect(path.suffix.encode("ascii", "replace").decode()).name
+    except ValueError:
+        packed = None
+    return pa.input_stream(open_regular(path), compression=packed)
 
 
 def encoding_of(path: Path, said: Dialect, reading: Reading) -> str:
@@ -29,7 +40,7 @@ def encoding_of(path: Path, said: Dialect, reading: Reading) -> str:
         if wrong is not None:
             raise DataError(f"{path}: byte {wrong} is not {said.encoding}; give another --encoding, or none")
         return said.encoding
-    with pa.input_stream(str(path), compression="detect") as file:
+    with unpacked(path) as file:
         head = bytes(file.read(64))
     mark = next((name for bom, name in BOMS.items() if head.startswith(bom)), None)
     if mark is None and len(head) > 8 and any(head[1::2]) == (not any(head[::2])):
@@ -53,7 +64,7 @@ def undecodable(path: Path, encoding: str) -> int | None:
     """Where the first byte stands that the encoding does not have; None: nowhere."""
     decoder, done = codecs.getincrementaldecoder(encoding)(), 0
     plain = encoding in ("utf-8", "cp1252")
-    with pa.input_stream(str(path), compression="detect") as file:
+    with unpacked(path) as file:
         while block := bytes(file.read(BLOCK)):
             pending = len(decoder.getstate()[0])
             try:
@@ -73,7 +84,7 @@ def text_encoding(path: Path, said: Dialect, reading: Reading) -> str | None:
     """The encoding of a file of texts, as of one of a table; None: what `decoded` takes, or the file is not a text."""
     if said.encoding is not None and not said.assumed:
         return said.encoding
-    with pa.input_stream(str(path)) as file:
+    with open_regular(path) as file:
         head = bytes(file.read(HEAD_BYTES))
     if undecodable(path, "utf-8") is None or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return None
@@ -92,7 +103,7 @@ def first_lines(path: Path, said: Dialect) -> list[str]:
 
 def head(path: Path, encoding: str, skipped: int) -> list[str]:
     """The first lines with their ends, whole ones: as many as 64 KB hold, more where these are few."""
-    with pa.input_stream(str(path), compression="detect") as file:
+    with unpacked(path) as file:
         content, more = b"", HEAD_BYTES
         while True:
             block = bytes(file.read(more))

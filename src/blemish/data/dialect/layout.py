@@ -12,11 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from blemish.core.errors import DataError
 from blemish.data.dataset import Dialect, Reading
-from blemish.data.dialect.encoding import encoding_of, head
+from blemish.data.dialect.encoding import encoding_of, head, unpacked
 from blemish.data.dialect.rows import DELIMITERS, Cut, cut, decimal_mark, heading_of, hint_of, is_number
 
 
@@ -144,7 +142,7 @@ class _Tabbed(io.RawIOBase):
     """The lines of a file with tabs in place of blanks, as UTF-8."""
 
     def __init__(self, path: Path, encoding: str) -> None:
-        self._file = pa.input_stream(str(path), compression="detect")
+        self._file = unpacked(path)
         encoding = "utf-8-sig" if encoding == "utf8" else encoding
         lines = io.TextIOWrapper(self._file, encoding=encoding)  # pyright: ignore[reportArgumentType]
         rows = csv_rows((line.strip() for line in lines), delimiter=" ", skipinitialspace=True)
