@@ -156,7 +156,9 @@ def test_elements_have_names_or_are_regions_and_each_can_be_replaced(fitted, raw
         assert len(fitted.describe(np.asarray(x))[0]) == len(fitted.elements)
         return
     names, means = fitted.regions(np.asarray(x))
-    assert len(set(names)) == means.shape[1]
+    boxes = fitted.boxes(raw)  # a person reads the name of a place, a program its box
+    places = names if boxes is None else [(name, *box) for name, box in zip(names, boxes[0].tolist(), strict=True)]
+    assert len(set(places)) == len(names) == means.shape[1]
     copies = fitted.replaced(x[0], x[1])
     assert copies.shape == (len(names), *fitted.sample_shape)
     assert fitted.held(x[0], np.ones(len(names), dtype=bool)) == list(range(len(names)))

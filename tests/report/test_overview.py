@@ -87,7 +87,8 @@ def test_the_report_says_why_and_how_far_to_trust_it(page):
     assert "random_state: 0" in html
     assert "contamination=0.01: about" in html
     assert "the training data (" in html
-    assert ('class="picture"' in html) == (name in ("image", "video"))
+    assert ('class="picture"' in html) == (name == "video")
+    assert ('class="outlined"' in html) == (name == "image")
     assert ('class="quote"' in html) == (name == "text")
     assert (" the score drops by " in html) == (name == "tabular")
     if name == "tabular":

@@ -32,6 +32,7 @@ from blemish.data.images import CLIP_AXES, PICTURE_AXES, at_white, check_lengths
 SCHEMA = 2
 KEY = "blemish"
 """Key of the metadata that describe a model."""
+TRIAL = "blemish:"  # outputs of a graph that is being exported: what leads to the scores
 NO_OTHER_FILES = ("session.model_external_initializers_file_folder_path", os.devnull)
 """Weights may be said to lie in another file, which would be read: there is none in a folder that is none."""
 SEAL = b"rS\n\x0fblemish.SHA-256\x12@"
@@ -232,7 +233,8 @@ class Runtime:
         n = len(next(iter(feeds.values())))
         found: list[Any] = list(self._session.run(None, feeds))
         shapes = {name: np.shape(values) for name, values in zip(self.outputs, found, strict=True)}
-        short = [name for name, shape in shapes.items() if shape[:1] != (n,)]
+        of_rows = [name for name in self.outputs if not name.startswith(TRIAL)]
+        short = [name for name in of_rows if shapes[name][:1] != (n,)]
         if short or shapes["probabilities"] != (n, 3):
             raise ArtifactError(f"{self._name} gave {[*short, 'probabilities'][0]!r} of another shape; export it again")
         wrong = [

@@ -101,7 +101,7 @@ def drawn_mask(people: Iterable[Sequence[Stroke]], height: int, width: int) -> B
         width: Of the mask, in pixels.
 
     Example:
-        >>> drawn_mask([[Stroke("box", ((2, 0), (6, 2)), 0, (8, 4))]], 2, 4).astype(int).tolist()
+        >>> drawn_mask([[Stroke("box", ((2.0, 0.0), (6.0, 2.0)), 0.0, (8, 4))]], 2, 4).astype(int).tolist()
         [[0, 1, 1, 0], [0, 0, 0, 0]]
     """
     found = np.zeros((height, width), dtype=bool)
@@ -135,7 +135,7 @@ def spot(people: Sequence[Sequence[Stroke]]) -> list[float] | None:
     """The box around all that is drawn, (left, top, width, height) as fractions of the picture's sides; None: nothing.
 
     Example:
-        >>> spot([[Stroke("box", ((10, 5), (20, 10)), 0, (40, 20))]])
+        >>> spot([[Stroke("box", ((10.0, 5.0), (20.0, 10.0)), 0.0, (40, 20))]])
         [0.25, 0.25, 0.25, 0.25]
     """
     picture = next((stroke.picture for strokes in people for stroke in strokes), None)
