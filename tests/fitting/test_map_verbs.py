@@ -151,3 +151,26 @@ def test_scorers_of_whole_samples_have_no_map(data):
     for ask in (det.heat, det.regions):
         with pytest.raises(DataError, match=r"scores whole samples only|has no maps"):
             ask(X[:1])
+
+
+def test_a_refit_of_few_pictures_learns_from_new_marks_out_of_fold():
+    """The folds are those of the former fit, their marks those of this one; details come with the first mark."""
+    rng = np.random.default_rng(3)
+    X, masks = (
+        np.concatenate([pictures(20, rng)[0], pictures(4, rng, "crack")[0]]),
+        np.zeros((24, SIDE, SIDE + 16), bool),
+    )
+    y = np.array([None] * 20 + ["defect"] * 4, dtype=object)
+    masks[20:, 4:12, 4:12] = True
+    one, none = [*[None] * 20, masks[20], *[None] * 3], [None] * 24
+    four = [*[None] * 20, *masks[20:]]
+    det = DefectDetector(epochs=1, random_state=0, scorer=PARTS)
+    seen = []
+    for regions in (None, one, four, none):
+        det.refit(X, y, regions=regions) if seen else det.fit(X, y)
+        seen.append(det.fitted_.folds)
+    marked = [[int(fold.evidence.parts.marked.sum()) > 0 for fold in folds] for folds in seen]
+    assert [set(flags) for flags in marked] == [{False}, {True}, {True}, {False}]
+    assert [folds[0].evidence.parts.n_details > 0 for folds in seen] == [False, True, True, False]
+    assert seen[2][0].evidence.parts.values is seen[1][0].evidence.parts.values
+    assert seen[2][0].evidence.parts.marked.sum() > seen[1][0].evidence.parts.marked.sum()

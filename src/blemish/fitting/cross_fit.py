@@ -70,7 +70,7 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
     What kind a column is, all rows decide: names that a fold lacks some rows of may look like free text to it.
     A network is most of the time of a fit on pictures. Where the scorer does not read it, the first fold alone trains
     one: that is enough to correct the probability of 'other'. A refit of the same rows takes the folds of the former
-    fit: the labels are new, and these only matter to the scorer.
+    fit: labels and marks are new, and these only matter to the scorer.
 
     Args:
         fit: Trained.
@@ -83,9 +83,12 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
     if len(fit.held_out) or n_ordinary < MIN_TO_CROSS_FIT or fit.rows is None or fit.arguments is None:
         return ()
     assert not isinstance(fit.x, ShardedRows)  # rows on disk are judged by some of them, see `Fit.judging`
-    digest = blake2b(fit.x.to_dense().cpu().numpy().tobytes(), digest_size=16).digest()
-    if fit.folds and all(fold.digest == digest for fold in fit.folds):
-        return fit.folds
+    # Regions given for the first time add details to the parts; those given later only mark other parts.
+    n_details = 0 if fit.parts is None else fit.parts.n_details
+    seen = fit.x.to_dense().cpu().numpy().tobytes() + bytes([n_details > 0])
+    digest = blake2b(seen, digest_size=16).digest()
+    if fit.folds and all(fold.digest == digest and _same_places(fold, fit) for fold in fit.folds):
+        return tuple(_marked_as(fold, fit) for fold in fit.folds)
     # As many as the fit of all rows, which the clock may have ended; a refit has trained for more than these.
     n = n_epochs if fit.folds is None and fit.patience is None else None
     arguments = {**fit.arguments, **model.choices.spec(), "latent_dim": model.network.latent_dim}
@@ -106,6 +109,20 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
         except DataError:  # such as texts that have no word in common without those of a fold
             return ()
     return tuple(found)
+
+
+def _same_places(fold: Fold, fit: Fit) -> bool:
+    """Whether the parts of a former fold are those of the fit."""
+    one, other = fold.evidence.parts, fit.parts
+    return one is other or (one is not None and other is not None and np.array_equal(one.counts, other.counts))
+
+
+def _marked_as(fold: Fold, fit: Fit) -> Fold:
+    """A former fold with the marks of this fit."""
+    if fold.evidence.parts is None or fit.parts is None:
+        return fold
+    parts = replace(fold.evidence.parts, marked=fit.parts.marked)
+    return replace(fold, evidence=replace(fold.evidence, parts=parts))
 
 
 def _fits(

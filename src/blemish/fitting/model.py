@@ -109,7 +109,7 @@ class Model:
         """
         if self.parted is None:
             return self, None
-        parted = self.parted.with_details(regions is not None)
+        parted = self.parted.with_details(any(region is not None for region in regions or ()))
         return replace(self, modality=parted), parted.parts(raw, regions, max(1, FITTED_PARTS // len(raw)))
 
     def evidence_of_copies(self, x: TensorRows) -> Evidence:
