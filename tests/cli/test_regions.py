@@ -137,7 +137,7 @@ def test_tables_have_no_masks_and_no_maps(blemish, folder, model, tmp_path):
             "score", model, folder / "test.csv", "-o", tmp_path / "s.csv", option, tmp_path / "x.json"
         )
         assert (status, out) == (2, "")
-        assert err.splitlines()[-1].startswith("error: this model scores whole samples only, so there is no map")
+        assert err.splitlines()[-1].startswith("error: this model scores whole samples and cannot draw maps")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -149,7 +149,7 @@ def test_scorers_of_whole_samples_have_no_map(data):
     X, y, *_ = data
     det = DefectDetector(epochs=1, random_state=0, scorer="reconstruction").fit(X, y)
     for ask in (det.heat, det.regions):
-        with pytest.raises(DataError, match=r"scores whole samples only|has no maps"):
+        with pytest.raises(DataError, match=r"scores whole samples and cannot|has no maps"):
             ask(X[:1])
 
 

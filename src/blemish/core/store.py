@@ -172,7 +172,7 @@ def check_whole(path: str | os.PathLike[str]) -> None:
     """Refuse a file that `read` would, but for its parts, before the imports that take seconds.
 
     Raises:
-        ArtifactError: If there is no file, or it is damaged; exported models are checked when they are opened.
+        ArtifactError: If the file does not exist or is damaged; exported models are checked when they are opened.
     """
     if check_exists(path).suffix.lower() != ".onnx":
         with warnings.catch_warnings(action="ignore"):

@@ -18,18 +18,17 @@ from pyarrow import csv, feather, parquet
 
 from blemish.core.errors import DataError, reason_of
 from blemish.data.dataset import LEFT_OUT, Dialect, PathLike, Reading
-from blemish.data.dialect.encoding import first_lines
+from blemish.data.dialect.encoding import PACKED, first_lines
 from blemish.data.dialect.layout import Layout, csv_source, holds_numbers, layout
 
 TABLES = (".csv", ".tsv", ".txt", ".data", ".parquet", ".arrow", ".feather", ".npz", ".tab", ".dat", ".log", ".asc")
-COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
 HEAD_LINES = 100  # of a .txt file, by which it is told whether they are rows of a table
 
 
 def table_suffix(path: Path) -> str | None:
     """Which of `TABLES` a file is, compressed or not."""
     suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSED:
+    if suffixes and suffixes[-1] in PACKED:
         suffixes.pop()
     return suffixes[-1] if suffixes and suffixes[-1] in TABLES else None
 

@@ -23,7 +23,7 @@ def heats(fitted: Fitted, raw: Any) -> Iterator[Float[np.ndarray, "*place"]]:
         scores = part_scores(fitted.scorer, fitted.scorer_state, parts, labelled=fitted.n_defects > 0)
         if modality is None or scores is None:
             raise DataError(
-                "this model scores whole samples only, so there is no map; maps are for pictures and the scorer "
-                "'ensemble' with experts on 'parts'"
+                "this model scores whole samples and cannot draw maps; they need pictures and the scorer 'ensemble' "
+                "with experts on 'parts'"
             )
         yield modality.heat(sample, scores).astype(np.float32)

@@ -196,7 +196,7 @@ def test_what_is_not_used_is_said_by_name(root):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"masks": "*.tif"}, "there is no picture '.*tif'"),
+        ({"masks": "*.tif"}, "--masks '.*tif' matches no picture"),
         ({"masks": "*.png"}, "all 8 pictures in .* are '.*png': no picture is left"),
         ({"masks": "test/crack", "defect_folder": None, "normal_folder": None}, "none is labelled"),
         ({"regions": "none.json"}, "cannot read none.json"),

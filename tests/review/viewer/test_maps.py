@@ -41,10 +41,10 @@ class Told:
 
 def test_why_there_is_no_map_is_said():
     def none(_):
-        raise DataError("this model scores whole samples only, so there is no map")
+        raise DataError("this model scores whole samples and cannot draw maps")
 
     assert score_map(Told(none), [0]) == ScoreMap(
-        None, [], "other", "this model scores whole samples only, so there is no map"
+        None, [], "other", "this model scores whole samples and cannot draw maps"
     )
     assert score_map(Told(lambda _: [None]), [0]).overlay is None
 

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from blemish.data.dataset import Dialect, Reading
 
 HEAD_BYTES, HEAD_LINES = 2**16, 200  # by which the layout is guessed; more bytes where these hold few lines
 BLOCK = 2**22
-PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
+PACKED: Mapping[str, str] = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 BOMS = {
     codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
@@ -23,7 +24,7 @@ BOMS = {
 
 def unpacked(path: Path) -> Any:
     """The bytes of a file as a stream, unpacked where its ending says so; its name need not be UTF-8."""
-    return pa.input_stream(open_regular(path), compression=PACKED.get(path.suffix))
+    return pa.input_stream(open_regular(path), compression=PACKED.get(path.suffix.lower()))
 
 
 def encoding_of(path: Path, said: Dialect, reading: Reading) -> str:

@@ -132,7 +132,7 @@ def _masks(samples: Dataset, run: RunConfig) -> tuple[str, dict[str, tuple[list[
         return "", {}
     base, files = masks_in(Path(str(run.data)), run.masks)
     if not files:
-        raise DataError(f"there is no picture {run.masks!r}, in {run.data} or here; --masks is a folder or a pattern")
+        raise DataError(f"--masks {run.masks!r} matches no picture in {run.data} or here; give a folder or a pattern")
     rows_of: dict[str, list[int]] = {}
     for row, key in enumerate(samples.keys):
         rows_of.setdefault(PurePosixPath(key).stem, []).append(row)

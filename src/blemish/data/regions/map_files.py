@@ -23,8 +23,8 @@ ENDING = ".tiff"
 DESCRIPTION, SOFTWARE = 270, 305  # TIFF tags
 WRITER = "Blemish"
 NO_MAPS = (
-    "{model} scores whole samples only, so there is no map for --heat or --regions; maps are for pictures and a scorer "
-    "with experts on parts"
+    "{model} scores whole samples and cannot draw maps for --heat and --regions; they need pictures and a scorer with "
+    "experts on parts"
 )
 
 

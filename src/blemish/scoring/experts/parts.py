@@ -101,6 +101,11 @@ class DirectedPartExpert(PartExpert[Plane]):
 
     state = Plane
 
+    @property
+    def given(self) -> Mapping[str, bool]:
+        """See `Expert`."""
+        return {"scaling": True}
+
     def part_scores(self, state: Plane, x: Features) -> Numbers:
         """How far along the direction."""
         return scaled(state.scaling, x) @ state.normal + float(state.offset)
@@ -130,11 +135,6 @@ class PartDiscriminant(DirectedPartExpert):
     first: float = 0.04
     share: float = 0.02
 
-    @property
-    def given(self) -> Mapping[str, bool]:
-        """See `Expert`."""
-        return {"scaling": True}
-
     def fit(self, x: Any, is_defect: Flags, weight: Numbers, seed: int) -> Plane:
         """Find the parts and the direction; see `Expert`."""
         chosen, rest, of_rest, scaling, used = _learnt_from(x, is_defect, weight, self.first, self.share)
@@ -159,11 +159,6 @@ class PartLinear(DirectedPartExpert):
     first: float = 0.04
     share: float = 0.02
     strength: float = 10.0
-
-    @property
-    def given(self) -> Mapping[str, bool]:
-        """See `Expert`."""
-        return {"scaling": True}
 
     def fit(self, x: Any, is_defect: Flags, weight: Numbers, seed: int) -> Plane:
         """Find the parts and the plane; see `Expert`."""
