@@ -21,7 +21,7 @@ from blemish.modalities.features.patch_memory import PatchFacts, PatchMemory, fi
 from blemish.modalities.features.pretrained import as_colours, patch_maps
 from blemish.modalities.features.texture import LAGS, neighbours, texture, texture_width
 from blemish.modalities.modality import Modality, OnPage
-from blemish.modalities.parts import ExportableParts, Parts
+from blemish.modalities.parts import ExportableMaps, Parts
 from blemish.modalities.pictures import FittedPictures, PixelFacts, Pixels, chunks, fit_pixels, pixels_from_state
 
 SMALL_SIDE = 32  # pixels per side of the small copy
@@ -85,7 +85,7 @@ class ImageFacts(PixelFacts, _Patches):
     """What a model file keeps of a kind of picture."""
 
 
-class FittedImage(FittedPictures, ExportableParts):
+class FittedImage(FittedPictures, ExportableMaps):
     """How pictures become tensors (batch, channel, height, width) in [0, 1], and patches of their own size."""
 
     inputs, stored = "pictures", ImageFacts
@@ -183,6 +183,11 @@ class FittedImage(FittedPictures, ExportableParts):
         assert self.grid is not None
         maps = patch_maps(as_colours(x), details=self.grid.details)
         return self.grid.measured(maps.flatten(2).transpose(1, 2))
+
+    def heat_graph(self, samples: Node, scores: Node) -> Node:
+        """See `ExportableMaps`."""
+        assert self.grid is not None
+        return self.grid.spread_graph(scores, samples)
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""

@@ -88,13 +88,27 @@ class PatchGrid:
 
     def enlarged(self, pictures: Node) -> Node:
         """Pictures (row, channel, height, width) as `_maps` enlarges them, as part of an ONNX graph."""
-        shape, count = pictures.op("Shape"), np.array(ALIGNED, dtype=np.float64)
-        steps = (shape.take(np.array([2, 3]), axis=0).to(np.float64) * self.growth / count).op("Round")
-        sides = (steps.op("Max", 1.0) * count).to(np.int64)
-        sizes = pictures.graph.concat([shape.take(np.array([0, 1]), axis=0), sides], axis=0)
+        leading = pictures.op("Shape").take(np.array([0, 1]), axis=0)
+        sizes = pictures.graph.concat([leading, self._aligned(pictures, ALIGNED)], axis=0)
         none = np.empty(0, dtype=np.float32)
         how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
         return pictures.op("Resize", none, none, sizes, **how)
+
+    def spread_graph(self, values: Node, pictures: Node) -> Node:
+        """`spread` as part of an ONNX graph, from (row, patch) to (row, height, width), float32."""
+        graph, cells = values.graph, self._aligned(pictures, ALIGNED // STEP)
+        grid = values.to(np.float32).op("Reshape", graph.concat([graph.constant(np.array([-1])), cells], axis=0))
+        shape = pictures.op("Shape")
+        rows, columns = (
+            _between(shape.take(np.array(2 + axis), axis=0), cells.take(np.array(axis), axis=0)) for axis in (0, 1)
+        )
+        return rows @ grid @ columns.op("Transpose", perm=[1, 0])
+
+    def _aligned(self, pictures: Node, each: int) -> Node:
+        """`enlarged_size` in an ONNX graph, of which `ALIGNED` pixels count as `each`."""
+        sides, step = pictures.op("Shape").take(np.array([2, 3]), axis=0), np.array(ALIGNED, dtype=np.float64)
+        steps = (sides.to(np.float64) * self.growth / step).op("Round").op("Max", 1.0)
+        return (steps * np.array(each, dtype=np.float64)).to(np.int64)
 
     def marked(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, " patch"]:
         """Which patches a mask marks: those that hold at least half as much of it as the one that holds most.
@@ -118,6 +132,20 @@ class PatchGrid:
     def from_state(cls, state: GridFacts) -> "PatchGrid":
         """The inverse of `state`."""
         return cls(state["growth"], UsualPatches.from_state(state), state["details"])
+
+
+def _between(n_pixels: Node, n_cells: Node) -> Node:
+    """How much each cell weighs in each pixel of a side, shape (pixel, cell): straight lines between their middles.
+
+    ONNX Runtime's own Resize rounds places elsewhere than PyTorch; a steep map then differs in the fifth digit.
+    """
+    graph, scale = n_pixels.graph, (n_cells.to(np.float32) / n_pixels.to(np.float32)).to(np.float64)
+    pixels, cells = (graph.op("Range", 0.0, n.to(np.float64), 1.0) for n in (n_pixels, n_cells))
+    place = (
+        ((pixels + 0.5) * scale + -0.5).to(np.float32).to(np.float64).op("Max", 0.0)
+    )  # one rounding: a fused product
+    place = place.op("Min", n_cells.to(np.float64) + -1.0).expand_dims(1)
+    return (-(place + -cells).op("Abs") + 1.0).op("Max", 0.0).to(np.float32)
 
 
 def enlarged_size(height: int, width: int, growth: float) -> tuple[int, int]:
