@@ -217,8 +217,9 @@ def _part_nodes(graph: Graph, model: Model) -> Node | None:
     step, channels = modality.part_step, model.modality.sample_shape[0]
     sides = {axis: step * torch.export.Dim(f"side{axis}", min=1, max=MAX_STEPS) for axis in (2, 3)}
     example = torch.full((3, channels, 2 * step, 3 * step), 0.5)
+    x = modality.part_input(Node(graph, "X"))
     traced = _traced(PartBody(modality), example, ({0: torch.export.Dim.DYNAMIC, **sides},))
-    (parts,) = graph.splice(traced, {"x": modality.part_input(Node(graph, "X"))})
+    (parts,) = graph.splice(traced, {"x": x})
     return parts.to(np.float64)
 
 

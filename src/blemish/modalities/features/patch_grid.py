@@ -1,9 +1,9 @@
 """Patches of a picture at its own size, or at a fixed multiple of it, in overlapping crops where it is large."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import Annotated
+from typing import Annotated, Any, NotRequired
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from blemish.core.graph import Node
 from blemish.core.manifest import declared
+from blemish.core.state import need
+from blemish.modalities.features.encoder import Encoder, EncoderFacts
 from blemish.modalities.features.patch_memory import UsualFacts, UsualPatches, fit_usual_patches
 from blemish.modalities.features.pretrained import DETAILS, STEP, WIDTH, as_colours, patch_maps
 
@@ -21,6 +23,7 @@ ALIGNED = 2 * STEP  # pixels: the deeper of the two maps has a patch for this ma
 CROP, MARGIN = 768, 128
 """Pixels per side that are looked at together, and around them: what a patch sees beyond itself. Both are multiples of
 `ALIGNED`, so that a crop has the patches of the whole picture."""
+MAX_FACTOR = 64  # by which a picture of one pixel is enlarged
 MIN_SIDE = 64  # of the median picture once it is enlarged: a grid of 8 x 8 patches
 GROWN_SIDE, MAX_GROWTH = 384, 1.5
 """Pictures whose longer side is shorter than this are enlarged, at most by that: a network that was trained on
@@ -31,8 +34,9 @@ photographs misses a defect of one or two pixels (docs/log/2026-11-30-patches.md
 class GridFacts(UsualFacts):
     """What a model file keeps of a grid."""
 
-    growth: Annotated[float, Ge(1), Le(MIN_SIDE)]
+    growth: Annotated[float, Ge(1), Le(MAX_FACTOR)]
     details: bool
+    encoder: NotRequired[EncoderFacts]
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,13 @@ class PatchGrid:
         growth: Factor, >= 1, by which each picture is enlarged first.
         learnt: Units of a patch, and the usual ones.
         details: Whether `DETAILS` numbers more are measured of each patch.
+        encoder: What measures patches instead of the network that comes with Blemish; its steps are its own.
     """
 
     growth: float
     learnt: UsualPatches
     details: bool = False
+    encoder: Encoder | None = None
 
     @property
     def width(self) -> int:
@@ -61,13 +67,20 @@ class PatchGrid:
 
     def measured(self, maps: Float[Tensor, "*row patch feature"]) -> Float[Tensor, "*row patch value"]:
         """What is measured of patches, from `patch_maps` with the features last."""
-        found = self.learnt.described(maps[..., :WIDTH])
+        found = self.learnt.described(maps[..., : len(self.learnt.centre)])
         return torch.cat([found[..., :-1], maps[..., WIDTH:], found[..., -1:]], dim=-1) if self.details else found
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the grid over a picture of this size in pixels."""
+        if self.encoder is not None:
+            rows, columns = self.encoder.enlarged_size(height, width, self.growth)
+            return rows // self.encoder.step, columns // self.encoder.step
         rows, columns = enlarged_size(height, width, self.growth)
         return rows // STEP, columns // STEP
+
+    def with_details(self, details: bool) -> "PatchGrid":
+        """The same, measuring details or not; an encoder has none."""
+        return self if self.encoder is not None or self.details == details else replace(self, details=details)
 
     def described(self, picture: Float[Tensor, "channel height width"]) -> Float[np.ndarray, "patch feature"]:
         """Each patch in units of the patches' own spread, details, and its distance from the nearest usual patch.
@@ -80,7 +93,7 @@ class PatchGrid:
         """
         rows, columns = self.shape(*picture.shape[-2:])
         found = np.empty((rows, columns, self.width), np.float32)
-        for (top, left), maps in _maps(picture, self.growth, details=self.details):
+        for (top, left), maps in _maps(picture, self.growth, details=self.details, encoder=self.encoder):
             height, width = maps.shape[-2:]
             made = self.measured(maps.flatten(1).T).cpu().numpy()
             found[top : top + height, left : left + width] = made.reshape(height, width, -1)
@@ -126,12 +139,16 @@ class PatchGrid:
 
     def state(self) -> GridFacts:
         """All of it as JSON values."""
-        return {"growth": self.growth, "details": self.details, **self.learnt.state()}
+        own: Any = {} if self.encoder is None else {"encoder": self.encoder.state()}
+        return {"growth": self.growth, "details": self.details, **own, **self.learnt.state()}
 
     @classmethod
     def from_state(cls, state: GridFacts) -> "PatchGrid":
         """The inverse of `state`."""
-        return cls(state["growth"], UsualPatches.from_state(state), state["details"])
+        encoder = Encoder.from_state(state["encoder"]) if "encoder" in state else None
+        learnt = UsualPatches.from_state(state, WIDTH if encoder is None else encoder.width)
+        need(encoder is None or not state["details"], "an encoder of one's own has no details")
+        return cls(state["growth"], learnt, state["details"], encoder)
 
 
 def _between(n_pixels: Node, n_cells: Node) -> Node:
@@ -167,24 +184,35 @@ def growth_for(sides: Float[np.ndarray, " picture"]) -> float:
     return max(1.0, min(GROWN_SIDE / side, MAX_GROWTH), MIN_SIDE / side)
 
 
-def fit_patch_grid(pictures: Iterator[Float[Tensor, "channel height width"]], n: int, growth: float) -> PatchGrid:
+def fit_patch_grid(
+    pictures: Iterator[Float[Tensor, "channel height width"]], n: int, growth: float, encoder: Encoder | None = None
+) -> PatchGrid:
     """Learn which patches are usual.
 
     Args:
         pictures: In [0, 1], any sizes.
         n: How many they are.
         growth: See `PatchGrid`.
+        encoder: See `PatchGrid`.
     """
-    crops = (maps.flatten(1).T for one in pictures for _, maps in _maps(one, growth))
-    return PatchGrid(growth, fit_usual_patches(crops, n))
+    crops = (maps.flatten(1).T for one in pictures for _, maps in _maps(one, growth, encoder=encoder))
+    return PatchGrid(growth, fit_usual_patches(crops, n), encoder=encoder)
 
 
 def _maps(
-    picture: Float[Tensor, "channel height width"], growth: float, *, details: bool = False
+    picture: Float[Tensor, "channel height width"],
+    growth: float,
+    *,
+    details: bool = False,
+    encoder: Encoder | None = None,
 ) -> Iterator[tuple[tuple[int, int], Float[Tensor, "feature rows columns"]]]:
     """Where in the grid the first patch of each crop belongs, and its patches, without those of the margin."""
-    height, width = enlarged_size(picture.shape[-2], picture.shape[-1], growth)
+    size_of = enlarged_size if encoder is None else encoder.enlarged_size
+    height, width = size_of(picture.shape[-2], picture.shape[-1], growth)
     larger = interpolate(as_colours(picture[None]), size=(height, width), mode="bilinear", align_corners=False)
+    if encoder is not None:
+        yield (0, 0), encoder.maps(larger[0])
+        return
     for top, left in product(range(0, height, CROP), range(0, width, CROP)):
         up, before = max(0, top - MARGIN), max(0, left - MARGIN)
         down, after = min(height, top + CROP), min(width, left + CROP)
