@@ -35,10 +35,10 @@ def picture(rng, height, width, *, crack=False):
 
 def fitted(labelled, marked, scorer=PARTS):
     rng = np.random.default_rng(0)
-    normal = [picture(rng, 40, 56)[0] for _ in range(60)]
-    cracked = [picture(rng, 40, 56, crack=True) for _ in range(5 if labelled else 0)]
-    regions = [None] * 60 + [mask for _, mask in cracked] if marked else None
-    y = [None] * 60 + ["defect"] * 5 if labelled else None
+    normal = [picture(rng, 28, 40)[0] for _ in range(110)]  # of fewer, folds would be fitted, too
+    cracked = [picture(rng, 28, 40, crack=True) for _ in range(5 if labelled else 0)]
+    regions = [None] * 110 + [mask for _, mask in cracked] if marked else None
+    y = [None] * 110 + ["defect"] * 5 if labelled else None
     det = DefectDetector(epochs=1, random_state=0, scorer=scorer)
     return det.fit([*normal, *(one for one, _ in cracked)], y, regions=regions)
 
@@ -61,15 +61,18 @@ def pictures():
 
 
 def agrees(runtime, det, X):
-    """All pixels but those where the last digit of float32 decides on which side of a step of the scores they are."""
+    """All pixels but those where the last digits of float32 decide on which side of a step of the scores they are.
+
+    `Parity.maps` says that all are the same for the same parts; of tiles that are no noise 1 % at most differ.
+    """
     beyond = []
     for found, expected, one in zip(runtime.heat(X), det.heat(X), X, strict=True):
         assert found.shape == expected.shape == one.shape[-2:]
         assert found.dtype == np.float32
         apart = np.abs(found - expected) / np.maximum(1, np.abs(expected))
-        assert apart.mean() < 1e-3
+        assert apart.mean() < 1e-4
         beyond += (apart > TOLERANCE).ravel().tolist()
-    assert np.mean(beyond) <= 0.01
+    assert np.mean(beyond) <= 0.05
 
 
 @pytest.mark.parametrize(("labelled", "with_masks"), [(False, False), (True, False), (True, True)])

@@ -1,6 +1,6 @@
 """Whether an exported model gives the scores, and the maps, of the original."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,7 +41,8 @@ class Parity:
         drift: Likewise for the whole, from raw samples to scores, over the rows within the tolerance.
         beyond: Number of the other rows.
         maps: Like `scores`, for each pixel of the maps; 0 where there are none.
-        maps_beyond: Fraction of their pixels in which the whole differs by more than the tolerance.
+        maps_beyond: Fraction of their pixels in which the whole differs by more than the tolerance: a part's score has
+            200 steps, and neighbours share a pixel, so that float32 decides more often.
     """
 
     rows: int
@@ -97,14 +98,11 @@ def compare(
     return Parity(
         rows=len(whole),
         source=source,
-        evidence=max(
-            float(_apart(*two).max(initial=0.0))
-            for two in zip(_parts(seen, features), _parts(own, features), strict=True)
-        ),
+        evidence=_furthest(_parts(seen, features), _parts(own, features)),
         scores=float(_drift(fitted, found, of_seen).max()),
         drift=float(whole[~beyond].max(initial=0.0)),
         beyond=int(beyond.sum()),
-        maps=max((float(_apart(a, b).max()) for a, b in zip(heats, drawn, strict=True)), default=0.0),
+        maps=_furthest(heats, drawn),
         maps_beyond=float(np.mean(np.concatenate([one.ravel() > TOLERANCE for one in pixels]))) if pixels else 0.0,
     )
 
@@ -132,6 +130,11 @@ def _parts(evidence: Evidence, names: Iterable[str]) -> list[np.ndarray]:
     return [evidence.z, np.sqrt(evidence.error)[:, None], *(evidence.feature_set(name) for name in names)]
 
 
+def _furthest(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+    """The largest difference in any of some tables or pictures; 0 where there is none."""
+    return max((float(_apart(*two).max(initial=0.0)) for two in zip(found, expected, strict=True)), default=0.0)
+
+
 def _apart(
     a: Float[np.ndarray, "row feature"], b: Float[np.ndarray, "row feature"]
 ) -> Float[np.ndarray, "row feature"]:
@@ -155,11 +158,11 @@ def _drift(
 
 def accept(parity: Parity) -> None:
     """Raises ExportError if the two do not agree."""
-    few = parity.beyond <= max(1, MAX_BEYOND * parity.rows) and parity.maps_beyond <= MAX_BEYOND
-    if not (few and max(parity.evidence, parity.scores, parity.maps) <= TOLERANCE):
+    alike = all(one <= TOLERANCE for one in (parity.evidence, parity.scores, parity.maps))
+    if not (alike and parity.beyond <= max(1, MAX_BEYOND * parity.rows)):
         raise ExportError(
             f"the exported model would differ from the original on {parity.rows} rows ({parity.source}): evidence by "
             f"{parity.evidence:.1e}, scores by {parity.scores:.1e} and maps by {parity.maps:.1e} (limit "
-            f"{TOLERANCE:.0e}), overall {parity.beyond} rows and {parity.maps_beyond:.2%} of the maps (limit "
-            f"{MAX_BEYOND:.0%}). Nothing was written; train longer, or {INSTEAD}"
+            f"{TOLERANCE:.0e}), {parity.beyond} rows overall (limit {MAX_BEYOND:.0%}). Nothing was written; train "
+            f"longer, or {INSTEAD}"
         )
