@@ -2,7 +2,7 @@
 
 They stay out of Blemish's environment, and FiftyOne's database is not needed to read a file:
 
-    python -m venv readers && readers/bin/pip install label-studio-sdk fiftyone mongomock
+    python -m venv readers && readers/bin/pip install label-studio-sdk fiftyone mongomock pycocotools
     blemish score tiles.blemish new -o scores.csv --regions regions.json
     readers/bin/python benchmarks/coco_readers.py regions.json new
 """
@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ TOLERANCE = 1e-6  # pixels
 
 def label_studio(regions: Path, written: dict[str, Any]) -> str:
     """Import into Label Studio's tasks; the boxes and outlines must be those of the file."""
-    from label_studio_sdk.converter.imports.coco import convert_coco_to_ls
+    importer: Any = import_module("label_studio_sdk.converter.imports.coco")
 
     with tempfile.TemporaryDirectory() as folder:
         tasks_file = Path(folder, "tasks.json")
-        convert_coco_to_ls(str(regions), str(tasks_file), image_root_url="/data/local-files/?d=new")
+        importer.convert_coco_to_ls(str(regions), str(tasks_file), image_root_url="/data/local-files/?d=new")
         tasks = json.loads(tasks_file.read_text())
         labels = tasks_file.with_suffix(".label_config.xml").read_text()
     check(len(tasks) == len(written["images"]), "a task per picture")
@@ -47,16 +48,11 @@ def label_studio(regions: Path, written: dict[str, Any]) -> str:
 def fiftyone(regions: Path, pictures: Path, written: dict[str, Any]) -> str:
     """Import as FiftyOne's detections with masks; boxes, areas and scores must be those of the file."""
     os.environ |= {"FIFTYONE_DATABASE_URI": "mongodb://localhost:27017", "FIFTYONE_DO_NOT_TRACK": "1"}
-    import mongomock
-    import pymongo
-
-    pymongo.MongoClient = mongomock.MongoClient  # type: ignore[misc]
-    from fiftyone.utils.coco import COCODetectionDatasetImporter
-
+    mongo: Any = import_module("pymongo")
+    mongo.MongoClient = import_module("mongomock").MongoClient  # before FiftyOne looks for its database
+    reader: Any = import_module("fiftyone.utils.coco").COCODetectionDatasetImporter
     kinds = ["detections", "segmentations"]
-    importer = COCODetectionDatasetImporter(
-        data_path=str(pictures), labels_path=str(regions), label_types=kinds, include_id=True
-    )
+    importer = reader(data_path=str(pictures), labels_path=str(regions), label_types=kinds, include_id=True)
     sizes = {one["file_name"]: (one["width"], one["height"]) for one in written["images"]}
     boxes, areas, scores, n = [], [], [], 0
     with importer:
@@ -96,7 +92,7 @@ def check(holds: bool, what: str) -> None:
 
 def main() -> None:
     """Both importers, a line each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("regions", type=Path, help="COCO file that `blemish score --regions` wrote")
     parser.add_argument("pictures", type=Path, help="folder that was scored")
     given = parser.parse_args()

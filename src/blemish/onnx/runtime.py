@@ -89,6 +89,7 @@ class Runtime:
             import onnxruntime
         except ImportError:
             raise missing_extra("onnxruntime", "onnx") from None
+        self._runtime: Any = onnxruntime
         self.name = name = "the model" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes) and not Path(model).is_file():
             raise ArtifactError(f"there is no model file {name}; write one with 'blemish export … -o {name}'")
@@ -218,10 +219,8 @@ class Runtime:
             ) from None
 
     def _run(self, feeds: Feeds, names: list[str]) -> dict[str, np.ndarray]:
-        from onnxruntime import RunOptions
-
         first = next(iter(feeds.values()))
-        n, options = len(first), RunOptions()
+        n, options = len(first), self._runtime.RunOptions()
         options.only_execute_path_to_fetches = True
         found: dict[str, Any] = dict(zip(names, self._session.run(names, feeds, options), strict=True))
         shapes = {"probabilities": (n, 3), HEAT: (n, *first.shape[-2:])}

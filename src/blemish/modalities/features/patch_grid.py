@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, NotRequired
 
 import numpy as np
 import torch
@@ -139,8 +139,8 @@ class PatchGrid:
 
     def state(self) -> GridFacts:
         """All of it as JSON values."""
-        own: Any = {} if self.encoder is None else {"encoder": self.encoder.state()}
-        return {"growth": self.growth, "details": self.details, **own, **self.learnt.state()}
+        facts: GridFacts = {"growth": self.growth, "details": self.details, **self.learnt.state()}
+        return facts if self.encoder is None else {**facts, "encoder": self.encoder.state()}
 
     @classmethod
     def from_state(cls, state: GridFacts) -> "PatchGrid":
