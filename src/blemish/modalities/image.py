@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from blemish.core.errors import ConfigError, ExportError
 from blemish.core.graph import Node
-from blemish.core.manifest import Positive, declared
+from blemish.core.manifest import declared
 from blemish.data.images import PICTURE_AXES, check_pictures
 from blemish.data.regions.masks import regions_to_masks
 from blemish.modalities.features.encoder import Encoder
@@ -52,7 +52,7 @@ class Image(Modality):
     size: tuple[int, int] | None = None
     encoder: str | None = None
     mean: tuple[float, float, float] | None = None
-    std: tuple[Positive, Positive, Positive] | None = None
+    std: tuple[float, float, float] | None = None
     backbone: ClassVar[str] = "conv"
     augmentation: ClassVar[str] = "hide_boxes"
     synthetic: ClassVar[str] = "cut_paste"
@@ -69,7 +69,9 @@ class Image(Modality):
     far: ClassVar[tuple[str, ...]] = ("texture", "pixels", "neighbours")
 
     def __post_init__(self) -> None:
-        """Refuse units of an encoder that is not there."""
+        """Refuse units of an encoder that is not there, and units that are none."""
+        if not (np.isfinite([*(self.mean or ()), *(self.std or ())]).all() and min(self.std or (1.0,)) > 0):
+            raise ConfigError(f"mean {self.mean} and std {self.std} must be numbers, those of std above 0")
         if self.encoder is None and (self.mean, self.std) != (None, None):
             raise ConfigError("mean and std are for an encoder of your own; give 'encoder', too, or leave them out")
 

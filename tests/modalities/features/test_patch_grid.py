@@ -96,8 +96,8 @@ def test_one_factor_for_all_pictures_by_the_median():
 
 
 @pytest.mark.parametrize("growth", [1.0, 1.2, 64 / 28])
-def test_the_graph_spreads_alike(growth):
-    grid, graph, rng = PatchGrid(growth, None), Graph(), np.random.default_rng(0)  # pyright: ignore[reportArgumentType]
+def test_the_graph_spreads_alike(grid, growth):
+    grid, graph, rng = replace(grid, growth=growth), Graph(), np.random.default_rng(0)
     x = graph.input("X", np.float32, ["row", 1, "height", "width"])
     values = graph.input("values", np.float64, ["row", "patch"])
     graph.output("heat", grid.spread_graph(values, x), np.float32, ["row", "height", "width"])
