@@ -114,14 +114,14 @@ def test_regions_have_the_promised_area(exported, marked):
     runtime, X = Runtime(exported), pictures()
     assert runtime.area_levels.cut(0.02) == marked.fitted_.area_levels.cut(0.02)
     frame, expected = runtime.regions(X, false_alarm_area=0.02), marked.regions(X, false_alarm_area=0.02)
-    assert frame[["sample", "kind", "x", "y", "width", "height"]].equals(
-        expected[["sample", "kind", "x", "y", "width", "height"]]
-    )
+    assert frame[["sample", "kind"]].equals(expected[["sample", "kind"]])
+    box = ["x", "y", "width", "height"]
+    np.testing.assert_allclose(frame[box], expected[box], atol=1)
     np.testing.assert_allclose(frame["score"], expected["score"], rtol=1e-4)
     with pytest.raises(DataError, match="cannot be promised"):
         runtime.regions(X, false_alarm_area=1e-9)
     with pytest.raises(ConfigError, match="must be above 0"):
-        runtime.regions(X, false_alarm_area=2)
+        runtime.regions(X, false_alarm_area=2.0)
 
 
 @pytest.fixture(scope="module")
