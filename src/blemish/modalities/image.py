@@ -30,10 +30,13 @@ MAX_GRIDDED = 64  # pictures whose patches at their own size are compared for th
 MAX_PATCHED = 200  # pictures whose patches are compared to learn which are usual
 # A pinhole is a few patches of a large copy, a stain a few of a small one; a bad surface is many patches (decisions.md
 # 48). The names stand in model files and in `experts`.
-PATCH_SETS: tuple[dict[str, Any], ...] = (
-    {"side": 160, "fractions": {"marks": 0.04, "surface": 0.4}},
-    {"side": 96, "fractions": {"blots": 0.04}},
+PATCH_SETS: tuple[tuple[int, Mapping[str, float]], ...] = (
+    (160, {"marks": 0.04, "surface": 0.4}),
+    (96, {"blots": 0.04}),
 )
+MAX_ENLARGED = 3.5
+"""By which a copy is enlarged for its patches, where that gives a larger side than the smallest of `PATCH_SETS`: a
+larger copy of 28 pixels costs three times as much and shows no more (decisions.md 110)."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ class Image(Modality):
         growth = growth_for(np.array([max(picture.shape[-2:]) for picture in pictures], dtype=np.float64))
         native = (torch.from_numpy(pixels.scaled(pictures[i])) for i in some[:: -(-len(some) // MAX_GRIDDED)])
         grid = fit_patch_grid(native, min(len(some), MAX_GRIDDED), growth)
-        return FittedImage(pixels, [fit_patch_memory(sample, **of_set) for of_set in PATCH_SETS], grid)
+        memories = [fit_patch_memory(sample, side, fractions) for side, fractions in _patch_sets(sample.shape).items()]
+        return FittedImage(pixels, memories, grid)
 
 
 _Patches = TypedDict("_Patches", {"looks": list[PatchFacts], "grid": NotRequired[GridFacts]})  # noqa: UP013 (a name of older files)
@@ -194,6 +198,16 @@ class FittedImage(FittedPictures, ExportableParts):
         """The inverse of `state`."""
         memories = [PatchMemory.from_state(memory) for memory in state["looks"]]
         return cls(pixels_from_state(state), memories, PatchGrid.from_state(state["grid"]) if "grid" in state else None)
+
+
+def _patch_sets(shape: Sequence[int]) -> dict[int, dict[str, float]]:
+    """`PATCH_SETS` for copies of this shape: the sets of one side together, which take one pass of the network."""
+    smallest = min(side for side, _ in PATCH_SETS)
+    most = max(smallest, round(MAX_ENLARGED * max(shape[-2:]) / ALIGNED) * ALIGNED)
+    found: dict[int, dict[str, float]] = {}
+    for side, fractions in PATCH_SETS:
+        found.setdefault(min(side, most), {}).update(fractions)
+    return found
 
 
 def _fewer(unusual: Float[np.ndarray, " part"], marked: Bool[np.ndarray, " part"], most: int) -> np.ndarray:
