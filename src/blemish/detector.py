@@ -23,6 +23,7 @@ from blemish.fitting.cross_fit import folds_of
 from blemish.fitting.fit import Fit
 from blemish.fitting.model import Arrays
 from blemish.fitting.verbs import Verbs
+from blemish.modalities.features import keeping_maps
 from blemish.onnx.export import Parity, write_onnx
 from blemish.presets import of_preset
 from blemish.scoring.mixture import PRIOR
@@ -177,7 +178,9 @@ class DefectDetector(Verbs, BaseEstimator):
         group = self._groups(y, rows)
         rows = self._with_regions(rows, regions, group)
         former = self.fitted_ if warm_start else None
-        return replace(Fit.begin(self._arguments(), rows, group, seed_of(self.random_state), former), start=start)
+        with keeping_maps():
+            fit = Fit.begin(self._arguments(), rows, group, seed_of(self.random_state), former)
+        return replace(fit, start=start)
 
     def end_fit(self, fit: Fit, history: Sequence[EpochRecord]) -> "DefectDetector":
         """All of a fit that comes after the training: fit the scorer, calibrate it, and choose where to cut.
@@ -186,7 +189,8 @@ class DefectDetector(Verbs, BaseEstimator):
             fit: What `begin_fit` gave, trained.
             history: A record per epoch.
         """
-        self.fitted_, self.reading_ = fit.end(folds_of(fit, len(history))), fit.reading
+        with keeping_maps():
+            self.fitted_, self.reading_ = fit.end(folds_of(fit, len(history))), fit.reading
         self.seed_, self.history_, self.folds_ = fit.seed, list(history), []
         if fit.model.modality.n_columns:
             self.n_features_in_ = fit.model.modality.n_columns

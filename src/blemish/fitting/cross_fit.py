@@ -21,7 +21,6 @@ from blemish.fitting.fit import Fit
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import new_model
 from blemish.modalities.features.feature_cache import FeatureCache, caching
-from blemish.modalities.modality import FittedModality
 from blemish.scoring.scorer import OF_THE_NETWORK
 from blemish.training.rows import ShardedRows
 
@@ -99,7 +98,7 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
         for category in (QualityWarning, DataWarning):
             warnings.simplefilter("ignore", category)
         try:
-            for one in _fits(arguments, fit.rows, fit.group, n_folds, fit.seed, model.modality):
+            for one in _fits(arguments, fit.rows, fit.group, n_folds, fit.seed, fit):
                 own = bool(reads or not found or one.model.modality.sample_shape != model.modality.sample_shape)
                 for _ in islice(one.train(), n) if own else ():
                     pass
@@ -131,9 +130,10 @@ def _fits(
     group: Int[np.ndarray, " row"],
     n_folds: Any,
     seed: int,
-    whole: FittedModality | None = None,
+    whole: Fit | None = None,
 ) -> Iterator[Fit]:
-    """For each fold a fit that has begun without it; `whole`: what a column is has been decided by all rows."""
+    """For each fold a fit that has begun without it; `whole`: the fit of all rows has decided what a column is."""
+    measured = None if whole is None or whole.parts is None or (of := whole.model.parted) is None else (of, whole.parts)
     part = choose_modality(arguments["modality"], rows.modality)
     for k, held_out in enumerate(deal_out(group, n_folds, seed)):
         rng = np.random.default_rng([seed, k])
@@ -142,10 +142,10 @@ def _fits(
         raw, modality = rows.take(seen.tolist()).X, part.make()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)  # the fit of all rows has warned already
-            fitted = modality.fit(raw) if whole is None else modality.fit_part(raw, whole)
+            fitted = modality.fit(raw) if whole is None else modality.fit_part(raw, whole.model.modality)
         model = new_model(arguments, part, fitted, own)
         fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own)
-        model, parts = model.with_parts(rows.X, rows.regions)
+        model, parts = model.with_parts(rows.X, rows.regions, measured)
         yield replace(fit, model=model, parts=parts)
 
 

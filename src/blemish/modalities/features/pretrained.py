@@ -15,6 +15,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad, relu6
 
+from blemish.modalities.features.feature_cache import digest
+from blemish.modalities.features.map_store import current_store
+
 FILE = Path(__file__).parent / "efficientnet_lite0.safetensors"
 PARTS = ("widen", "single", "narrow")
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1)
@@ -68,8 +71,16 @@ def patches(x: Float[Tensor, "row channel height width"], side: int) -> Float[Te
         after Roth et al., "Towards total recall in industrial anomaly detection", 2022 (PatchCore), section 3.1.
     """
     height, width = (max(2 * STEP, round(side / max(x.shape[-2:]) * one / 16) * 16) for one in x.shape[-2:])
-    larger = interpolate(as_colours(x), size=(height, width), mode="bilinear", align_corners=False)
-    return patch_maps(larger).flatten(2).transpose(1, 2)
+
+    def make(rows: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row patch feature"]:
+        larger = interpolate(as_colours(rows), size=(height, width), mode="bilinear", align_corners=False)
+        return patch_maps(larger).flatten(2).transpose(1, 2)
+
+    store = current_store()
+    if store is None:
+        return make(x)
+    facts = [("copy", digest(row.contiguous().cpu().numpy(), str(tuple(row.shape)))) for row in x]
+    return store.kept(facts, (height * width // STEP**2, WIDTH), lambda new: make(x[new])).to(x.device)
 
 
 def as_colours(x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row 3 height width"]:
