@@ -86,11 +86,11 @@ def test_labels_that_do_not_improve_the_ranking_are_noticed():
     ordinary = np.linspace(0, 1, 101)
     useless = Calibration(ordinary, ordinary, np.full(5, 0.5))
     with pytest.warns(QualityWarning, match=r"5 labelled defects, .* above 50% .* above 8.%: .*; label more defects"):
-        warn_of_quality(useless, ordinary, np.full(5, 0.9), 1.0)
+        warn_of_quality(useless, ordinary, np.full(5, 0.9), 1.0, 101)
     with pytest.warns(QualityWarning, match="all codes are equal"):
-        warn_of_quality(Calibration(ordinary), ordinary, np.empty(0), 0.0)
-    warn_of_quality(replace(useless, out_of_fold=np.full(5, 0.9)), ordinary, np.full(5, 0.9), 1.0)
-    warn_of_quality(replace(useless, out_of_fold=np.full(3, 0.5)), ordinary, np.full(3, 0.9), 1.0)
+        warn_of_quality(Calibration(ordinary), ordinary, np.empty(0), 0.0, 101)
+    warn_of_quality(replace(useless, out_of_fold=np.full(5, 0.9)), ordinary, np.full(5, 0.9), 1.0, 101)
+    warn_of_quality(replace(useless, out_of_fold=np.full(3, 0.5)), ordinary, np.full(3, 0.9), 1.0, 101)
 
 
 def test_random_labels_are_noticed_by_a_detector():

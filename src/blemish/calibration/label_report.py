@@ -224,7 +224,7 @@ class LabelReport:
             return "None on both sides of a split: no labelled defect and no held-out row has one in another group."
         found = (
             f"{n_defects} of the {self.n_defects} labelled defects and {n_held_out} held-out rows have near-duplicates "
-            "that models fitted without them have seen, so the figures above flatter"
+            "that models fitted without them have seen, so the figures above may flatter"
         )
         if self.copies.above is None or self.copies.above_together is None:
             how = "by how much cannot be told, as all labelled defects are near-duplicates of one another"

@@ -53,18 +53,6 @@ def to_clusters(groups: Any, n: int) -> Clusters:
     return np.array(found, dtype=np.int64) if len(number) < n else None
 
 
-def described(groups: Any, cluster: Int[np.ndarray, " row"]) -> str:
-    """One line on the groups of a fit.
-
-    Example:
-        >>> described(["a", "b", "a", None], np.array([0, 1, 0, 2]))
-        '4 samples in 3 groups, at most 2 in one; each of the 1 without a group is one of its own'
-    """
-    sizes, missing = np.bincount(cluster), sum(not as_label(value) for value in groups)
-    text = f"{len(cluster)} samples in {len(sizes)} groups, at most {sizes.max()} in one"
-    return f"{text}; each of the {missing} without a group is one of its own" if missing else text
-
-
 def together(rows: Int[np.ndarray, " some"], cluster: Clusters, n: int) -> Bool[np.ndarray, " row"]:
     """Which of n rows are some rows, or of the group of one."""
     if cluster is not None:

@@ -22,11 +22,11 @@ from blemish.calibration.calibration import (
 )
 from blemish.calibration.label_statistics import LabelStatistics, conflicts, sample_of
 from blemish.calibration.out_of_fold import Fold, odds_correction, odds_within, out_of_fold
-from blemish.core.groups import Clusters, described, n_groups, one_each, to_clusters, together
+from blemish.core.groups import Clusters, n_groups, one_each, to_clusters, together
 from blemish.core.labels import DEFECT, NORMAL, OTHER, counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
-from blemish.data.dataset import Dataset, Note, Reading
+from blemish.data.dataset import Dataset, Reading, groups_note
 from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model, new_model
@@ -122,7 +122,7 @@ class Fit:
         columns = frame_columns(rows.X) if is_frame(rows.X) else None
         folds = None if former is None else former.folds
         names = [plain(name) for name in rows.keys]
-        of_groups = [] if cluster is None else [Note("groups", "of samples", described(rows.groups, cluster))]
+        of_groups = [] if cluster is None else [groups_note(rows.groups, cluster)]
         reading = rows.reading.more([*of_groups, *model.modality.notes(), *model.modality.notes_of(rows.X)])
         model, parts = model.with_parts(rows.X, rows.regions)
         known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts, "model": model}

@@ -68,10 +68,9 @@ class Verbs(MapVerbs):
 
     def _with_groups(self, rows: Dataset, groups: Any) -> Dataset:
         """The same samples with the groups of those that were read; without `groups` with those they came with."""
-        if groups is None:
-            return rows
-        to_clusters(groups, rows.n_given)
-        return replace(rows, groups=[value for value, kept in zip(groups, rows.kept, strict=True) if kept])
+        if groups is not None and to_clusters(groups, rows.n_given) is not None:
+            return replace(rows, groups=[value for value, kept in zip(groups, rows.kept, strict=True) if kept])
+        return rows
 
     def _groups(self, y: Any, rows: Dataset) -> Int[np.ndarray, " row"]:
         if not rows.n_given:
