@@ -134,7 +134,8 @@ def iter_fit_stream(
     # few rows: folds calibrate, and fit on what the tensors stand for
     if not len(fit.held_out) and not isinstance(ending.x, ShardedRows):
         few = prepared.modality.to_raw(ending.x.to_dense().cpu().numpy())
-        rows = Dataset(few, list(ending.names), prepared.name, groups=ending.cluster)
+        groups = None if ending.cluster is None else ending.cluster.tolist()
+        rows = Dataset(few, list(ending.names), prepared.name, groups=groups)
         ending = replace(ending, arguments=arguments, rows=rows)
     det.end_fit(ending, history)
     det.fitted_ = replace(det.fitted_, held_out=fit.held_out)

@@ -142,12 +142,12 @@ def groups_note(groups: Iterable[Any], cluster: Int[np.ndarray, " row"]) -> Note
 
     Example:
         >>> print(groups_note(["a", "b", "a", None], np.array([0, 1, 0, 2])))
-        groups of samples: 4 samples in 3 groups, at most 2 in one (1 without a group, each a group of its own)
+        groups of samples: 4 samples in 3 groups, at most 2 in one (1 missing, each a group of its own)
     """
     sizes, missing = np.bincount(cluster), sum(not as_label(value) for value in groups)
     how = f"{len(cluster)} samples in {len(sizes)} groups, at most {sizes.max()} in one"
     return Note(
-        "groups", "of samples", f"{how} ({missing} without a group, each a group of its own)" if missing else how
+        "groups", "of samples", f"{how} ({missing} missing, each a group of its own)" if missing else how
     )
 
 

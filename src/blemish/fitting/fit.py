@@ -122,7 +122,7 @@ class Fit:
         columns = frame_columns(rows.X) if is_frame(rows.X) else None
         folds = None if former is None else former.folds
         names = [plain(name) for name in rows.keys]
-        of_groups = [] if cluster is None else [groups_note(rows.groups, cluster)]
+        of_groups = [] if cluster is None else [groups_note(rows.groups or (), cluster)]
         reading = rows.reading.more([*of_groups, *model.modality.notes(), *model.modality.notes_of(rows.X)])
         model, parts = model.with_parts(rows.X, rows.regions)
         known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts, "model": model}

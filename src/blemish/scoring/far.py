@@ -105,8 +105,8 @@ def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, "
         return Far()
     ranges = []
     none = np.full(len(ordinary), False)
-    by_row = evidence.cluster is None
-    fold = np.arange(len(ordinary)) % FOLDS if by_row else deal(none, FOLDS, rng, evidence.cluster[ordinary])
+    cluster = evidence.cluster
+    fold = np.arange(len(ordinary)) % FOLDS if cluster is None else deal(none, FOLDS, rng, cluster[ordinary])
     for source in sources:
         found = evidence.feature_set(source)
         x, like = found[ordinary], found[defects]

@@ -65,7 +65,8 @@ class Evidence:
     def __getitem__(self, rows: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]) -> "Evidence":
         """Some of the rows."""
         features = {name: x[rows] for name, x in self.features.items()}
-        parts, cluster = (None if own is None else own[rows] for own in (self.parts, self.cluster))
+        parts = None if self.parts is None else self.parts[rows]
+        cluster = None if self.cluster is None else self.cluster[rows]
         return Evidence(self.z[rows], self.error[rows], features, parts, cluster)
 
     def __len__(self) -> int:
