@@ -18,9 +18,9 @@ from blemish.scoring.scorer import Evidence, Scorer
 
 NEAR = 0.1
 """Near-duplicates are closer than this fraction of the median distance of an ordinary row to its nearest neighbour."""
-COPY, LEAP, MAX_COPIES = 0.2, 4.0, 12
-"""The same fraction for what may stand on both sides of a split: copies are not equal. How much farther the first row
-that is not a copy is, at least, in the median; and how many copies of a row may be among the rows measured."""
+BEYOND, BY_CHANCE, MAX_DIMENSION, LEAP = 24, 1 / 300, 12.0, 4.0
+"""For copies, which are not equal: a neighbour beyond any of them; the fraction of rows with a neighbour as near as a copy
+by chance; a bound on the dimension; and a growth from one neighbour to the next that no dimension explains."""
 SAME = 1e-5
 """Two rows closer than this fraction of the spread of all rows are the same, whatever their neighbours."""
 MAX_MEASURED = 500  # ordinary rows that the median distance is measured on
@@ -199,18 +199,26 @@ def copies(scorer: Scorer, rows: CurveRows, curve: Float[np.ndarray, "unseen 3"]
 
 
 def _near(evidence: Evidence, group: Int[np.ndarray, " row"], seed: int) -> Bool[np.ndarray, "row row"]:
-    """Which rows are near-duplicates: far nearer than rows that are not usually are.
+    """Which rows are near-duplicates: nearer than rows come by chance, but for one in 300.
 
-    Where most rows have copies, the nearest row is one of them: the distances to the nearest, the second nearest and so
-    on then leap where the copies end, and what comes after the leap is usual.
+    How near they come is told from distances to neighbours beyond any copies: in d dimensions the k-th is as far as the
+    d-th root of k, and the growth from half of `BEYOND` to all of it tells d. Where most rows have copies, distances
+    leap where these end, which tells them in few dimensions, too.
+
+    Reference:
+        Facco et al., "Estimating the intrinsic dimension of datasets by a minimal neighborhood information", 2017.
     """
     x, usual = _scaled(evidence, group, seed)
-    between = distances(x[usual])
-    np.fill_diagonal(between, np.inf)
-    nearest = np.median(np.sort(between, axis=1)[:, : min(MAX_COPIES, len(usual) - 1) + 1], axis=0)[:-1]
-    leaps = nearest[1:] / np.maximum(nearest[:-1], SAME)
-    apart = nearest[1 + np.argmax(leaps)] if leaps.max(initial=0.0) > LEAP else nearest[0] if len(nearest) else 0.0
-    return (distances(x) <= max(COPY * apart, SAME * np.sqrt(x.shape[1]))) & ~np.eye(len(x), dtype=bool)
+    k = min(BEYOND, len(usual) - 1)
+    near, apart = np.median(np.sort(distances(x[usual]), axis=1)[:, 1 : k + 1], axis=0), 0.0
+    if k > 1 and near[-1] > near[k // 2 - 1] > 0:
+        dimension = min(MAX_DIMENSION, np.log(2) / np.log(near[-1] / near[k // 2 - 1]))
+        apart = near[-1] * (BY_CHANCE * len(usual) / len(x) / k) ** (1 / dimension)
+    leaps = near[1:] / np.maximum(near[:-1], 1e-300)
+    if leaps.max(initial=0.0) > LEAP:
+        end = int(np.argmax(leaps))
+        apart = max(apart, np.sqrt(near[end] * near[end + 1]))
+    return (distances(x) <= max(apart, SAME * np.sqrt(x.shape[1]))) & ~np.eye(len(x), dtype=bool)
 
 
 def sizes_of(n: int) -> list[int]:

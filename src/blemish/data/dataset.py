@@ -146,9 +146,7 @@ def groups_note(groups: Iterable[Any], cluster: Int[np.ndarray, " row"]) -> Note
     """
     sizes, missing = np.bincount(cluster), sum(not as_label(value) for value in groups)
     how = f"{len(cluster)} samples in {len(sizes)} groups, at most {sizes.max()} in one"
-    return Note(
-        "groups", "of samples", f"{how} ({missing} missing, each a group of its own)" if missing else how
-    )
+    return Note("groups", "of samples", f"{how} ({missing} missing, each a group of its own)" if missing else how)
 
 
 @dataclass
