@@ -51,6 +51,7 @@ def fit(
     labels: options.Labels = None,
     *,
     groups: options.Groups,
+    sample_groups: options.SampleGroups = None,
     masks: options.Masks = None,
     regions: Annotated[
         str | None,
@@ -110,6 +111,7 @@ def fit(
         config,
         {
             "data": data, "output": None if output is None else str(output), "labels": labels, **groups.given(),
+            "groups": sample_groups,
             **dialect.given(), "masks": masks, "regions": regions,
             "limit_labels": limit_labels, "glob": glob, "names": names, "key": key, "drop": drop, "preset": preset,
             "modality": _of_table(_parsed(modality), use=use, text=text),
