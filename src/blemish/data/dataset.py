@@ -149,6 +149,12 @@ def groups_note(groups: Iterable[Any], cluster: Int[np.ndarray, " row"]) -> Note
     return Note("groups", "of samples", f"{how} ({missing} missing, each a group of its own)" if missing else how)
 
 
+def copies_note(n: int, n_groups: int) -> Note:
+    """How many labelled defects show how many things, where no groups were given and some look like copies."""
+    how = f"{n} labelled defects look like exposures of {n_groups} parts, and near-copies count as one label"
+    return Note("groups", "of labelled defects", f"{how} (give groups to say which samples belong together)")
+
+
 @dataclass
 class Reading:
     """What was read and what was not: every guess, every file skipped, every column taken out.

@@ -26,7 +26,7 @@ from blemish.core.groups import Clusters, n_groups, one_each, to_clusters, toget
 from blemish.core.labels import DEFECT, NORMAL, OTHER, counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
-from blemish.data.dataset import Dataset, Reading, groups_note
+from blemish.data.dataset import Dataset, Reading, copies_note, groups_note
 from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model, new_model
@@ -66,6 +66,7 @@ class Fit:
         columns: A frame's names, or None.
         reading: What was read and how, and what was decided about it.
         cluster: Which of the rows are not independent, see `blemish.core.groups`.
+        alike: The same by likeness, where no groups were given: to the scorer near-copies of a defect are one label.
         parts: Of the samples, where the scorer reads them; rows that are read from disk have none.
         start: When it began, in seconds of `time.perf_counter`.
     """
@@ -85,6 +86,7 @@ class Fit:
     columns: list[Any] | None = None
     reading: Reading = field(default_factory=Reading)
     cluster: Clusters = None
+    alike: Clusters = None
     parts: Parts | None = None
     start: float = field(default_factory=time.perf_counter)
 
@@ -123,9 +125,12 @@ class Fit:
         folds = None if former is None else former.folds
         names = [plain(name) for name in rows.keys]
         of_groups = [] if cluster is None else [groups_note(rows.groups or (), cluster)]
+        defects = np.flatnonzero(group == DEFECT)
+        alike = None if cluster is not None else model.modality.near_copies(x, group == DEFECT)
+        of_groups += [] if alike is None else [copies_note(len(defects), n_groups(defects, alike))]
         reading = rows.reading.more([*of_groups, *model.modality.notes(), *model.modality.notes_of(rows.X)])
         model, parts = model.with_parts(rows.X, rows.regions)
-        known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts, "model": model}
+        known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts, "model": model, "alike": alike}
         return replace(fit, names=names, columns=columns, reading=reading, **known)
 
     @classmethod
@@ -185,6 +190,7 @@ class Fit:
             names=[self.names[row] for row in rows.tolist()],
             held_out=np.flatnonzero(np.isin(rows, self.held_out)),
             cluster=None if self.cluster is None else self.cluster[rows],
+            alike=None if self.alike is None else self.alike[rows],
             parts=None if self.parts is None else self.parts[rows],
         )
 
@@ -215,7 +221,8 @@ class Fit:
         assert not isinstance(self.x, ShardedRows)
         model, group, held_out, names = self.model, self.group, self.held_out, list(self.names)
         seed = self.seed if keep_unseen else int(self.rng.integers(2**31))
-        evidence, cluster = replace(model.evidence(self.x, self.parts), cluster=self.cluster), self.cluster
+        evidence, cluster = model.evidence(self.x, self.parts), self.cluster
+        evidence = replace(evidence, cluster=self.alike if cluster is None else cluster)
         seen = np.flatnonzero(~together(held_out, cluster, len(group)))
         scorer: Scorer = model.choices.scorer.make()
         state = scorer.fit(evidence[seen], group[seen], seed)

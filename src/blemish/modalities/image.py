@@ -17,6 +17,7 @@ from blemish.data.images import PICTURE_AXES, check_pictures
 from blemish.data.regions.masks import regions_to_masks
 from blemish.modalities.features.feature_cache import current, digest
 from blemish.modalities.features.map_store import current_store
+from blemish.modalities.features.near_copies import near_copies
 from blemish.modalities.features.patch_grid import ALIGNED, GridFacts, PatchGrid, fit_patch_grid, growth_for
 from blemish.modalities.features.patch_memory import PatchFacts, PatchMemory, fit_patch_memory
 from blemish.modalities.features.pretrained import as_colours, patch_maps
@@ -131,6 +132,12 @@ class FittedImage(FittedPictures, ExportableParts):
         """
         unusual = {name: pooled for memory in self.memories for name, pooled in memory.pooled(x).items()}
         return {**_plain(x), **unusual}
+
+    def near_copies(
+        self, x: Float[Tensor, "row channel height width"], is_defect: Bool[np.ndarray, " row"]
+    ) -> Int[np.ndarray, " row"] | None:
+        """By correlation, whatever the lighting; see `FittedModality`."""
+        return near_copies(x, is_defect)
 
     @property
     def widths(self) -> Mapping[str, int]:
