@@ -8,10 +8,9 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 SIDE = 32  # pixels of the copies that are compared
-WINDOW = 5  # pixels: brightness and contrast are those of such a neighbourhood, so that lighting does not matter
+WINDOW = 9  # pixels: brightness and contrast are those of such a neighbourhood, so that lighting does not matter
 SAME = 0.5
-"""Correlation above which two pictures show the same thing: 86 % of pairs of exposures of a tile, and at most 0.2 % of
-pairs of different tiles, boards and fabrics (decisions.md 113)."""
+"""Correlation above which two pictures show the same thing (decisions.md 113)."""
 ROWS = 1024  # pictures at a time
 MIN_NORM = 1e-6  # where all pictures are equal, nothing is left of any
 
