@@ -174,7 +174,7 @@ def test_what_a_file_says_of_an_encoder_is_checked(tmp_path, change):
 def test_a_grid_of_an_encoder_has_its_steps(tmp_path):
     found = Encoder.open(encoder(tmp_path / "e.onnx", 16))
     pictures = [torch.rand(1, 64, 96) for _ in range(4)]
-    grid = fit_patch_grid(iter(pictures), 4, 1.0, found)
+    grid = fit_patch_grid(((b"", one) for one in pictures), 4, 1.0, found)
     assert grid.with_details(True) is grid
     values = grid.described(pictures[0])
     assert values.shape == (4 * 6, grid.width)
