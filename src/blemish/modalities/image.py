@@ -88,13 +88,15 @@ class Image(Modality):
             raw: An array (batch, channel, height, width) or (batch, height, width), or a list of such pictures of
                 different sizes.
         """
-        pictures = check_pictures(raw, 3, "image", PICTURE_AXES)
+        encoder = None if self.encoder is None else Encoder.open(self.encoder, self.mean, self.std)
+        return self._fit(check_pictures(raw, 3, "image", PICTURE_AXES), encoder)
+
+    def _fit(self, pictures: Sequence[np.ndarray], encoder: Encoder | None) -> "FittedImage":
         pixels, memories = self._whole(pictures)
         growth = growth_for(np.array([max(picture.shape[-2:]) for picture in pictures], dtype=np.float64))
         some = _some(len(pictures))
         some = some[:: -(-len(some) // MAX_GRIDDED)]
         native = ((_name(pictures[i], pixels), torch.from_numpy(pixels.scaled(pictures[i]))) for i in some)
-        encoder = None if self.encoder is None else Encoder.open(self.encoder, self.mean, self.std)
         if encoder is not None:
             sides = np.array([picture.shape[-2:] for picture in pictures], dtype=np.float64)
             growth = max(growth, min(MAX_FACTOR, encoder.growth_for(sides.max(axis=1), sides.min(axis=1))))
@@ -107,7 +109,7 @@ class Image(Modality):
         kept = {_name(picture, whole.pixels) for picture in pictures}
         grid = None if whole.grid is None else whole.grid.of_pictures(kept)
         if grid is None:
-            return self.fit(pictures)
+            return self._fit(pictures, None if whole.grid is None else whole.grid.encoder)  # which may have moved
         return FittedImage(*self._whole(pictures), grid)
 
     def _whole(self, pictures: Sequence[np.ndarray]) -> tuple[Pixels, list[PatchMemory]]:
