@@ -1,7 +1,7 @@
 """Images of one size or of many."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NotRequired
 
 import numpy as np
