@@ -77,6 +77,8 @@ def test_parts_have_one_stroke_and_the_truth_of_each_crack():
     split = machined_parts(n_normal=2, n_others=1, n_test=2, random_state=3)
     assert split.X_train.shape == (4, 1, *PART_SIZE)
     assert split.y_train.tolist() == [None, None, None, "defect"]
+    assert split.regions_train is not None
+    assert split.masks_test is not None
     assert [stroke is None for stroke in split.regions_train] == [True, True, True, False]
     assert split.kind_test.tolist() == ["normal", "normal", "scratch", "stain", "crack", "crack"]
     assert split.group_test.tolist() == ["normal", "normal", "other", "other", "defect", "defect"]
@@ -90,6 +92,7 @@ def test_parts_have_one_stroke_and_the_truth_of_each_crack():
 
 def test_a_crack_is_a_thin_dark_line_and_the_stroke_lies_along_it():
     picture, crack, stroke = machined_part("crack", np.random.default_rng(1))
+    assert stroke is not None
     y, x = np.nonzero(crack)
     from_crack = np.hypot(*(stroke[:, None] - np.column_stack([x, y])[None]).transpose(2, 0, 1)).min(axis=1)
     assert np.median(from_crack) < 3

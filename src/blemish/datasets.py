@@ -192,7 +192,7 @@ _FACED = 152  # radius up to which it is turned around the bore
 _LENGTH, _DEPTH = (140.0, 320.0), (0.2, 0.32)
 """Of cracks and of scratches alike: pixels, and by which fraction the light differs."""
 Light = Float[np.ndarray, "height width"]
-Points = Float[np.ndarray, "point 2"]
+Point, Points = Float[np.ndarray, "2"], Float[np.ndarray, "point 2"]
 Path = tuple[Points, int]  # points of a line, and its width in half pixels
 
 
@@ -243,11 +243,11 @@ def machined_part(
     middle = np.array(_WIDE) / 2
     back = np.column_stack([turn, middle - turn @ (middle + shift)])
 
-    def placed(drawn: Light, beyond: float = 0) -> Light:
+    def placed(drawn: Light, beyond: float = 0.0) -> Light:
         image, axes = Image.fromarray(drawn.astype(np.float32)), back.ravel().tolist()
         return np.asarray(image.transform(image.size, Image.Transform.AFFINE, axes, BILINEAR, fillcolor=beyond))
 
-    edge = placed(_shape().edge, beyond=-100)
+    edge = placed(_shape().edge, beyond=-100.0)
     inside = np.clip(edge + 0.5, 0, 1)
     bare = inside * placed(metal) + (1 - inside) * _background(edge, rng)
     light = gaussian_filter(bare * _light(rng), 0.6) + rng.normal(0, 2.5, PART_SIZE)
@@ -288,7 +288,7 @@ def _light(rng: np.random.Generator) -> Light:
     return rng.uniform(0.9, 1.1) * (1 + slope + rng.uniform(0.05, 0.2) * np.exp(-(gleam**2)))
 
 
-def _placed(draw: Callable[[Points, np.random.Generator], list[Path]], rng: np.random.Generator) -> list[Path]:
+def _placed(draw: Callable[[Point, np.random.Generator], list[Path]], rng: np.random.Generator) -> list[Path]:
     """Lines from a random point, all of them on the metal."""
     while True:
         paths = draw(_somewhere(rng), rng)
@@ -297,7 +297,7 @@ def _placed(draw: Callable[[Points, np.random.Generator], list[Path]], rng: np.r
             return paths
 
 
-def _somewhere(rng: np.random.Generator, margin: float = 8) -> Points:
+def _somewhere(rng: np.random.Generator, margin: float = 8.0) -> Point:
     """A random point on the metal, this far from its edge."""
     y, x = np.nonzero(_shape().edge > margin)
     at = rng.integers(len(y))
@@ -313,8 +313,8 @@ def _drawn(paths: Sequence[Path]) -> Light:
     return np.asarray(twice.reduce(2), dtype=np.float32) / 255
 
 
-def _crack(start: Points, rng: np.random.Generator) -> list[Path]:
-    def wander(start: Points, heading: float, length: float) -> Points:
+def _crack(start: Point, rng: np.random.Generator) -> list[Path]:
+    def wander(start: Point, heading: float, length: float) -> Points:
         turns = np.zeros(max(3, int(length / 7)))
         for i in range(1, len(turns)):
             turns[i] = 0.8 * turns[i - 1] + rng.normal(0, 0.28)
@@ -331,7 +331,7 @@ def _crack(start: Points, rng: np.random.Generator) -> list[Path]:
     return paths
 
 
-def _scratches(start: Points, rng: np.random.Generator) -> list[Path]:
+def _scratches(start: Point, rng: np.random.Generator) -> list[Path]:
     heading, length, bend = rng.uniform(0, 2 * np.pi), rng.uniform(*_LENGTH), rng.uniform(-0.1, 0.1)
     along = np.array([np.cos(heading), np.sin(heading)])
     aside, t = np.array([-along[1], along[0]]), np.linspace(0, 1, 20)[:, None]
@@ -346,7 +346,7 @@ def _scratch(metal: Light, rng: np.random.Generator) -> Light:
 
 
 def _stain(metal: Light, rng: np.random.Generator) -> Light:
-    blob, at = Image.new("L", _WIDE, 0), _somewhere(rng, 30)
+    blob, at = Image.new("L", _WIDE, 0), _somewhere(rng, 30.0)
     for _ in range(int(rng.integers(3, 8))):
         ImageDraw.Draw(blob).circle(tuple(at + rng.normal(0, 18, 2)), rng.uniform(8, 30), fill=255)
     soft = gaussian_filter(np.asarray(blob, dtype=np.float32) / 255, rng.uniform(2, 5))
