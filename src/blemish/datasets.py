@@ -192,7 +192,8 @@ _FACED = 152  # radius up to which it is turned around the bore
 _LENGTH, _DEPTH = (140.0, 320.0), (0.2, 0.32)
 """Of cracks and of scratches alike: pixels, and by which fraction the light differs."""
 Light = Float[np.ndarray, "height width"]
-Point, Points = Float[np.ndarray, "2"], Float[np.ndarray, "point 2"]
+Point = Float[np.ndarray, "2"]
+Points = Float[np.ndarray, "_ 2"]
 Path = tuple[Points, int]  # points of a line, and its width in half pixels
 
 
