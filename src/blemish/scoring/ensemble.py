@@ -39,7 +39,7 @@ from blemish.scoring.scorer import (
     ScoreNodes,
     Scores,
 )
-from blemish.scoring.surprisal import Tail, fit_tail, surprisal, surprisal_graph
+from blemish.scoring.surprisal import Tail, fit_tail, part_surprisal, surprisal, surprisal_graph
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time and change little
@@ -244,13 +244,13 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1), far.normal)
 
     def part_scores(self, state: EnsembleState, parts: Parts, *, labelled: bool) -> Float[np.ndarray, " part"] | None:
-        """The mean of the part experts' surprisals, weighted as in the defect score; see `PartScorer`."""
+        """The mean of the part experts' `part_surprisal`, weighted as in the defect score; see `PartScorer`."""
         total, weights = np.zeros(int(parts.counts.sum())), 0.0
         for i, (_, expert, _) in enumerate(self._experts(parted=state.parts is not None, labelled=labelled)):
             if not isinstance(expert, PartExpert) or (expert.uses_labels and not labelled):
                 continue
             own, tail = state.members[i].own, state.members[i].tail
-            found = surprisal(tail, np.concatenate([expert.part_scores(own, one) for one in parts]))
+            found = part_surprisal(tail, np.concatenate([expert.part_scores(own, one) for one in parts]))
             weight = float(_weighting(state).weights[i]) if labelled else 1.0
             total += weight * (np.minimum(found, _weighting(state).most[i]) if labelled else found)
             weights += weight
