@@ -15,7 +15,6 @@ from sklearn.metrics import average_precision_score
 from blemish.core.metrics import evaluate
 from blemish.data.regions.outlines import Region, regions_above
 from blemish.datasets import Split
-from blemish.detector import DefectDetector
 from blemish.report.outlined import Outlines, drawn
 from blemish.report.page import Section, Table, render
 
@@ -155,8 +154,8 @@ class Found:
         return f'<figure class="hit"><figcaption>{escape(name)}</figcaption>{shown}{words}</figure>'
 
 
-def find(det: DefectDetector, split: Split) -> Found:
-    """Score and outline the test pictures of a split with masks."""
+def find(det: Any, split: Split) -> Found:
+    """Score and outline the test pictures of a split with masks, by a fitted detector."""
     assert split.masks_test is not None
     score, heat = det.defect_score(split.X_test), np.stack(det.heat(split.X_test))
     near = np.stack([_widened(mask) for mask in split.masks_test])

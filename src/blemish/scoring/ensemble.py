@@ -44,9 +44,10 @@ from blemish.scoring.surprisal import Tail, fit_tail, part_surprisal, surprisal,
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time and change little
 ASSUMED_SURPRISAL = 4.0  # nats, of unseen defects by a supervised expert with one label, which leaves none to measure
-MARKED_SHARE = 2.0
+MARKED_SHARE, MARKED_LABELS = 2.0, 16
 """Weight of an expert on parts before cross-validation, as a multiple of that of others, where the user marked parts:
-experts on whole samples know nothing of the marks (decisions.md 108)."""
+experts on whole samples know nothing of the marks (decisions.md 108). At least the second number over that of labels:
+one label is one row for the others, and as many parts as the stroke is long."""
 SLOPES = (0.1, 3.0)  # least and greatest slope of the log-odds in the defect score
 
 
@@ -146,7 +147,8 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         most = np.minimum(greatest, np.median(np.array(greatest)[supervised]) if supervised.any() else np.inf)
         prior_weight = np.where(supervised, 1.0, self.free_share / np.sqrt(n_defects))
         if evidence.parts is not None and evidence.parts[is_defect].any_marked:
-            prior_weight *= [MARKED_SHARE if member.source == OF_PARTS else 1.0 for member in experts]
+            share = max(MARKED_SHARE, MARKED_LABELS / n_defects)
+            prior_weight *= [share if member.source == OF_PARTS else 1.0 for member in experts]
         mean = np.array(means) if n_defects > 1 else np.where(supervised, ASSUMED_SURPRISAL, means)
         weights = softmax(np.log(prior_weight) + mean * np.sqrt(n_defects) / self.temperature)
         scores = weights @ np.minimum(np.stack(unseen), most[:, None])
