@@ -20,7 +20,7 @@ def test_the_coins_leave_their_three_files(tmp_path):
     said = []
     with ten_trees():
         metrics = run_coins(tmp_path / "d", n_normal=16, epochs=1, say=said.append)
-    fits = [text.partition(" of its network")[0] for text in said if "epoch" in text]
+    fits = [text.partition(" of the network")[0] for text in said if "epoch" in text]
     assert fits == ["fitting ours: epoch 1", "fitting prototype: epoch 1"]
     assert json.loads((tmp_path / "d" / "metrics.json").read_text()) == metrics
     assert set(metrics["auroc_defect_above"]) == set(metrics["prototype"]) == set(KINDS)

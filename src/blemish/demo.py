@@ -100,7 +100,7 @@ def _write_metrics(out: Path, metrics: dict[str, Any]) -> None:
 def _fitted(det: DefectDetector, split: Split, name: str, say: Say) -> DefectDetector:
     say(f"fitting {name}: measuring")
     for record in det.iter_fit(split.X_train, split.y_train, regions=split.regions_train):
-        say(f"fitting {name}: epoch {record.epoch} of its network, loss {record.total:.4g}")
+        say(f"fitting {name}: epoch {record.epoch} of the network; then its experts")
     return det
 
 
