@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from blemish.core.errors import ConfigError
 from blemish.core.graph import Node, exportable
+from blemish.core.groups import Clusters, deal, n_groups
 from blemish.core.labels import DEFECT, OTHER, UNLABELLED, is_ordinary
 from blemish.core.parts import choose
 from blemish.core.state import Stored
@@ -44,10 +45,9 @@ from blemish.scoring.surprisal import Tail, fit_tail, part_surprisal, surprisal,
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time and change little
 ASSUMED_SURPRISAL = 4.0  # nats, of unseen defects by a supervised expert with one label, which leaves none to measure
-MARKED_SHARE, MARKED_LABELS = 2.0, 16
-"""Weight of an expert on parts before cross-validation, as a multiple of that of others, where the user marked parts:
-experts on whole samples know nothing of the marks (decisions.md 108). At least the second number over that of labels:
-one label is one row for the others, and as many parts as the stroke is long."""
+MARKED_LABELS = 8
+"""Where the user marked parts, experts on parts weigh before cross-validation as many times as this is greater than the
+number of labels: one label is one row for the others, and for these as many parts as the stroke is long."""
 SLOPES = (0.1, 3.0)  # least and greatest slope of the log-odds in the defect score
 
 
@@ -69,7 +69,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
 
     Attributes:
         experts: Feature set → experts by name, or with options. 'code' is the network's; the others are the modality's.
-        folds: Parts of the cross-validation, >= 2; at most one per labelled defect.
+        folds: Parts of the cross-validation, >= 2; at most one per labelled defect, or group of them.
         temperature: An expert whose mean surprisal at n unseen defects is greater by this over the root of n, in nats,
             weighs e times as much, > 0: about the standard error of that mean.
         free_share: Weight of an unsupervised expert, as a fraction of that of a supervised one, with one label and
@@ -119,7 +119,9 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         rows = _fewer(group, seed)
         evidence, group = evidence[rows], group[rows]
         is_defect, weight = group == DEFECT, self._row_weights(group)
-        fold = deal(is_defect, min(max(2, min(self.folds, int(is_defect.sum()))), len(group)), seed)
+        cluster = evidence.cluster
+        n_defects = n_groups(np.flatnonzero(is_defect), cluster)  # near-copies of a defect are one label
+        fold = _folds(is_defect, min(max(2, min(self.folds, n_defects)), len(group)), seed, cluster)
         unseen, means, greatest, free = [], [], [], []
         for _, expert, source in self._experts(parted=parts is not None, labelled=bool(is_defect.any())):
             x = evidence.feature_set(source)
@@ -135,11 +137,11 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
             greatest.append(seen[is_defect].max() if expert.uses_labels else seen.max())
             members.append(MemberState(trained, tail))
             unseen.append(surprisal(tail, held_out))
-            means.append(mean_surprisal(held_out, is_defect, fold if expert.uses_labels else np.maximum(fold, 0)))
+            of_fold = fold if expert.uses_labels else np.maximum(fold, 0)
+            means.append(mean_surprisal(held_out, is_defect, of_fold, cluster))
         state = EnsembleState(errors, tuple(members), parts, far=far)
         if not is_defect.any():
             return state
-        n_defects = int(is_defect.sum())
         experts = self._experts(parted=parts is not None, labelled=True)
         supervised = np.array([member.expert.uses_labels for member in experts])
         # No score counts beyond what the expert gave a labelled defect (decisions.md 24), nor beyond the median of what
@@ -147,13 +149,13 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         most = np.minimum(greatest, np.median(np.array(greatest)[supervised]) if supervised.any() else np.inf)
         prior_weight = np.where(supervised, 1.0, self.free_share / np.sqrt(n_defects))
         if evidence.parts is not None and evidence.parts[is_defect].any_marked:
-            share = max(MARKED_SHARE, MARKED_LABELS / n_defects)
-            prior_weight *= [share if member.source == OF_PARTS else 1.0 for member in experts]
+            factor = max(1.0, MARKED_LABELS / n_defects)
+            prior_weight *= [factor if member.source == OF_PARTS else 1.0 for member in experts]
         mean = np.array(means) if n_defects > 1 else np.where(supervised, ASSUMED_SURPRISAL, means)
         weights = softmax(np.log(prior_weight) + mean * np.sqrt(n_defects) / self.temperature)
         scores = weights @ np.minimum(np.stack(unseen), most[:, None])
         level = np.array(np.mean(free, axis=0).max() if free else 0.0)
-        slope, intercept = _log_odds(scores, is_defect)
+        slope, intercept = _log_odds(scores, is_defect, n_defects)
         return replace(state, labelled=Weighting(level, most, weights, mean, scores[is_defect], slope, intercept))
 
     def fit_fold(
@@ -177,7 +179,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
     ) -> Float[np.ndarray, " defect"]:
         """By cross-validation; see `Scorer`."""
         scores = _weighting(state).out_of_fold
-        return scores if len(scores) > 1 else np.empty(0)
+        return scores if n_groups(np.flatnonzero(group == DEFECT), evidence.cluster) > 1 else np.empty(0)
 
     def scores(self, state: EnsembleState, evidence: Evidence, *, labelled: bool) -> Scores:
         """Means of the experts' surprisals: 5 is what one ordinary row in exp(5) = 150 reaches; see `Scorer`.
@@ -288,14 +290,10 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         return weight * len(group) / 2
 
 
-def deal(is_defect: Bool[np.ndarray, " row"], n_folds: int, seed: int) -> Int[np.ndarray, " row"]:
-    """A fold for each row, defects and others dealt evenly; -1, in no fold, for a single defect."""
-    rng = np.random.default_rng(seed)
-    fold = np.empty(len(is_defect), dtype=int)
-    for kind in (True, False):
-        rows = rng.permutation(np.flatnonzero(is_defect == kind))
-        fold[rows] = np.arange(len(rows)) % n_folds
-    if is_defect.sum() == 1:
+def _folds(is_defect: Bool[np.ndarray, " row"], n_folds: int, seed: int, cluster: Clusters) -> Int[np.ndarray, " row"]:
+    """A fold for each row, defects and others dealt evenly; -1, in no fold, for a single defect or group of them."""
+    fold = deal(is_defect, n_folds, np.random.default_rng(seed), cluster)
+    if n_groups(np.flatnonzero(is_defect), cluster) == 1:
         fold[is_defect] = -1
     return fold
 
@@ -321,15 +319,20 @@ def out_of_fold(
 
 
 def mean_surprisal(
-    scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"], fold: Int[np.ndarray, " row"]
+    scores: Float[np.ndarray, " row"],
+    is_defect: Bool[np.ndarray, " row"],
+    fold: Int[np.ndarray, " row"],
+    cluster: Clusters = None,
 ) -> float:
-    """Mean surprisal of the unseen defects, each among the other rows of its fold, in nats, >= 0."""
-    found = []
+    """Mean surprisal of the unseen defects, each among the other rows of its fold, in nats, >= 0; groups count once."""
+    found, weights = [], []
+    size = np.ones(len(fold)) if cluster is None else np.bincount(cluster, is_defect)[cluster]
     for k in range(fold.max() + 1):
-        rest = np.sort(scores[(fold == k) & ~is_defect])
-        above = len(rest) - np.searchsorted(rest, scores[(fold == k) & is_defect], side="left")
+        rest, unseen = np.sort(scores[(fold == k) & ~is_defect]), (fold == k) & is_defect
+        above = len(rest) - np.searchsorted(rest, scores[unseen], side="left")
         found.extend(-np.log((above + 1) / (len(rest) + 1)))
-    return float(np.mean(found)) if found else 0.0
+        weights.extend(1 / size[unseen])
+    return float(np.average(found, weights=weights)) if found else 0.0
 
 
 def _fewer(group: Int[np.ndarray, " row"], seed: int) -> Int[np.ndarray, " row"]:
@@ -345,7 +348,9 @@ def _weighting(state: EnsembleState) -> Weighting:
     return state.labelled
 
 
-def _log_odds(scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"]) -> tuple[np.ndarray, np.ndarray]:
+def _log_odds(
+    scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"], n_defects: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Slope and intercept of the log-odds of the defect in its score, under the assumed prior.
 
     A single defect has no out-of-fold score: then the odds are those of a p-value exp(-score), see Reference.
@@ -355,7 +360,7 @@ def _log_odds(scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " r
         "Calibration of p values for testing precise null hypotheses", 2001.
     """
     prior = np.log(PRIOR["defect"] / (1 - PRIOR["defect"]))
-    if is_defect.sum() < 2:
+    if n_defects < 2:
         return np.array(1.0), np.array(prior - 1.0)
     model = LogisticRegression(class_weight="balanced").fit(scores[:, None], is_defect)
     slope = float(np.clip(model.coef_[0, 0], *SLOPES))

@@ -16,7 +16,9 @@ from blemish.modalities.features.pretrained import DETAILS, patches
 @pytest.fixture(scope="module")
 def grid():
     generator = torch.Generator().manual_seed(0)
-    return fit_patch_grid(iter([torch.rand(1, 160, 176, generator=generator) for _ in range(3)]), 3, growth=1.5)
+    return fit_patch_grid(
+        iter([(b"abc"[i : i + 1], torch.rand(1, 160, 176, generator=generator)) for i in range(3)]), 3, growth=1.5
+    )
 
 
 def test_each_patch_is_that_of_the_enlarged_picture(grid):

@@ -1,7 +1,8 @@
 """Patches of a picture at its own size, or at a fixed multiple of it, in overlapping crops where it is large."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from blemish.core.graph import Node
 from blemish.core.manifest import declared
+from blemish.modalities.features.map_store import current_store
 from blemish.modalities.features.patch_memory import UsualFacts, UsualPatches, fit_usual_patches
 from blemish.modalities.features.pretrained import DETAILS, STEP, WIDTH, as_colours, patch_maps
 
@@ -69,18 +71,21 @@ class PatchGrid:
         rows, columns = enlarged_size(height, width, self.growth)
         return rows // STEP, columns // STEP
 
-    def described(self, picture: Float[Tensor, "channel height width"]) -> Float[np.ndarray, "patch feature"]:
+    def described(
+        self, picture: Float[Tensor, "channel height width"], name: bytes | None = None
+    ) -> Float[np.ndarray, "patch feature"]:
         """Each patch in units of the patches' own spread, details, and its distance from the nearest usual patch.
 
         Args:
             picture: In [0, 1].
+            name: Digest of it, by which a store of maps may keep what the network sees; None: it is seen once.
 
         Returns:
             Row by row of the grid, shape (patch, `width`).
         """
         rows, columns = self.shape(*picture.shape[-2:])
         found = np.empty((rows, columns, self.width), np.float32)
-        for (top, left), maps in _maps(picture, self.growth, details=self.details):
+        for (top, left), maps in _maps(picture, self.growth, name, details=self.details):
             height, width = maps.shape[-2:]
             made = self.measured(maps.flatten(1).T).cpu().numpy()
             found[top : top + height, left : left + width] = made.reshape(height, width, -1)
@@ -109,6 +114,11 @@ class PatchGrid:
         """A number per patch as one per pixel of the picture, with straight lines in between."""
         grid = torch.from_numpy(values.astype(np.float32)).reshape(1, 1, *self.shape(height, width))
         return interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)[0, 0].numpy()
+
+    def of_pictures(self, kept: Set[bytes]) -> "PatchGrid | None":
+        """The same grid, to which only the patches of some pictures, by digest, are usual; None if it has none."""
+        learnt = self.learnt.of_pictures(kept)
+        return None if learnt is None else replace(self, learnt=learnt)
 
     def state(self) -> GridFacts:
         """All of it as JSON values."""
@@ -139,31 +149,49 @@ def growth_for(sides: Float[np.ndarray, " picture"]) -> float:
     return max(1.0, min(GROWN_SIDE / side, MAX_GROWTH), MIN_SIDE / side)
 
 
-def fit_patch_grid(pictures: Iterator[Float[Tensor, "channel height width"]], n: int, growth: float) -> PatchGrid:
+def fit_patch_grid(
+    pictures: Iterator[tuple[bytes, Float[Tensor, "channel height width"]]], n: int, growth: float
+) -> PatchGrid:
     """Learn which patches are usual.
 
     Args:
-        pictures: In [0, 1], any sizes.
+        pictures: In [0, 1], any sizes, each with a digest.
         n: How many they are.
         growth: See `PatchGrid`.
     """
-    crops = (maps.flatten(1).T for one in pictures for _, maps in _maps(one, growth))
+    crops = ((name, maps.flatten(1).T) for name, one in pictures for _, maps in _maps(one, growth, name))
     return PatchGrid(growth, fit_usual_patches(crops, n))
 
 
 def _maps(
-    picture: Float[Tensor, "channel height width"], growth: float, *, details: bool = False
+    picture: Float[Tensor, "channel height width"], growth: float, name: bytes | None, *, details: bool = False
 ) -> Iterator[tuple[tuple[int, int], Float[Tensor, "feature rows columns"]]]:
     """Where in the grid the first patch of each crop belongs, and its patches, without those of the margin."""
     height, width = enlarged_size(picture.shape[-2], picture.shape[-1], growth)
-    larger = interpolate(as_colours(picture[None]), size=(height, width), mode="bilinear", align_corners=False)
+    store = None if name is None else current_store()
+
+    @cache
+    def larger() -> Float[Tensor, "1 3 rows columns"]:
+        return interpolate(as_colours(picture[None]), size=(height, width), mode="bilinear", align_corners=False)
+
     for top, left in product(range(0, height, CROP), range(0, width, CROP)):
-        up, before = max(0, top - MARGIN), max(0, left - MARGIN)
         down, after = min(height, top + CROP), min(width, left + CROP)
-        crop = larger[..., up : min(height, down + MARGIN), before : min(width, after + MARGIN)]
-        rows, columns = (
-            slice((top - up) // STEP, (down - up) // STEP),
-            slice((left - before) // STEP, (after - before) // STEP),
-        )
-        with torch.inference_mode():
-            yield (top // STEP, left // STEP), patch_maps(crop, details=details)[0][:, rows, columns]
+
+        def seen(_: Sequence[int], box: tuple[int, int, int, int] = (top, left, down, after)) -> Tensor:
+            return _seen(larger(), *box, details=details)
+
+        shape = WIDTH + DETAILS * details, (down - top) // STEP, (after - left) // STEP
+        facts = ("native", name, tuple(picture.shape), growth, top, left)
+        yield (top // STEP, left // STEP), (seen(()) if store is None else store.kept([facts], shape, seen))[0]
+
+
+def _seen(
+    larger: Float[Tensor, "1 3 height width"], top: int, left: int, down: int, after: int, *, details: bool
+) -> Float[Tensor, "1 feature rows columns"]:
+    """The patches of one crop, which see a margin around it."""
+    up, before = max(0, top - MARGIN), max(0, left - MARGIN)
+    crop = larger[..., up : min(larger.shape[-2], down + MARGIN), before : min(larger.shape[-1], after + MARGIN)]
+    rows = slice((top - up) // STEP, (down - up) // STEP)
+    columns = slice((left - before) // STEP, (after - before) // STEP)
+    with torch.inference_mode():
+        return patch_maps(crop, details=details)[..., rows, columns]
