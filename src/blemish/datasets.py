@@ -190,7 +190,7 @@ _PLATE, _CORNER = (880, 630), 40.0  # width and height of the part, radius of it
 _HOLES = ((0, 0, 100), *((x, y, 30) for x in (-340, 340) for y in (-225, 225)))  # x, y from its middle, and radius
 _FACED = 152  # radius up to which it is turned around the bore
 _LENGTH, _DEPTH = (140.0, 320.0), (0.2, 0.32)
-"""Of cracks and of scratches alike: pixels, and by which fraction the light differs."""
+"""Cracks and scratches alike: their length in pixels, and by which fraction they are darker or lighter."""
 Light = Float[np.ndarray, "height width"]
 Point = Float[np.ndarray, "2"]
 Points = Float[np.ndarray, "_ 2"]
@@ -244,16 +244,16 @@ def machined_part(
     middle = np.array(_WIDE) / 2
     back = np.column_stack([turn, middle - turn @ (middle + shift)])
 
-    def placed(drawn: Light, beyond: float = 0.0) -> Light:
+    def place(drawn: Light, beyond: float = 0.0) -> Light:
         image, axes = Image.fromarray(drawn.astype(np.float32)), back.ravel().tolist()
         return np.asarray(image.transform(image.size, Image.Transform.AFFINE, axes, BILINEAR, fillcolor=beyond))
 
-    edge = placed(_shape().edge, beyond=-100.0)
+    edge = place(_shape().edge, beyond=-100.0)
     inside = np.clip(edge + 0.5, 0, 1)
-    bare = inside * placed(metal) + (1 - inside) * _background(edge, rng)
+    bare = inside * place(metal) + (1 - inside) * _background(edge, rng)
     light = gaussian_filter(bare * _light(rng), 0.6) + rng.normal(0, 2.5, PART_SIZE)
     stroke = None if line is None else (line - middle) @ turn + middle + shift + rng.normal(0, 1.5, line.shape)
-    return np.clip(light, 0, 255).astype(np.uint8)[None], placed(cover) > 0.3, stroke
+    return np.clip(light, 0, 255).astype(np.uint8)[None], place(cover) > 0.3, stroke
 
 
 def _metal(rng: np.random.Generator) -> Light:

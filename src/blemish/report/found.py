@@ -20,7 +20,7 @@ from blemish.report.page import Section, Table, render
 
 NEAR = 4
 """Pixels from a crack that belong to it where a map is measured: half of the map's step."""
-MOST_FALSE = 1e-4  # of the area of normal pictures: about one step of the map per picture
+MAX_FALSE_AREA = 1e-4  # of the area of normal pictures: about one step of the map per picture
 N_OTHERS = 4  # pictures without a crack on the page
 STROKE, OUTLINE, HALO = (0, 210, 130), (255, 176, 0), (0, 0, 0)  # colours of the poster
 POSTER_WIDTH, GAP = 1600, 8
@@ -159,7 +159,7 @@ def find(det: Any, split: Split) -> Found:
     assert split.masks_test is not None
     score, heat = det.defect_score(split.X_test), np.stack(det.heat(split.X_test))
     near = np.stack([_widened(mask) for mask in split.masks_test])
-    outlines = Outlines(det, MOST_FALSE)
+    outlines = Outlines(det, MAX_FALSE_AREA)
     regions = [regions_above(one, outlines.cut) for one in heat]
     return Found(split, score, score >= det.threshold_, heat, near, outlines, regions)
 
