@@ -100,6 +100,6 @@ def test_the_command_says_what_was_found_in_pictures(capsys, monkeypatch):
     monkeypatch.setattr("blemish.demo.run_pictures", lambda out, **more: given.append((out, more)) or found)
     app(args=["demo", "--pictures", "--seed", "3"], standalone_mode=False)
     printed = capsys.readouterr().out
-    assert "Found 11 of 12 cracks, outlined 12; 1 false.\n80 s, 900 MB. Open demo/pictures/report.html" in printed
+    assert "Found 11 of 12 cracks, outlined 12; 1 false\n80 s, 900 MB. Open demo/pictures/report.html" in printed
     assert given[0][0].parts == ("demo", "pictures")
     assert (given[0][1]["seed"], "n_normal" in given[0][1]) == (3, False)

@@ -119,7 +119,9 @@ def test_groups_are_held_out_whole_and_those_with_a_labelled_outlier_are_not():
 
 
 def test_one_label_of_each_group_counts():
-    scores = Calibration(np.zeros(3), np.zeros(3), np.arange(4.0), np.arange(10.0, 13.0), counted=np.array([1, 2, 4, 6]))
+    scores = Calibration(
+        np.zeros(3), np.zeros(3), np.arange(4.0), np.arange(10.0, 13.0), counted=np.array([1, 2, 4, 6])
+    )
     once = scores.independent(4)
     assert once.out_of_fold.tolist() == [1, 2]
     assert once.labelled_negatives.tolist() == [10, 12]

@@ -141,7 +141,9 @@ CHEAP = ("--epochs", 1, "--seed", 0, "--scorer", "{name: ensemble, experts: {pla
 
 @pytest.fixture
 def tiles_table(tmp_path):
-    lines = [f"t{i // 2},tile{i // 2}_{i % 2}.png,{i % 7},{(i * i) % 11},{'crack' if i < 12 else ''}" for i in range(80)]
+    lines = [
+        f"t{i // 2},tile{i // 2}_{i % 2}.png,{i % 7},{(i * i) % 11},{'crack' if i < 12 else ''}" for i in range(80)
+    ]
     (tmp_path / "t.csv").write_text("\n".join(["tile,name,a,b,label", *lines]) + "\n")
     return tmp_path / "t.csv"
 

@@ -106,7 +106,9 @@ def test_a_folder_means_one_group():
 
 
 def test_groups_by_a_column_a_folder_or_a_name():
-    films = Dataset(None, ["lot1/a#0", "lot1/a#8", "lot1/b", "lot2/b"], "video", files=True, groups=["a", "a", "b", "c"])
+    films = Dataset(
+        None, ["lot1/a#0", "lot1/a#8", "lot1/b", "lot2/b"], "video", files=True, groups=["a", "a", "b", "c"]
+    )
     assert groups_for(films, None) == ["a", "a", "b", "c"]  # as they came
     assert groups_for(films, "folder") == ["lot1", "lot1", "lot1", "lot2"]
     assert groups_for(films, r"[ab]$") == ["a", "a", "b", "b"]  # without the frame

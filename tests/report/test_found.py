@@ -73,7 +73,7 @@ def test_measures_are_those_by_hand(found):
     }
     assert measures["pointing"] == pytest.approx(2 / 3, abs=1e-4)
     assert measures["auroc_crack_above"] == {"normal": 1.0, "scratch": pytest.approx(2 / 3, abs=1e-4)}
-    assert sentence(measures) == "Found 2 of 3 cracks, outlined 2; 1 false."
+    assert sentence(measures) == "Found 2 of 3 cracks, outlined 2; 1 false"
 
 
 def test_pixels_near_a_crack_belong_to_it(found):

@@ -13,14 +13,15 @@ from scipy.ndimage import distance_transform_edt
 from sklearn.metrics import average_precision_score
 
 from blemish.core.metrics import evaluate
-from blemish.data.regions.outlines import Region, regions_above
+from blemish.data.regions.outlines import Region
 from blemish.datasets import Split
 from blemish.report.outlined import Outlines, drawn
 from blemish.report.page import Section, Table, render
 
 NEAR = 4
 """Pixels from a crack that belong to it where a map is measured: half of the map's step."""
-MAX_FALSE_AREA = 1e-4  # of the area of normal pictures: about one step of the map per picture
+PEAK_AREA = 1e-4
+"""Of normal pictures: about one step of the map per picture. What is outlined somewhere scores higher than that."""
 N_OTHERS = 4  # pictures without a crack on the page
 STROKE, OUTLINE, HALO = (0, 210, 130), (255, 176, 0), (0, 0, 0)  # colours of the poster
 POSTER_WIDTH, GAP = 1600, 8
@@ -79,13 +80,17 @@ class Found:
             "false": int(self.above[self.others].sum()),
             "false_outlines": sum(self._is_false(at, one) for at, some in enumerate(self.regions) for one in some),
             "false_alarm_area": self.outlines.area,
+            "false_alarm_area_of_peaks": self.outlines.peak_area,
             "auroc_crack_above": {name: round(value, 4) for name, value in ranking.auroc_defect_above.items()},
         }
 
     def _is_outlined(self, picture: int) -> bool:
         """Whether at least half of the crack lies in outlines."""
         assert self.split.masks_test is not None
-        return bool((self.heat[picture] > self.outlines.cut)[self.split.masks_test[picture]].mean() >= 0.5)
+        outlined = np.zeros(self.heat[picture].shape, bool)
+        for one in self.regions[picture]:
+            outlined[one.y : one.y + one.height, one.x : one.x + one.width] |= one.mask
+        return bool(outlined[self.split.masks_test[picture]].mean() >= 0.5)
 
     def _is_false(self, picture: int, region: Region) -> bool:
         """Whether a region touches no crack."""
@@ -130,7 +135,7 @@ class Found:
             "seed": str(seed),
         }
         lead = (
-            f"{sentence(measures)}\n\nThe detector was fitted on {len(self.split.X_train)} parts and one stroke; these "
+            f"{sentence(measures)}.\n\nThe detector was fitted on {len(self.split.X_train)} parts and one stroke; these "
             f"{len(self.score)} parts are new to it. Found: the part scores above the threshold. Outlined: at least "
             "half of the crack lies in outlines. False: a part without a crack scores above the threshold. "
             + " ".join(f"{one[0].upper()}{one[1:]}." for one in notes)
@@ -159,8 +164,8 @@ def find(det: Any, split: Split) -> Found:
     assert split.masks_test is not None
     score, heat = det.defect_score(split.X_test), np.stack(det.heat(split.X_test))
     near = np.stack([_widened(mask) for mask in split.masks_test])
-    outlines = Outlines(det, MAX_FALSE_AREA)
-    regions = [regions_above(one, outlines.cut) for one in heat]
+    outlines = Outlines(det, PEAK_AREA)
+    regions = [outlines.regions(one) for one in heat]
     return Found(split, score, score >= det.threshold_, heat, near, outlines, regions)
 
 
@@ -169,10 +174,10 @@ def sentence(measures: dict[str, Any]) -> str:
 
     Example:
         >>> sentence({"found": 11, "cracks": 12, "outlined": 12, "false": 1})
-        'Found 11 of 12 cracks, outlined 12; 1 false.'
+        'Found 11 of 12 cracks, outlined 12; 1 false'
     """
     found, cracks, outlined, false = (measures[name] for name in ("found", "cracks", "outlined", "false"))
-    return f"Found {found} of {cracks} cracks, outlined {outlined}; {false} false."
+    return f"Found {found} of {cracks} cracks, outlined {outlined}; {false} false"
 
 
 def _widened(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:

@@ -12,7 +12,7 @@ from blemish.calibration.areas import AREAS
 from blemish.core.errors import DataError
 from blemish.core.files import named
 from blemish.data.images import decode
-from blemish.data.regions.outlines import regions_above
+from blemish.data.regions.outlines import Region, regions_above
 from blemish.report.pictures import picture_source
 
 AREA = 0.001
@@ -28,21 +28,24 @@ class Outlines:
 
     Args:
         det: A fitted detector with maps.
-        area: Fraction of the area of normal pictures that may be outlined, if enough of them were fitted.
+        peak_area: Of it, only regions that somewhere score higher than all but this fraction of that area; None: all.
     """
 
-    def __init__(self, det: Any, area: float = AREA) -> None:
+    def __init__(self, det: Any, peak_area: float | None = None) -> None:
         self._det = det
         levels = det.fitted_.area_levels
         assert levels is not None
-        self.area = max(area, levels.smallest)
-        self.cut, self._low = levels.cut(self.area), levels.cut(float(AREAS[0]))
+        self.area = max(AREA, levels.smallest)
+        self.peak_area = min(self.area, max(peak_area or self.area, levels.smallest))
+        self.cut, self._peak = levels.cut(self.area), levels.cut(self.peak_area)
+        self._low = levels.cut(float(AREAS[0]))
         self._known: dict[Any, str] = {}
 
     def legend(self) -> str:
         """What the lines and the map mean."""
+        peak = f", and somewhere higher than {100 * (1 - self.peak_area):.6g} %" if self.peak_area < self.area else ""
         return (
-            f"Outlined is what scores higher than {100 * (1 - self.area):.4g} % of the area of normal pictures. "
+            f"Outlined is what scores higher than {100 * (1 - self.area):.4g} % of the area of normal pictures{peak}. "
             "The map is orange where the score is high. Of the nearest labelled defects the highest place is boxed."
         )
 
@@ -54,14 +57,18 @@ class Outlines:
         shown = self.over(sample, heat, f"{name}, outlined") + drawn(sample, [], f"{name}: map", heat=over)
         return f"{shown}<p>{self.words(heat)}</p>"
 
+    def regions(self, heat: Float[np.ndarray, "height width"]) -> list[Region]:
+        """What is outlined on a map, the highest first."""
+        return [one for one in regions_above(heat, self.cut) if one.score > self._peak]
+
     def over(self, sample: np.ndarray, heat: Float[np.ndarray, "height width"], alt: str) -> str:
         """The picture with the regions of its map outlined."""
-        return drawn(sample, [one.border for one in regions_above(heat, self.cut)[:MAX_OUTLINED]], alt)
+        return drawn(sample, [one.border for one in self.regions(heat)[:MAX_OUTLINED]], alt)
 
     def words(self, heat: Float[np.ndarray, "height width"]) -> str:
         """Where the highest region of a map is."""
         height, width = heat.shape
-        found = regions_above(heat, self.cut)
+        found = self.regions(heat)
         if not found:
             return "No place of this picture stands out from normal pictures."
         first = found[0]

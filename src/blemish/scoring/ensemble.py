@@ -45,7 +45,7 @@ from blemish.scoring.surprisal import Tail, fit_tail, part_surprisal, surprisal,
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time and change little
 ASSUMED_SURPRISAL = 4.0  # nats, of unseen defects by a supervised expert with one label, which leaves none to measure
-MARKED_LABELS = 8
+MARKED_LABELS = 16
 """Where the user marked parts, experts on parts weigh before cross-validation as many times as this is greater than the
 number of labels: one label is one row for the others, and for these as many parts as the stroke is long."""
 SLOPES = (0.1, 3.0)  # least and greatest slope of the log-odds in the defect score
