@@ -24,7 +24,8 @@ from blemish.fitting.fit import Fit
 from blemish.fitting.model import Arrays
 from blemish.fitting.verbs import Verbs
 from blemish.modalities.features import keeping_maps
-from blemish.onnx.export import Parity, write_onnx
+from blemish.onnx.export import write_onnx
+from blemish.onnx.parity import Parity
 from blemish.presets import of_preset
 from blemish.scoring.mixture import PRIOR
 from blemish.scoring.scorer import Evidence, Scores

@@ -45,7 +45,6 @@ MAX_JUDGED = 10_000
 """How many ordinary rows, and labelled rows of each other group, the scorer learns from at most."""
 CHECKPOINT_SECONDS = 20.0
 MAP_BYTES = 2**28  # of what is measured for the scores of some pictures and kept for their maps
-FALSE_ALARM_AREA = 0.001
 MIN_FOR_DRIFT = 20  # rows: fewer are not evidence about a whole
 
 # Fits ------------------------------------------------------------------------------------------------------------
@@ -297,7 +296,7 @@ def map_files(
     levels = det.fitted_.area_levels
     if levels is None:
         raise ConfigError(NO_MAPS.format(model="this model"))
-    area = max(FALSE_ALARM_AREA, levels.smallest) if false_alarm_area is None else false_alarm_area
+    area = levels.area(false_alarm_area)
     kind = "defect" if det.fitted_.n_defects else "other"
     return MapFiles(Path(data), heat, regions, kind, levels.cut(area), area)
 

@@ -1,7 +1,7 @@
 """Images of one size or of many."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, NotRequired
 
 import numpy as np
@@ -11,19 +11,21 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 from typing_extensions import TypedDict
 
+from blemish.core.errors import ConfigError, ExportError
 from blemish.core.graph import Node
-from blemish.core.manifest import declared
+from blemish.core.manifest import Positive, declared
 from blemish.data.images import PICTURE_AXES, check_pictures
 from blemish.data.regions.masks import regions_to_masks
+from blemish.modalities.features.encoder import Encoder
 from blemish.modalities.features.feature_cache import current, digest
 from blemish.modalities.features.map_store import current_store
 from blemish.modalities.features.near_copies import near_copies
-from blemish.modalities.features.patch_grid import ALIGNED, GridFacts, PatchGrid, fit_patch_grid, growth_for
+from blemish.modalities.features.patch_grid import ALIGNED, MAX_FACTOR, GridFacts, PatchGrid, fit_patch_grid, growth_for
 from blemish.modalities.features.patch_memory import PatchFacts, PatchMemory, fit_patch_memory
 from blemish.modalities.features.pretrained import as_colours, patch_maps
 from blemish.modalities.features.texture import LAGS, neighbours, texture, texture_width
 from blemish.modalities.modality import FittedModality, Modality, OnPage
-from blemish.modalities.parts import ExportableParts, HasParts, Parts
+from blemish.modalities.parts import ExportableMaps, HasParts, Parts
 from blemish.modalities.pictures import FittedPictures, PixelFacts, Pixels, chunks, fit_pixels, pixels_from_state
 
 SMALL_SIDE = 32  # pixels per side of the small copy
@@ -48,9 +50,15 @@ class Image(Modality):
 
     Attributes:
         size: Height and width in pixels that the network sees; None: see `fit_pixels`.
+        encoder: ONNX file that measures patches, instead of the network that comes with Blemish; see docs/encoder.md.
+        mean: What it takes is colours in [0, 1] minus this; None: the mean of ImageNet's.
+        std: And divided by this, > 0; None: that of ImageNet's.
     """
 
     size: tuple[int, int] | None = None
+    encoder: str | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[Positive, Positive, Positive] | None = None
     backbone: ClassVar[str] = "conv"
     augmentation: ClassVar[str] = "hide_boxes"
     synthetic: ClassVar[str] = "cut_paste"
@@ -66,6 +74,11 @@ class Image(Modality):
     }
     far: ClassVar[tuple[str, ...]] = ("texture", "pixels", "neighbours")
 
+    def __post_init__(self) -> None:
+        """Refuse units of an encoder that is not there."""
+        if self.encoder is None and (self.mean, self.std) != (None, None):
+            raise ConfigError("mean and std are for an encoder of your own; give 'encoder', too, or leave them out")
+
     def fit(self, raw: Any) -> "FittedImage":
         """Learn size, channels, range and usual patches; raises DataError if there are no pictures.
 
@@ -79,7 +92,11 @@ class Image(Modality):
         some = _some(len(pictures))
         some = some[:: -(-len(some) // MAX_GRIDDED)]
         native = ((_name(pictures[i], pixels), torch.from_numpy(pixels.scaled(pictures[i]))) for i in some)
-        return FittedImage(pixels, memories, fit_patch_grid(native, len(some), growth))
+        encoder = None if self.encoder is None else Encoder.open(self.encoder, self.mean, self.std)
+        if encoder is not None:
+            sides = np.array([picture.shape[-2:] for picture in pictures], dtype=np.float64)
+            growth = max(growth, min(MAX_FACTOR, encoder.growth_for(sides.max(axis=1), sides.min(axis=1))))
+        return FittedImage(pixels, memories, fit_patch_grid(native, len(some), growth, encoder))
 
     def fit_part(self, raw: Any, whole: FittedModality) -> "FittedImage":
         """See `Modality`; the grid is that of all rows, without the patches of those left out (decisions.md 111)."""
@@ -107,7 +124,7 @@ class ImageFacts(PixelFacts, _Patches):
     """What a model file keeps of a kind of picture."""
 
 
-class FittedImage(FittedPictures, ExportableParts):
+class FittedImage(FittedPictures, ExportableMaps):
     """How pictures become tensors (batch, channel, height, width) in [0, 1], and patches of their own size."""
 
     inputs, stored = "pictures", ImageFacts
@@ -195,9 +212,9 @@ class FittedImage(FittedPictures, ExportableParts):
 
     def with_details(self, details: bool) -> "FittedImage":
         """See `HasParts`."""
-        if self.grid is None or self.grid.details == details:
+        if self.grid is None or (grid := self.grid.with_details(details)) is self.grid:
             return self  # what is cached is cached for this one
-        return FittedImage(self.pixels, self.memories, replace(self.grid, details=details))
+        return FittedImage(self.pixels, self.memories, grid)
 
     @property
     def part_width(self) -> int:
@@ -217,6 +234,8 @@ class FittedImage(FittedPictures, ExportableParts):
     def part_input(self, samples: Node) -> Node:
         """Enlarged pictures in [0, 1]; see `ExportableParts`."""
         assert self.grid is not None
+        if self.grid.encoder is not None:
+            raise ExportError("an encoder of one's own is not merged into an export; score with the model file instead")
         x = (samples.to(np.float64) - self.pixels.low) / (self.pixels.high - self.pixels.low)
         return self.grid.enlarged(x.to(np.float32))
 
@@ -225,6 +244,11 @@ class FittedImage(FittedPictures, ExportableParts):
         assert self.grid is not None
         maps = patch_maps(as_colours(x), details=self.grid.details)
         return self.grid.measured(maps.flatten(2).transpose(1, 2))
+
+    def heat_graph(self, samples: Node, scores: Node) -> Node:
+        """See `ExportableMaps`."""
+        assert self.grid is not None
+        return self.grid.spread_graph(scores, samples)
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""

@@ -169,3 +169,11 @@ class ExportableParts(HasParts):
     @abstractmethod
     def part_values(self, x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row part feature"]:
         """What is measured of all parts, in PyTorch alone, to be traced."""
+
+
+class ExportableMaps(ExportableParts):
+    """Parts of which a map, too, can be written as part of an ONNX graph."""
+
+    @abstractmethod
+    def heat_graph(self, samples: Node, scores: Node) -> Node:
+        """`heat` of raw samples of one size, from scores (row, part) to float32, shape (row, height, width)."""

@@ -226,10 +226,15 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         """See `ExportableScorer`; an `ExportError` names the expert that has no graph."""
         unsupervised: list[Node] = []
         weighted: list[Node] = []
+        of_parts: list[tuple[Node, float]] = []
         for i, (name, expert, source) in enumerate(self._experts(parted=state.parts is not None, labelled=labelled)):
             learnt, advice = state.members[i], "leave it out of 'experts', or score with the model file instead"
-            nodes = exportable("expert", name, expert, advice).graph(learnt.own, evidence.feature_set(source))
-            score = surprisal_graph(learnt.tail, nodes)
+            x = evidence.feature_set(source)
+            score = surprisal_graph(learnt.tail, exportable("expert", name, expert, advice).graph(learnt.own, x))
+            if isinstance(expert, PartExpert):
+                of_part = surprisal_graph(learnt.tail, expert.part_graph(learnt.own, x))
+                most, weight = (_weighting(state).most[i], _weighting(state).weights[i]) if labelled else (np.inf, 1.0)
+                of_parts += [(of_part.op("Min", most), float(weight))]
             unsupervised += [] if expert.uses_labels else [score]
             weighted += [score.op("Min", _weighting(state).most[i]) * _weighting(state).weights[i]] if labelled else []
         graph = evidence.error.graph
@@ -239,13 +244,14 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         normal, *others = log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1)))
         rest = posterior_graph([normal - far.normal.expand_dims(1), *others])
         outlier = level + far.normal
+        parts = _weighted_mean(of_parts)
         if not labelled:
-            return ScoreNodes(outlier, None, rest, far.normal)
+            return ScoreNodes(outlier, None, rest, far.normal, parts)
         by = _weighting(state)
         defect = graph.op("Sum", *weighted) - (level - by.known_level).op("Max", 0.0) - far.labelled
         p_defect = (defect * by.slope + by.intercept).op("Sigmoid").expand_dims(1)
         rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - p_defect)
-        return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1), far.normal)
+        return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1), far.normal, parts)
 
     def part_scores(self, state: EnsembleState, parts: Parts, *, labelled: bool) -> Float[np.ndarray, " part"] | None:
         """The mean of the part experts' `part_surprisal`, weighted as in the defect score; see `PartScorer`."""
@@ -341,6 +347,14 @@ def _fewer(group: Int[np.ndarray, " row"], seed: int) -> Int[np.ndarray, " row"]
     if len(rest) > MAX_ROWS:
         rest = np.random.default_rng(seed).permutation(rest)[:MAX_ROWS]
     return np.sort(np.concatenate([np.flatnonzero(group != UNLABELLED), rest]))
+
+
+def _weighted_mean(scores: list[tuple[Node, float]]) -> Node | None:
+    """As `Ensemble.part_scores` makes it; None where there is nothing."""
+    if not scores or not (total := sum(weight for _, weight in scores)):
+        return None
+    weighted = [score * weight for score, weight in scores]
+    return weighted[0].graph.op("Sum", *weighted) / total
 
 
 def _weighting(state: EnsembleState) -> Weighting:

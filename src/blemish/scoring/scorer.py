@@ -127,12 +127,17 @@ class Scores:
 
 @dataclass(frozen=True)
 class ScoreNodes:
-    """`Scores` as part of an ONNX graph, of the same shapes; everything is float64."""
+    """`Scores` as part of an ONNX graph, of the same shapes; everything is float64.
+
+    Attributes:
+        of_parts: `PartScorer.part_scores`, shape (row, part); None where the graph does not have them.
+    """
 
     outlier: Node
     defect: Node | None
     probabilities: Node
     beyond: Node | float = 0.0
+    of_parts: Node | None = None
 
 
 class Scorer(Learns[Learnt], ABC):

@@ -97,6 +97,20 @@ def test_one_factor_for_all_pictures_by_the_median():
     assert growth_for(np.array([16.0])) == 4.0, "a grid of 8 x 8 patches at least"
 
 
+@pytest.mark.parametrize("growth", [1.0, 1.2, 64 / 28])
+def test_the_graph_spreads_alike(growth):
+    grid, graph, rng = PatchGrid(growth, None), Graph(), np.random.default_rng(0)  # pyright: ignore[reportArgumentType]
+    x = graph.input("X", np.float32, ["row", 1, "height", "width"])
+    values = graph.input("values", np.float64, ["row", "patch"])
+    graph.output("heat", grid.spread_graph(values, x), np.float32, ["row", "height", "width"])
+    session = onnxruntime.InferenceSession(graph.model({}).SerializeToString())
+    for height, width in ((1, 1), (28, 28), (371, 269), (33, 1200)):
+        made = 10 * rng.normal(size=(2, np.prod(grid.shape(height, width))))
+        (heat,) = session.run(None, {"X": np.zeros((2, 1, height, width), np.float32), "values": made})
+        expected = [grid.spread(one, height, width) for one in made]
+        np.testing.assert_allclose(heat, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_the_graph_enlarges_alike(grid):
     graph = Graph()
     x = graph.input("X", np.float32, ["row", 1, "height", "width"])

@@ -87,9 +87,9 @@ class UsualPatches:
         return {"patches": packed(np.vstack([self.centre, self.directions.T])), "usual": packed(self.usual)}
 
     @classmethod
-    def from_state(cls, state: UsualFacts) -> "UsualPatches":
-        """The inverse of `state`."""
-        rows = unpacked(state["patches"], WIDTH)
+    def from_state(cls, state: UsualFacts, width: int = WIDTH) -> "UsualPatches":
+        """The inverse of `state`, for patches of a width."""
+        rows = unpacked(state["patches"], width)
         usual = unpacked(state["usual"], len(rows) - 1)
         return cls(rows[0].copy(), rows[1:].T.copy(), usual.copy())
 
