@@ -370,7 +370,7 @@ def _chip(metal: Light, rng: np.random.Generator) -> Light:
 _FLAWS = {"scratch": _scratch, "stain": _stain, "chip": _chip}
 
 
-def machined_parts(n_normal: int = 32, n_others: int = 16, n_test: int = 12, random_state: int = 0) -> Split:
+def machined_parts(n_normal: int = 24, n_others: int = 8, n_test: int = 12, random_state: int = 0) -> Split:
     """Pictures of metal parts: the defect is a hairline crack; scratches, stains and chips are other outliers.
 
     One part is labelled, with a stroke along its crack; see `machined_part`.

@@ -188,13 +188,13 @@ def _peak_mb() -> float:
 
 
 def run_pictures(
-    out: Path, *, n_normal: int = 32, n_test: int = 12, epochs: int | None = None, seed: int = 0, say: Say
+    out: Path, *, n_normal: int = 24, n_test: int = 12, epochs: int | None = None, seed: int = 0, say: Say
 ) -> dict[str, Any]:
     """Render metal parts, fit on them with one stroke along one crack, and outline the cracks of parts never seen.
 
     Args:
         out: Folder for metrics.json, parts.blemish, outlines.jpg and report.html; made if absent.
-        n_normal: Unlabelled normal parts to train on; half as many have a scratch, a stain or a chip.
+        n_normal: Unlabelled normal parts to train on; a third as many have a scratch, a stain or a chip.
         n_test: Test parts that are normal, as many with a crack, as many with something else.
         epochs: Passes over them; None: the detector's default.
         seed: Of the parts and of the fit.
@@ -211,7 +211,7 @@ def run_pictures(
     clock, work = [time.perf_counter()], time.process_time()
     _prepare(out, "metrics.json", "report.html", "parts.blemish", "outlines.jpg")
     say("rendering parts")
-    split = machined_parts(n_normal, max(3, n_normal // 2), n_test, random_state=seed)
+    split = machined_parts(n_normal, max(3, n_normal // 3), n_test, random_state=seed)
     clock.append(time.perf_counter())
     arguments: dict[str, Any] = {"random_state": seed, **({} if epochs is None else {"epochs": epochs})}
     det = _fitted(DefectDetector(**arguments), split, "with one stroke", say)

@@ -29,7 +29,7 @@ def demo(
         bool, typer.Option("--pictures", help="Metal parts instead of coins: outline hairline cracks, from one stroke.")
     ] = False,
     n_normal: Annotated[
-        int | None, typer.Option(help="Unlabelled normal sequences to train on, default 400; parts, default 32.", min=8)
+        int | None, typer.Option(help="Unlabelled normal sequences to train on, default 400; parts, default 24.", min=8)
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data; default: the detector's.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Random seed of the data and the fit.", min=0)] = 0,

@@ -40,7 +40,7 @@ from blemish.scoring.scorer import (
     ScoreNodes,
     Scores,
 )
-from blemish.scoring.surprisal import Tail, fit_tail, part_surprisal, surprisal, surprisal_graph
+from blemish.scoring.surprisal import Tail, fit_tail, part_surprisal, part_surprisal_graph, surprisal, surprisal_graph
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time and change little
@@ -232,7 +232,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
             x = evidence.feature_set(source)
             score = surprisal_graph(learnt.tail, exportable("expert", name, expert, advice).graph(learnt.own, x))
             if isinstance(expert, PartExpert):
-                of_part = surprisal_graph(learnt.tail, expert.part_graph(learnt.own, x))
+                of_part = part_surprisal_graph(learnt.tail, expert.part_graph(learnt.own, x))
                 most, weight = (_weighting(state).most[i], _weighting(state).weights[i]) if labelled else (np.inf, 1.0)
                 of_parts += [(of_part.op("Min", most), float(weight))]
             unsupervised += [] if expert.uses_labels else [score]

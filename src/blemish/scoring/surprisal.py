@@ -103,5 +103,10 @@ def surprisal_graph(state: Tail, scores: Node) -> Node:
     return scores.graph.op("Where", scores > levels[-1] + slack, beyond, inside)
 
 
+def part_surprisal_graph(state: Tail, scores: Node) -> Node:
+    """`part_surprisal` as part of an ONNX graph."""
+    return surprisal_graph(state, scores) + (scores - state.levels[0]).op("Min", 0.0) / float(state.excess)
+
+
 def _on_grid(scores: Float[np.ndarray, " row"], grid: float) -> Float[np.ndarray, " row"]:
     return np.round(scores / grid) * grid
