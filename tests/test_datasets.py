@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from blemish.datasets import COIN_FRAMES, COIN_SIDE, coin_sequences, coin_table, ring, rotating_coin, tiles
+from blemish.data.regions.masks import to_mask
+from blemish.datasets import (
+    COIN_FRAMES,
+    COIN_SIDE,
+    PART_SIZE,
+    coin_sequences,
+    coin_table,
+    machined_part,
+    machined_parts,
+    ring,
+    rotating_coin,
+    tiles,
+)
 
 SMALL = {
     ring: {"n_normal": 40, "n_defects": 3, "n_test": 5},
@@ -59,3 +71,44 @@ def test_a_coin_turns_by_its_step():
     assert len(clip) == COIN_FRAMES
     places = [int(np.flatnonzero((table == frame).all(axis=(1, 2)))[0]) for frame in clip[:4]]
     assert np.unique(np.diff(places) % 3600).tolist() == [21]
+
+
+def test_parts_have_one_stroke_and_the_truth_of_each_crack():
+    split = machined_parts(n_normal=2, n_others=1, n_test=2, random_state=3)
+    assert split.X_train.shape == (4, 1, *PART_SIZE)
+    assert split.y_train.tolist() == [None, None, None, "defect"]
+    assert split.regions_train is not None
+    assert split.masks_test is not None
+    assert [stroke is None for stroke in split.regions_train] == [True, True, True, False]
+    assert split.kind_test.tolist() == ["normal", "normal", "scratch", "stain", "crack", "crack"]
+    assert split.group_test.tolist() == ["normal", "normal", "other", "other", "defect", "defect"]
+    sizes = split.masks_test.sum(axis=(1, 2))
+    assert (sizes[:4] == 0).all()
+    assert (sizes[4:] > 100).all()
+    again = machined_parts(n_normal=2, n_others=1, n_test=2, random_state=3)
+    np.testing.assert_array_equal(split.X_test, again.X_test)
+    assert (split.X_test != machined_parts(2, 1, 2, random_state=4).X_test).any()
+
+
+def test_a_crack_is_a_thin_dark_line_and_the_stroke_lies_along_it():
+    picture, crack, stroke = machined_part("crack", np.random.default_rng(1))
+    assert stroke is not None
+    y, x = np.nonzero(crack)
+    from_crack = np.hypot(*(stroke[:, None] - np.column_stack([x, y])[None]).transpose(2, 0, 1)).min(axis=1)
+    assert np.median(from_crack) < 3
+    assert to_mask(stroke, *PART_SIZE).sum() > 100
+    near = np.pad(crack, 4)
+    ring_of = np.zeros_like(crack)
+    for down in range(-4, 5):
+        for right in range(-4, 5):
+            ring_of |= np.roll(near, (down, right), (0, 1))[4:-4, 4:-4]
+    assert crack.sum() < ring_of.sum() / 3  # nine pixels with four on either side: at most three are the crack
+    fall = picture[0][ring_of & ~crack].mean() - picture[0][crack].mean()
+    assert 15 < fall < 60
+
+
+def test_no_two_parts_share_a_texture():
+    first, second = (machined_part("normal", np.random.default_rng(seed))[0][0].astype(float) for seed in (0, 1))
+    inner = np.s_[100:250, 250:400]  # metal in both, wherever they lie
+    assert abs(np.corrcoef(first[inner].ravel(), second[inner].ravel())[0, 1]) < 0.9
+    assert first.std() > 20

@@ -1,11 +1,15 @@
 """Synthetic sets with known defects, for the demo, the docs and the tests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import cycle, islice, pairwise
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, uniform_filter1d
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,8 @@ class Split:
         X_test: Samples to rank.
         group_test: 'normal', 'other' or 'defect' for each.
         kind_test: The kind within the group.
+        regions_train: Of pictures: for each training sample a stroke, points (x, y) along the defect, or None.
+        masks_test: Of pictures: the pixels of each test sample that are the defect.
     """
 
     X_train: np.ndarray
@@ -25,6 +31,8 @@ class Split:
     X_test: np.ndarray
     group_test: np.ndarray
     kind_test: np.ndarray
+    regions_train: Sequence[np.ndarray | None] | None = None
+    masks_test: Bool[np.ndarray, "sample height width"] | None = None
 
 
 COIN_SIDE, COIN_FRAMES = 101, 21
@@ -173,4 +181,220 @@ def tiles(n_normal: int = 200, n_defects: int = 8, n_test: int = 40, side: int =
         np.concatenate([many([plain], n_test), many([spot], n_test), many([corner], n_test), many([crack], n_test)]),
         np.repeat(["normal", "other", "other", "defect"], n_test),
         np.repeat(["normal", "spot", "corner", "crack"], n_test),
+    )
+
+
+BILINEAR = Image.Resampling.BILINEAR
+PART_SIZE, _WIDE = (768, 1024), (1024, 768)  # height and width of a picture of a part in pixels; as Pillow counts
+_PLATE, _CORNER = (880, 630), 40.0  # width and height of the part, radius of its corners
+_HOLES = ((0, 0, 100), *((x, y, 30) for x in (-340, 340) for y in (-225, 225)))  # x, y from its middle, and radius
+_FACED = 152  # radius up to which it is turned around the bore
+_LENGTH, _DEPTH = (140.0, 320.0), (0.2, 0.32)
+"""Cracks and scratches alike: their length in pixels, and by which fraction they are darker or lighter."""
+Light = Float[np.ndarray, "height width"]
+Point = Float[np.ndarray, "2"]
+Points = Float[np.ndarray, "_ 2"]
+Path = tuple[Points, int]  # points of a line, and its width in half pixels
+
+
+class _Shape(NamedTuple):  # of each pixel of the part as it is drawn, upright in the middle of the picture
+    edge: Light  # distance from the nearest edge of the metal, > 0 on it
+    radius: Light  # distance from the middle
+    bevel: Float[np.ndarray, "2 height width"]  # how far the broken edges look to the right and down
+
+
+@lru_cache(maxsize=1)
+def _shape() -> _Shape:
+    height, width = PART_SIZE
+    y, x = np.mgrid[:height, :width].astype(np.float32) - np.array([height, width], np.float32)[:, None, None] / 2
+    right, down = np.abs(x) - (_PLATE[0] / 2 - _CORNER), np.abs(y) - (_PLATE[1] / 2 - _CORNER)
+    outside = np.hypot(np.maximum(right, 0), np.maximum(down, 0)) + np.minimum(np.maximum(right, down), 0) - _CORNER
+    edge = np.minimum.reduce([-outside, *(np.hypot(x - at, y - to) - radius for at, to, radius in _HOLES)])
+    bevel = np.stack(np.gradient(edge)[::-1]) * np.exp(-(((edge - 3) / 2.2) ** 2))
+    return _Shape(edge, np.hypot(x, y), bevel)
+
+
+def machined_part(
+    kind: str, rng: np.random.Generator
+) -> tuple[UInt8[np.ndarray, "1 height width"], Bool[np.ndarray, "height width"], Points | None]:
+    """A picture of a brushed and turned metal part with five holes.
+
+    No two have texture, light, place or number in common. A *crack* wanders and branches, one or two pixels wide; a
+    *scratch* is straight, and otherwise as long, wide and deep, dark or bright; a *stain* is darker than a crack, a
+    *chip* breaks an edge. Every second cracked part has one of these as well.
+
+    Args:
+        kind: 'normal', 'crack', 'scratch', 'stain' or 'chip'.
+        rng: What everything is drawn from.
+
+    Returns:
+        The picture, the pixels of the crack, and a stroke along it (points x, y in pixels) as a hand would draw it;
+        None without a crack.
+    """
+    metal, cover, line = _metal(rng), np.zeros(PART_SIZE, np.float32), None
+    other = str(rng.choice(list(_FLAWS))) if kind == "crack" and rng.random() < 0.5 else kind
+    if other in _FLAWS:
+        metal = _FLAWS[other](metal, rng)
+    if kind == "crack":
+        paths = _placed(_crack, rng)
+        cover, line = _drawn(paths), paths[0][0]
+        metal = metal * (1 - rng.uniform(*_DEPTH) * cover)
+    angle, shift = np.deg2rad(rng.uniform(-5, 5)), rng.uniform(-20, 20, 2)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])  # from picture to part
+    middle = np.array(_WIDE) / 2
+    back = np.column_stack([turn, middle - turn @ (middle + shift)])
+
+    def place(drawn: Light, beyond: float = 0.0) -> Light:
+        image, axes = Image.fromarray(drawn.astype(np.float32)), back.ravel().tolist()
+        return np.asarray(image.transform(image.size, Image.Transform.AFFINE, axes, BILINEAR, fillcolor=beyond))
+
+    edge = place(_shape().edge, beyond=-100.0)
+    inside = np.clip(edge + 0.5, 0, 1)
+    bare = inside * place(metal) + (1 - inside) * _background(edge, rng)
+    light = gaussian_filter(bare * _light(rng), 0.6) + rng.normal(0, 2.5, PART_SIZE)
+    stroke = None if line is None else (line - middle) @ turn + middle + shift + rng.normal(0, 1.5, line.shape)
+    return np.clip(light, 0, 255).astype(np.uint8)[None], place(cover) > 0.3, stroke
+
+
+def _metal(rng: np.random.Generator) -> Light:
+    """The part without a flaw: brushed along its width, turned around its bore, edges broken, a number on it."""
+    shape, grain = _shape(), rng.standard_normal(PART_SIZE).astype(np.float32)
+    brushed = sum(uniform_filter1d(grain, along, axis=1) * along**0.5 for along in (9, int(rng.integers(40, 120)), 400))
+    grooves = gaussian_filter1d(rng.standard_normal(2 * PART_SIZE[1]), 1.0)
+    rings = grooves[(2 * shape.radius).astype(int)] * 13 - 8
+    faced = np.clip((_FACED - shape.radius) / 2, 0, 1)
+    metal = 150 + rng.uniform(-12, 12) + (1 - faced) * brushed * rng.uniform(2.5, 4.5) + faced * rings
+    angle = rng.uniform(0, 2 * np.pi)
+    metal += 60 * (shape.bevel[0] * np.cos(angle) + shape.bevel[1] * np.sin(angle))
+    engraved = Image.new("L", _WIDE, 0)
+    number, font = f"BL {rng.integers(1000, 9999)}-{rng.integers(10, 99)}", ImageFont.load_default(size=34)
+    at = PART_SIZE[1] / 2 - 170 + rng.uniform(-20, 20), PART_SIZE[0] / 2 + 235
+    ImageDraw.Draw(engraved).text(at, number, fill=255, font=font, anchor="mm")
+    return metal * (1 - 0.35 * np.asarray(engraved, dtype=np.float32) / 255)
+
+
+def _background(edge: Light, rng: np.random.Generator) -> Light:
+    """What the part lies on: dark, with the part's shadow."""
+    weave = rng.standard_normal([side // 8 for side in PART_SIZE]).astype(np.float32)
+    cloth = Image.fromarray(weave).resize(_WIDE, Image.Resampling.BICUBIC)
+    return (38 + 5 * np.asarray(cloth)) * (0.5 + 0.5 * np.clip(-edge / 30, 0, 1))
+
+
+def _light(rng: np.random.Generator) -> Light:
+    """Light that falls off to one side, and a gleam across."""
+    y, x = (np.mgrid[: PART_SIZE[0], : PART_SIZE[1]].T - np.array(PART_SIZE) / 2).T / 600
+    angle, across = rng.uniform(0, 2 * np.pi, 2)
+    gleam = (x * np.cos(across) + y * np.sin(across) - rng.uniform(-0.4, 0.4)) / rng.uniform(0.2, 0.43)
+    slope = rng.uniform(0.08, 0.2) * (x * np.cos(angle) + y * np.sin(angle))
+    return rng.uniform(0.9, 1.1) * (1 + slope + rng.uniform(0.05, 0.2) * np.exp(-(gleam**2)))
+
+
+def _placed(draw: Callable[[Point, np.random.Generator], list[Path]], rng: np.random.Generator) -> list[Path]:
+    """Lines from a random point, all of them on the metal."""
+    while True:
+        paths = draw(_somewhere(rng), rng)
+        at = np.rint(np.concatenate([points for points, _ in paths])).astype(int)
+        if (at >= 0).all() and (at < _WIDE).all() and (_shape().edge[at[:, 1], at[:, 0]] > 8).all():
+            return paths
+
+
+def _somewhere(rng: np.random.Generator, margin: float = 8.0) -> Point:
+    """A random point on the metal, this far from its edge."""
+    y, x = np.nonzero(_shape().edge > margin)
+    at = rng.integers(len(y))
+    return np.array([x[at], y[at]], dtype=np.float64)
+
+
+def _drawn(paths: Sequence[Path]) -> Light:
+    """Which fraction of each pixel lines cover."""
+    twice = Image.new("L", (2 * PART_SIZE[1], 2 * PART_SIZE[0]), 0)
+    for points, width in paths:
+        for start, end in pairwise(points):
+            ImageDraw.Draw(twice).line([tuple(2 * start), tuple(2 * end)], fill=255, width=width)
+    return np.asarray(twice.reduce(2), dtype=np.float32) / 255
+
+
+def _crack(start: Point, rng: np.random.Generator) -> list[Path]:
+    def wander(start: Point, heading: float, length: float) -> Points:
+        turns = np.zeros(max(3, int(length / 7)))
+        for i in range(1, len(turns)):
+            turns[i] = 0.8 * turns[i - 1] + rng.normal(0, 0.28)
+        steps = 7 * np.column_stack([np.cos(heading + turns), np.sin(heading + turns)])
+        return start + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
+
+    heading, length = rng.uniform(0, 2 * np.pi), rng.uniform(*_LENGTH)
+    main = wander(start, heading, length)
+    third = len(main) // 3
+    paths = [(main, 2), (main[: 2 * third], 3), (main[:third], 4)]
+    for _ in range(int(rng.integers(1, 3))):
+        at, aside = main[rng.integers(len(main) // 4, 3 * len(main) // 4)], rng.choice([-1, 1]) * rng.uniform(0.4, 0.9)
+        paths.append((wander(at, heading + aside, length * rng.uniform(0.2, 0.45)), 2))
+    return paths
+
+
+def _scratches(start: Point, rng: np.random.Generator) -> list[Path]:
+    heading, length, bend = rng.uniform(0, 2 * np.pi), rng.uniform(*_LENGTH), rng.uniform(-0.1, 0.1)
+    along = np.array([np.cos(heading), np.sin(heading)])
+    aside, t = np.array([-along[1], along[0]]), np.linspace(0, 1, 20)[:, None]
+    arc, width = length * (t * along + bend * t * (1 - t) * aside), int(rng.integers(2, 5))
+    return [
+        (start + i * rng.uniform(6, 25) * aside + rng.uniform(0.7, 1) * arc, width) for i in range(rng.integers(1, 4))
+    ]
+
+
+def _scratch(metal: Light, rng: np.random.Generator) -> Light:
+    return metal * (1 + rng.choice([-1, 1]) * rng.uniform(*_DEPTH) * _drawn(_placed(_scratches, rng)))
+
+
+def _stain(metal: Light, rng: np.random.Generator) -> Light:
+    blob, at = Image.new("L", _WIDE, 0), _somewhere(rng, 30.0)
+    for _ in range(int(rng.integers(3, 8))):
+        ImageDraw.Draw(blob).circle(tuple(at + rng.normal(0, 18, 2)), rng.uniform(8, 30), fill=255)
+    soft = gaussian_filter(np.asarray(blob, dtype=np.float32) / 255, rng.uniform(2, 5))
+    return metal * (1 - rng.uniform(0.25, 0.45) * soft - 0.6 * soft * (1 - soft))
+
+
+def _chip(metal: Light, rng: np.random.Generator) -> Light:
+    y, x = np.nonzero((_shape().edge > 0) & (_shape().edge < 4))
+    at, angles = rng.integers(len(y)), np.sort(rng.uniform(0, 2 * np.pi, 9))
+    corners = [x[at], y[at]] + rng.uniform(15, 40) * rng.uniform(0.6, 1.2, (9, 1)) * np.column_stack(
+        [np.cos(angles), np.sin(angles)]
+    )
+    hole = Image.new("L", _WIDE, 0)
+    ImageDraw.Draw(hole).polygon([tuple(one) for one in corners], fill=255)
+    inside = gaussian_filter(np.asarray(hole, dtype=np.float32) / 255, 0.7)
+    facets = 230 * gaussian_filter(rng.standard_normal(PART_SIZE).astype(np.float32), 3)
+    return metal * (1 - inside) + inside * (rng.uniform(60, 130) + facets)
+
+
+_FLAWS = {"scratch": _scratch, "stain": _stain, "chip": _chip}
+
+
+def machined_parts(n_normal: int = 24, n_others: int = 8, n_test: int = 12, random_state: int = 0) -> Split:
+    """Pictures of metal parts: the defect is a hairline crack; scratches, stains and chips are other outliers.
+
+    One part is labelled, with a stroke along its crack; see `machined_part`.
+
+    Args:
+        n_normal: Unlabelled normal training pictures.
+        n_others: Unlabelled training pictures with a scratch, a stain or a chip.
+        n_test: Test pictures that are normal, as many with a crack, and as many with something else.
+        random_state: Seed.
+
+    Returns:
+        Arrays (batch, 1, 768, 1024), bytes; the last training picture is the labelled one.
+    """
+    train = ["normal"] * n_normal + list(islice(cycle(_FLAWS), n_others)) + ["crack"]
+    test = ["normal"] * n_test + list(islice(cycle(_FLAWS), n_test)) + ["crack"] * n_test
+    seeds = np.random.default_rng(random_state).spawn(len(train) + len(test))
+    parts = [machined_part(kind, rng) for kind, rng in zip(train + test, seeds, strict=True)]
+    pictures, strokes = np.stack([part[0] for part in parts]), [part[2] for part in parts[: len(train)]]
+    return Split(
+        pictures[: len(train)],
+        np.array(["defect" if kind == "crack" else None for kind in train], dtype=object),
+        pictures[len(train) :],
+        np.repeat(["normal", "other", "defect"], n_test),
+        np.array(test),
+        strokes,
+        np.stack([part[1] for part in parts[len(train) :]]),
     )

@@ -1,4 +1,4 @@
-"""The demo: the main job on data made on the spot, our default alongside the original prototype."""
+"""The demos: the main job on data made on the spot, coins that turn too fast and cracks in metal parts."""
 
 import json
 import resource
@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -14,11 +14,12 @@ from jaxtyping import Float
 from blemish.core.errors import DataError
 from blemish.core.metrics import auroc
 from blemish.core.store import check_writable, write_atomically
-from blemish.datasets import COIN_FRAMES, Split, rotating_coin
+from blemish.datasets import COIN_FRAMES, Split, machined_parts, rotating_coin
 from blemish.detector import DefectDetector
 from blemish.report import (
     Section,
     Table,
+    check_extras,
     curves,
     film_pair,
     histograms,
@@ -27,25 +28,25 @@ from blemish.report import (
     render,
     write_page,
 )
+from blemish.report.found import find
 
 KINDS = ("normal", "1.9", "1.0", "0", "3.0", "-2.0", "random")
 SHOWN = ("normal", "defect", "1.9", "random")
 ORIGINAL = "contrastive_spatio_temporal"  # the preset; metrics.json keeps the key 'prototype'
 
-if TYPE_CHECKING:
-    from blemish.training.loop import EpochRecord
-
-Advance = Callable[["EpochRecord", str | None], None]
+Say = Callable[[str], None]
+"""Takes what is being done, in a few words."""
 
 
-def run_demo(out: Path, *, n_normal: int, epochs: int | None, advance: Advance) -> dict[str, Any]:
+def run_coins(out: Path, *, n_normal: int = 400, epochs: int | None = None, seed: int = 0, say: Say) -> dict[str, Any]:
     """Render coins, fit our default and the original prototype on the same sequences, rank, and write the results.
 
     Args:
         out: Folder for metrics.json, coin.blemish and report.html; made if absent.
         n_normal: Unlabelled normal sequences to train on.
         epochs: Passes over them; None: the detector's default.
-        advance: Called with every epoch's record and the model's name.
+        seed: Of the coins and of the fits.
+        say: Called with what is being done.
 
     Returns:
         What metrics.json holds.
@@ -53,19 +54,16 @@ def run_demo(out: Path, *, n_normal: int, epochs: int | None, advance: Advance) 
     Raises:
         DataError: If `out` exists and is not a folder, or cannot be made.
         ArtifactError: If nothing can be written there.
+        MissingExtraError: Without the extra 'report'.
     """
     start = time.perf_counter()
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file; give --out a folder")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{out} cannot be made ({error.strerror}); give --out another folder") from None
-    check_writable(out / "metrics.json")
-    split = rotating_coin(n_normal=n_normal)
-    arguments: dict[str, Any] = {"random_state": 0, **({} if epochs is None else {"epochs": epochs})}
-    ours = _fitted(DefectDetector(**arguments), split, "ours", advance)
-    prototype = _fitted(DefectDetector.from_preset(ORIGINAL, **arguments), split, "prototype", advance)
+    _prepare(out, "metrics.json", "report.html", "coin.blemish")
+    say("rendering coins")
+    split = rotating_coin(n_normal=n_normal, random_state=seed)
+    arguments: dict[str, Any] = {"random_state": seed, **({} if epochs is None else {"epochs": epochs})}
+    ours = _fitted(DefectDetector(**arguments), split, "ours", say)
+    prototype = _fitted(DefectDetector.from_preset(ORIGINAL, **arguments), split, "prototype", say)
+    say("scoring, and writing the report")
     scores = {"ours": ours.defect_score(split.X_test), "prototype": prototype.outlier_score(split.X_test)}
     metrics = {
         "auroc_defect_above": _above_each_kind(scores["ours"], split),
@@ -78,13 +76,31 @@ def run_demo(out: Path, *, n_normal: int, epochs: int | None, advance: Advance) 
     write_page(out / "report.html", page)
     metrics["seconds"] = round(time.perf_counter() - start, 1)
     metrics["peak_mb"] = round(_peak_mb())
-    write_atomically(out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+    _write_metrics(out, metrics)
     return metrics
 
 
-def _fitted(det: DefectDetector, split: Split, name: str, advance: Advance) -> DefectDetector:
-    for record in det.iter_fit(split.X_train, split.y_train):
-        advance(record, name)
+def _prepare(out: Path, *names: str) -> None:
+    """Make the folder; refuse before the work what would fail after it."""
+    check_extras()
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; give --out a folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{out} cannot be made ({error.strerror}); give --out another folder") from None
+    for name in names:
+        check_writable(out / name)
+
+
+def _write_metrics(out: Path, metrics: dict[str, Any]) -> None:
+    write_atomically(out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+
+
+def _fitted(det: DefectDetector, split: Split, name: str, say: Say) -> DefectDetector:
+    say(f"fitting {name}: measuring")
+    for record in det.iter_fit(split.X_train, split.y_train, regions=split.regions_train):
+        say(f"fitting {name}: epoch {record.epoch} of the network; then its experts")
     return det
 
 
@@ -169,3 +185,51 @@ def _terms(det: DefectDetector) -> dict[str, list[float]]:
 def _peak_mb() -> float:
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def run_pictures(
+    out: Path, *, n_normal: int = 24, n_test: int = 12, epochs: int | None = None, seed: int = 0, say: Say
+) -> dict[str, Any]:
+    """Render metal parts, fit on them with one stroke along one crack, and outline the cracks of parts never seen.
+
+    Args:
+        out: Folder for metrics.json, parts.blemish, outlines.jpg and report.html; made if absent.
+        n_normal: Unlabelled normal parts to train on; a third as many have a scratch, a stain or a chip.
+        n_test: Test parts that are normal, as many with a crack, as many with something else.
+        epochs: Passes over them; None: the detector's default.
+        seed: Of the parts and of the fit.
+        say: Called with what is being done.
+
+    Returns:
+        What metrics.json holds.
+
+    Raises:
+        DataError: If `out` exists and is not a folder, or cannot be made.
+        ArtifactError: If nothing can be written there.
+        MissingExtraError: Without the extra 'report'.
+    """
+    clock, work = [time.perf_counter()], time.process_time()
+    _prepare(out, "metrics.json", "report.html", "parts.blemish", "outlines.jpg")
+    say("rendering parts")
+    split = machined_parts(n_normal, max(3, n_normal // 3), n_test, random_state=seed)
+    clock.append(time.perf_counter())
+    arguments: dict[str, Any] = {"random_state": seed, **({} if epochs is None else {"epochs": epochs})}
+    det = _fitted(DefectDetector(**arguments), split, "with one stroke", say)
+    clock.append(time.perf_counter())
+    say("scoring parts that it has not seen, and drawing their maps")
+    found = find(det, split)
+    clock.append(time.perf_counter())
+    say("writing the report")
+    metrics = found.measures()
+    metrics |= {"n_normal": n_normal, "n_labelled": 1, "seed": seed, "unsupported": list(det.unsupported_)}
+    det.save(out / "parts.blemish")
+    write_atomically(out / "outlines.jpg", found.poster())
+    write_page(out / "report.html", found.page(metrics, seed, det.unsupported_))
+    clock.append(time.perf_counter())
+    steps = zip(("render", "fit", "score", "report"), np.diff(clock).tolist(), strict=True)
+    metrics["seconds_of"] = {name: round(seconds, 1) for name, seconds in steps}
+    metrics["seconds"] = round(clock[-1] - clock[0], 1)
+    metrics["processor_seconds"] = round(time.process_time() - work, 1)
+    metrics["peak_mb"] = round(_peak_mb())
+    _write_metrics(out, metrics)
+    return metrics

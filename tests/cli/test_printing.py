@@ -1,11 +1,12 @@
 """What the commands print: short cells, whole tables, notes, and bars that a file does not get."""
 
+import time
 import warnings
 from types import SimpleNamespace
 
 import pytest
 
-from blemish.cli.printing import print_table, progress_bar, row_bar, say_reading, short, warnings_as_notes
+from blemish.cli.printing import print_table, progress_bar, row_bar, say_reading, short, told, warnings_as_notes
 from blemish.data.dataset import Reading
 
 
@@ -58,7 +59,28 @@ def test_a_table_without_a_terminal_is_not_cut_and_takes_brackets_as_text(capsys
 def test_bars_are_silent_without_a_terminal(capsys):
     with progress_bar("m") as advance:
         advance(SimpleNamespace(epoch=1, total=0.5))
-        advance(SimpleNamespace(epoch=2, total=0.25), "another")
+        advance(SimpleNamespace(epoch=2, total=0.25))
     with row_bar(10) as advance:
         advance(10)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_is_being_done_is_told_by_lines_though_the_work_says_nothing(capsys, monkeypatch):
+    monkeypatch.setattr("blemish.cli.printing.EVERY", 0.02)
+    with told("starting") as say:
+        time.sleep(0.15)
+        say("fitting")
+        time.sleep(0.15)
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == ""
+    assert lines[0] == "0 s: starting"
+    assert lines[-1] == "0 s: fitting"
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""  # nothing after the end
+
+
+def test_what_takes_no_time_is_not_told(capsys):
+    with told("starting") as say:
+        say("fitting")
     assert capsys.readouterr() == ("", "")

@@ -19,7 +19,7 @@ class Maps:
     smallest = 1e-5
 
     def cut(self, area):
-        return 0.1 if area == 0.5 else 0.6
+        return {0.5: 0.1, 1e-4: 0.9}.get(area, 0.6)
 
     def heat(self, X):
         return [np.asarray(one[0], dtype=np.float32) / 255 for one in X]
@@ -51,6 +51,15 @@ def test_a_picture_without_a_region_says_so(outlines):
     html = outlines.figure(picture(), "1")
     assert "polygon" not in html
     assert "No place of this picture stands out from normal pictures." in html
+
+
+def test_regions_without_a_peak_are_left_out(tmp_path):
+    outlines = Outlines(Maps(tmp_path), peak_area=1e-4)
+    shown = outlines.figure(picture(((2, 3), 200), ((50, 20), 250)), "1")
+    assert re.findall(r'class="line" points="([^"]*)"', shown) == ["50,20 56,20 56,24 50,24"]
+    assert "One region is outlined:" in shown
+    assert "higher than 99.9 % of the area of normal pictures, and somewhere higher than 99.99 %." in outlines.legend()
+    assert "somewhere" not in Outlines(Maps(tmp_path)).legend()
 
 
 def test_large_pictures_are_thinned_out_and_keep_their_coordinates(outlines):

@@ -9,7 +9,18 @@ import plotly.offline
 import pytest
 
 from blemish.core.errors import DataError, MissingExtraError
-from blemish.report import Section, Table, curves, film_pair, histograms, latent_map, render, table_html, write_page
+from blemish.report import (
+    Section,
+    Table,
+    check_extras,
+    curves,
+    film_pair,
+    histograms,
+    latent_map,
+    render,
+    table_html,
+    write_page,
+)
 from browser import DESKTOP, PHONE, visit
 from report_pieces import ATTACK
 
@@ -127,6 +138,14 @@ def test_without_jinja_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtraError, match=r"'jinja2' is not installed.*blemish\[report\]"):
         a_page()
+
+
+@pytest.mark.parametrize("package", ["jinja2", "plotly"])
+def test_extras_are_checked_without_a_page(monkeypatch, package):
+    check_extras()
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"'{package}' is not installed"):
+        check_extras()
 
 
 def test_import_needs_no_extra():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import reference
-from blemish.scoring.surprisal import MIN_TAIL_ROWS, SLACK, TAIL, fit_tail, surprisal
+from blemish.scoring.surprisal import MIN_TAIL_ROWS, SLACK, TAIL, fit_tail, part_surprisal, surprisal
 
 
 @pytest.mark.parametrize("n", [60, 2000])
@@ -42,3 +42,15 @@ def test_the_tail_is_half_of_the_rows_at_most(n):
     state = fit_tail(ordinary, ordinary[:0])
     assert state.tail == min(0.5, MIN_TAIL_ROWS / n)
     assert state.levels[-1] == pytest.approx(np.quantile(ordinary, 1 - state.tail), abs=1e-5)
+
+
+def test_parts_below_every_row_keep_their_order_and_the_others_their_surprisal():
+    ordinary = np.random.default_rng(0).normal(size=200)
+    state = fit_tail(ordinary, np.empty(0))
+    parts = np.linspace(-20, 8, 400)
+    found = part_surprisal(state, parts)
+    assert (np.diff(found[parts < ordinary.min()]) > 0).all()
+    above = parts >= ordinary.min()
+    np.testing.assert_array_equal(found[above], surprisal(state, parts[above]))
+    step = found[1] - found[0]  # the same number of nats per unit as above the last level
+    assert step == pytest.approx(found[-1] - found[-2], rel=1e-3)

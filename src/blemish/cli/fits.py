@@ -8,7 +8,7 @@ import typer
 from blemish.autoencoder import BACKBONES, BOTTLENECKS
 from blemish.cli import options
 from blemish.cli.part_names import check_names
-from blemish.cli.printing import print_table, progress_bar, say_reading, warnings_as_notes, with_cut
+from blemish.cli.printing import print_table, progress_bar, say_reading, told, warnings_as_notes, with_cut
 from blemish.core.errors import ConfigError, DataError
 from blemish.losses import LOSSES
 from blemish.modalities import MODALITIES
@@ -22,23 +22,38 @@ if TYPE_CHECKING:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo"),
-    n_normal: Annotated[int, typer.Option(help="Number of unlabelled normal sequences to train on.", min=8)] = 400,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; default: demo, with --pictures demo/pictures.")
+    ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Metal parts instead of coins: outline hairline cracks, from one stroke.")
+    ] = False,
+    n_normal: Annotated[
+        int | None, typer.Option(help="Unlabelled normal sequences to train on, default 400; parts, default 24.", min=8)
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data; default: the detector's.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the data and the fit.", min=0)] = 0,
 ) -> None:
-    """Find coins that turn 2.1 degrees per frame among coins that turn 2.0, from 8 examples."""
-    from blemish.demo import run_demo
+    """Find coins that turn 5 % too fast, from 8 examples; with --pictures cracks in metal parts, from one stroke."""
+    from blemish.demo import run_coins, run_pictures
 
-    with progress_bar("coin") as advance, warnings_as_notes():
-        metrics = run_demo(out, n_normal=n_normal, epochs=epochs, advance=advance)
-    rows = [
-        (kind, f"{value:.3f}", f"{metrics['prototype'][kind]:.3f}")
-        for kind, value in metrics["auroc_defect_above"].items()
-    ]
-    print_table("AUROC of the defect above", ["kind", "blemish", "prototype"], rows)
+    given = {"epochs": epochs, "seed": seed, **({} if n_normal is None else {"n_normal": n_normal})}
+    out = out or (Path("demo", "pictures") if pictures else Path("demo"))
+    with told("starting") as say, warnings_as_notes():
+        metrics = (run_pictures if pictures else run_coins)(out, say=say, **given)
+    if pictures:
+        from blemish.report.found import sentence
+
+        typer.echo(with_cut(sentence(metrics), metrics["unsupported"]))
+        made = f"outlines in {out / 'outlines.jpg'}, model in {out / 'parts.blemish'}"
+    else:
+        prototype = metrics["prototype"]
+        rows = [(kind, f"{v:.3f}", f"{prototype[kind]:.3f}") for kind, v in metrics["auroc_defect_above"].items()]
+        print_table("AUROC of the defect above", ["kind", "blemish", "prototype"], rows)
+        made = f"model in {out / 'coin.blemish'}"
     typer.echo(
         f"{metrics['seconds']:.0f} s, {metrics['peak_mb']:.0f} MB. Open {out / 'report.html'}; "
-        f"numbers in {out / 'metrics.json'}, model in {out / 'coin.blemish'}"
+        f"numbers in {out / 'metrics.json'}, {made}"
     )
 
 

@@ -1,8 +1,10 @@
 """What the commands print: tables and results on stdout; notes, progress bars and errors on stderr."""
 
 import json
+import time
 import warnings
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from blemish.data.dataset import Reading
+
+EVERY = 10.0  # seconds between two lines about what is being done, without a terminal
 
 
 @contextmanager
@@ -86,17 +90,43 @@ def _bar(*columns: Any) -> "Iterator[Any]":
 
 @contextmanager
 def progress_bar(title: str) -> "Iterator[Any]":
-    """A progress bar on stderr; yields `advance(record, label)`, which takes epoch records."""
+    """A progress bar on stderr; yields `advance(record)`, which takes epoch records."""
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn()
     with _bar(*columns) as progress:
         task = progress.add_task(title, total=None, state="reading")
 
-        def advance(record: Any, label: str | None = None) -> None:
-            progress.update(task, state=f"epoch {record.epoch}, loss {record.total:.4g}", description=label or title)
+        def advance(record: Any) -> None:
+            progress.update(task, state=f"epoch {record.epoch}, loss {record.total:.4g}")
 
         yield advance
+
+
+@contextmanager
+def told(title: str) -> "Iterator[Callable[[str], None]]":
+    """What is being done, on stderr, without a terminal a line every `EVERY` seconds; yields what takes it."""
+    from rich.console import Console
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    if Console(stderr=True).is_terminal:
+        with _bar(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as progress:
+            task = progress.add_task(title, total=None)
+            yield lambda text: progress.update(task, description=text)
+        return
+    doing, over, start = [title], Event(), time.monotonic()
+
+    def tell() -> None:
+        while not over.wait(EVERY):
+            typer.echo(f"{time.monotonic() - start:.0f} s: {doing[0]}", err=True)
+
+    teller = Thread(target=tell, daemon=True)  # not from the work itself: a step of it may take a minute
+    teller.start()
+    try:
+        yield lambda text: doing.__setitem__(0, text)
+    finally:
+        over.set()
+        teller.join()
 
 
 @contextmanager

@@ -5,13 +5,14 @@ Charts and the page need the extra `report` (plotly, jinja2); neither is importe
 
 from blemish.report.charts import curves, histograms, latent_map, principal_plane
 from blemish.report.intervals import Point, intervals
-from blemish.report.page import Section, Table, render, table_html, write_page
+from blemish.report.page import Section, Table, check_extras, render, table_html, write_page
 from blemish.report.pictures import film, film_pair, picture
 
 __all__ = [
     "Point",
     "Section",
     "Table",
+    "check_extras",
     "curves",
     "film",
     "film_pair",

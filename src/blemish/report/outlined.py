@@ -28,35 +28,47 @@ class Outlines:
 
     Args:
         det: A fitted detector with maps.
+        peak_area: Of it, only regions that somewhere score higher than all but this fraction of that area; None: all.
     """
 
-    def __init__(self, det: Any) -> None:
+    def __init__(self, det: Any, peak_area: float | None = None) -> None:
         self._det = det
         levels = det.fitted_.area_levels
         assert levels is not None
         self.area = max(AREA, levels.smallest)
-        self.cut, self._low = levels.cut(self.area), levels.cut(float(AREAS[0]))
+        self.peak_area = min(self.area, max(peak_area or self.area, levels.smallest))
+        self.cut, self._peak = levels.cut(self.area), levels.cut(self.peak_area)
+        self._low = levels.cut(float(AREAS[0]))
         self._known: dict[Any, str] = {}
 
     def legend(self) -> str:
         """What the lines and the map mean."""
+        peak = f", and somewhere higher than {100 * (1 - self.peak_area):.6g} %" if self.peak_area < self.area else ""
         return (
-            f"Outlined is what scores higher than {100 * (1 - self.area):.4g} % of the area of normal pictures. "
+            f"Outlined is what scores higher than {100 * (1 - self.area):.4g} % of the area of normal pictures{peak}. "
             "The map is orange where the score is high. Of the nearest labelled defects the highest place is boxed."
         )
 
     def figure(self, sample: np.ndarray, name: str) -> str:
         """The picture with its regions outlined, the map over it, and where the highest region is, in words."""
         heat = self._det.heat([sample])[0]
-        found = regions_above(heat, self.cut)
         span = max(float(heat.max()), self.cut) - self._low
         over = np.clip((heat - self._low) / max(span, 1e-12), 0, 1)
-        borders = [one.border for one in found[:MAX_OUTLINED]]
-        shown = _drawn(sample, borders, f"{name}, outlined") + _drawn(sample, [], f"{name}: map", heat=over)
-        return f"{shown}<p>{self._words(found, heat)}</p>"
+        shown = self.over(sample, heat, f"{name}, outlined") + drawn(sample, [], f"{name}: map", heat=over)
+        return f"{shown}<p>{self.words(heat)}</p>"
 
-    def _words(self, found: list[Region], heat: Float[np.ndarray, "height width"]) -> str:
+    def regions(self, heat: Float[np.ndarray, "height width"]) -> list[Region]:
+        """What is outlined on a map, the highest first."""
+        return [one for one in regions_above(heat, self.cut) if one.score > self._peak]
+
+    def over(self, sample: np.ndarray, heat: Float[np.ndarray, "height width"], alt: str) -> str:
+        """The picture with the regions of its map outlined."""
+        return drawn(sample, [one.border for one in self.regions(heat)[:MAX_OUTLINED]], alt)
+
+    def words(self, heat: Float[np.ndarray, "height width"]) -> str:
+        """Where the highest region of a map is."""
         height, width = heat.shape
+        found = self.regions(heat)
         if not found:
             return "No place of this picture stands out from normal pictures."
         first = found[0]
@@ -80,7 +92,7 @@ class Outlines:
         found = regions_above(heat, min(self.cut, float(np.nextafter(heat.max(), -np.inf))))[0]
         x, y, right, bottom = found.x, found.y, found.x + found.width, found.y + found.height
         box = [(x, y), (right, y), (right, bottom), (x, bottom)]
-        shown = _drawn(sample, [box], f"labelled defect {name}", most=THUMBNAIL)
+        shown = drawn(sample, [box], f"labelled defect {name}", most=THUMBNAIL)
         return f'<span class="near">{shown}<span>{escape(name)}</span></span>'
 
     def _picture(self, name: Any) -> np.ndarray | None:
@@ -109,7 +121,7 @@ def _unit(sample: np.ndarray) -> Float[np.ndarray, "channel height width"]:
     return (picture - picture.min()) / max(float(np.ptp(picture)), 1e-12)
 
 
-def _drawn(
+def drawn(
     sample: np.ndarray,
     polygons: Sequence[Sequence[tuple[int, int]]],
     alt: str,
@@ -117,7 +129,7 @@ def _drawn(
     heat: Float[np.ndarray, "height width"] | None = None,
     most: int = MAX_SHOWN,
 ) -> str:
-    """A picture, with its map or with polygons over it, in its own pixels."""
+    """A picture, with its map or with polygons (x, y) over it, in its own pixels."""
     height, width = sample.shape[-2:]
     step = max(1, -(-max(height, width) // most))
     source = picture_source(_unit(sample)[:, ::step, ::step], None if heat is None else heat[::step, ::step])

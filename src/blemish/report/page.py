@@ -87,6 +87,12 @@ def table_html(table: Table) -> str:
     return str(_template("table.html.j2").module.table_of(_laid_out(table)))
 
 
+def check_extras() -> None:
+    """Raise MissingExtraError if a page could not be rendered: to be known before the work, not after it."""
+    _template()
+    _plotly_js()
+
+
 def write_page(path: str | os.PathLike[str], html: str) -> None:
     """Write a page from `render` whole or not at all, as UTF-8.
 

@@ -40,11 +40,14 @@ from blemish.scoring.scorer import (
     ScoreNodes,
     Scores,
 )
-from blemish.scoring.surprisal import Tail, fit_tail, surprisal, surprisal_graph
+from blemish.scoring.surprisal import Tail, fit_tail, part_surprisal, part_surprisal_graph, surprisal, surprisal_graph
 
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time and change little
 ASSUMED_SURPRISAL = 4.0  # nats, of unseen defects by a supervised expert with one label, which leaves none to measure
+MARKED_LABELS = 16
+"""Where the user marked parts, experts on parts weigh before cross-validation as many times as this is greater than the
+number of labels: one label is one row for the others, and for these as many parts as the stroke is long."""
 SLOPES = (0.1, 3.0)  # least and greatest slope of the log-odds in the defect score
 
 
@@ -145,6 +148,9 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         # the supervised ones gave: an expert that has memorised its labels would decide the mean alone (52).
         most = np.minimum(greatest, np.median(np.array(greatest)[supervised]) if supervised.any() else np.inf)
         prior_weight = np.where(supervised, 1.0, self.free_share / np.sqrt(n_defects))
+        if evidence.parts is not None and evidence.parts[is_defect].any_marked:
+            factor = max(1.0, MARKED_LABELS / n_defects)
+            prior_weight *= [factor if member.source == OF_PARTS else 1.0 for member in experts]
         mean = np.array(means) if n_defects > 1 else np.where(supervised, ASSUMED_SURPRISAL, means)
         weights = softmax(np.log(prior_weight) + mean * np.sqrt(n_defects) / self.temperature)
         scores = weights @ np.minimum(np.stack(unseen), most[:, None])
@@ -226,7 +232,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
             x = evidence.feature_set(source)
             score = surprisal_graph(learnt.tail, exportable("expert", name, expert, advice).graph(learnt.own, x))
             if isinstance(expert, PartExpert):
-                of_part = surprisal_graph(learnt.tail, expert.part_graph(learnt.own, x))
+                of_part = part_surprisal_graph(learnt.tail, expert.part_graph(learnt.own, x))
                 most, weight = (_weighting(state).most[i], _weighting(state).weights[i]) if labelled else (np.inf, 1.0)
                 of_parts += [(of_part.op("Min", most), float(weight))]
             unsupervised += [] if expert.uses_labels else [score]
@@ -248,13 +254,13 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1), far.normal, parts)
 
     def part_scores(self, state: EnsembleState, parts: Parts, *, labelled: bool) -> Float[np.ndarray, " part"] | None:
-        """The mean of the part experts' surprisals, weighted as in the defect score; see `PartScorer`."""
+        """The mean of the part experts' `part_surprisal`, weighted as in the defect score; see `PartScorer`."""
         total, weights = np.zeros(int(parts.counts.sum())), 0.0
         for i, (_, expert, _) in enumerate(self._experts(parted=state.parts is not None, labelled=labelled)):
             if not isinstance(expert, PartExpert) or (expert.uses_labels and not labelled):
                 continue
             own, tail = state.members[i].own, state.members[i].tail
-            found = surprisal(tail, np.concatenate([expert.part_scores(own, one) for one in parts]))
+            found = part_surprisal(tail, np.concatenate([expert.part_scores(own, one) for one in parts]))
             weight = float(_weighting(state).weights[i]) if labelled else 1.0
             total += weight * (np.minimum(found, _weighting(state).most[i]) if labelled else found)
             weights += weight

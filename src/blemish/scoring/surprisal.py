@@ -82,6 +82,15 @@ def surprisal(state: Tail, scores: Float[np.ndarray, " row"]) -> Float[np.ndarra
     return np.where(scores > levels[-1] + slack, -np.log(tail) + (scores - levels[-1] - slack) / excess, inside)
 
 
+def part_surprisal(state: Tail, scores: Float[np.ndarray, " part"]) -> Float[np.ndarray, " part"]:
+    """`surprisal` of parts, on the scale of whole rows, and below 0 for those that score below every ordinary row.
+
+    A row scores as its highest parts do, so most parts score below all rows: they would all be equal, and the faint end
+    of a crack no higher than the rest of its picture. Below the first level the tail's line goes on downwards.
+    """
+    return surprisal(state, scores) + np.minimum(scores - state.levels[0], 0.0) / float(state.excess)
+
+
 def surprisal_graph(state: Tail, scores: Node) -> Node:
     """`surprisal` as part of an ONNX graph, of scores of any shape."""
     levels, grid, tail = state.levels, state.grid, float(state.tail)
@@ -92,6 +101,11 @@ def surprisal_graph(state: Tail, scores: Node) -> Node:
     inside = scores.graph.constant(-np.log1p(-np.linspace(0, 1 - tail, len(levels)))).take(place, axis=0)
     beyond = (scores - (levels[-1] + slack)) / state.excess + -np.log(tail)
     return scores.graph.op("Where", scores > levels[-1] + slack, beyond, inside)
+
+
+def part_surprisal_graph(state: Tail, scores: Node) -> Node:
+    """`part_surprisal` as part of an ONNX graph."""
+    return surprisal_graph(state, scores) + (scores - state.levels[0]).op("Min", 0.0) / float(state.excess)
 
 
 def _on_grid(scores: Float[np.ndarray, " row"], grid: float) -> Float[np.ndarray, " row"]:

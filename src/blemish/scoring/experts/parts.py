@@ -157,17 +157,20 @@ class PartLinear(DirectedPartExpert):
         first: See `PartDiscriminant`.
         share: See `PartDiscriminant`.
         strength: Inverse penalty; all parts together weigh 1.
+        marked_strength: The same where parts are marked: nothing of what was found by rounds can be memorised then.
     """
 
     first: float = 0.04
     share: float = 0.02
     strength: float = 10.0
+    marked_strength: float = 100.0
 
     def fit(self, x: Any, is_defect: Flags, weight: Numbers, seed: int) -> Plane:
         """Find the parts and the plane; see `Expert`."""
         chosen, rest, of_rest, scaling, used = _learnt_from(x, is_defect, weight, self.first, self.share)
+        strength = self.marked_strength if _is_detailed(x[is_defect]) else self.strength
         each = np.concatenate([np.full(len(chosen), 0.5 / len(chosen)), 0.5 * of_rest / of_rest.sum()])
-        model = LogisticRegression(C=self.strength, max_iter=500, tol=1e-3)
+        model = LogisticRegression(C=strength, max_iter=500, tol=1e-3)
         both = np.concatenate([chosen, rest])[:, used]
         model.fit(both, np.arange(len(each)) < len(chosen), sample_weight=each)
         normal = np.zeros(rest.shape[1])
@@ -194,8 +197,12 @@ def _learnt_from(x: Parts, is_defect: Flags, weight: Numbers, first: float, shar
     own = [scaled(scaling, row).astype(np.float64) for row in defects]
     marks = list(defects.marks())
     chosen = find_parts(own, marks, rest, of_rest, by, first, share)
-    marked = x.n_details > 0 and defects.any_marked
-    return Known(np.concatenate(chosen), rest, of_rest, scaling, details if marked else by)
+    return Known(np.concatenate(chosen), rest, of_rest, scaling, details if _is_detailed(defects) else by)
+
+
+def _is_detailed(defects: Parts) -> bool:
+    """Whether the user marked parts, so that their details tell where the defect is."""
+    return defects.n_details > 0 and defects.any_marked
 
 
 def find_parts(
