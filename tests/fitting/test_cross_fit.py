@@ -1,5 +1,7 @@
 """p-values without a held-out set: folds, each scored by a fit that has not seen it."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -374,7 +376,7 @@ def exposures(n_parts=40, n_defects=6, copies=3, seed=0):
     rng = np.random.default_rng(seed)
     place = rng.normal(size=(n_parts, 4)) + 3.0 * (np.arange(n_parts) < n_defects)[:, None]
     X = np.repeat(place, copies, axis=0) + 0.01 * rng.normal(size=(n_parts * copies, 4))
-    y = np.repeat(np.where(np.arange(n_parts) < n_defects, "defect", None), copies)
+    y = np.repeat(np.array(["defect"] * n_defects + [None] * (n_parts - n_defects), dtype=object), copies)
     return X, y, np.repeat([f"part {i}" for i in range(n_parts)], copies)
 
 
@@ -403,7 +405,8 @@ def test_no_fold_of_a_fit_has_seen_a_copy_of_what_it_judges():
     judged = np.concatenate([fold.held_out for fold in fitted.folds])
     assert sorted(groups[judged]) == sorted({*groups[18:], "part 1"})
     assert len(fitted.calibration.ordinary) == 35
-    assert fitted.calibration.counted.shape == (6,)
+    counted: Any = fitted.calibration.counted
+    assert counted.shape == (6,)
     assert det.training_["groups"] == 40
     assert "120 samples in 40 groups, at most 3 in one" in str(det.reading_.about("groups")[0])
     again = DefectDetector(epochs=1, random_state=0, scorer=QUICK).fit(X, y, groups=groups)
@@ -478,5 +481,5 @@ def test_early_stopping_and_every_kind_of_label_take_groups():
     det = DefectDetector(epochs={"at_most": 3, "patience": 1}, random_state=0, scorer="latent")
     det.fit(X, y, groups=pd.Series(groups))
     assert len(det.fitted_.calibration.out_of_fold) == 18
-    data = det.begin_fit(X, y, groups=groups).objective.data
+    data: Any = det.begin_fit(X, y, groups=groups).objective.data
     assert (len(data.held_out), len(data.x)) == (3, 120 - 3 * 3)  # one row of three groups, which train no more

@@ -154,9 +154,7 @@ class FittedImage(FittedPictures, ExportableMaps):
         unusual = {name: pooled for memory in self.memories for name, pooled in memory.pooled(x).items()}
         return {**_plain(x), **unusual}
 
-    def near_copies(
-        self, x: Float[Tensor, "row channel height width"], is_defect: Bool[np.ndarray, " row"]
-    ) -> Int[np.ndarray, " row"] | None:
+    def near_copies(self, x: Any, is_defect: Bool[np.ndarray, " row"]) -> Int[np.ndarray, " row"] | None:
         """By correlation, whatever the lighting; see `FittedModality`."""
         return near_copies(x, is_defect)
 

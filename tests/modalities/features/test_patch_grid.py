@@ -1,6 +1,7 @@
 """Patches of pictures at their own size."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -106,6 +107,7 @@ def test_the_graph_spreads_alike(grid, growth):
     session = onnxruntime.InferenceSession(graph.model({}).SerializeToString())
     for height, width in ((1, 1), (28, 28), (371, 269), (33, 1200)):
         made = 10 * rng.normal(size=(2, np.prod(grid.shape(height, width))))
+        heat: Any
         (heat,) = session.run(None, {"X": np.zeros((2, 1, height, width), np.float32), "values": made})
         expected = [grid.spread(one, height, width) for one in made]
         np.testing.assert_allclose(heat, expected, rtol=1e-5, atol=1e-5)
