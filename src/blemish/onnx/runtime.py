@@ -82,6 +82,7 @@ class Facts(TypedDict):
     n_defects: Count
     notes: Notes
     unsupported: NotRequired[list[str]]
+    reported: NotRequired[Positive]
     parity: NotRequired[dict[str, JsonValue]]
 
 
