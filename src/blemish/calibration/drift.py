@@ -84,7 +84,7 @@ def mostly_reported(n_reported: int, n: int, rate: float) -> str:
 
     Example:
         >>> mostly_reported(11, 12, 0.05)
-        '11 of 12 samples are reported, of normal ones 1 in 20 would be: were they taken under other conditions than those of the fit?'
+        '11 of 12 samples are reported, of normal ones 1 in 20 would be: were they taken under other conditions?'
         >>> mostly_reported(1, 1, 0.05), mostly_reported(5, 12, 0.05)
         ('', '')
     """
@@ -92,7 +92,7 @@ def mostly_reported(n_reported: int, n: int, rate: float) -> str:
         return ""
     return (
         f"{n_reported} of {n} samples are reported, of normal ones 1 in {1 / rate:.0f} would be: "
-        "were they taken under other conditions than those of the fit?"
+        "were they taken under other conditions?"
     )
 
 
