@@ -93,7 +93,7 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
     # As many as the fit of all rows, which the clock may have ended; a refit has trained for more than these.
     n = n_epochs if fit.folds is None and fit.patience is None else None
     n_folds = min(FOLDS, n_ordinary // 2)
-    batch = _batch_of_fold(fit.objective.plan.batch_size, len(fit.x), n_ordinary, n_folds)
+    batch = _batch_of_fold(fit.objective.plan.batch_size, fit.group, n_folds)
     spec = {**model.choices.spec(), "latent_dim": model.network.latent_dim, "batch_size": batch}
     arguments = {**fit.arguments, **spec}
     reads = OF_THE_NETWORK & {name for names in fit.model.choices.scorer.make().sources for name in names.split("+")}
@@ -114,16 +114,16 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
     return tuple(found)
 
 
-def _batch_of_fold(batch_size: int, n: int, n_ordinary: int, n_folds: int) -> int:
+def _batch_of_fold(batch_size: int, group: Int[np.ndarray, " row"], n_folds: int) -> int:
     """The batch size that gives a fold as many steps per epoch as all rows have: 40 rows in batches of 32 are 2 steps.
 
     Half the steps are half the training, and tell nothing of the model that is cut (decisions.md 110).
 
     Example:
-        >>> [_batch_of_fold(32, n, n, 4) for n in (20, 40, 60)]
+        >>> [_batch_of_fold(32, np.zeros(n), 4) for n in (20, 40, 60)]
         [32, 15, 32]
     """
-    steps, n_seen = ceil(n / batch_size), n - ceil(n_ordinary / n_folds)
+    steps, n_seen = ceil(len(group) / batch_size), len(group) - ceil(is_ordinary(group).sum() / n_folds)
     return batch_size if ceil(n_seen / batch_size) == steps else ceil(n_seen / steps)
 
 
