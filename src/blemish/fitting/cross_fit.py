@@ -120,7 +120,7 @@ def _batch_of_fold(batch_size: int, group: Int[np.ndarray, " row"], n_folds: int
     Half the steps are half the training, and tell nothing of the model that is cut (decisions.md 110).
 
     Example:
-        >>> [_batch_of_fold(32, np.zeros(n), 4) for n in (20, 40, 60)]
+        >>> [_batch_of_fold(32, np.zeros(n, int), 4) for n in (20, 40, 60)]
         [32, 15, 32]
     """
     steps, n_seen = ceil(len(group) / batch_size), len(group) - ceil(is_ordinary(group).sum() / n_folds)
