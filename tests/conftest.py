@@ -1,5 +1,6 @@
 """Shared by all tests: one thread, small data of each kind, and small fitted detectors."""
 
+import os
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 
@@ -20,6 +21,7 @@ from browser import launched
 collect_ignore = ["fuzz/guided.py"]  # it needs atheris, which no one has by default
 
 torch.set_num_threads(1)
+os.environ["BLEMISH_CACHE"] = "off"  # no test writes to the folder of the person who runs it
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blemish.core.files import named, open_regular, outside, printable
+from blemish.core.files import folder_being_read, named, open_regular, outside, printable, reading_in
 
 
 def test_only_regular_files_are_opened(tmp_path):
@@ -61,3 +61,12 @@ def test_links_that_lead_out_of_a_folder_are_known(tmp_path):
     assert [outside(inside, inside / name) for name in ("a", "near", "far", "up/b", "up/data/a")] == [
         False, False, True, True, False
     ]  # fmt: skip
+
+
+def test_what_a_file_names_may_lie_alongside(tmp_path):
+    assert folder_being_read() is None
+    with reading_in(tmp_path):
+        assert folder_being_read() == tmp_path
+        with reading_in(tmp_path / "inner"):
+            assert folder_being_read() == tmp_path / "inner"
+    assert folder_being_read() is None

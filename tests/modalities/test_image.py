@@ -27,7 +27,7 @@ def test_feature_sets_are_those_that_the_experts_ask_for(fitted, pictures):
     found = fitted.features(torch.from_numpy(fitted.to_tensor(pictures)))
     asked = {name for names in Image.experts for name in names.split("+")}
     assert {*found, "parts"} == asked | set(Image.far)
-    of_patches = {name for of_set in PATCH_SETS for name in of_set["fractions"]}
+    of_patches = {name for _, fractions in PATCH_SETS for name in fractions}
     assert set(found) == {"texture", "pixels", "neighbours"} | of_patches
     assert found["pixels"].shape == (6, 24 * 24)
 
@@ -37,7 +37,7 @@ def test_the_state_has_the_keys_of_older_files(fitted):
     assert list(state) == ["channels", "size", "low", "high", "looks", "grid"]
     older: Any = {name: value for name, value in state.items() if name != "grid"}
     assert list(FittedImage.from_state(older).state()) == list(older)
-    assert [sorted(look) for look in state["looks"]] == [["patches", "shares", "side", "usual"]] * 2
+    assert [sorted(look) for look in state["looks"]] == [["patches", "shares", "side", "usual"]]
     assert FittedImage.from_state(state).sample_shape == (1, 24, 24)
 
 
@@ -62,7 +62,34 @@ def test_of_many_parts_the_marked_the_most_unusual_and_some_others_are_kept(fitt
     assert len(whole.values) == 32 * 32
     assert some.marked.sum() == whole.marked.sum()
     assert 20 <= len(some.values) <= 20 + whole.marked.sum()
-    assert some.values[:, -1].max() == whole.values[:, -1].max()
+    assert some.distance.max() == whole.distance.max()
+
+
+@pytest.mark.parametrize(("pixels", "sides"), [(1, [96]), (24, [96]), (28, [96]), (32, [112, 96]), (64, [160, 96])])
+def test_a_small_copy_is_not_enlarged_more_than_it_takes(pixels, sides):
+    fitted = Image().fit(np.random.default_rng(0).integers(0, 256, (3, 1, pixels, pixels)).astype(np.uint8))
+    assert [memory.side for memory in fitted.memories] == sides
+    assert set(fitted.features(torch.zeros(1, 1, pixels, pixels))) >= {"marks", "surface", "blots"}
+
+
+def test_a_fold_measures_the_parts_as_it_would_anew(pictures):
+    whole = Image().fit(pictures)
+    fold = Image().fit_part(pictures[:4], whole)
+    parts = whole.parts(pictures)
+    found = fold.as_held_out(parts, whole)
+    assert found is not None
+    assert found.values is parts.values
+    np.testing.assert_allclose(found.distance, fold.parts(pictures).distance, atol=1e-4)
+    seen, unseen = found.distance[found.starts[4] :], parts.distance[parts.starts[4] :]
+    assert (seen >= unseen).all()
+    assert (seen > unseen).mean() > 0.9, "patches of the held-out pictures were the nearest"
+
+
+def test_a_fold_of_a_loaded_model_learns_its_own_grid(pictures, fitted):
+    loaded = FittedImage.from_state(fitted.state())
+    fold = Image().fit_part(pictures[:4], loaded)
+    assert fold.as_held_out(loaded.parts(pictures), loaded) is None
+    assert fold.as_held_out(fitted.parts(pictures), fitted) is None
 
 
 def test_parts_are_measured_once_in_a_cache(fitted, pictures, monkeypatch):

@@ -15,7 +15,7 @@ from blemish.datasets import ring
 from blemish.losses.loss import ReconstructionLoss, losses_of_kind
 from blemish.modalities import MODALITIES
 from blemish.modalities.features.pretrained import _network
-from blemish.onnx.export import MAX_BEYOND, TOLERANCE
+from blemish.onnx.parity import MAX_BEYOND, TOLERANCE
 from blemish.onnx.runtime import Runtime
 from blemish.presets import PRESETS
 from blemish.scoring.ensemble import Ensemble
@@ -35,6 +35,7 @@ def agrees(det, path, X):
     if det.fitted_.n_defects:
         expected["defect_score"] = det.defect_score(X)
     assert set(found) == {*expected, "label"}
+    assert parity.maps <= TOLERANCE
     apart = np.zeros(len(X), dtype=bool)
     for name, scores in expected.items():
         scores = np.asarray(scores)

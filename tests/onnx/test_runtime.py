@@ -90,7 +90,7 @@ def test_errors_of_a_runtime_say_what_to_do(table_detector, table_split, tmp_pat
     model = onnx.load(path)
     facts = json.loads(next(one.value for one in model.metadata_props if one.key == KEY))
     onnx.helper.set_model_props(model, {KEY: json.dumps({**facts, "schema": 99})})
-    with pytest.raises(ArtifactError, match="has schema 99, this Blemish reads up to 2; upgrade"):
+    with pytest.raises(ArtifactError, match="has schema 99, this Blemish reads up to 3; upgrade"):
         Runtime(model.SerializeToString())
     onnx.helper.set_model_props(model, {})
     with pytest.raises(ArtifactError, match="is an ONNX model, but not one that Blemish exported"):

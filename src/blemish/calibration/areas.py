@@ -8,6 +8,7 @@ from jaxtyping import Float, Float64
 from blemish.core.errors import ConfigError, DataError
 from blemish.core.state import State, need
 
+FALSE_ALARM_AREA = 0.001
 AREAS = np.geomspace(0.5, 1e-6, 200)
 """Fractions of the area of normal samples for which the score that they exceed is kept."""
 
@@ -31,6 +32,10 @@ class AreaLevels(State):
     def smallest(self) -> float:
         """The smallest fraction that can be promised."""
         return float(AREAS[: len(self.levels)][-1])
+
+    def area(self, wanted: float | None) -> float:
+        """The fraction that is wanted; None: `FALSE_ALARM_AREA`, or the smallest that can be promised."""
+        return max(FALSE_ALARM_AREA, self.smallest) if wanted is None else wanted
 
     def cut(self, area: float) -> float:
         """The score that at most this fraction of the area of normal samples exceeds.

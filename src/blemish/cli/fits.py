@@ -51,6 +51,7 @@ def fit(
     labels: options.Labels = None,
     *,
     groups: options.Groups,
+    sample_groups: options.SampleGroups = None,
     masks: options.Masks = None,
     regions: Annotated[
         str | None,
@@ -110,6 +111,7 @@ def fit(
         config,
         {
             "data": data, "output": None if output is None else str(output), "labels": labels, **groups.given(),
+            "groups": sample_groups,
             **dialect.given(), "masks": masks, "regions": regions,
             "limit_labels": limit_labels, "glob": glob, "names": names, "key": key, "drop": drop, "preset": preset,
             "modality": _of_table(_parsed(modality), use=use, text=text),
@@ -220,6 +222,7 @@ def _fit_in_memory(
     with warnings_as_notes():
         samples = samples_to_fit(run)
         from blemish.detector import DefectDetector
+        from blemish.modalities.features import keeping_maps, users_store
 
         det = DefectDetector(**arguments)
         y = labels_for(samples, run)
@@ -227,11 +230,14 @@ def _fit_in_memory(
             y = limited(y, run.limit_labels, run.random_state)
         _settle_modality(det, samples.modality)
         regions = regions_alongside(samples, y, run)
+        store = users_store()
     said = samples.reading.more(())
     say_reading(said)
-    with warnings_as_notes(), progress_bar(output.name) as advance:
+    with warnings_as_notes(), progress_bar(output.name) as advance, keeping_maps(store):
         for record in det.iter_fit(samples, y, regions=regions):
             advance(record)
+    if store.text:
+        typer.echo(f"note: {store.text}", err=True)
     if samples.files or run.key:  # explanations point to what the user can open or look up, not to a row number
         name_known(det, keys_of(samples, run.key)[0])
     det.notes_ = {"run": run.given(), "taken_out": sorted(samples.columns)}

@@ -1,13 +1,18 @@
 """Open a model and the samples to apply it to."""
 
 import os
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blemish.core.errors import DataError
+import numpy as np
+
+from blemish.core.errors import ConfigError, DataError
 from blemish.core.store import check_whole
 from blemish.data.dataset import Dataset
 from blemish.data.inputs import need_column, read_like, reading_of_exported, samples_to_score
-from blemish.onnx.runtime import Runtime
+from blemish.data.regions.map_files import MapFiles
+from blemish.onnx.runtime import HEAT, NO_MAP, Runtime
 
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
@@ -30,6 +35,29 @@ def open_exported(
     if key:
         need_column(samples, key, data)
     return runtime, samples
+
+
+def maps_of_exported(
+    runtime: Runtime, data: str, heat: Path | None, regions: Path | None, false_alarm_area: float | None
+) -> MapFiles:
+    """Where maps and regions of pictures that an exported model scores go; see `blemish.out_of_core.map_files`."""
+    if not runtime.has_map:
+        raise ConfigError(f"{runtime.name} {NO_MAP}")
+    levels = runtime.area_levels
+    area = levels.area(false_alarm_area)
+    return MapFiles(Path(data), heat, regions, runtime.kind, levels.cut(area), area)
+
+
+def exported_scores(runtime: Runtime, samples: Dataset, maps: MapFiles | None) -> dict[str, np.ndarray]:
+    """The scores of an exported model; maps are written as they come."""
+    if maps is None:
+        return runtime.scores(samples.X)
+    found, keys = [], iter(samples.keys)
+    for some in runtime.with_maps(samples.X):
+        heats = some.pop(HEAT)
+        maps.add(zip(islice(keys, len(heats)), heats, strict=True))
+        found.append(some)
+    return {name: np.concatenate([some[name] for some in found]) for name in found[0]}
 
 
 def open_both(

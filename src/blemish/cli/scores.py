@@ -8,7 +8,7 @@ import typer
 
 from blemish.cli import options
 from blemish.cli.printing import print_json, print_table, row_bar, say_reading, short, warnings_as_notes, with_cut
-from blemish.core.errors import ConfigError, LabelError
+from blemish.core.errors import LabelError
 
 if TYPE_CHECKING:
     from blemish.data.dataset import Dataset
@@ -50,19 +50,21 @@ def score(
     check_whole(model)
     check_writable(output, model, data)
     from blemish.calibration import mostly_reported
-    from blemish.cli.opening import open_exported
+    from blemish.cli.opening import exported_scores, maps_of_exported, open_exported
     from blemish.data.inputs import keys_of, stream_to_score
     from blemish.data.writing import table_of, write_table
 
     with warnings_as_notes():
         if model.suffix.lower() == ".onnx":
-            if heat is not None or regions is not None:
-                raise ConfigError(f"{model} is an exported file and has no map; score with the model file instead")
             runtime, samples = open_exported(model, data, glob=glob, names=names, key=key, **dialect.given())
+            maps = None
+            if heat is not None or regions is not None:
+                maps = maps_of_exported(runtime, data, heat, regions, false_alarm_area)
+                maps.check(model, data)
             say_reading(samples.reading)
-            table = table_of(runtime.scores(samples.X), *keys_of(samples, key))
+            table = table_of(exported_scores(runtime, samples, maps), *keys_of(samples, key))
             write_table(table, output)
-            maps, labels, n, drift = None, Counter(table["label"].to_pylist()), len(samples), None
+            labels, n, drift = Counter(table["label"].to_pylist()), len(samples), None
             unsupported, rate = runtime.facts.get("unsupported", []), runtime.facts.get("reported", 1.0)
         else:
             from blemish.detector import load

@@ -4,6 +4,9 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,3 +57,21 @@ def named(folder: str | os.PathLike[str], name: str) -> Path:
 def outside(folder: str | os.PathLike[str], path: Path) -> bool:
     """Whether a path leads out of a folder, by links."""
     return not path.resolve().is_relative_to(Path(folder).resolve())
+
+
+_FOLDER: ContextVar[Path | None] = ContextVar("folder of the file that is being read", default=None)
+
+
+@contextmanager
+def reading_in(folder: Path) -> Iterator[None]:
+    """In this block a file in this folder is read: what it names by a path may lie alongside."""
+    token = _FOLDER.set(folder)
+    try:
+        yield
+    finally:
+        _FOLDER.reset(token)
+
+
+def folder_being_read() -> Path | None:
+    """The folder of the file that is being read; None outside `reading_in`."""
+    return _FOLDER.get()

@@ -15,16 +15,18 @@ from blemish.calibration.calibration import (
     Calibration,
     KnownSamples,
     Reference,
+    apart_from_outliers,
     hold_out,
     still_held_out,
     warn_of_quality,
 )
 from blemish.calibration.label_statistics import LabelStatistics, conflicts, sample_of
 from blemish.calibration.out_of_fold import Fold, odds_correction, odds_within, out_of_fold
+from blemish.core.groups import Clusters, n_groups, one_each, to_clusters, together
 from blemish.core.labels import DEFECT, NORMAL, OTHER, counts, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
-from blemish.data.dataset import Dataset, Reading
+from blemish.data.dataset import Dataset, Reading, copies_note, groups_note
 from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model, new_model
@@ -63,6 +65,8 @@ class Fit:
         folds: Of the former fit, where this one is a refit.
         columns: A frame's names, or None.
         reading: What was read and how, and what was decided about it.
+        cluster: Which of the rows are not independent, see `blemish.core.groups`.
+        alike: The same by likeness, where no groups were given: to the scorer near-copies of a defect are one label.
         parts: Of the samples, where the scorer reads them; rows that are read from disk have none.
         start: When it began, in seconds of `time.perf_counter`.
     """
@@ -81,6 +85,8 @@ class Fit:
     folds: tuple[Fold, ...] | None = None
     columns: list[Any] | None = None
     reading: Reading = field(default_factory=Reading)
+    cluster: Clusters = None
+    alike: Clusters = None
     parts: Parts | None = None
     start: float = field(default_factory=time.perf_counter)
 
@@ -106,21 +112,25 @@ class Fit:
             ConfigError: If parts are unknown or do not fit.
             DataError: If the data cannot be used.
         """
-        rng = np.random.default_rng(seed)
+        rng, cluster = np.random.default_rng(seed), to_clusters(rows.groups, len(rows))
         if former is None:
             part = choose_modality(arguments["modality"], rows.modality)
             model = new_model(arguments, part, part.make().fit(rows.X), seed)
         else:
             model = former.model.copy()
         x = model.to_tensor(rows.X)
-        held_out = hold_out(group, rng) if former is None else still_held_out(former.held_out, group)
-        fit = cls.of(arguments, model, x, group, held_out, rng, seed, warm_start=former is not None)
+        held_out = hold_out(group, rng, cluster) if former is None else still_held_out(former.held_out, group, cluster)
+        fit = cls.of(arguments, model, x, group, held_out, rng, seed, cluster=cluster, warm_start=former is not None)
         columns = frame_columns(rows.X) if is_frame(rows.X) else None
         folds = None if former is None else former.folds
         names = [plain(name) for name in rows.keys]
-        reading = rows.reading.more([*model.modality.notes(), *model.modality.notes_of(rows.X)])
+        of_groups = [] if cluster is None else [groups_note(rows.groups or (), cluster)]
+        defects = np.flatnonzero(group == DEFECT)
+        alike = None if cluster is not None else model.modality.near_copies(x, group == DEFECT)
+        of_groups += [] if alike is None else [copies_note(len(defects), n_groups(defects, alike))]
+        reading = rows.reading.more([*of_groups, *model.modality.notes(), *model.modality.notes_of(rows.X)])
         model, parts = model.with_parts(rows.X, rows.regions)
-        known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts, "model": model}
+        known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts, "model": model, "alike": alike}
         return replace(fit, names=names, columns=columns, reading=reading, **known)
 
     @classmethod
@@ -134,6 +144,7 @@ class Fit:
         rng: np.random.Generator,
         seed: int,
         *,
+        cluster: Clusters = None,
         warm_start: bool = False,
     ) -> "Fit":
         """`begin` from where there are a model and tensors; the rows are named by their numbers.
@@ -144,13 +155,13 @@ class Fit:
         modality = choices.modality.factory
         batch_size = batch_size_for(arguments["batch_size"], modality.batch_size)
         epochs, patience = epochs_for(arguments["epochs"], len(x), batch_size)
-        trained = np.ones(len(x), dtype=bool)
-        trained[held_out] = False
+        trained = ~together(held_out, cluster, len(x))
         apart = held_out[:0]
         if patience is not None:
-            learnt = rng.permutation(np.flatnonzero(trained & is_ordinary(group)))
+            learnt = apart_from_outliers(group, cluster)
+            learnt = rng.permutation(one_each(learnt[trained[learnt]], cluster, rng))
             apart = learnt[: int(VALIDATION_FRACTION * len(learnt))]
-            trained[apart] = False
+            trained &= ~together(apart, cluster, len(x))
         rows = np.flatnonzero(trained)
         plan = Plan(
             epochs=max(1, round(epochs * REFIT_FRACTION)) if warm_start else epochs,
@@ -168,7 +179,7 @@ class Fit:
         )
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         objective = Objective(model.network, data, model.losses, plan, generator)
-        return cls(model, objective, patience, x, group, range(len(x)), held_out, rng, seed)
+        return cls(model, objective, patience, x, group, range(len(x)), held_out, rng, seed, cluster=cluster)
 
     def judging(self, rows: Int[np.ndarray, " some"]) -> "Fit":
         """The same fit, whose scorer learns from some of the rows only and is calibrated on them."""
@@ -178,6 +189,8 @@ class Fit:
             group=self.group[rows],
             names=[self.names[row] for row in rows.tolist()],
             held_out=np.flatnonzero(np.isin(rows, self.held_out)),
+            cluster=None if self.cluster is None else self.cluster[rows],
+            alike=None if self.alike is None else self.alike[rows],
             parts=None if self.parts is None else self.parts[rows],
         )
 
@@ -208,8 +221,9 @@ class Fit:
         assert not isinstance(self.x, ShardedRows)
         model, group, held_out, names = self.model, self.group, self.held_out, list(self.names)
         seed = self.seed if keep_unseen else int(self.rng.integers(2**31))
-        evidence = model.evidence(self.x, self.parts)
-        seen = np.setdiff1d(np.arange(len(self.x)), held_out)
+        evidence, cluster = model.evidence(self.x, self.parts), self.cluster
+        evidence = replace(evidence, cluster=self.alike if cluster is None else cluster)
+        seen = np.flatnonzero(~together(held_out, cluster, len(group)))
         scorer: Scorer = model.choices.scorer.make()
         state = scorer.fit(evidence[seen], group[seen], seed)
         ordinary = held_out if len(held_out) else seen[is_ordinary(group[seen])]
@@ -221,6 +235,10 @@ class Fit:
             judged = out_of_fold(scorer, state, folds, evidence.error, group, seed, labelled=labelled)
             odds, of_parts = odds_correction(odds_within(own), judged.odds), judged.of_parts
         calibration, labels = Calibration(np.sort(judged.outlier), odds=odds), None
+        if cluster is not None:
+            rng, known = np.random.default_rng(seed), np.concatenate([defects, negatives])
+            one = np.concatenate([one_each(rows, cluster, rng) for rows in (defects, negatives)])
+            calibration = replace(calibration, counted=np.flatnonzero(np.isin(known, one)))
         if judged.defect is not None:
             calibration = replace(
                 calibration,
@@ -230,7 +248,8 @@ class Fit:
             )
             labels = _statistics(evidence, group, defects, negatives, scorer.outlier_score(state, evidence[defects]))
         spread = float(evidence.z[ordinary].std(axis=0).max())
-        warn_of_quality(calibration, own.outlier, np.empty(0) if labels is None else labels.outlier, spread)
+        of_defects = np.empty(0) if labels is None else labels.outlier
+        warn_of_quality(calibration, own.outlier, of_defects, spread, n_groups(ordinary, cluster))
         normals = np.flatnonzero(is_ordinary(group))
         normals = normals[:: max(1, -(-len(normals) // MAX_NORMALS))]
         # Of few rows, a fifth held out is missed by the scorer: it is refitted on all of them, and the former state is
@@ -259,6 +278,7 @@ class Fit:
         return {
             "rows": counts(self.group),
             "held_out": len(self.held_out),
+            **({} if self.cluster is None else {"groups": n_groups(np.arange(len(self.group)), self.cluster)}),
             "epochs": n_epochs,
             "seconds": round(time.perf_counter() - self.start, 3),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),

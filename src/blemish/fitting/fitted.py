@@ -13,10 +13,11 @@ from blemish.calibration.areas import AreaLevels
 from blemish.calibration.calibration import MIN_TO_HOLD_OUT, Calibration, KnownCodes, KnownSamples, Reference
 from blemish.calibration.drift import Drift, code_columns, compare
 from blemish.calibration.label_report import LabelReport, label_report
-from blemish.calibration.label_statistics import CurveRows, LabelStatistics, learning_curve, sample_of
+from blemish.calibration.label_statistics import CurveRows, LabelStatistics, copies, learning_curve, sample_of
 from blemish.calibration.out_of_fold import Fold, with_corrected_odds
 from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, log_ratio, probability_at, reweighted
 from blemish.calibration.thresholds import (
+    GROUPS_OF,
     JudgedOn,
     Promise,
     for_budget,
@@ -27,6 +28,7 @@ from blemish.calibration.thresholds import (
     promise,
 )
 from blemish.core.errors import ArtifactError, DataError
+from blemish.core.groups import Clusters, n_groups
 from blemish.core.labels import DEFECT
 from blemish.core.state import State, Stored, need
 from blemish.fitting.choices import Choices, whole_number
@@ -149,12 +151,18 @@ class Fitted:
 
     def with_learning_curve(self, seed: int) -> "Fitted":
         """The same with the learning curve, where there are training rows to compute it from."""
-        if self.curve_rows is None or self.labels is None or self.n_defects < 2:
+        rows = self.curve_rows
+        if rows is None or self.labels is None:
             return self
-        curve = learning_curve(self.scorer, self.curve_rows, seed)
-        return replace(self, labels=replace(self.labels, curve=curve), curve_rows=None)
+        if n_groups(np.flatnonzero(rows.group == DEFECT), rows.evidence.cluster) < 2:
+            return self
+        curve = learning_curve(self.scorer, rows, seed)
+        labels = replace(self.labels, curve=curve, copies=copies(self.scorer, rows, curve, seed))
+        return replace(self, labels=labels, curve_rows=None)
 
-    def with_training_rows(self, x: TensorRows, group: Int[np.ndarray, " row"], seed: int) -> "Fitted":
+    def with_training_rows(
+        self, x: TensorRows, group: Int[np.ndarray, " row"], seed: int, cluster: Clusters = None
+    ) -> "Fitted":
         """The same with some rows of the fit, drawn by the seed, for the learning curve.
 
         Raises:
@@ -166,7 +174,8 @@ class Fitted:
                 f"the learning curve needs the rows of the fit: these {len(group)} rows have {n_defects} labelled "
                 f"defects, the model was fitted with {self.n_defects}; give the same data and labels"
             )
-        return replace(self, curve_rows=sample_of(self.model.evidence(x), group, self.held_out, seed))
+        evidence = replace(self.model.evidence(x), cluster=cluster)
+        return replace(self, curve_rows=sample_of(evidence, group, self.held_out, seed))
 
     def label_report(self, prior: float, budget: int | None, threshold: float) -> LabelReport:
         """What the labels are worth; see `blemish.calibration.label_report`.
@@ -221,16 +230,18 @@ class Fitted:
             ConfigError: If the value makes no sense.
             DataError: If the labels or rows cannot support it.
         """
-        calibration = self.calibration
+        calibration = self.calibration.independent(self.n_defects)
+        of = "" if calibration.counted is None else GROUPS_OF
         if target == "recall":
-            threshold = for_recall(calibration.out_of_fold, value)
+            threshold = for_recall(calibration.out_of_fold, value, of)
         elif target == "precision":
             threshold = for_precision(calibration.out_of_fold, calibration.labelled_negatives, value)
         elif target == "budget":
             threshold = for_budget(calibration.ordinary, whole_number("budget", value))
+        elif target == "false_positive_rate":
+            threshold = for_false_positive_rate(calibration.ordinary, value, of)
         else:
-            cut = for_false_positive_rate if target == "false_positive_rate" else for_contamination
-            threshold = cut(calibration.ordinary, value)
+            threshold = for_contamination(calibration.ordinary, value)
         return promise(target, float(value), threshold, calibration, self.judged_on)
 
     def outlier_promise(self, fraction: float) -> Promise:
@@ -303,6 +314,9 @@ def from_stored(choices: Choices, latent_dim: int, stored: Stored, facts: Facts,
     calibration = Calibration.read(stored.under("calibration"), dict.fromkeys(of_defects, n > 0))
     of_labels, unseen, maps = (stored.under(name) for name in ("labels", "blind", "maps"))
     labels = LabelStatistics.read(of_labels, defect=n, negative=len(negatives)) if "conflicts" in of_labels else None
+    if calibration.counted is not None:
+        inside = (calibration.counted >= 0) & (calibration.counted < n + len(negatives))
+        need(inside.all() and (np.diff(calibration.counted) > 0).all(), "labels that count are not ascending positions")
     held_out = stored.take("held_out", ("int64",), ("row",), {}, ("row",))
     need((np.diff(held_out, prepend=-1) > 0).all(), "the held-out rows are not ascending numbers")
     rows, width = {"x": modality.reference_rows}, modality.sample_shape[0]

@@ -60,6 +60,7 @@ class Training(TypedDict):
 
     rows: Rows
     held_out: Count
+    groups: NotRequired[Count]
     epochs: Count
     seconds: float
     date: Annotated[str, Len(10, 40)]

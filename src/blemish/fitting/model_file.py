@@ -10,6 +10,7 @@ import numpy as np
 
 from blemish.core import store
 from blemish.core.errors import ArtifactError, BlemishError
+from blemish.core.files import reading_in
 from blemish.core.labels import CLASSES
 from blemish.core.state import Stored
 from blemish.data.dataset import Reading
@@ -72,11 +73,12 @@ def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) ->
         facts, stored = manifest.detector, Stored(arrays)
         det = make(**facts["arguments"])
         choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, ""))
-        folds = [
-            from_stored(choices, det.latent_dim, stored.under(f"fold{k}"), fold, where)
-            for k, fold in enumerate(manifest.folds)
-        ]
-        det.fitted_, det.folds_ = from_stored(choices, det.latent_dim, stored, manifest, where), folds
+        with reading_in(Path(path).resolve().parent):
+            folds = [
+                from_stored(choices, det.latent_dim, stored.under(f"fold{k}"), fold, where)
+                for k, fold in enumerate(manifest.folds)
+            ]
+            det.fitted_, det.folds_ = from_stored(choices, det.latent_dim, stored, manifest, where), folds
         stored.check_empty()
     except (BlemishError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         reason = " ".join(str(error).split())

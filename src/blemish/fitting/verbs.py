@@ -3,6 +3,7 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,8 +16,9 @@ from blemish.calibration.conformal import discoveries
 from blemish.calibration.drift import Drift
 from blemish.calibration.label_report import LabelReport
 from blemish.calibration.probabilities import prior_of
-from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, Promise, shortfall
+from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, Promise, unsupported
 from blemish.core.errors import ConfigError, CutWarning, DataError, NoDefectsError
+from blemish.core.groups import to_clusters
 from blemish.core.labels import CLASSES, MIN_ORDINARY, check_trainable, counts, to_groups
 from blemish.data.dataset import Dataset, Reading
 from blemish.data.read import to_dataset
@@ -63,6 +65,12 @@ class Verbs(MapVerbs):
         model = self.fitted_.model if as_fitted else None
         frames = self._modality_option("frames") if model is None else model.modality.n_frames
         return to_dataset(X, modality, frames, self._modality_option("column"))
+
+    def _with_groups(self, rows: Dataset, groups: Any) -> Dataset:
+        """The same samples with the groups of those that were read; without `groups` with those they came with."""
+        if groups is not None and to_clusters(groups, rows.n_given) is not None:
+            return replace(rows, groups=[value for value, kept in zip(groups, rows.kept, strict=True) if kept])
+        return rows
 
     def _groups(self, y: Any, rows: Dataset) -> Int[np.ndarray, " row"]:
         if not rows.n_given:
@@ -218,8 +226,7 @@ class Verbs(MapVerbs):
         cuts = {"other": self.promise_}
         if self.fitted_.n_defects:
             cuts = {"defect": self.promise_, "other": self.fitted_.outlier_promise(DEFAULT_CONTAMINATION)}
-        few = " and ".join(repr(word) for word, cut in cuts.items() if cut.shortfall)
-        return [f"the cut for {few}: {shortfall(list(cuts.values()))}"] if few else []
+        return unsupported(cuts)
 
     def _warn_of_cut(self) -> None:
         for sentence in self.unsupported_:
@@ -297,7 +304,9 @@ class Verbs(MapVerbs):
         self.prior_ = prior_of(defect, other)
         return self
 
-    def cross_fit(self: Detector, X: Any, y: Any = None, *, folds: int = 5, regions: Any = None) -> Detector:
+    def cross_fit(
+        self: Detector, X: Any, y: Any = None, *, folds: int = 5, groups: Any = None, regions: Any = None
+    ) -> Detector:
         """Fit again without each fold of the ordinary rows, for `p_values` and `select` where few rows were fitted.
 
         All ordinary rows calibrate then, and none is held out for good. Scores and thresholds stay as they are. It
@@ -307,7 +316,8 @@ class Verbs(MapVerbs):
         Args:
             X: The rows of the fit.
             y: Their labels.
-            folds: Parts of the ordinary rows, >= 2; at most their number.
+            folds: Parts of the ordinary rows, >= 2; at most their number, or that of their groups.
+            groups: Those of the fit.
             regions: Those of the fit.
 
         Raises:
@@ -321,14 +331,14 @@ class Verbs(MapVerbs):
             raise DataError(f"cross_fit needs the rows and labels of the fit: these are {found}, those were {fitted}")
         model = self.fitted_.model
         arguments = {**self._arguments(), **model.choices.spec(), "latent_dim": model.network.latent_dim}
-        rows = self._with_regions(rows, regions, group)
+        rows = self._with_regions(self._with_groups(rows, groups), regions, group)
         self.folds_ = list(cross_fits(arguments, rows, group, folds, self.seed_))
         return self
 
     def p_values(self, X: Any) -> Any:
         """Conformal p-value of each row, in (0, 1]: small = hardly any ordinary row scores as high.
 
-        By the rows that were held out; after `cross_fit` by its folds.
+        By the rows that were held out, one of each group; after `cross_fit` by its folds.
 
         Raises:
             DataError: If too few rows were fitted to hold some out.
@@ -348,7 +358,9 @@ class Verbs(MapVerbs):
         rows = self._rows(X)
         return rows.spread(discoveries(p_values_of(self.fitted_, self.folds_, rows.X), fdr), "selected")
 
-    def label_report(self, X: Any = None, y: Any = None, *, budget: int | None = None) -> LabelReport:
+    def label_report(
+        self, X: Any = None, y: Any = None, *, groups: Any = None, budget: int | None = None
+    ) -> LabelReport:
         """Is more labelling worth it? What the labels at hand tell about themselves; see `LabelReport`.
 
         The learning curve fits the scorer about ten times, once: the curve is kept, also in the model file.
@@ -356,6 +368,7 @@ class Verbs(MapVerbs):
         Args:
             X: The rows of the fit, for a model from a file whose curve was not drawn; None where it was just fitted.
             y: Their labels.
+            groups: Their groups.
             budget: Rows to look at in a batch of as many as were held out; None: as many as lie above `threshold_`.
 
         Raises:
@@ -366,7 +379,8 @@ class Verbs(MapVerbs):
         self._check_defects("label_report")
         if X is not None and not self.fitted_.has_learning_curve:
             rows, x = self._tensor(X)
-            self.fitted_ = self.fitted_.with_training_rows(x, self._groups(y, rows), self.seed_)
+            cluster = to_clusters(self._with_groups(rows, groups).groups, len(rows))
+            self.fitted_ = self.fitted_.with_training_rows(x, self._groups(y, rows), self.seed_, cluster)
         self.fitted_ = self.fitted_.with_learning_curve(self.seed_)
         return self.fitted_.label_report(self.prior_["defect"], budget, self.threshold_)
 

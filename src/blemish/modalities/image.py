@@ -1,7 +1,7 @@
 """Images of one size or of many."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, NotRequired
 
 import numpy as np
@@ -11,29 +11,37 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 from typing_extensions import TypedDict
 
+from blemish.core.errors import ConfigError, ExportError
 from blemish.core.graph import Node
-from blemish.core.manifest import declared
+from blemish.core.manifest import Positive, declared
 from blemish.data.images import PICTURE_AXES, check_pictures
 from blemish.data.regions.masks import regions_to_masks
-from blemish.modalities.features.feature_cache import current
-from blemish.modalities.features.patch_grid import ALIGNED, GridFacts, PatchGrid, fit_patch_grid, growth_for
+from blemish.modalities.features.encoder import Encoder
+from blemish.modalities.features.feature_cache import current, digest
+from blemish.modalities.features.map_store import current_store
+from blemish.modalities.features.near_copies import near_copies
+from blemish.modalities.features.patch_grid import ALIGNED, MAX_FACTOR, GridFacts, PatchGrid, fit_patch_grid, growth_for
 from blemish.modalities.features.patch_memory import PatchFacts, PatchMemory, fit_patch_memory
 from blemish.modalities.features.pretrained import as_colours, patch_maps
 from blemish.modalities.features.texture import LAGS, neighbours, texture, texture_width
-from blemish.modalities.modality import Modality, OnPage
-from blemish.modalities.parts import ExportableParts, Parts
+from blemish.modalities.modality import FittedModality, Modality, OnPage
+from blemish.modalities.parts import ExportableMaps, HasParts, Parts
 from blemish.modalities.pictures import FittedPictures, PixelFacts, Pixels, chunks, fit_pixels, pixels_from_state
 
 SMALL_SIDE = 32  # pixels per side of the small copy
 TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the processor's cache
 MAX_GRIDDED = 64  # pictures whose patches at their own size are compared for that
+AT_ONCE = 10_000  # patches whose distances are measured together
 MAX_PATCHED = 200  # pictures whose patches are compared to learn which are usual
 # A pinhole is a few patches of a large copy, a stain a few of a small one; a bad surface is many patches (decisions.md
 # 48). The names stand in model files and in `experts`.
-PATCH_SETS: tuple[dict[str, Any], ...] = (
-    {"side": 160, "fractions": {"marks": 0.04, "surface": 0.4}},
-    {"side": 96, "fractions": {"blots": 0.04}},
+PATCH_SETS: tuple[tuple[int, Mapping[str, float]], ...] = (
+    (160, {"marks": 0.04, "surface": 0.4}),
+    (96, {"blots": 0.04}),
 )
+MAX_ENLARGED = 3.5
+"""By which a copy is enlarged for its patches, where that gives a larger side than the smallest of `PATCH_SETS`: a
+larger copy of 28 pixels costs three times as much and shows no more (decisions.md 110)."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,15 @@ class Image(Modality):
 
     Attributes:
         size: Height and width in pixels that the network sees; None: see `fit_pixels`.
+        encoder: ONNX file that measures patches, instead of the network that comes with Blemish; see docs/encoder.md.
+        mean: What it takes is colours in [0, 1] minus this; None: the mean of ImageNet's.
+        std: And divided by this, > 0; None: that of ImageNet's.
     """
 
     size: tuple[int, int] | None = None
+    encoder: str | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[Positive, Positive, Positive] | None = None
     backbone: ClassVar[str] = "conv"
     augmentation: ClassVar[str] = "hide_boxes"
     synthetic: ClassVar[str] = "cut_paste"
@@ -60,6 +74,11 @@ class Image(Modality):
     }
     far: ClassVar[tuple[str, ...]] = ("texture", "pixels", "neighbours")
 
+    def __post_init__(self) -> None:
+        """Refuse units of an encoder that is not there."""
+        if self.encoder is None and (self.mean, self.std) != (None, None):
+            raise ConfigError("mean and std are for an encoder of your own; give 'encoder', too, or leave them out")
+
     def fit(self, raw: Any) -> "FittedImage":
         """Learn size, channels, range and usual patches; raises DataError if there are no pictures.
 
@@ -68,13 +87,33 @@ class Image(Modality):
                 different sizes.
         """
         pictures = check_pictures(raw, 3, "image", PICTURE_AXES)
-        pixels = fit_pixels(pictures, self.size)
-        some = np.linspace(0, len(pictures) - 1, min(len(pictures), MAX_PATCHED)).astype(int)
-        sample = torch.from_numpy(np.stack([pixels.encode(pictures[i]) for i in some]))
+        pixels, memories = self._whole(pictures)
         growth = growth_for(np.array([max(picture.shape[-2:]) for picture in pictures], dtype=np.float64))
-        native = (torch.from_numpy(pixels.scaled(pictures[i])) for i in some[:: -(-len(some) // MAX_GRIDDED)])
-        grid = fit_patch_grid(native, min(len(some), MAX_GRIDDED), growth)
-        return FittedImage(pixels, [fit_patch_memory(sample, **of_set) for of_set in PATCH_SETS], grid)
+        some = _some(len(pictures))
+        some = some[:: -(-len(some) // MAX_GRIDDED)]
+        native = ((_name(pictures[i], pixels), torch.from_numpy(pixels.scaled(pictures[i]))) for i in some)
+        encoder = None if self.encoder is None else Encoder.open(self.encoder, self.mean, self.std)
+        if encoder is not None:
+            sides = np.array([picture.shape[-2:] for picture in pictures], dtype=np.float64)
+            growth = max(growth, min(MAX_FACTOR, encoder.growth_for(sides.max(axis=1), sides.min(axis=1))))
+        return FittedImage(pixels, memories, fit_patch_grid(native, len(some), growth, encoder))
+
+    def fit_part(self, raw: Any, whole: FittedModality) -> "FittedImage":
+        """See `Modality`; the grid is that of all rows, without the patches of those left out (decisions.md 111)."""
+        assert isinstance(whole, FittedImage)
+        pictures = check_pictures(raw, 3, "image", PICTURE_AXES)
+        kept = {_name(picture, whole.pixels) for picture in pictures}
+        grid = None if whole.grid is None else whole.grid.of_pictures(kept)
+        if grid is None:
+            return self.fit(pictures)
+        return FittedImage(*self._whole(pictures), grid)
+
+    def _whole(self, pictures: Sequence[np.ndarray]) -> tuple[Pixels, list[PatchMemory]]:
+        """What is learnt from whole pictures, at the network's size."""
+        pixels = fit_pixels(pictures, self.size)
+        sample = torch.from_numpy(np.stack([pixels.encode(pictures[i]) for i in _some(len(pictures))]))
+        sets = _patch_sets(sample.shape)
+        return pixels, [fit_patch_memory(sample, side, fractions) for side, fractions in sets.items()]
 
 
 _Patches = TypedDict("_Patches", {"looks": list[PatchFacts], "grid": NotRequired[GridFacts]})  # noqa: UP013 (a name of older files)
@@ -85,7 +124,7 @@ class ImageFacts(PixelFacts, _Patches):
     """What a model file keeps of a kind of picture."""
 
 
-class FittedImage(FittedPictures, ExportableParts):
+class FittedImage(FittedPictures, ExportableMaps):
     """How pictures become tensors (batch, channel, height, width) in [0, 1], and patches of their own size."""
 
     inputs, stored = "pictures", ImageFacts
@@ -111,6 +150,12 @@ class FittedImage(FittedPictures, ExportableParts):
         unusual = {name: pooled for memory in self.memories for name, pooled in memory.pooled(x).items()}
         return {**_plain(x), **unusual}
 
+    def near_copies(
+        self, x: Float[Tensor, "row channel height width"], is_defect: Bool[np.ndarray, " row"]
+    ) -> Int[np.ndarray, " row"] | None:
+        """By correlation, whatever the lighting; see `FittedModality`."""
+        return near_copies(x, is_defect)
+
     @property
     def widths(self) -> Mapping[str, int]:
         """See `FittedModality`; the pretrained network is not run for them."""
@@ -132,7 +177,7 @@ class FittedImage(FittedPictures, ExportableParts):
         pictures = self.checked(raw)
         rows, marks = [], []
         for picture, region in zip(pictures, regions or [None] * len(pictures), strict=True):
-            values = self._described(self.grid, picture)
+            values = self._described(self.grid, picture, again=most is not None)
             if most is not None and self.grid.details:
                 values = values.astype(np.float16)  # half the memory of a fit; three digits will do to learn from
             marked = np.zeros(len(values), bool) if region is None else self.grid.marked(region)
@@ -143,19 +188,33 @@ class FittedImage(FittedPictures, ExportableParts):
             marks.append(marked)
         return Parts.of(rows, marks, self.grid.n_details)
 
-    def _described(self, grid: PatchGrid, picture: np.ndarray) -> Float[np.ndarray, "part feature"]:
+    def _described(self, grid: PatchGrid, picture: np.ndarray, *, again: bool) -> Float[np.ndarray, "part feature"]:
+        """Of a picture; `again`: it comes again in another fit."""
         cache = current()
 
         def make() -> Float[np.ndarray, "part feature"]:
-            return grid.described(torch.from_numpy(self.pixels.scaled(picture)))
+            name = _name(picture, self.pixels) if again and current_store() is not None else None
+            return grid.described(torch.from_numpy(self.pixels.scaled(picture)), name)
 
         return make() if cache is None else cache.parts(self, make, picture)
 
+    def as_held_out(self, parts: Parts, whole: HasParts) -> Parts | None:
+        """The same patches with other distances, from those that are usual in this fold; see `HasParts`."""
+        grid = whole.grid if isinstance(whole, FittedImage) else None
+        if self.grid is None or grid is None or self.grid.learnt.directions is not grid.learnt.directions:
+            return None
+        width = parts.values.shape[1] - parts.n_details
+        found = np.empty(len(parts.distance), np.float32)
+        for start in range(0, len(found), AT_ONCE):
+            some = torch.from_numpy(parts.values[start : start + AT_ONCE, :width].astype(np.float32))
+            found[start : start + AT_ONCE] = self.grid.learnt.distance(some).numpy()
+        return replace(parts, distance=found)
+
     def with_details(self, details: bool) -> "FittedImage":
         """See `HasParts`."""
-        if self.grid is None or self.grid.details == details:
+        if self.grid is None or (grid := self.grid.with_details(details)) is self.grid:
             return self  # what is cached is cached for this one
-        return FittedImage(self.pixels, self.memories, replace(self.grid, details=details))
+        return FittedImage(self.pixels, self.memories, grid)
 
     @property
     def part_width(self) -> int:
@@ -175,6 +234,8 @@ class FittedImage(FittedPictures, ExportableParts):
     def part_input(self, samples: Node) -> Node:
         """Enlarged pictures in [0, 1]; see `ExportableParts`."""
         assert self.grid is not None
+        if self.grid.encoder is not None:
+            raise ExportError("an encoder of one's own is not merged into an export; score with the model file instead")
         x = (samples.to(np.float64) - self.pixels.low) / (self.pixels.high - self.pixels.low)
         return self.grid.enlarged(x.to(np.float32))
 
@@ -183,6 +244,11 @@ class FittedImage(FittedPictures, ExportableParts):
         assert self.grid is not None
         maps = patch_maps(as_colours(x), details=self.grid.details)
         return self.grid.measured(maps.flatten(2).transpose(1, 2))
+
+    def heat_graph(self, samples: Node, scores: Node) -> Node:
+        """See `ExportableMaps`."""
+        assert self.grid is not None
+        return self.grid.spread_graph(scores, samples)
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as JSON values."""
@@ -194,6 +260,26 @@ class FittedImage(FittedPictures, ExportableParts):
         """The inverse of `state`."""
         memories = [PatchMemory.from_state(memory) for memory in state["looks"]]
         return cls(pixels_from_state(state), memories, PatchGrid.from_state(state["grid"]) if "grid" in state else None)
+
+
+def _name(picture: np.ndarray, pixels: Pixels) -> bytes:
+    """Digest of a picture as the patches of its own size are measured on it."""
+    return digest(picture, str(picture.shape), str(picture.dtype), repr((pixels.low, pixels.high)))
+
+
+def _some(n: int) -> Int[np.ndarray, " some"]:
+    """The pictures, of n, whose patches are compared."""
+    return np.linspace(0, n - 1, min(n, MAX_PATCHED)).astype(int)
+
+
+def _patch_sets(shape: Sequence[int]) -> dict[int, dict[str, float]]:
+    """`PATCH_SETS` for copies of this shape: the sets of one side together, which take one pass of the network."""
+    smallest = min(side for side, _ in PATCH_SETS)
+    most = max(smallest, round(MAX_ENLARGED * max(shape[-2:]) / ALIGNED) * ALIGNED)
+    found: dict[int, dict[str, float]] = {}
+    for side, fractions in PATCH_SETS:
+        found.setdefault(min(side, most), {}).update(fractions)
+    return found
 
 
 def _fewer(unusual: Float[np.ndarray, " part"], marked: Bool[np.ndarray, " part"], most: int) -> np.ndarray:

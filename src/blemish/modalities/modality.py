@@ -125,6 +125,12 @@ class FittedModality(ABC):
         """What of these samples is not read as it stands."""
         return self.notes_from(self.tally(raw))
 
+    def near_copies(
+        self, x: Float[Tensor, "row *sample"], is_defect: Bool[np.ndarray, " row"]
+    ) -> Int[np.ndarray, " row"] | None:
+        """Groups of rows that show the same thing as a labelled defect does; None: none, or it cannot be told."""
+        return None
+
     def to_mask(self, raw: Any, mask: Any) -> Bool[np.ndarray, "row *sample"]:
         """A mask over what the user sees as one over tensors; raises DataError where it does not fit."""
         raise DataError("these data have no cells or pixels to mask; inpainting is for tables, images and video")

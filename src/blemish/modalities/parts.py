@@ -20,14 +20,16 @@ class Parts:
     Rows that are taken share the arrays of the rows that they were taken from: nothing is copied.
 
     Attributes:
-        values: Features of each part, shape (part, feature), float32; the last is how far it is from the usual parts.
+        values: Features of each part, shape (part, feature), float32 or, to learn from, float16.
+        distance: How far each part is from the usual ones, float32. Rows and `evenly` have it as the last feature.
         starts: The first part of each row.
         counts: Number of parts of each row, >= 1.
         marked: In which parts the user said that the defect is, shape (part,).
-        n_details: How many of the features, those before the last, are for marked parts: too noisy without a mark.
+        n_details: How many of the features, the last of `values`, are for marked parts: too noisy without a mark.
     """
 
     values: Float[np.ndarray, "part feature"]
+    distance: Float[np.ndarray, " part"]
     starts: Int[np.ndarray, " row"]
     counts: Int[np.ndarray, " row"]
     marked: Bool[np.ndarray, " part"]
@@ -43,13 +45,15 @@ class Parts:
         """From the parts of each row, at least one row.
 
         Args:
-            rows: Features of the parts of each row.
+            rows: Features of the parts of each row, the distance last.
             marked: For each row which of its parts are marked; None: none.
             n_details: See `Parts`.
         """
         counts = np.array([len(row) for row in rows])
         flags = [np.zeros(len(row), bool) if one is None else one for row, one in zip(rows, marked, strict=True)]
-        return cls(np.concatenate(rows), np.cumsum(counts) - counts, counts, np.concatenate(flags), n_details)
+        values = np.concatenate([row[:, :-1] for row in rows])
+        distance = np.concatenate([row[:, -1] for row in rows]).astype(np.float32)
+        return cls(values, distance, np.cumsum(counts) - counts, counts, np.concatenate(flags), n_details)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -60,8 +64,15 @@ class Parts:
         return replace(self, starts=self.starts[rows], counts=self.counts[rows])
 
     def __iter__(self) -> Iterator[Float[np.ndarray, "_ feature"]]:
-        """The features of the parts of each row."""
-        return (self.values[place] for place in self._places())
+        """The features of the parts of each row, the distance last."""
+        return (self._joined(place) for place in self._places())
+
+    def _joined(self, places: slice | Int[np.ndarray, " some"]) -> Float[np.ndarray, "some feature"]:
+        """Faster than joining them by NumPy, where one of them is float16."""
+        values = self.values[places]
+        joined = np.empty((len(values), values.shape[1] + 1), np.float32)
+        joined[:, :-1], joined[:, -1] = values, self.distance[places]
+        return joined
 
     @property
     def any_marked(self) -> bool:
@@ -79,8 +90,9 @@ class Parts:
     def evenly(self, most: int) -> tuple[Float[np.ndarray, "some feature"], Int[np.ndarray, " some"]]:
         """About this many parts, as many of each row, evenly spread over it; and the row of each."""
         per_row = max(1, -(-most // max(1, len(self))))
-        kept = [row[np.linspace(0, len(row) - 1, min(len(row), per_row)).astype(int)] for row in self]
-        return np.concatenate(kept), np.repeat(np.arange(len(self)), [len(one) for one in kept])
+        kept = [np.linspace(0, n - 1, min(n, per_row)).astype(int) for n in self.counts.tolist()]
+        places = np.concatenate([start + row for start, row in zip(self.starts.tolist(), kept, strict=True)])
+        return self._joined(places), np.repeat(np.arange(len(self)), [len(row) for row in kept])
 
 
 class HasParts(FittedModality):
@@ -119,6 +131,10 @@ class HasParts(FittedModality):
                 spread; None: all, in their order.
         """
 
+    def as_held_out(self, parts: Parts, whole: "HasParts") -> Parts | None:
+        """Parts that `whole` measured, as this one, learnt from a part of its rows, does; None: measure them anew."""
+        return None
+
     @abstractmethod
     def with_details(self, details: bool) -> "HasParts":
         """The same, which measures the details of parts or does not: they tell more where the user marked parts."""
@@ -153,3 +169,11 @@ class ExportableParts(HasParts):
     @abstractmethod
     def part_values(self, x: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row part feature"]:
         """What is measured of all parts, in PyTorch alone, to be traced."""
+
+
+class ExportableMaps(ExportableParts):
+    """Parts of which a map, too, can be written as part of an ONNX graph."""
+
+    @abstractmethod
+    def heat_graph(self, samples: Node, scores: Node) -> Node:
+        """`heat` of raw samples of one size, from scores (row, part) to float32, shape (row, height, width)."""

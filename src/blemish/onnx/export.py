@@ -4,10 +4,10 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from blemish.calibration.calibration import Calibration
 from blemish.calibration.out_of_fold import MAX_NATS, TINY
-from blemish.core.errors import ExportError, missing_extra
+from blemish.core.errors import DataWarning, ExportError, missing_extra
 from blemish.core.graph import OPSET, Graph, Node, exportable, onnx_package
 from blemish.core.labels import CLASSES
 from blemish.core.store import write_atomically
@@ -25,56 +25,17 @@ from blemish.core.version import __version__
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
 from blemish.modalities.modality import ExportableModality
-from blemish.modalities.parts import ExportableParts, Parts
-from blemish.onnx.runtime import KEY, SCHEMA, Runtime, sealed
+from blemish.modalities.parts import ExportableMaps, ExportableParts
+from blemish.onnx.parity import INSTEAD, TOLERANCE, Parity, accept, compare, kept_samples
+from blemish.onnx.runtime import AREA_LEVELS, HEAT, KEY, SCHEMA, Runtime, sealed
 from blemish.scoring.mixture import PRIOR
-from blemish.scoring.scorer import Evidence, EvidenceNodes, ExportableScorer, ScoreNodes
+from blemish.scoring.scorer import EvidenceNodes, ExportableScorer, ScoreNodes
 
-TOLERANCE = 1e-5
-"""Maximal drift of an export; see `Parity`."""
-MAX_BEYOND = 0.01
-"""Maximal fraction of rows that may drift further because of float32; see `Parity`."""
 TIE = TOLERANCE
 """A threshold is often the score of a row; that row must not exceed it, whatever the last digits of its score."""
 DOUBLE = 11
 """ONNX's number for float64."""
-STRETCH = 3.0
-"""Codes this many times as far from the centre as those of the normals test the export on unusual rows."""
 MAX_STEPS = 4096  # of a side of a picture, in steps of 16 pixels: PyTorch's exporter wants a bound
-INSTEAD = "score with the model file instead"
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How well an exported model agrees with the original on some rows.
-
-    Scores have steps (trees, ranks), and ONNX Runtime's float32 differs from PyTorch's in the last digit: a row within
-    1e-7 of a step may end up on its other side, and its score then moves by a whole step. Each half by itself,
-    the evidence and the scores computed from it, must agree in all rows, and the whole in nearly all of them.
-
-    Attributes:
-        rows: Number of rows compared.
-        source: Where they came from.
-        evidence: Largest difference of a code, of the root of an error, or of a feature set, relative to the row's
-            largest number there or 1, whichever is larger: the precision of float32.
-        scores: Largest difference between the graph's scores and Blemish's own for the graph's evidence, relative to
-            the score or the spread of ordinary scores, whichever is larger: a score has no unit of its own.
-        drift: Likewise for the whole, from raw samples to scores, over the rows within the tolerance.
-        beyond: Number of the other rows.
-    """
-
-    rows: int
-    source: str
-    evidence: float
-    scores: float
-    drift: float
-    beyond: int
-
-    @property
-    def text(self) -> str:
-        """One line to print."""
-        beyond = f", except {self.beyond} where the last digit of float32 decides" if self.beyond else ""
-        return f"{self.rows} rows ({self.source}) agree to {max(self.scores, self.drift):.1e}{beyond}"
 
 
 class Body(nn.Module):
@@ -119,8 +80,9 @@ def write_onnx(
     _scorer(fitted)  # refused before the network is traced, which takes seconds
     graph = Graph()
     evidence = _evidence_nodes(graph, fitted.model)
-    _add_scores(graph, evidence, fitted, thresholds, prior)
+    of_parts = _add_scores(graph, evidence, fitted, thresholds, prior)
     known = {**facts, **_interface(fitted.model), **thresholds, "n_defects": fitted.n_defects}
+    known |= _add_map(graph, of_parts, fitted)
     source = "kept in the model" if samples is None else "given"
     samples = kept_samples(fitted) if samples is None else samples
     flat = _flat_parts(evidence)
@@ -128,7 +90,7 @@ def write_onnx(
     also |= {} if flat is None else {flat[0]: 2, flat[1]: 1}
     trial = sealed(graph.model({KEY: json.dumps(known)}, also).SerializeToString())
     parity = compare(Runtime(trial), fitted, prior, samples, source, evidence, flat)
-    _accept(parity)
+    accept(parity)
     finished = graph.model({KEY: json.dumps({**known, "parity": asdict(parity)}, allow_nan=False)})
     write_atomically(path, sealed(finished.SerializeToString()))
     return parity
@@ -157,8 +119,8 @@ def _scorer(fitted: Fitted) -> ExportableScorer:
 
 def _add_scores(
     graph: Graph, evidence: EvidenceNodes, fitted: Fitted, thresholds: Mapping[str, float], prior: Mapping[str, float]
-) -> None:
-    """Scores, probabilities and labels as outputs of the graph."""
+) -> Node | None:
+    """Scores, probabilities and labels as outputs of the graph; returns the scores of parts."""
     made = _scorer(fitted).graph(fitted.scorer_state, evidence, labelled=fitted.n_defects > 0)
     above = {name: at + TIE * max(1.0, abs(at)) for name, at in thresholds.items()}
     label = graph.op(
@@ -170,6 +132,24 @@ def _add_scores(
         label = graph.op("Where", made.defect > above["threshold"], graph.constant(["defect"]), label)
     graph.output("probabilities", _probabilities(fitted, made, prior), np.float64, ["row", 3])
     graph.output("label", label, np.str_, ["row"])
+    return made.of_parts
+
+
+def _add_map(graph: Graph, of_parts: Node | None, fitted: Fitted) -> dict[str, Any]:
+    """The map as an output of the graph, where the model has one; returns what has to be known of it."""
+    if fitted.area_levels is None:
+        return {}
+    modality = fitted.model.modality
+    if of_parts is None or not isinstance(modality, ExportableMaps):
+        part = fitted.model.choices.scorer.name if of_parts is None else fitted.model.choices.modality.name
+        warnings.warn(
+            f"the maps of {part!r} have no ONNX graph: the file gives scores alone; draw maps with the model file",
+            DataWarning,
+            stacklevel=4,
+        )
+        return {}
+    graph.output(HEAT, modality.heat_graph(Node(graph, "X"), of_parts), np.float32, ["row", "height", "width"])
+    return {AREA_LEVELS: fitted.area_levels.levels.tolist()}
 
 
 def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float]) -> Node:
@@ -237,8 +217,9 @@ def _part_nodes(graph: Graph, model: Model) -> Node | None:
     step, channels = modality.part_step, model.modality.sample_shape[0]
     sides = {axis: step * torch.export.Dim(f"side{axis}", min=1, max=MAX_STEPS) for axis in (2, 3)}
     example = torch.full((3, channels, 2 * step, 3 * step), 0.5)
+    x = modality.part_input(Node(graph, "X"))
     traced = _traced(PartBody(modality), example, ({0: torch.export.Dim.DYNAMIC, **sides},))
-    (parts,) = graph.splice(traced, {"x": modality.part_input(Node(graph, "X"))})
+    (parts,) = graph.splice(traced, {"x": x})
     return parts.to(np.float64)
 
 
@@ -306,17 +287,6 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def kept_samples(fitted: Fitted) -> Any:
-    """Raw samples from a model file: decoded codes, codes stretched away from the centre, a table's held-out rows."""
-    codes = np.concatenate([fitted.normals.codes, fitted.defects.codes])
-    centre = fitted.normals.codes.mean(axis=0)
-    far = centre + STRETCH * (codes - centre)
-    x = fitted.model.decode(np.concatenate([codes, far])).cpu().numpy()
-    if fitted.reference.x is not None:
-        x = np.concatenate([x, fitted.reference.x])
-    return fitted.model.modality.to_raw(x)
-
-
 def _flat_parts(evidence: EvidenceNodes) -> tuple[Node, Node] | None:
     """The parts of all rows one after the other, and how many each has: it depends on the size of a picture."""
     if evidence.parts is None:
@@ -325,72 +295,3 @@ def _flat_parts(evidence: EvidenceNodes) -> tuple[Node, Node] | None:
     flat = evidence.parts.op("Reshape", graph.concat([graph.constant(np.array([-1])), width], axis=0))
     one = evidence.parts.take(np.array(0), axis=2)
     return flat, (one * 0.0 + 1.0).reduce("Sum", 1)
-
-
-def compare(
-    runtime: Runtime,
-    fitted: Fitted,
-    prior: Mapping[str, float],
-    samples: Any,
-    source: str,
-    nodes: EvidenceNodes,
-    flat: tuple[Node, Node] | None,
-) -> Parity:
-    """Run the export, which has the nodes of its evidence among its outputs, and the original on raw samples."""
-    found = runtime.scores(samples)
-    features = {name: found[node.name] for name, node in nodes.features.items()}
-    seen = Evidence(found[nodes.z.name], found[nodes.error.name], features)
-    if flat is not None:
-        values, counts = found[flat[0].name].astype(np.float32), found[flat[1].name].astype(int)
-        seen = replace(seen, parts=Parts.of(np.split(values, np.cumsum(counts)[:-1]), [None] * len(counts)))
-    own = fitted.model.evidence(fitted.model.to_tensor(samples), fitted.model.parts(samples))
-    of_seen, of_own = (_scores(fitted, one, prior) for one in (seen, own))
-    whole = _drift(fitted, found, of_own)
-    beyond = ~(whole <= TOLERANCE)
-    return Parity(
-        rows=len(whole),
-        source=source,
-        evidence=max(map(_apart, _parts(seen, features), _parts(own, features))),
-        scores=float(_drift(fitted, found, of_seen).max()),
-        drift=float(whole[~beyond].max(initial=0.0)),
-        beyond=int(beyond.sum()),
-    )
-
-
-def _scores(fitted: Fitted, evidence: Evidence, prior: Mapping[str, float]) -> dict[str, np.ndarray]:
-    scores = fitted.scores(evidence, prior)
-    found = {"outlier_score": scores.outlier, "probabilities": scores.probabilities}
-    return found if scores.defect is None else {**found, "defect_score": scores.defect}
-
-
-def _parts(evidence: Evidence, names: Iterable[str]) -> list[np.ndarray]:
-    """Codes, the root of the error (a distance in units of the scaled samples) and feature sets."""
-    return [evidence.z, np.sqrt(evidence.error)[:, None], *(evidence.feature_set(name) for name in names)]
-
-
-def _apart(a: Float[np.ndarray, "row feature"], b: Float[np.ndarray, "row feature"]) -> float:
-    """Largest difference relative to the row's largest number or 1; infinite where a value is NaN."""
-    apart = np.abs(a - b) / np.maximum(1.0, np.abs(b).max(axis=1, keepdims=True))
-    return float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))
-
-
-def _drift(
-    fitted: Fitted, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
-) -> Float[np.ndarray, " row"]:
-    """Largest difference of each row's scores, relative to the score or the spread of ordinary scores."""
-    ordinary = {"outlier_score": fitted.calibration.outlier, "defect_score": fitted.calibration.ordinary}
-    spread = {name: float(np.std(scores)) or 1.0 for name, scores in ordinary.items()}
-    drifts = []
-    for name, scores in expected.items():
-        drift = np.abs(found[name] - scores) / np.maximum(np.abs(scores), spread.get(name, 1.0))
-        drifts.append(np.nan_to_num(drift, nan=np.inf).reshape(len(drift), -1).max(axis=1))
-    return np.maximum.reduce(drifts)
-
-
-def _accept(parity: Parity) -> None:
-    if not (max(parity.evidence, parity.scores) <= TOLERANCE and parity.beyond <= max(1, MAX_BEYOND * parity.rows)):
-        raise ExportError(
-            f"the exported model would differ from the original on {parity.rows} rows ({parity.source}): evidence by "
-            f"{parity.evidence:.1e} and scores by {parity.scores:.1e} (limit {TOLERANCE:.0e}), {parity.beyond} rows "
-            f"overall (limit {MAX_BEYOND:.0%}). Nothing was written; train longer, or {INSTEAD}"
-        )

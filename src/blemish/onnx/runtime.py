@@ -6,21 +6,20 @@ import warnings
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Any
 
 import numpy as np
-from annotated_types import Len
-from pydantic import JsonValue
-from typing_extensions import TypedDict
 
-from blemish.core.errors import ArtifactError, BlemishError, DataWarning, missing_extra
-from blemish.core.manifest import Count, Positive, Size, checked, declared, open_declared
+from blemish.calibration.areas import FALSE_ALARM_AREA, AreaLevels
+from blemish.core.errors import ArtifactError, BlemishError, DataError, DataWarning, missing_extra
+from blemish.core.manifest import checked
 from blemish.core.store import WITHOUT_CHECKSUM, WITHOUT_DIGEST, ZEROS
 from blemish.data.columns import (
     ISO,
     PARTS,
     PLAIN,
     Style,
+    frame_of,
     input_name,
     matching_columns,
     to_categories,
@@ -28,8 +27,10 @@ from blemish.data.columns import (
     to_times,
 )
 from blemish.data.images import CLIP_AXES, PICTURE_AXES, at_white, check_lengths, check_pictures, match_channels
+from blemish.data.regions.outlines import REGION, regions_above
+from blemish.onnx.facts import ClipFacts, Facts, PictureFacts, TableFacts, TextFacts
 
-SCHEMA = 2
+SCHEMA = 3
 KEY = "blemish"
 """Key of the metadata that describe a model."""
 TRIAL = "blemish:"  # outputs of a graph that is being exported: what leads to the scores
@@ -41,95 +42,19 @@ FORM_BY_FACT = {"terms": "weights", "columns": "columns", "n_frames": "clips", "
 """Files of 0.1.0 do not name the form of their inputs, but have facts that only this form has."""
 
 Feeds = dict[str, np.ndarray]
+HEAT = "heat"
+"""Output of graphs of pictures: the map."""
+AREA_LEVELS = "area_levels"
+"""Key of what a cut on the map rests on, see `blemish.calibration.areas.AreaLevels`."""
+NO_MAP = (
+    "has no map: it scores whole samples, or an earlier version exported it; draw maps with the model file, or export "
+    "that again"
+)
+MAX_PIXELS = 2**20
+"""Pixels of all pictures that are looked at together; of one picture alone where it has more. What the network makes of
+a pixel takes a few hundred bytes."""
 OUTPUTS = {"outlier_score": ("double", 1), "probabilities": ("double", 2), "label": ("string", 1)}
 """Outputs that every graph has: type and number of axes, of which the first are the rows."""
-
-
-@declared
-class Run(TypedDict, total=False):
-    """What was said about the files, see `RunConfig`."""
-
-    glob: str | None
-    names: str | list[str] | None
-    masks: str | None
-    skip_lines: Count | None
-    delimiter: str | None
-    decimal: str | None
-    encoding: str | None
-    na: list[str] | None
-
-
-@declared
-class Notes(TypedDict, total=False):
-    """How the training data were read."""
-
-    run: Run
-    taken_out: list[str]
-    column: str | None
-
-
-@open_declared
-class Facts(TypedDict):
-    """What the metadata of every graph say; a kind of data may say more."""
-
-    schema: Count
-    version: str
-    modality: str
-    inputs: str
-    classes: Annotated[list[str], Len(3, 3)]
-    threshold: float
-    outlier_threshold: float
-    n_defects: Count
-    notes: Notes
-    unsupported: NotRequired[list[str]]
-    reported: NotRequired[Positive]
-    parity: NotRequired[dict[str, JsonValue]]
-
-
-@declared
-class InputColumn(TypedDict):
-    """A column of a table."""
-
-    name: str
-    kind: Literal["numeric", "binary", "categorical"]
-    of: NotRequired[str]
-    part: NotRequired[Literal["", "hour of day", "day of week", "seconds"]]
-    form: NotRequired[str]
-    categories: NotRequired[list[str]]
-    style: NotRequired[Annotated[list[str], Len(3, 3)]]
-
-
-@open_declared
-class TableFacts(Facts):
-    """To feed a table."""
-
-    columns: Annotated[list[InputColumn], Len(1)]
-    form: str
-    n_columns: Count
-
-
-@open_declared
-class TextFacts(Facts):
-    """To feed texts."""
-
-    terms: Annotated[list[str], Len(1)]
-    idf: list[Positive]
-    stop_words: bool
-
-
-@open_declared
-class PictureFacts(Facts):
-    """To feed pictures."""
-
-    channels: Size
-    white: NotRequired[Positive | None]
-
-
-@open_declared
-class ClipFacts(PictureFacts):
-    """To feed clips."""
-
-    n_frames: Size
 
 
 def sealed(data: bytes) -> bytes:
@@ -146,6 +71,7 @@ class Runtime:
     """A model that `DefectDetector.export` wrote.
 
     Attributes:
+        name: The file.
         facts: Metadata of the file: kind of data, inputs, thresholds, how well it agrees with the original.
 
     Example:
@@ -163,7 +89,8 @@ class Runtime:
             import onnxruntime
         except ImportError:
             raise missing_extra("onnxruntime", "onnx") from None
-        self._name = name = "the model" if isinstance(model, bytes) else str(model)
+        self._runtime: Any = onnxruntime
+        self.name = name = "the model" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes) and not Path(model).is_file():
             raise ArtifactError(f"there is no model file {name}; write one with 'blemish export … -o {name}'")
         try:
@@ -190,14 +117,17 @@ class Runtime:
         expected = {name: (f"tensor({kind})", axes) for name, (kind, axes) in OUTPUTS.items()}
         if self.facts["n_defects"]:
             expected["defect_score"] = expected["outlier_score"]
+        if AREA_LEVELS in self.facts:
+            expected[HEAT] = ("tensor(float)", 3)
+            self.area_levels.check()
         wrong = [name for name, form in expected.items() if outputs.get(name) != form]
         if wrong:
             raise ArtifactError(
-                f"{self._name} is damaged: its graph has no output {wrong[0]!r} of scores; export it again"
+                f"{self.name} is damaged: its graph has no output {wrong[0]!r} of scores; export it again"
             )
         width = [one.shape[1] for one in self._session.get_inputs() if one.name == "X" and len(one.shape) == 2]
         if self.facts["inputs"] == "columns" and width and width[0] != self.facts["n_columns"]:
-            raise ArtifactError(f"{self._name} is damaged: its graph takes {width[0]} columns; export it again")
+            raise ArtifactError(f"{self.name} is damaged: its graph takes {width[0]} columns; export it again")
 
     @property
     def outputs(self) -> list[str]:
@@ -218,33 +148,89 @@ class Runtime:
             DataError: If the data do not fit the model.
             ArtifactError: If the graph fails, or gives scores of another number of rows.
         """
+        found = list(self._found(X, [name for name in self.outputs if name != HEAT]))
+        return {name: np.concatenate([some[name] for some in found]) for name in found[0]}
+
+    @property
+    def has_map(self) -> bool:
+        """Whether the file gives maps: of pictures, by a scorer with experts on parts, exported since 0.2.0."""
+        return AREA_LEVELS in self.facts
+
+    def heat(self, X: Any) -> list[np.ndarray]:
+        """Where is it? What `DefectDetector.heat` gives: for each picture an array (height, width), float32.
+
+        Raises:
+            DataError: If the data do not fit the model, or it has no maps.
+            ArtifactError: If the graph fails.
+        """
+        self._check_map()
+        return [heat for some in self._found(X, [HEAT]) for heat in some[HEAT]]
+
+    def regions(self, X: Any, *, false_alarm_area: float = FALSE_ALARM_AREA) -> Any:
+        """What to look at: a row per region; see `DefectDetector.regions`. Samples are called by their numbers.
+
+        Raises:
+            ConfigError: If the fraction is not between 0 and a half.
+            DataError: If the model has no maps, or cannot promise so small a fraction.
+        """
+        cut, kind = self.area_levels.cut(false_alarm_area), self.kind
+        found = enumerate(self.heat(X))
+        return frame_of(
+            [{"sample": at, "kind": kind, **one.facts()} for at, heat in found for one in regions_above(heat, cut)],
+            names=["sample", "kind", *REGION],
+        )
+
+    def with_maps(self, X: Any) -> Iterator[dict[str, np.ndarray]]:
+        """`scores` and `heat` in one pass, of some pictures of one size after the other.
+
+        Yields:
+            What `scores` gives, and 'heat' (row, height, width).
+        """
+        self._check_map()
+        return self._found(X, self.outputs)
+
+    @property
+    def area_levels(self) -> AreaLevels:
+        """What a cut on a map rests on; raises DataError if the model has no maps."""
+        self._check_map()
+        return AreaLevels(np.array(self.facts[AREA_LEVELS], dtype=np.float64))
+
+    @property
+    def kind(self) -> str:
+        """What its regions are of: 'defect', without labelled defects 'other'."""
+        return "defect" if self.facts["n_defects"] else "other"
+
+    def _check_map(self) -> None:
+        if not self.has_map:
+            raise DataError(f"{self.name} {NO_MAP}")
+
+    def _found(self, X: Any, names: list[str]) -> Iterator[dict[str, np.ndarray]]:
+        """These outputs, of some rows after the other."""
         make, rows, _ = FEEDS[_form(self.facts)]
         try:
-            found = [self._run(feeds) for feeds in make(X, self.facts, rows)]
+            for feeds in make(X, self.facts, rows):
+                yield self._run(feeds, names)
         except BlemishError:
             raise
         except Exception as error:  # ONNX Runtime's own errors have no common base
             raise ArtifactError(
-                f"{self._name} failed while it scored ({_first_line(error)}); are the data of the kind that it was "
+                f"{self.name} failed while it scored ({_first_line(error)}); are the data of the kind that it was "
                 "fitted on? else export it again"
             ) from None
-        return {name: np.concatenate(parts) for name, parts in zip(self.outputs, zip(*found, strict=True), strict=True)}
 
-    def _run(self, feeds: Feeds) -> list[Any]:
-        n = len(next(iter(feeds.values())))
-        found: list[Any] = list(self._session.run(None, feeds))
-        shapes = {name: np.shape(values) for name, values in zip(self.outputs, found, strict=True)}
-        of_rows = [name for name in self.outputs if not name.startswith(TRIAL)]
-        short = [name for name in of_rows if shapes[name][:1] != (n,)]
-        if short or shapes["probabilities"] != (n, 3):
-            raise ArtifactError(f"{self._name} gave {[*short, 'probabilities'][0]!r} of another shape; export it again")
-        wrong = [
-            name
-            for name, x in zip(self.outputs, found, strict=True)
-            if x.dtype.kind == "f" and not np.isfinite(x).all()
-        ]
-        if wrong:
-            raise ArtifactError(f"{self._name} gave {wrong[0]!r} that is NaN or infinite; export it again")
+    def _run(self, feeds: Feeds, names: list[str]) -> dict[str, np.ndarray]:
+        first = next(iter(feeds.values()))
+        n, options = len(first), self._runtime.RunOptions()
+        options.only_execute_path_to_fetches = True
+        found: dict[str, Any] = dict(zip(names, self._session.run(names, feeds, options), strict=True))
+        shapes = {"probabilities": (n, 3), HEAT: (n, *first.shape[-2:])}
+        for name, values in found.items():
+            if name.startswith(TRIAL):
+                continue
+            if np.shape(values) != shapes.get(name, (n,)):
+                raise ArtifactError(f"{self.name} gave {name!r} of another shape; export it again")
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                raise ArtifactError(f"{self.name} gave {name!r} that is NaN or infinite; export it again")
         return found
 
 
@@ -309,7 +295,7 @@ def _pictures(X: Any, facts: Mapping[str, Any], rows: int) -> Iterator[Feeds]:
         check_lengths(pictures, n_frames)
     for _, alike in groupby(pictures, key=np.shape):  # pictures of one size go together
         many = list(alike)
-        for some in _slices(len(many), rows):
+        for some in _slices(len(many), max(1, min(rows, MAX_PIXELS // max(1, many[0][..., 0, :, :].size)))):
             same_depth = [at_white(one, facts.get("white")) for one in many[some]]
             matched = [match_channels(one, facts["channels"]) for one in same_depth]
             yield {"X": np.stack(matched).astype(np.float32)}

@@ -24,7 +24,7 @@ def promise_body(det: DefectDetector) -> str:
     calibration = det.fitted_.calibration
     name = "defect" if det.fitted_.n_defects else "outlier"
     ordinary, known = calibration.ordinary, calibration.out_of_fold
-    source = SOURCES[det.fitted_.judged_on]
+    source = SOURCES[det.fitted_.judged_on] + (", one of each group" if det.promise_.grouped else "")
     rows = [("threshold", f"{det.threshold_:.4g}", det.promise_.text),
             ("normal rows above it", *_rate(ordinary, det.threshold_))]  # fmt: skip
     groups = {"normal": ordinary}
@@ -96,7 +96,7 @@ def labels_body(det: DefectDetector) -> str:
         found = det.fitted_.label_report(det.prior_["defect"], None, det.threshold_)  # no new curve: that takes time
     except DataError as error:
         return f"<p>{escape(str(error))}.</p>"
-    answers = table_html(Table("Five questions", ("question", "answer"), list(found.says.items())))
+    answers = table_html(Table("Six questions", ("question", "answer"), list(found.says.items())))
     chart = ""
     if len(found.curve) > 1:
         precision, above = [], []

@@ -19,7 +19,7 @@ import pyarrow as pa
 from blemish.core.errors import BlemishError, DataWarning, QualityWarning
 from blemish.data.inputs import name_known
 from blemish.detector import DefectDetector
-from blemish.modalities.features import FeatureCache, caching
+from blemish.modalities.features import FeatureCache, caching, keeping_maps, users_store
 from blemish.review.catalogue import Catalogue
 from blemish.review.ledger import Ledger
 from blemish.review.marks import CODES, DISAGREEMENT, Mark, Opinions, in_time
@@ -90,7 +90,7 @@ class Review:
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._marking, self._asking, self._suggesting = threading.RLock(), threading.Lock(), threading.Lock()
         self._suggested: tuple[Any, list[Suggestion]] = (None, [])
-        self._cache = FeatureCache(MAX_BYTES)
+        self._cache, self._maps = FeatureCache(MAX_BYTES), users_store()
         self._worker = threading.Thread(target=self._work, daemon=True)
         self._stopped = threading.Event()
         self.sync()
@@ -181,7 +181,7 @@ class Review:
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None and not self._stopped.is_set():
             try:
-                with warnings.catch_warnings(record=True) as caught, caching(self._cache):
+                with warnings.catch_warnings(record=True) as caught, caching(self._cache), keeping_maps(self._maps):
                     warnings.simplefilter("always")
                     task()
                 notes = [str(w.message) for w in caught if issubclass(w.category, (DataWarning, QualityWarning))]
@@ -262,7 +262,8 @@ class Review:
     def _fitted(self, det: DefectDetector, how: str) -> DefectDetector:
         y = None if how == "glance" else np.array(self.labels(self._fit_rows), dtype=object)
         regions = None if how == "glance" else self.regions(self._fit_rows, self._X)
-        fit = det.begin_fit(self._X, y, regions=regions, warm_start=how == "refit")
+        groups = self.catalogue.groups(self._fit_rows)
+        fit = det.begin_fit(self._X, y, groups=groups, regions=regions, warm_start=how == "refit")
         history, start, patience = [], time.monotonic(), PATIENCE[how]
         for record in fit.train():
             history.append(record)

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from blemish.core.errors import ConfigError
 from blemish.core.graph import Node, exportable
+from blemish.core.groups import Clusters, deal, n_groups
 from blemish.core.labels import DEFECT, OTHER, UNLABELLED, is_ordinary
 from blemish.core.parts import choose
 from blemish.core.state import Stored
@@ -44,9 +45,6 @@ from blemish.scoring.surprisal import Tail, fit_tail, surprisal, surprisal_graph
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time and change little
 ASSUMED_SURPRISAL = 4.0  # nats, of unseen defects by a supervised expert with one label, which leaves none to measure
-MARKED_SHARE = 2.0
-"""Weight of an expert on parts before cross-validation, as a multiple of that of others, where the user marked parts:
-experts on whole samples know nothing of the marks (decisions.md 108)."""
 SLOPES = (0.1, 3.0)  # least and greatest slope of the log-odds in the defect score
 
 
@@ -68,7 +66,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
 
     Attributes:
         experts: Feature set → experts by name, or with options. 'code' is the network's; the others are the modality's.
-        folds: Parts of the cross-validation, >= 2; at most one per labelled defect.
+        folds: Parts of the cross-validation, >= 2; at most one per labelled defect, or group of them.
         temperature: An expert whose mean surprisal at n unseen defects is greater by this over the root of n, in nats,
             weighs e times as much, > 0: about the standard error of that mean.
         free_share: Weight of an unsupervised expert, as a fraction of that of a supervised one, with one label and
@@ -118,7 +116,9 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         rows = _fewer(group, seed)
         evidence, group = evidence[rows], group[rows]
         is_defect, weight = group == DEFECT, self._row_weights(group)
-        fold = deal(is_defect, min(max(2, min(self.folds, int(is_defect.sum()))), len(group)), seed)
+        cluster = evidence.cluster
+        n_defects = n_groups(np.flatnonzero(is_defect), cluster)  # near-copies of a defect are one label
+        fold = _folds(is_defect, min(max(2, min(self.folds, n_defects)), len(group)), seed, cluster)
         unseen, means, greatest, free = [], [], [], []
         for _, expert, source in self._experts(parted=parts is not None, labelled=bool(is_defect.any())):
             x = evidence.feature_set(source)
@@ -134,24 +134,22 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
             greatest.append(seen[is_defect].max() if expert.uses_labels else seen.max())
             members.append(MemberState(trained, tail))
             unseen.append(surprisal(tail, held_out))
-            means.append(mean_surprisal(held_out, is_defect, fold if expert.uses_labels else np.maximum(fold, 0)))
+            of_fold = fold if expert.uses_labels else np.maximum(fold, 0)
+            means.append(mean_surprisal(held_out, is_defect, of_fold, cluster))
         state = EnsembleState(errors, tuple(members), parts, far=far)
         if not is_defect.any():
             return state
-        n_defects = int(is_defect.sum())
         experts = self._experts(parted=parts is not None, labelled=True)
         supervised = np.array([member.expert.uses_labels for member in experts])
         # No score counts beyond what the expert gave a labelled defect (decisions.md 24), nor beyond the median of what
         # the supervised ones gave: an expert that has memorised its labels would decide the mean alone (52).
         most = np.minimum(greatest, np.median(np.array(greatest)[supervised]) if supervised.any() else np.inf)
         prior_weight = np.where(supervised, 1.0, self.free_share / np.sqrt(n_defects))
-        if evidence.parts is not None and evidence.parts[is_defect].any_marked:
-            prior_weight *= [MARKED_SHARE if member.source == OF_PARTS else 1.0 for member in experts]
         mean = np.array(means) if n_defects > 1 else np.where(supervised, ASSUMED_SURPRISAL, means)
         weights = softmax(np.log(prior_weight) + mean * np.sqrt(n_defects) / self.temperature)
         scores = weights @ np.minimum(np.stack(unseen), most[:, None])
         level = np.array(np.mean(free, axis=0).max() if free else 0.0)
-        slope, intercept = _log_odds(scores, is_defect)
+        slope, intercept = _log_odds(scores, is_defect, n_defects)
         return replace(state, labelled=Weighting(level, most, weights, mean, scores[is_defect], slope, intercept))
 
     def fit_fold(
@@ -175,7 +173,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
     ) -> Float[np.ndarray, " defect"]:
         """By cross-validation; see `Scorer`."""
         scores = _weighting(state).out_of_fold
-        return scores if len(scores) > 1 else np.empty(0)
+        return scores if n_groups(np.flatnonzero(group == DEFECT), evidence.cluster) > 1 else np.empty(0)
 
     def scores(self, state: EnsembleState, evidence: Evidence, *, labelled: bool) -> Scores:
         """Means of the experts' surprisals: 5 is what one ordinary row in exp(5) = 150 reaches; see `Scorer`.
@@ -222,10 +220,15 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         """See `ExportableScorer`; an `ExportError` names the expert that has no graph."""
         unsupervised: list[Node] = []
         weighted: list[Node] = []
+        of_parts: list[tuple[Node, float]] = []
         for i, (name, expert, source) in enumerate(self._experts(parted=state.parts is not None, labelled=labelled)):
             learnt, advice = state.members[i], "leave it out of 'experts', or score with the model file instead"
-            nodes = exportable("expert", name, expert, advice).graph(learnt.own, evidence.feature_set(source))
-            score = surprisal_graph(learnt.tail, nodes)
+            x = evidence.feature_set(source)
+            score = surprisal_graph(learnt.tail, exportable("expert", name, expert, advice).graph(learnt.own, x))
+            if isinstance(expert, PartExpert):
+                of_part = surprisal_graph(learnt.tail, expert.part_graph(learnt.own, x))
+                most, weight = (_weighting(state).most[i], _weighting(state).weights[i]) if labelled else (np.inf, 1.0)
+                of_parts += [(of_part.op("Min", most), float(weight))]
             unsupervised += [] if expert.uses_labels else [score]
             weighted += [score.op("Min", _weighting(state).most[i]) * _weighting(state).weights[i]] if labelled else []
         graph = evidence.error.graph
@@ -235,13 +238,14 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         normal, *others = log_joint_graph(u, np.empty((0, 1)), np.empty((0, 1)))
         rest = posterior_graph([normal - far.normal.expand_dims(1), *others])
         outlier = level + far.normal
+        parts = _weighted_mean(of_parts)
         if not labelled:
-            return ScoreNodes(outlier, None, rest, far.normal)
+            return ScoreNodes(outlier, None, rest, far.normal, parts)
         by = _weighting(state)
         defect = graph.op("Sum", *weighted) - (level - by.known_level).op("Max", 0.0) - far.labelled
         p_defect = (defect * by.slope + by.intercept).op("Sigmoid").expand_dims(1)
         rest = rest.take(np.array([0, 1]), axis=1) * (graph.constant(1.0) - p_defect)
-        return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1), far.normal)
+        return ScoreNodes(outlier, defect, graph.concat([rest, p_defect], axis=1), far.normal, parts)
 
     def part_scores(self, state: EnsembleState, parts: Parts, *, labelled: bool) -> Float[np.ndarray, " part"] | None:
         """The mean of the part experts' surprisals, weighted as in the defect score; see `PartScorer`."""
@@ -286,14 +290,10 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         return weight * len(group) / 2
 
 
-def deal(is_defect: Bool[np.ndarray, " row"], n_folds: int, seed: int) -> Int[np.ndarray, " row"]:
-    """A fold for each row, defects and others dealt evenly; -1, in no fold, for a single defect."""
-    rng = np.random.default_rng(seed)
-    fold = np.empty(len(is_defect), dtype=int)
-    for kind in (True, False):
-        rows = rng.permutation(np.flatnonzero(is_defect == kind))
-        fold[rows] = np.arange(len(rows)) % n_folds
-    if is_defect.sum() == 1:
+def _folds(is_defect: Bool[np.ndarray, " row"], n_folds: int, seed: int, cluster: Clusters) -> Int[np.ndarray, " row"]:
+    """A fold for each row, defects and others dealt evenly; -1, in no fold, for a single defect or group of them."""
+    fold = deal(is_defect, n_folds, np.random.default_rng(seed), cluster)
+    if n_groups(np.flatnonzero(is_defect), cluster) == 1:
         fold[is_defect] = -1
     return fold
 
@@ -319,15 +319,20 @@ def out_of_fold(
 
 
 def mean_surprisal(
-    scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"], fold: Int[np.ndarray, " row"]
+    scores: Float[np.ndarray, " row"],
+    is_defect: Bool[np.ndarray, " row"],
+    fold: Int[np.ndarray, " row"],
+    cluster: Clusters = None,
 ) -> float:
-    """Mean surprisal of the unseen defects, each among the other rows of its fold, in nats, >= 0."""
-    found = []
+    """Mean surprisal of the unseen defects, each among the other rows of its fold, in nats, >= 0; groups count once."""
+    found, weights = [], []
+    size = np.ones(len(fold)) if cluster is None else np.bincount(cluster, is_defect)[cluster]
     for k in range(fold.max() + 1):
-        rest = np.sort(scores[(fold == k) & ~is_defect])
-        above = len(rest) - np.searchsorted(rest, scores[(fold == k) & is_defect], side="left")
+        rest, unseen = np.sort(scores[(fold == k) & ~is_defect]), (fold == k) & is_defect
+        above = len(rest) - np.searchsorted(rest, scores[unseen], side="left")
         found.extend(-np.log((above + 1) / (len(rest) + 1)))
-    return float(np.mean(found)) if found else 0.0
+        weights.extend(1 / size[unseen])
+    return float(np.average(found, weights=weights)) if found else 0.0
 
 
 def _fewer(group: Int[np.ndarray, " row"], seed: int) -> Int[np.ndarray, " row"]:
@@ -338,12 +343,22 @@ def _fewer(group: Int[np.ndarray, " row"], seed: int) -> Int[np.ndarray, " row"]
     return np.sort(np.concatenate([np.flatnonzero(group != UNLABELLED), rest]))
 
 
+def _weighted_mean(scores: list[tuple[Node, float]]) -> Node | None:
+    """As `Ensemble.part_scores` makes it; None where there is nothing."""
+    if not scores or not (total := sum(weight for _, weight in scores)):
+        return None
+    weighted = [score * weight for score, weight in scores]
+    return weighted[0].graph.op("Sum", *weighted) / total
+
+
 def _weighting(state: EnsembleState) -> Weighting:
     assert state.labelled is not None, "the state was learnt without labelled defects"
     return state.labelled
 
 
-def _log_odds(scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"]) -> tuple[np.ndarray, np.ndarray]:
+def _log_odds(
+    scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"], n_defects: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Slope and intercept of the log-odds of the defect in its score, under the assumed prior.
 
     A single defect has no out-of-fold score: then the odds are those of a p-value exp(-score), see Reference.
@@ -353,7 +368,7 @@ def _log_odds(scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " r
         "Calibration of p values for testing precise null hypotheses", 2001.
     """
     prior = np.log(PRIOR["defect"] / (1 - PRIOR["defect"]))
-    if is_defect.sum() < 2:
+    if n_defects < 2:
         return np.array(1.0), np.array(prior - 1.0)
     model = LogisticRegression(class_weight="balanced").fit(scores[:, None], is_defect)
     slope = float(np.clip(model.coef_[0, 0], *SLOPES))

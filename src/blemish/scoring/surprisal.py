@@ -83,11 +83,11 @@ def surprisal(state: Tail, scores: Float[np.ndarray, " row"]) -> Float[np.ndarra
 
 
 def surprisal_graph(state: Tail, scores: Node) -> Node:
-    """`surprisal` as part of an ONNX graph."""
+    """`surprisal` as part of an ONNX graph, of scores of any shape."""
     levels, grid, tail = state.levels, state.grid, float(state.tail)
     scores = (scores / grid).op("Round") * grid
     slack = SLACK * grid
-    reached = ((scores + slack).expand_dims(1) >= levels).to(np.int64).reduce("Sum", 1)
+    reached = ((scores + slack).expand_dims(-1) >= levels).to(np.int64).reduce("Sum", -1)
     place = reached.op("Sub", np.array(1)).op("Max", np.array(0))
     inside = scores.graph.constant(-np.log1p(-np.linspace(0, 1 - tail, len(levels)))).take(place, axis=0)
     beyond = (scores - (levels[-1] + slack)) / state.excess + -np.log(tail)

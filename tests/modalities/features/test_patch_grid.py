@@ -16,7 +16,9 @@ from blemish.modalities.features.pretrained import DETAILS, patches
 @pytest.fixture(scope="module")
 def grid():
     generator = torch.Generator().manual_seed(0)
-    return fit_patch_grid(iter([torch.rand(1, 160, 176, generator=generator) for _ in range(3)]), 3, growth=1.5)
+    return fit_patch_grid(
+        iter([(b"abc"[i : i + 1], torch.rand(1, 160, 176, generator=generator)) for i in range(3)]), 3, growth=1.5
+    )
 
 
 def test_each_patch_is_that_of_the_enlarged_picture(grid):
@@ -93,6 +95,20 @@ def test_one_factor_for_all_pictures_by_the_median():
     assert growth_for(np.array([384.0, 100.0, 1000.0])) == 1.0
     assert growth_for(np.array([64.0])) == 1.5
     assert growth_for(np.array([16.0])) == 4.0, "a grid of 8 x 8 patches at least"
+
+
+@pytest.mark.parametrize("growth", [1.0, 1.2, 64 / 28])
+def test_the_graph_spreads_alike(growth):
+    grid, graph, rng = PatchGrid(growth, None), Graph(), np.random.default_rng(0)  # pyright: ignore[reportArgumentType]
+    x = graph.input("X", np.float32, ["row", 1, "height", "width"])
+    values = graph.input("values", np.float64, ["row", "patch"])
+    graph.output("heat", grid.spread_graph(values, x), np.float32, ["row", "height", "width"])
+    session = onnxruntime.InferenceSession(graph.model({}).SerializeToString())
+    for height, width in ((1, 1), (28, 28), (371, 269), (33, 1200)):
+        made = 10 * rng.normal(size=(2, np.prod(grid.shape(height, width))))
+        (heat,) = session.run(None, {"X": np.zeros((2, 1, height, width), np.float32), "values": made})
+        expected = [grid.spread(one, height, width) for one in made]
+        np.testing.assert_allclose(heat, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_graph_enlarges_alike(grid):

@@ -37,7 +37,7 @@ class FeatureCache:
             x: Rows.
         """
         self._serve(owner)
-        keys = [_digest(row.contiguous().cpu().numpy()) for row in x]
+        keys = [digest(row.contiguous().cpu().numpy()) for row in x]
         new = [at for at, key in enumerate(keys) if key not in self._rows]
         made = make(x[new]) if new else {}
         fresh = {keys[at]: {name: rows[i] for name, rows in made.items()} for i, at in enumerate(new)}
@@ -51,7 +51,7 @@ class FeatureCache:
     ) -> Float[np.ndarray, "part feature"]:
         """What `make` computes of the parts of one sample, unless it is in the cache; see `features`."""
         self._serve(owner)
-        key = _digest(sample, str(sample.shape), str(sample.dtype))
+        key = digest(sample, str(sample.shape), str(sample.dtype))
         if key not in self._rows:
             made = make()
             self._keep(key, {PARTS: torch.from_numpy(made)})
@@ -69,7 +69,8 @@ class FeatureCache:
             self.n_bytes += size
 
 
-def _digest(values: np.ndarray, *facts: str) -> bytes:
+def digest(values: np.ndarray, *facts: str) -> bytes:
+    """Of an array's bytes, and of facts about it that these do not tell."""
     return blake2b("/".join(facts).encode() + np.ascontiguousarray(values).tobytes(), digest_size=16).digest()
 
 

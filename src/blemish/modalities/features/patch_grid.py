@@ -1,9 +1,10 @@
 """Patches of a picture at its own size, or at a fixed multiple of it, in overlapping crops where it is large."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from blemish.core.graph import Node
 from blemish.core.manifest import declared
+from blemish.core.state import need
+from blemish.modalities.features.encoder import Encoder, EncoderFacts
+from blemish.modalities.features.map_store import current_store
 from blemish.modalities.features.patch_memory import UsualFacts, UsualPatches, fit_usual_patches
 from blemish.modalities.features.pretrained import DETAILS, STEP, WIDTH, as_colours, patch_maps
 
@@ -21,6 +25,7 @@ ALIGNED = 2 * STEP  # pixels: the deeper of the two maps has a patch for this ma
 CROP, MARGIN = 768, 128
 """Pixels per side that are looked at together, and around them: what a patch sees beyond itself. Both are multiples of
 `ALIGNED`, so that a crop has the patches of the whole picture."""
+MAX_FACTOR = 64  # by which a picture of one pixel is enlarged
 MIN_SIDE = 64  # of the median picture once it is enlarged: a grid of 8 x 8 patches
 GROWN_SIDE, MAX_GROWTH = 384, 1.5
 """Pictures whose longer side is shorter than this are enlarged, at most by that: a network that was trained on
@@ -31,8 +36,9 @@ photographs misses a defect of one or two pixels (docs/log/2026-11-30-patches.md
 class GridFacts(UsualFacts):
     """What a model file keeps of a grid."""
 
-    growth: Annotated[float, Ge(1), Le(MIN_SIDE)]
+    growth: Annotated[float, Ge(1), Le(MAX_FACTOR)]
     details: bool
+    encoder: NotRequired[EncoderFacts]
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,13 @@ class PatchGrid:
         growth: Factor, >= 1, by which each picture is enlarged first.
         learnt: Units of a patch, and the usual ones.
         details: Whether `DETAILS` numbers more are measured of each patch.
+        encoder: What measures patches instead of the network that comes with Blemish; its steps are its own.
     """
 
     growth: float
     learnt: UsualPatches
     details: bool = False
+    encoder: Encoder | None = None
 
     @property
     def width(self) -> int:
@@ -61,26 +69,36 @@ class PatchGrid:
 
     def measured(self, maps: Float[Tensor, "*row patch feature"]) -> Float[Tensor, "*row patch value"]:
         """What is measured of patches, from `patch_maps` with the features last."""
-        found = self.learnt.described(maps[..., :WIDTH])
+        found = self.learnt.described(maps[..., : len(self.learnt.centre)])
         return torch.cat([found[..., :-1], maps[..., WIDTH:], found[..., -1:]], dim=-1) if self.details else found
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the grid over a picture of this size in pixels."""
+        if self.encoder is not None:
+            rows, columns = self.encoder.enlarged_size(height, width, self.growth)
+            return rows // self.encoder.step, columns // self.encoder.step
         rows, columns = enlarged_size(height, width, self.growth)
         return rows // STEP, columns // STEP
 
-    def described(self, picture: Float[Tensor, "channel height width"]) -> Float[np.ndarray, "patch feature"]:
+    def with_details(self, details: bool) -> "PatchGrid":
+        """The same, measuring details or not; an encoder has none."""
+        return self if self.encoder is not None or self.details == details else replace(self, details=details)
+
+    def described(
+        self, picture: Float[Tensor, "channel height width"], name: bytes | None = None
+    ) -> Float[np.ndarray, "patch feature"]:
         """Each patch in units of the patches' own spread, details, and its distance from the nearest usual patch.
 
         Args:
             picture: In [0, 1].
+            name: Digest of it, by which a store of maps may keep what the network sees; None: it is seen once.
 
         Returns:
             Row by row of the grid, shape (patch, `width`).
         """
         rows, columns = self.shape(*picture.shape[-2:])
         found = np.empty((rows, columns, self.width), np.float32)
-        for (top, left), maps in _maps(picture, self.growth, details=self.details):
+        for (top, left), maps in _maps(picture, self.growth, name, details=self.details, encoder=self.encoder):
             height, width = maps.shape[-2:]
             made = self.measured(maps.flatten(1).T).cpu().numpy()
             found[top : top + height, left : left + width] = made.reshape(height, width, -1)
@@ -88,13 +106,27 @@ class PatchGrid:
 
     def enlarged(self, pictures: Node) -> Node:
         """Pictures (row, channel, height, width) as `_maps` enlarges them, as part of an ONNX graph."""
-        shape, count = pictures.op("Shape"), np.array(ALIGNED, dtype=np.float64)
-        steps = (shape.take(np.array([2, 3]), axis=0).to(np.float64) * self.growth / count).op("Round")
-        sides = (steps.op("Max", 1.0) * count).to(np.int64)
-        sizes = pictures.graph.concat([shape.take(np.array([0, 1]), axis=0), sides], axis=0)
+        leading = pictures.op("Shape").take(np.array([0, 1]), axis=0)
+        sizes = pictures.graph.concat([leading, self._aligned(pictures, ALIGNED)], axis=0)
         none = np.empty(0, dtype=np.float32)
         how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
         return pictures.op("Resize", none, none, sizes, **how)
+
+    def spread_graph(self, values: Node, pictures: Node) -> Node:
+        """`spread` as part of an ONNX graph, from (row, patch) to (row, height, width), float32."""
+        graph, cells = values.graph, self._aligned(pictures, ALIGNED // STEP)
+        grid = values.to(np.float32).op("Reshape", graph.concat([graph.constant(np.array([-1])), cells], axis=0))
+        shape = pictures.op("Shape")
+        rows, columns = (
+            _between(shape.take(np.array(2 + axis), axis=0), cells.take(np.array(axis), axis=0)) for axis in (0, 1)
+        )
+        return rows @ grid @ columns.op("Transpose", perm=[1, 0])
+
+    def _aligned(self, pictures: Node, each: int) -> Node:
+        """`enlarged_size` in an ONNX graph, of which `ALIGNED` pixels count as `each`."""
+        sides, step = pictures.op("Shape").take(np.array([2, 3]), axis=0), np.array(ALIGNED, dtype=np.float64)
+        steps = (sides.to(np.float64) * self.growth / step).op("Round").op("Max", 1.0)
+        return (steps * np.array(each, dtype=np.float64)).to(np.int64)
 
     def marked(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, " patch"]:
         """Which patches a mask marks: those that hold at least half as much of it as the one that holds most.
@@ -110,14 +142,37 @@ class PatchGrid:
         grid = torch.from_numpy(values.astype(np.float32)).reshape(1, 1, *self.shape(height, width))
         return interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)[0, 0].numpy()
 
+    def of_pictures(self, kept: Set[bytes]) -> "PatchGrid | None":
+        """The same grid, to which only the patches of some pictures, by digest, are usual; None if it has none."""
+        learnt = self.learnt.of_pictures(kept)
+        return None if learnt is None else replace(self, learnt=learnt)
+
     def state(self) -> GridFacts:
         """All of it as JSON values."""
-        return {"growth": self.growth, "details": self.details, **self.learnt.state()}
+        facts: GridFacts = {"growth": self.growth, "details": self.details, **self.learnt.state()}
+        return facts if self.encoder is None else {**facts, "encoder": self.encoder.state()}
 
     @classmethod
     def from_state(cls, state: GridFacts) -> "PatchGrid":
         """The inverse of `state`."""
-        return cls(state["growth"], UsualPatches.from_state(state), state["details"])
+        encoder = Encoder.from_state(state["encoder"]) if "encoder" in state else None
+        learnt = UsualPatches.from_state(state, WIDTH if encoder is None else encoder.width)
+        need(encoder is None or not state["details"], "an encoder of one's own has no details")
+        return cls(state["growth"], learnt, state["details"], encoder)
+
+
+def _between(n_pixels: Node, n_cells: Node) -> Node:
+    """How much each cell weighs in each pixel of a side, shape (pixel, cell): straight lines between their middles.
+
+    ONNX Runtime's own Resize rounds places elsewhere than PyTorch; a steep map then differs in the fifth digit.
+    """
+    graph, scale = n_pixels.graph, (n_cells.to(np.float32) / n_pixels.to(np.float32)).to(np.float64)
+    pixels, cells = (graph.op("Range", 0.0, n.to(np.float64), 1.0) for n in (n_pixels, n_cells))
+    place = (
+        ((pixels + 0.5) * scale + -0.5).to(np.float32).to(np.float64).op("Max", 0.0)
+    )  # one rounding: a fused product
+    place = place.op("Min", n_cells.to(np.float64) + -1.0).expand_dims(1)
+    return (-(place + -cells).op("Abs") + 1.0).op("Max", 0.0).to(np.float32)
 
 
 def enlarged_size(height: int, width: int, growth: float) -> tuple[int, int]:
@@ -139,31 +194,67 @@ def growth_for(sides: Float[np.ndarray, " picture"]) -> float:
     return max(1.0, min(GROWN_SIDE / side, MAX_GROWTH), MIN_SIDE / side)
 
 
-def fit_patch_grid(pictures: Iterator[Float[Tensor, "channel height width"]], n: int, growth: float) -> PatchGrid:
+def fit_patch_grid(
+    pictures: Iterator[tuple[bytes, Float[Tensor, "channel height width"]]],
+    n: int,
+    growth: float,
+    encoder: Encoder | None = None,
+) -> PatchGrid:
     """Learn which patches are usual.
 
     Args:
-        pictures: In [0, 1], any sizes.
+        pictures: In [0, 1], any sizes, each with a digest.
         n: How many they are.
         growth: See `PatchGrid`.
+        encoder: See `PatchGrid`.
     """
-    crops = (maps.flatten(1).T for one in pictures for _, maps in _maps(one, growth))
-    return PatchGrid(growth, fit_usual_patches(crops, n))
+    crops = (
+        (name, maps.flatten(1).T) for name, one in pictures for _, maps in _maps(one, growth, name, encoder=encoder)
+    )
+    return PatchGrid(growth, fit_usual_patches(crops, n), encoder=encoder)
 
 
 def _maps(
-    picture: Float[Tensor, "channel height width"], growth: float, *, details: bool = False
+    picture: Float[Tensor, "channel height width"],
+    growth: float,
+    name: bytes | None,
+    *,
+    details: bool = False,
+    encoder: Encoder | None = None,
 ) -> Iterator[tuple[tuple[int, int], Float[Tensor, "feature rows columns"]]]:
     """Where in the grid the first patch of each crop belongs, and its patches, without those of the margin."""
-    height, width = enlarged_size(picture.shape[-2], picture.shape[-1], growth)
-    larger = interpolate(as_colours(picture[None]), size=(height, width), mode="bilinear", align_corners=False)
+    size_of = enlarged_size if encoder is None else encoder.enlarged_size
+    height, width = size_of(picture.shape[-2], picture.shape[-1], growth)
+    store = None if name is None else current_store()
+
+    @cache
+    def larger() -> Float[Tensor, "1 3 rows columns"]:
+        return interpolate(as_colours(picture[None]), size=(height, width), mode="bilinear", align_corners=False)
+
+    if encoder is not None:
+        shape = encoder.width, height // encoder.step, width // encoder.step
+        facts = ("encoder", encoder.digest, encoder.mean, encoder.std, name, tuple(picture.shape), growth)
+        found = None if store is None else store.kept([facts], shape, lambda _: encoder.maps(larger()[0])[None])
+        yield (0, 0), encoder.maps(larger()[0]) if found is None else found[0]
+        return
     for top, left in product(range(0, height, CROP), range(0, width, CROP)):
-        up, before = max(0, top - MARGIN), max(0, left - MARGIN)
         down, after = min(height, top + CROP), min(width, left + CROP)
-        crop = larger[..., up : min(height, down + MARGIN), before : min(width, after + MARGIN)]
-        rows, columns = (
-            slice((top - up) // STEP, (down - up) // STEP),
-            slice((left - before) // STEP, (after - before) // STEP),
-        )
-        with torch.inference_mode():
-            yield (top // STEP, left // STEP), patch_maps(crop, details=details)[0][:, rows, columns]
+
+        def seen(_: Sequence[int], box: tuple[int, int, int, int] = (top, left, down, after)) -> Tensor:
+            return _seen(larger(), *box, details=details)
+
+        shape = WIDTH + DETAILS * details, (down - top) // STEP, (after - left) // STEP
+        facts = ("native", name, tuple(picture.shape), growth, top, left)
+        yield (top // STEP, left // STEP), (seen(()) if store is None else store.kept([facts], shape, seen))[0]
+
+
+def _seen(
+    larger: Float[Tensor, "1 3 height width"], top: int, left: int, down: int, after: int, *, details: bool
+) -> Float[Tensor, "1 feature rows columns"]:
+    """The patches of one crop, which see a margin around it."""
+    up, before = max(0, top - MARGIN), max(0, left - MARGIN)
+    crop = larger[..., up : min(larger.shape[-2], down + MARGIN), before : min(larger.shape[-1], after + MARGIN)]
+    rows = slice((top - up) // STEP, (down - up) // STEP)
+    columns = slice((left - before) // STEP, (after - before) // STEP)
+    with torch.inference_mode():
+        return patch_maps(crop, details=details)[..., rows, columns]

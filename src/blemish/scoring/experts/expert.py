@@ -100,6 +100,10 @@ class Scaling(State):
         """See `State`."""
         need(self.scale > 0, "a scale is not above 0")
 
+    def __getitem__(self, features: slice) -> "Scaling":
+        """Of some of the features."""
+        return Scaling(self.centre[features], self.scale[features])
+
 
 def fit_scaling(x: Features) -> Scaling:
     """See `Scaling`."""

@@ -107,8 +107,11 @@ class DirectedPartExpert(PartExpert[Plane]):
         return {"scaling": True}
 
     def part_scores(self, state: Plane, x: Features) -> Numbers:
-        """How far along the direction."""
-        return scaled(state.scaling, x) @ state.normal + float(state.offset)
+        """How far along the direction; the features that are not used are not looked at."""
+        used = np.flatnonzero(state.normal)
+        some = slice(used[0], used[-1] + 1) if len(used) else slice(0)
+        scaling = None if state.scaling is None else state.scaling[some]
+        return scaled(scaling, x[:, some]) @ state.normal[some] + float(state.offset)
 
     def part_graph(self, state: Plane, x: Node) -> Node:
         """See `PartExpert`."""
