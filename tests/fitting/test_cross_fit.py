@@ -16,6 +16,7 @@ from blemish.data.dataset import take
 from blemish.datasets import tiles
 from blemish.fitting.cross_fit import deal_out
 from blemish.modalities.tabular import Tabular
+from blemish.training.loop import Training
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -272,6 +273,7 @@ def test_the_default_cut_of_few_rows_keeps_its_rate(labelled):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:left out column")  # 13 different names in 26 rows are free text: a fair draw, too
 @pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("n", [20, 40, 60, 100, 300, 2000])
 def test_the_default_cut_keeps_its_rate(n, labelled):
@@ -330,6 +332,15 @@ def test_a_refit_of_the_same_rows_keeps_the_folds_and_one_of_others_does_not(few
     moved = X.copy()
     moved.loc[0, "a"] += 1.0
     assert again.refit(moved, more).fitted_.folds[0].digest != folds[0].digest
+
+
+def test_a_fold_trains_for_as_many_steps_as_all_rows(monkeypatch):
+    """40 rows in batches of 32 are two steps per epoch; 30 of them would be one, half the training."""
+    steps, step = [], Training.step
+    monkeypatch.setattr(Training, "step", lambda self, *batch: steps.append(1) or step(self, *batch))
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    DefectDetector(epochs=3, batch_size=32, scorer="latent", random_state=0).fit(X)
+    assert len(steps) == 5 * 3 * 2
 
 
 def test_a_fold_does_not_decide_anew_what_a_column_is():
