@@ -21,6 +21,7 @@ from blemish.calibration.thresholds import (
     outlook,
     promise,
     shortfall,
+    unsupported,
 )
 from blemish.core.errors import ConfigError, DataError
 
@@ -286,6 +287,9 @@ def test_several_cuts_that_are_not_supported_share_a_clause():
         "15 unlabelled or normal samples cannot support a rate of 1 % or 5 %; how many new ones exceed it is unknown"
     )
     assert shortfall(cuts[:1]) == shortfall([]) == ""
+    (one,) = unsupported(dict(zip(("kept", "defect", "other"), cuts, strict=True)))
+    assert one == f"the cut for 'defect' and 'other': {shortfall(cuts)}"
+    assert unsupported({"kept": cuts[0]}) == []
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1])

@@ -4,7 +4,7 @@ In every function `calibration` are scores of ordinary rows that did not train t
 `out_of_fold` are those of labelled defects, each by a scorer that was fitted without it, shape (defect,).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Literal
@@ -215,6 +215,12 @@ def shortfall(cuts: Sequence[Promise]) -> str:
     if not unknown:
         found = f"about {100 * one.estimate:.2g} % of new ones exceed it"
     return f"{one.n} {samples} cannot support a rate of {rates}; {found}"
+
+
+def unsupported(cuts: Mapping[str, Promise]) -> list[str]:
+    """One sentence on those cuts of a fit, by label, that are not supported; nothing where all are."""
+    few = [word for word, cut in cuts.items() if cut.shortfall]
+    return [f"the cut for {' and '.join(map(repr, few))}: {shortfall(list(cuts.values()))}"] if few else []
 
 
 def promise(target: str, value: float, threshold: float, calibration: Calibration, judged_on: JudgedOn) -> Promise:

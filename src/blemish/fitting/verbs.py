@@ -15,7 +15,7 @@ from blemish.calibration.conformal import discoveries
 from blemish.calibration.drift import Drift
 from blemish.calibration.label_report import LabelReport
 from blemish.calibration.probabilities import prior_of
-from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, Promise, shortfall
+from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, Promise, unsupported
 from blemish.core.errors import ConfigError, CutWarning, DataError, NoDefectsError
 from blemish.core.labels import CLASSES, MIN_ORDINARY, check_trainable, counts, to_groups
 from blemish.data.dataset import Dataset, Reading
@@ -218,8 +218,7 @@ class Verbs(MapVerbs):
         cuts = {"other": self.promise_}
         if self.fitted_.n_defects:
             cuts = {"defect": self.promise_, "other": self.fitted_.outlier_promise(DEFAULT_CONTAMINATION)}
-        few = " and ".join(repr(word) for word, cut in cuts.items() if cut.shortfall)
-        return [f"the cut for {few}: {shortfall(list(cuts.values()))}"] if few else []
+        return unsupported(cuts)
 
     def _warn_of_cut(self) -> None:
         for sentence in self.unsupported_:
