@@ -191,7 +191,7 @@ class FittedImage(FittedPictures, ExportableMaps):
         return Parts.of(rows, marks, self.grid.n_details)
 
     def _described(self, grid: PatchGrid, picture: np.ndarray, *, again: bool) -> Float[np.ndarray, "part feature"]:
-        """Of a picture; `again`: it comes again in another fit."""
+        """What is measured of the patches of a picture; `again`: it comes again in another fit."""
         cache = current()
 
         def make() -> Float[np.ndarray, "part feature"]:

@@ -1,6 +1,7 @@
 """Parts of samples, such as the patches of a picture: what is measured of each, and which hold the defect."""
 
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -51,8 +52,14 @@ class Parts:
         """
         counts = np.array([len(row) for row in rows])
         flags = [np.zeros(len(row), bool) if one is None else one for row, one in zip(rows, marked, strict=True)]
-        values = np.concatenate([row[:, :-1] for row in rows])
-        distance = np.concatenate([row[:, -1] for row in rows]).astype(np.float32)
+        values = np.empty((counts.sum(), rows[0].shape[1] - 1), rows[0].dtype)
+        distance, start = np.empty(len(values), np.float32), 0
+        left = deque(rows)
+        del rows  # whoever gives a list of its own does not hold all parts twice
+        while left:
+            row = left.popleft()
+            values[start : start + len(row)], distance[start : start + len(row)] = row[:, :-1], row[:, -1]
+            start += len(row)
         return cls(values, distance, np.cumsum(counts) - counts, counts, np.concatenate(flags), n_details)
 
     def __len__(self) -> int:

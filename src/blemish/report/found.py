@@ -21,7 +21,7 @@ from blemish.report.page import Section, Table, render
 NEAR = 4
 """Pixels from a crack that belong to it where a map is measured: half of the map's step."""
 PEAK_AREA = 1e-4
-"""Of normal pictures: about one step of the map per picture. What is outlined somewhere scores higher than that."""
+"""Fraction of the area of normal pictures: about one step of the map per picture. What is outlined scores higher."""
 N_OTHERS = 4  # pictures without a crack on the page
 STROKE, OUTLINE, HALO = (0, 210, 130), (255, 176, 0), (0, 0, 0)  # colours of the poster
 POSTER_WIDTH, GAP = 1600, 8

@@ -45,9 +45,10 @@ from blemish.scoring.surprisal import Tail, fit_tail, part_surprisal, part_surpr
 CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "error": ["value"]}
 MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time and change little
 ASSUMED_SURPRISAL = 4.0  # nats, of unseen defects by a supervised expert with one label, which leaves none to measure
-MARKED_LABELS = 16
-"""Where the user marked parts, experts on parts weigh before cross-validation as many times as this is greater than the
-number of labels: one label is one row for the others, and for these as many parts as the stroke is long."""
+MARKED_LABELS = 4
+"""Where the user marked parts of fewer labelled defects than this, experts on parts weigh more before cross-validation, by
+the square of the ratio: one label is one row for the others, and for these as many parts as the stroke is long. With
+more labels the cross-validation tells (decisions.md 114)."""
 SLOPES = (0.1, 3.0)  # least and greatest slope of the log-odds in the defect score
 
 
@@ -149,7 +150,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         most = np.minimum(greatest, np.median(np.array(greatest)[supervised]) if supervised.any() else np.inf)
         prior_weight = np.where(supervised, 1.0, self.free_share / np.sqrt(n_defects))
         if evidence.parts is not None and evidence.parts[is_defect].any_marked:
-            factor = max(1.0, MARKED_LABELS / n_defects)
+            factor = max(1.0, MARKED_LABELS / n_defects) ** 2
             prior_weight *= [factor if member.source == OF_PARTS else 1.0 for member in experts]
         mean = np.array(means) if n_defects > 1 else np.where(supervised, ASSUMED_SURPRISAL, means)
         weights = softmax(np.log(prior_weight) + mean * np.sqrt(n_defects) / self.temperature)

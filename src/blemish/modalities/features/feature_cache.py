@@ -70,7 +70,7 @@ class FeatureCache:
 
 
 def digest(values: np.ndarray, *facts: str) -> bytes:
-    """Of an array's bytes, and of facts about it that these do not tell."""
+    """A digest of an array's bytes, and of facts about it that these do not tell."""
     return blake2b("/".join(facts).encode() + np.ascontiguousarray(values).tobytes(), digest_size=16).digest()
 
 

@@ -101,7 +101,7 @@ class Scaling(State):
         need(self.scale > 0, "a scale is not above 0")
 
     def __getitem__(self, features: slice) -> "Scaling":
-        """Of some of the features."""
+        """The scaling of some of the features."""
         return Scaling(self.centre[features], self.scale[features])
 
 
