@@ -67,7 +67,8 @@ def main() -> None:
             f"stated: {det.promise_.text}\nreported of normal test rows: {(scores[normal] > det.threshold_).mean():.3f}"
         )
         by: Any = fitted.scorer_state
-        experts = fitted.scorer._experts(parted=by.parts is not None, labelled=True)
+        scorer: Any = fitted.scorer
+        experts = scorer._experts(parted=by.parts is not None, labelled=True)
         for expert, weight, mean in zip(experts, by.labelled.weights, by.labelled.mean, strict=True):
             print(f"  {expert.name} of {expert.source}: weight {weight:.3f}, mean surprisal {mean:.2f}", flush=True)
 

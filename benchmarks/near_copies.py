@@ -3,7 +3,7 @@
     python benchmarks/near_copies.py BENCH     # the folder of the benchmark, with bench_native.py
 
 Prints, for each task of the suite `native` and each seed, the sources of the labelled defects, the groups that
-`near_copies` finds among them, how many pairs of one source and of different sources it joins, and the sums by data set.
+`near_copies` finds among them, how many pairs of one source and of different ones it joins, and the sums by data set.
 """
 
 import hashlib

@@ -14,6 +14,8 @@ from blemish import DefectDetector
 from blemish.core.errors import DataWarning
 from blemish.datasets import Split, ring, tiles
 from blemish.presets import PRESETS
+from blemish.scoring.experts import trees
+from blemish.scoring.experts.growing import extra_trees
 from browser import launched
 
 collect_ignore = ["fuzz/guided.py"]  # it needs atheris, which no one has by default
@@ -47,6 +49,7 @@ def ten_trees():
     with pytest.MonkeyPatch.context() as patch:
         for forest in (ExtraTreesClassifier, RandomForestClassifier):
             patch.setattr(forest, "fit", few(forest.fit))
+        patch.setattr(trees, "extra_trees", lambda x, y, w, n, *rest: extra_trees(x, y, w, min(n, 10), *rest))
         yield
 
 

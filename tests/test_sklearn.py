@@ -35,7 +35,7 @@ SETTINGS = {"modality": "tabular", "epochs": 1, "latent_dim": 2, "batch_size": 6
 class Unlabelled(DefectDetector):
     """The same, deaf to the checks' labels: they are class numbers, which Blemish refuses as a colliding dialect."""
 
-    def fit(self, X, y=None, *, regions=None):
+    def fit(self, X, y=None, *, groups=None, regions=None):
         return super().fit(X)
 
 

@@ -315,7 +315,8 @@ class DefectDetector(Verbs, BaseEstimator):
         run = {key: said.get(key) for key in ("glob", "names", *DIALECT)}
         run |= {key: said[key] for key in ("masks",) if key in said}  # earlier versions refuse what they do not know
         notes = {"run": run, "taken_out": self.notes_.get("taken_out", []), "column": self._modality_option("column")}
-        facts = {"notes": notes, "unsupported": self.unsupported_}
+        cuts = list(thresholds.values())
+        facts = {"notes": notes, "unsupported": self.unsupported_, "reported": self.fitted_.reported(*cuts)}
         samples = None if X is None else self._rows(X).X
         return write_onnx(path, self.fitted_, thresholds, self.prior_, facts, samples)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import reference
-from blemish.calibration.drift import compare, compare_numbers, compare_words
+from blemish.calibration.drift import compare, compare_numbers, compare_words, mostly_reported
 
 
 def test_the_distance_of_numbers_is_that_of_the_distribution_functions():
@@ -38,3 +38,16 @@ def test_a_gap_that_training_never_had_is_named():
     few = {"flow": [float("nan"), *rng.normal(size=299).tolist()], "hot": [True] * 300}
     assert not compare(reference, few, 300, 300).found
     assert not compare(few, few, 300, 300).found
+
+
+@pytest.mark.parametrize(
+    ("n_reported", "n", "said"),
+    [(11, 12, True), (2, 2, True), (1, 1, False), (6, 12, False), (7, 12, True), (3, 4, True), (0, 9, False)],
+)
+def test_most_samples_reported_is_said_unless_chance_would_do(n_reported, n, said):
+    assert bool(mostly_reported(n_reported, n, 0.05)) == said
+
+
+def test_what_a_model_reports_of_normal_samples_decides_what_is_unusual():
+    assert mostly_reported(11, 12, 0.0625).startswith("11 of 12 samples are reported, of normal ones 1 in 16 would be:")
+    assert mostly_reported(11, 12, 0.9) == mostly_reported(12, 12, 1.0) == ""

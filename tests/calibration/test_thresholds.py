@@ -20,6 +20,8 @@ from blemish.calibration.thresholds import (
     for_recall,
     outlook,
     promise,
+    shortfall,
+    unsupported,
 )
 from blemish.core.errors import ConfigError, DataError
 
@@ -263,8 +265,7 @@ def test_fewer_than_twenty_samples_do_not_tell_a_rate_out_of_fold():
     found = promised("contamination", 0.05, "out of fold", outlier=np.arange(15.0))
     assert (found.low, found.high) == (0, 1)
     assert found.shortfall == (
-        "15 unlabelled or normal samples cannot support a rate of 5 %; the cut is the highest of their scores, and "
-        "fewer than 20 do not tell how many new ordinary samples exceed it"
+        "15 unlabelled or normal samples cannot support a rate of 5 %; how many new ones exceed it is unknown"
     )
     assert promised("budget", 3.0, "out of fold", outlier=np.arange(15.0)).high == 15
     assert promised("contamination", 0.05, "out of fold", outlier=np.arange(20.0)).high < 0.2
@@ -272,14 +273,23 @@ def test_fewer_than_twenty_samples_do_not_tell_a_rate_out_of_fold():
 
 def test_a_shortfall_names_samples_rate_and_what_comes_instead():
     found = promised("contamination", 0.01, "out of fold", outlier=np.arange(20.0))
-    why = (
-        "20 unlabelled or normal samples cannot support a rate of 1 %; the cut is the highest of their scores, which "
-        "about 4.8 % of new ordinary samples exceed"
-    )
+    why = "20 unlabelled or normal samples cannot support a rate of 1 %; about 4.8 % of new ones exceed it"
     assert found.shortfall == why
     assert found.text.endswith(f"(20 rows, out of fold). Not promised: {why}.")
     assert promised("contamination", 0.01, outlier=np.arange(20.0)).shortfall.startswith("20 held-out samples cannot")
     assert promised("recall", 0.5, "training", out_of_fold=np.arange(8.0)).shortfall == ""
+
+
+def test_several_cuts_that_are_not_supported_share_a_clause():
+    rows = np.arange(15.0)
+    cuts = [promised("contamination", rate, "out of fold", outlier=rows) for rate in (0.1, 0.01, 0.05)]
+    assert shortfall(cuts) == (
+        "15 unlabelled or normal samples cannot support a rate of 1 % or 5 %; how many new ones exceed it is unknown"
+    )
+    assert shortfall(cuts[:1]) == shortfall([]) == ""
+    (one,) = unsupported(dict(zip(("kept", "defect", "other"), cuts, strict=True)))
+    assert one == f"the cut for 'defect' and 'other': {shortfall(cuts)}"
+    assert unsupported({"kept": cuts[0]}) == []
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1])

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
+from PIL import Image
 from pyarrow import csv, parquet
 
-from blemish import load
+from blemish import DefectDetector, load
+from conftest import ten_trees
 
 
 def test_score_writes_the_contracts_columns(folder, model, blemish):
@@ -86,3 +89,35 @@ def test_a_name_that_is_not_utf8_costs_no_work(blemish, tmp_path):
     status, out, err = blemish("explain", tmp_path / "m.blemish", folder)
     assert status == 0, err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("exported", [False, True])
+@pytest.mark.parametrize(("brighter", "said"), [(0, False), (60, True)])
+def test_most_samples_reported_is_said_where_nothing_is_held_out(blemish, pictures, exported, brighter, said):
+    """One exposure was fitted, another is scored: all are `other`, and nothing else would say why."""
+    folder, model = pictures
+    for i, picture in enumerate(made_pictures(12, seed=1)):
+        (folder / f"new{brighter}").mkdir(exist_ok=True)
+        Image.fromarray(np.clip(picture + brighter, 0, 255).astype(np.uint8)).save(folder / f"new{brighter}/{i}.png")
+    with_suffix = model.with_suffix(".onnx") if exported else model
+    status, out, err = blemish("score", with_suffix, folder / f"new{brighter}", "-o", folder / "s.csv")
+    assert status == 0, err
+    assert out.startswith("scored 12 samples: ")
+    assert ("12 of 12 samples are reported, of normal ones 1 in 25 would be: were they taken" in err) == said
+
+
+def made_pictures(n, seed):
+    return np.random.default_rng(seed).integers(90, 110, (n, 24, 24))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder with a model of 24 plain pictures, also exported."""
+    pytest.importorskip("onnxruntime")
+    folder = tmp_path_factory.mktemp("exposures")
+    with ten_trees():
+        det = DefectDetector(modality="image", epochs=1, random_state=0)
+        det.fit(made_pictures(24, seed=0)[:, None].astype(np.uint8))
+    det.save(folder / "m.blemish")
+    det.export(folder / "m.onnx", made_pictures(4, seed=2)[:, None].astype(np.uint8))
+    return folder, folder / "m.blemish"

@@ -6,7 +6,7 @@ import pytest
 from blemish import DefectDetector
 from blemish.data.dataset import Note
 from blemish.report import write_page
-from blemish.report.overview import evaluation_page, model_page
+from blemish.report.overview import _lead, _score, evaluation_page, model_page
 from blemish.report.results import evaluation
 from browser import DESKTOP, PHONE, visit
 from conftest import ten_trees
@@ -136,3 +136,12 @@ def test_the_labels_section_shows_the_curve_once_it_is_drawn(browser, tmp_path):
         labels = seen.page.locator("section", has=seen.page.locator("h2", has_text="Labels"))
         assert labels.locator(".js-plotly-plot .main-svg").count() >= 1
         assert "Labels to check" in labels.inner_text()
+
+
+def test_the_first_lines_say_that_most_samples_are_reported():
+    rng = np.random.default_rng(0)
+    det = DefectDetector(epochs=1, random_state=0, scorer="reconstruction").fit(rng.random((24, 2)))
+    for moved, said in ((0.0, False), (9.0, True)):
+        X = rng.random((12, 2)) + moved
+        lead = _lead(det, _score(det, X, None))
+        assert ("12 of 12 samples are reported, of normal ones 1 in 25 would be: were they taken" in lead) == said

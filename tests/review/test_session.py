@@ -1,6 +1,7 @@
 """The labelling loop: ranking, marks, refits."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -53,12 +54,14 @@ def test_fits_of_the_page_keep_groups_together(table, tmp_path):
     csv.write_csv(rows, tmp_path / "plates.csv")
     found = Review(open_catalogue(tmp_path / "plates.csv", groups="plate"), Ledger(tmp_path / "labels.db"))
     wait_ready(found)
-    assert found.det.training_["groups"] == 15
+    det: Any = found.det
+    assert det.training_["groups"] == 15
     found.write([mark(found, row) for row in (0, 1, 9)])
     assert found.refit()
     wait_ready(found)
-    assert len(found.det.fitted_.calibration.counted) == 2
-    assert found.det.notes_["run"]["groups"] == "plate"
+    det = found.det
+    assert len(det.fitted_.calibration.counted) == 2
+    assert det.notes_["run"]["groups"] == "plate"
     assert found.catalogue.groups([0, 1, 2]) is None
     found.stop()
 

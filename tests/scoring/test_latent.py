@@ -113,3 +113,14 @@ def test_the_error_of_a_labelled_defect_is_out_of_fold_as_it_is():
         rest = np.arange(len(group)) != row
         without = scorer.fit(evidence[rest], group[rest])
         assert score == scorer.defect_score(without, evidence[np.array([row])])[0]
+
+
+def test_a_fold_measures_errors_and_what_is_far_on_the_scale_of_all_rows():
+    evidence, group = example()
+    scorer, seen = Latent(), np.arange(len(group)) % 4 > 0
+    whole, fold = scorer.fit(evidence, group), scorer.fit(evidence[seen], group[seen])
+    found = scorer.fit_fold(evidence[seen], group[seen], 0, whole)
+    assert not np.array_equal(fold.errors, whole.errors)
+    np.testing.assert_array_equal(found.errors, whole.errors)
+    for one, other in zip(found.mixture.arrays().values(), fold.mixture.arrays().values(), strict=True):
+        np.testing.assert_array_equal(one, other)

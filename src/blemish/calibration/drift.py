@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import chi2_contingency, ks_2samp
+from scipy.stats import binom, chi2_contingency, ks_2samp
 
 LEVEL = 0.01  # probability of calling data of the same kind drifted
 MIN_EFFECT = 0.1  # fraction of the rows: what is less may be real, but changes little
@@ -70,6 +70,30 @@ class Drift:
             f"these data do not look like the training data ({self.n} rows compared; {some}{more}); "
             "scores may mislead: fit again"
         )
+
+
+def mostly_reported(n_reported: int, n: int, rate: float) -> str:
+    """One line where most samples are reported and normal ones would not be; else ''.
+
+    A fit of few rows holds none out to compare with, and new data may be few: this takes the number of labels alone.
+
+    Args:
+        n_reported: Samples above a cut.
+        n: All samples.
+        rate: Fraction of normal samples above a cut, in (0, 1], as the model states it.
+
+    Example:
+        >>> mostly_reported(11, 12, 0.05)
+        '11 of 12 samples are reported, of normal ones 1 in 20 would be: were they taken under other conditions?'
+        >>> mostly_reported(1, 1, 0.05), mostly_reported(5, 12, 0.05)
+        ('', '')
+    """
+    if 2 * n_reported <= n or binom.sf(n_reported - 1, n, rate) >= LEVEL:
+        return ""
+    return (
+        f"{n_reported} of {n} samples are reported, of normal ones 1 in {1 / rate:.0f} would be: "
+        "were they taken under other conditions?"
+    )
 
 
 def compare(

@@ -18,9 +18,9 @@ from blemish.scoring.scorer import Evidence, Scorer
 
 NEAR = 0.1
 """Near-duplicates are closer than this fraction of the median distance of an ordinary row to its nearest neighbour."""
-BEYOND, BY_CHANCE, MAX_DIMENSION, LEAP = 24, 1 / 300, 12.0, 4.0
-"""For copies, which are not equal: a neighbour beyond any of them; the fraction of rows with a neighbour as near as a copy
-by chance; a bound on the dimension; and a growth from one neighbour to the next that no dimension explains."""
+BEYOND, BY_ACCIDENT, MAX_DIMENSION, LEAP = 24, 1 / 300, 12.0, 4.0
+"""For copies, which are not equal: a neighbour beyond any; the fraction of rows with a neighbour as near as a copy
+by accident; a bound on the dimension; and a growth from one neighbour to the next that no dimension explains."""
 SAME = 1e-5
 """Two rows closer than this fraction of the spread of all rows are the same, whatever their neighbours."""
 MAX_MEASURED = 500  # ordinary rows that the median distance is measured on
@@ -199,7 +199,7 @@ def copies(scorer: Scorer, rows: CurveRows, curve: Float[np.ndarray, "unseen 3"]
 
 
 def _near(evidence: Evidence, group: Int[np.ndarray, " row"], seed: int) -> Bool[np.ndarray, "row row"]:
-    """Which rows are near-duplicates: nearer than rows come by chance, but for one in 300.
+    """Which rows are near-duplicates: nearer than rows come by accident, but for one in 300.
 
     How near they come is told from distances to neighbours beyond any copies: in d dimensions the k-th is as far as the
     d-th root of k, and the growth from half of `BEYOND` to all of it tells d. Where most rows have copies, distances
@@ -213,7 +213,7 @@ def _near(evidence: Evidence, group: Int[np.ndarray, " row"], seed: int) -> Bool
     near, apart = np.median(np.sort(distances(x[usual]), axis=1)[:, 1 : k + 1], axis=0), 0.0
     if k > 1 and near[-1] > near[k // 2 - 1] > 0:
         dimension = min(MAX_DIMENSION, np.log(2) / np.log(near[-1] / near[k // 2 - 1]))
-        apart = near[-1] * (BY_CHANCE * len(usual) / len(x) / k) ** (1 / dimension)
+        apart = near[-1] * (BY_ACCIDENT * len(usual) / len(x) / k) ** (1 / dimension)
     leaps = near[1:] / np.maximum(near[:-1], 1e-300)
     if leaps.max(initial=0.0) > LEAP:
         end = int(np.argmax(leaps))

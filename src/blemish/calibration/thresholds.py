@@ -4,6 +4,7 @@ In every function `calibration` are scores of ordinary rows that did not train t
 `out_of_fold` are those of labelled defects, each by a scorer that was fitted without it, shape (defect,).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Literal
@@ -207,21 +208,36 @@ class Promise:
     @property
     def shortfall(self) -> str:
         """Why a rate of ordinary rows is not supported, in one clause; '' where it is, and for other targets."""
-        if self.supported or self.target in ("recall", "precision"):
-            return ""
-        if self.judged_on in ("", "training"):
-            return "this is judged on rows that trained the model, so it reports more of new ones: fit on more rows"
-        if self.judged_on == "out of fold" and self.n < MIN_OUT_OF_FOLD:
-            return (
-                f"{self.n} {self._of}unlabelled or normal samples cannot support a rate of {100 * self.value:.3g} %; "
-                f"the cut is the highest of their scores, and fewer than {MIN_OUT_OF_FOLD} do not tell how many new "
-                "ordinary samples exceed it"
-            )
-        samples = "held-out samples" if self.judged_on == "held out" else "unlabelled or normal samples"
-        return (
-            f"{self.n} {self._of}{samples} cannot support a rate of {100 * self.value:.3g} %; the cut is the highest "
-            f"of their scores, which about {100 * self.estimate:.2g} % of new ordinary samples exceed"
-        )
+        return shortfall([self])
+
+
+def shortfall(cuts: Sequence[Promise]) -> str:
+    """Why one cut or several of one fit are not supported, in one clause; '' where none of them is unsupported."""
+    few = [cut for cut in cuts if not cut.supported and cut.target not in ("recall", "precision")]
+    if not few:
+        return ""
+    one = few[0]  # all are judged on the same rows, and those that are too few cut at the highest score
+    if one.judged_on in ("", "training"):
+        return "this is judged on rows that trained the model, so it reports more of new ones: fit on more rows"
+    samples = "held-out samples" if one.judged_on == "held out" else "unlabelled or normal samples"
+    rates = " or ".join(f"{100 * cut.value:.3g} %" for cut in few)
+    unknown = one.judged_on == "out of fold" and one.n < MIN_OUT_OF_FOLD
+    found = "how many new ones exceed it is unknown"
+    if not unknown:
+        found = f"about {100 * one.estimate:.2g} % of new ones exceed it"
+    return f"{one.n} {one._of}{samples} cannot support a rate of {rates}; {found}"
+
+
+def unsupported(cuts: Mapping[str, Promise]) -> list[str]:
+    """One sentence on those cuts of a fit, by label, that are not supported; nothing where all are."""
+    few = [word for word, cut in cuts.items() if cut.shortfall]
+    return [f"the cut for {' and '.join(map(repr, few))}: {shortfall(list(cuts.values()))}"] if few else []
+
+
+def unsupported(cuts: Mapping[str, Promise]) -> list[str]:
+    """One sentence on those cuts of a fit, by label, that are not supported; nothing where all are."""
+    few = [word for word, cut in cuts.items() if cut.shortfall]
+    return [f"the cut for {' and '.join(map(repr, few))}: {shortfall(list(cuts.values()))}"] if few else []
 
 
 def promise(target: str, value: float, threshold: float, calibration: Calibration, judged_on: JudgedOn) -> Promise:

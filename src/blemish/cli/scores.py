@@ -49,6 +49,7 @@ def score(
 
     check_whole(model)
     check_writable(output, model, data)
+    from blemish.calibration import mostly_reported
     from blemish.cli.opening import exported_scores, maps_of_exported, open_exported
     from blemish.data.inputs import keys_of, stream_to_score
     from blemish.data.writing import table_of, write_table
@@ -64,7 +65,7 @@ def score(
             table = table_of(exported_scores(runtime, samples, maps), *keys_of(samples, key))
             write_table(table, output)
             labels, n, drift = Counter(table["label"].to_pylist()), len(samples), None
-            unsupported = runtime.facts.get("unsupported", [])
+            unsupported, rate = runtime.facts.get("unsupported", []), runtime.facts.get("reported", 1.0)
         else:
             from blemish.detector import load
             from blemish.out_of_core import map_files, score_stream
@@ -81,9 +82,11 @@ def score(
                 found = score_stream(det, stream, output, key=key, advance=advance, maps=maps)
             say_reading(found.reading, opened)
             labels, n, drift = found.labels, found.n, found.drift
-            unsupported = det.unsupported_
+            unsupported, rate = det.unsupported_, det.fitted_.reported(det.threshold_, det.outlier_threshold_)
     if drift is not None and drift.found:
         typer.echo(f"note: {drift.text}", err=True)
+    elif unusual := mostly_reported(labels["defect"] + labels["other"], n, rate):
+        typer.echo(f"note: {unusual}", err=True)
     counts = ", ".join(f"{labels[word]} {word}" for word in ("defect", "other", "normal"))
     typer.echo(with_cut(f"scored {n} samples: {counts}", unsupported))
     typer.echo(f"wrote {output}")

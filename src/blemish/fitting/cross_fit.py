@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -110,8 +111,10 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
         return tuple(_marked_as(fold, fit) for fold in fit.folds)
     # As many as the fit of all rows, which the clock may have ended; a refit has trained for more than these.
     n = n_epochs if fit.folds is None and fit.patience is None else None
-    arguments = {**fit.arguments, **model.choices.spec(), "latent_dim": model.network.latent_dim}
     n_folds = min(FOLDS, n_ordinary // 2)
+    batch = _batch_of_fold(fit.objective.plan.batch_size, fit.group, n_folds)
+    spec = {**model.choices.spec(), "latent_dim": model.network.latent_dim, "batch_size": batch}
+    arguments = {**fit.arguments, **spec}
     reads = OF_THE_NETWORK & {name for names in fit.model.choices.scorer.make().sources for name in names.split("+")}
     found: list[Fold] = []
     with warnings.catch_warnings(), caching(FeatureCache(0)):  # the cache is for the model of all rows
@@ -129,6 +132,19 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
         except DataError:  # such as texts that have no word in common without those of a fold
             return ()
     return tuple(found)
+
+
+def _batch_of_fold(batch_size: int, group: Int[np.ndarray, " row"], n_folds: int) -> int:
+    """The batch size that gives a fold as many steps per epoch as all rows have: 40 rows in batches of 32 are 2 steps.
+
+    Half the steps are half the training, and tell nothing of the model that is cut (decisions.md 110).
+
+    Example:
+        >>> [_batch_of_fold(32, np.zeros(n, int), 4) for n in (20, 40, 60)]
+        [32, 15, 32]
+    """
+    steps, n_seen = ceil(len(group) / batch_size), len(group) - ceil(is_ordinary(group).sum() / n_folds)
+    return batch_size if ceil(n_seen / batch_size) == steps else ceil(n_seen / steps)
 
 
 def _still_judges(fold: Fold, fit: Fit) -> bool:

@@ -250,6 +250,12 @@ class Fitted:
         threshold = for_contamination(calibration.ordinary, fraction)
         return promise("contamination", fraction, threshold, calibration, self.judged_on)
 
+    def reported(self, threshold: float, outlier_threshold: float) -> float:
+        """Fraction of normal samples above one of two cuts, on the decision score and the outlier score, in (0, 1]."""
+        cuts = [(self.calibration.outlier, outlier_threshold)]
+        cuts += [(self.calibration.ordinary, threshold)] if self.n_defects else []
+        return min(1.0, sum((1 + int((scores > cut).sum())) / (1 + len(scores)) for scores, cut in cuts))
+
     @property
     def judged_on(self) -> JudgedOn:
         """What the scores of ordinary rows in the calibration are of."""

@@ -16,7 +16,7 @@ from blemish.calibration.conformal import discoveries
 from blemish.calibration.drift import Drift
 from blemish.calibration.label_report import LabelReport
 from blemish.calibration.probabilities import prior_of
-from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, Promise
+from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, Promise, unsupported
 from blemish.core.errors import ConfigError, CutWarning, DataError, NoDefectsError
 from blemish.core.groups import to_clusters
 from blemish.core.labels import CLASSES, MIN_ORDINARY, check_trainable, counts, to_groups
@@ -222,11 +222,11 @@ class Verbs(MapVerbs):
 
     @property
     def unsupported_(self) -> list[str]:
-        """For each cut that there are too few samples for, a sentence that says why and what it does instead."""
+        """One sentence on the cuts that there are too few samples for, and what to expect of them; else nothing."""
         cuts = {"other": self.promise_}
         if self.fitted_.n_defects:
             cuts = {"defect": self.promise_, "other": self.fitted_.outlier_promise(DEFAULT_CONTAMINATION)}
-        return [f"the cut for {word!r}: {cut.shortfall}" for word, cut in cuts.items() if cut.shortfall]
+        return unsupported(cuts)
 
     def _warn_of_cut(self) -> None:
         for sentence in self.unsupported_:

@@ -1,7 +1,7 @@
 """Images of one size or of many."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NotRequired
 
 import numpy as np
@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from blemish.core.errors import ConfigError, ExportError
 from blemish.core.graph import Node
-from blemish.core.manifest import Positive, declared
+from blemish.core.manifest import declared
 from blemish.data.images import PICTURE_AXES, check_pictures
 from blemish.data.regions.masks import regions_to_masks
 from blemish.modalities.features.encoder import Encoder
@@ -58,7 +58,7 @@ class Image(Modality):
     size: tuple[int, int] | None = None
     encoder: str | None = None
     mean: tuple[float, float, float] | None = None
-    std: tuple[Positive, Positive, Positive] | None = None
+    std: tuple[float, float, float] | None = None
     backbone: ClassVar[str] = "conv"
     augmentation: ClassVar[str] = "hide_boxes"
     synthetic: ClassVar[str] = "cut_paste"
@@ -75,7 +75,9 @@ class Image(Modality):
     far: ClassVar[tuple[str, ...]] = ("texture", "pixels", "neighbours")
 
     def __post_init__(self) -> None:
-        """Refuse units of an encoder that is not there."""
+        """Refuse units of an encoder that is not there, and units that are none."""
+        if not (np.isfinite([*(self.mean or ()), *(self.std or ())]).all() and min(self.std or (1.0,)) > 0):
+            raise ConfigError(f"mean {self.mean} and std {self.std} must be numbers, those of std above 0")
         if self.encoder is None and (self.mean, self.std) != (None, None):
             raise ConfigError("mean and std are for an encoder of your own; give 'encoder', too, or leave them out")
 
@@ -86,13 +88,15 @@ class Image(Modality):
             raw: An array (batch, channel, height, width) or (batch, height, width), or a list of such pictures of
                 different sizes.
         """
-        pictures = check_pictures(raw, 3, "image", PICTURE_AXES)
+        encoder = None if self.encoder is None else Encoder.open(self.encoder, self.mean, self.std)
+        return self._fit(check_pictures(raw, 3, "image", PICTURE_AXES), encoder)
+
+    def _fit(self, pictures: Sequence[np.ndarray], encoder: Encoder | None) -> "FittedImage":
         pixels, memories = self._whole(pictures)
         growth = growth_for(np.array([max(picture.shape[-2:]) for picture in pictures], dtype=np.float64))
         some = _some(len(pictures))
         some = some[:: -(-len(some) // MAX_GRIDDED)]
         native = ((_name(pictures[i], pixels), torch.from_numpy(pixels.scaled(pictures[i]))) for i in some)
-        encoder = None if self.encoder is None else Encoder.open(self.encoder, self.mean, self.std)
         if encoder is not None:
             sides = np.array([picture.shape[-2:] for picture in pictures], dtype=np.float64)
             growth = max(growth, min(MAX_FACTOR, encoder.growth_for(sides.max(axis=1), sides.min(axis=1))))
@@ -105,7 +109,7 @@ class Image(Modality):
         kept = {_name(picture, whole.pixels) for picture in pictures}
         grid = None if whole.grid is None else whole.grid.of_pictures(kept)
         if grid is None:
-            return self.fit(pictures)
+            return self._fit(pictures, None if whole.grid is None else whole.grid.encoder)  # which may have moved
         return FittedImage(*self._whole(pictures), grid)
 
     def _whole(self, pictures: Sequence[np.ndarray]) -> tuple[Pixels, list[PatchMemory]]:
@@ -150,9 +154,7 @@ class FittedImage(FittedPictures, ExportableMaps):
         unusual = {name: pooled for memory in self.memories for name, pooled in memory.pooled(x).items()}
         return {**_plain(x), **unusual}
 
-    def near_copies(
-        self, x: Float[Tensor, "row channel height width"], is_defect: Bool[np.ndarray, " row"]
-    ) -> Int[np.ndarray, " row"] | None:
+    def near_copies(self, x: Any, is_defect: Bool[np.ndarray, " row"]) -> Int[np.ndarray, " row"] | None:
         """By correlation, whatever the lighting; see `FittedModality`."""
         return near_copies(x, is_defect)
 

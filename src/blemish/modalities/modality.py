@@ -125,9 +125,7 @@ class FittedModality(ABC):
         """What of these samples is not read as it stands."""
         return self.notes_from(self.tally(raw))
 
-    def near_copies(
-        self, x: Float[Tensor, "row *sample"], is_defect: Bool[np.ndarray, " row"]
-    ) -> Int[np.ndarray, " row"] | None:
+    def near_copies(self, x: Any, is_defect: Bool[np.ndarray, " row"]) -> Int[np.ndarray, " row"] | None:
         """Groups of rows that show the same thing as a labelled defect does; None: none, or it cannot be told."""
         return None
 

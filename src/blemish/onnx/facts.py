@@ -47,6 +47,7 @@ class Facts(TypedDict):
     n_defects: Count
     notes: Notes
     unsupported: NotRequired[list[str]]
+    reported: NotRequired[Positive]
     parity: NotRequired[dict[str, JsonValue]]
     area_levels: NotRequired[Annotated[list[float], Len(1, len(AREAS))]]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from blemish.calibration.drift import mostly_reported
 from blemish.calibration.probabilities import brier, reliability, reweighted
 from blemish.core.labels import CLASSES, to_groups, to_words
 from blemish.data.columns import is_frame, to_columns
@@ -118,7 +119,9 @@ def _lead(det: DefectDetector, found: _Scored) -> str:
               "They are ranked by how much they resemble the labelled defects.")  # fmt: skip
     source = "the labels you gave" if found.labelled else "the model's predictions"
     above = "; ".join([f"{found.n_above} of {len(found.score)} samples score above the threshold", *det.unsupported_])
-    return f"{above}. {ranked} Groups below are {source}."
+    rate, n = det.fitted_.reported(det.threshold_, det.outlier_threshold_), len(found.predicted)
+    unusual = mostly_reported(n - found.predicted.count("normal"), n, rate)
+    return " ".join(filter(None, [f"{above}.", unusual, ranked, f"Groups below are {source}."]))
 
 
 def _facts(det: DefectDetector, found: _Scored) -> dict[str, str]:

@@ -21,7 +21,7 @@ SOURCES = {
 
 def promise_body(det: DefectDetector) -> str:
     """What the threshold means for unseen rows."""
-    calibration = det.fitted_.calibration
+    calibration = det.fitted_.calibration.independent(det.fitted_.n_defects)
     name = "defect" if det.fitted_.n_defects else "outlier"
     ordinary, known = calibration.ordinary, calibration.out_of_fold
     source = SOURCES[det.fitted_.judged_on] + (", one of each group" if det.promise_.grouped else "")
@@ -54,7 +54,7 @@ def probabilities_body(det: DefectDetector) -> str:
         "fraction of defects cannot be estimated from them; set it with set_prior(defect=…) or 'blemish threshold "
         "MODEL --defect-share …'."
     )
-    known = det.fitted_.calibration.out_of_fold
+    known = det.fitted_.calibration.independent(det.fitted_.n_defects).out_of_fold
     if len(known) < MIN_OUT_OF_FOLD:
         why = "One labelled defect is too few for calibration: read the probabilities as a scale only."
         return f"<p>{escape(assumed)}</p><p>{escape(why)}</p>"

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blemish.calibration import mostly_reported
 from blemish.core.errors import BlemishError
 from blemish.core.labels import CLASSES
 from blemish.explain.explanation import of_element
 from blemish.review import drawings
 from blemish.review.catalogue import json_value
 from blemish.review.marks import CODES, DISAGREEMENT, found_by_mark
-from blemish.review.ranking import BUDGETS, advice, best_first, precision
+from blemish.review.ranking import BUDGETS, Ranking, advice, best_first, precision
 from blemish.review.session import Review
 from blemish.review.viewer.strokes import spot
 
@@ -102,7 +103,8 @@ def state(review: Review) -> dict[str, Any]:
         }
         known["precision"] = [precision(ranking, review.codes, budget) for budget in BUDGETS]
         known["promise"] = det.promise_.text
-        known["advice"] = " ".join([*(f"{why[0].upper()}{why[1:]}." for why in det.unsupported_), known["advice"]])
+        said = [*(f"{why[0].upper()}{why[1:]}." for why in det.unsupported_), _mostly_reported(det, ranking)]
+        known["advice"] = " ".join(filter(None, [*said, known["advice"]]))
         known["threshold"] = {"target": det.promise_.target, "value": det.promise_.value}
         known["above"] = int((ranking.score > det.threshold_).sum())
         known["suggestions"] = [
@@ -113,6 +115,14 @@ def state(review: Review) -> dict[str, Any]:
             {**item(review, row), "people": review.opinions.of(review.catalogue.digest(row))} for row in disputed
         ]
     return known
+
+
+def _mostly_reported(det: Any, ranking: Ranking) -> str:
+    if ranking.glance:  # by other scores than those that are cut
+        return ""
+    cuts = det.threshold_, det.outlier_threshold_
+    above = (ranking.score > cuts[0]) | (ranking.snapshot.outlier > cuts[1])
+    return mostly_reported(int(above.sum()), ranking.scored, det.fitted_.reported(*cuts))
 
 
 def points(review: Review) -> bytes:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64, Int
 from blemish.core.groups import n_groups
 from blemish.core.labels import DEFECT, is_ordinary
 from blemish.core.state import State, Stored, need
-from blemish.scoring.far import NOTHING_FAR, STORED_AS, Beyond, Far, beyond, beyond_graph, fit_far, read_far
+from blemish.scoring.far import NOTHING_FAR, STORED_AS, Beyond, Far, beyond, beyond_graph, fit_far, read_far, refit_far
 from blemish.scoring.mixture import (
     BREADTH,
     PRIOR,
@@ -98,6 +98,17 @@ class Latent(ExportableScorer[LatentState]):
         if not 0 < (group == DEFECT).sum() < MIN_CONTRASTED:
             return state
         return replace(state, with_error=fit_mixture(evidence.feature_set("code"), group))
+
+    def fit_fold(
+        self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int, whole: LatentState
+    ) -> LatentState:
+        """Codes of the fold's own, with the usual errors and the edges of all rows; see `Scorer`.
+
+        The spread of the errors that a network has memorised is chance, and every log-odds is in units of it
+        (decisions.md 110).
+        """
+        state = self.fit(evidence, group, seed)
+        return replace(state, errors=whole.errors, far=refit_far(whole.far, self.far, evidence, group, seed))
 
     def out_of_fold_scores(
         self, state: LatentState, evidence: Evidence, group: Int[np.ndarray, " row"]

@@ -157,8 +157,9 @@ def test_without_onnx_runtime_the_extra_is_named(tmp_path, monkeypatch):
 def test_units_without_an_encoder_are_refused():
     with pytest.raises(ConfigError, match="mean and std are for an encoder"):
         Image(mean=(0.0, 0.0, 0.0))
-    with pytest.raises(ConfigError, match="option 'std"):
-        DefectDetector(modality={"name": "image", "encoder": "x", "std": [0, 1, 1]}).fit(np.zeros((20, 8, 8)))
+    for more in ({"std": [0, 1, 1]}, {"mean": [np.nan, 0, 0]}, {"std": [1, np.inf, 1]}, {"std": [1, 1]}):
+        with pytest.raises(ConfigError, match="must be numbers, those of std above 0|option 'std"):
+            DefectDetector(modality={"name": "image", "encoder": "x", **more}).fit(np.zeros((20, 8, 8)))
 
 
 @pytest.mark.parametrize("change", [{"digest": "a"}, {"step": 0}, {"step": 65}, {"width": 0}, {"std": [1.0, 0.0, 1.0]},

@@ -123,12 +123,13 @@ def test_features_are_the_same_from_the_store(tmp_path):
     plain = patches(x, 96)
     grid = fit_patch_grid(iter([(b"a", picture)]), 1, 1.0)
     native = grid.described(picture)
-    for _ in range(2):
-        with keeping_maps(MapStore(tmp_path)) as store:
+    first, second = MapStore(tmp_path), MapStore(tmp_path)
+    for store in (first, second):
+        with keeping_maps(store):
             np.testing.assert_allclose(patches(x, 96), plain, rtol=1e-5, atol=1e-6)
             np.testing.assert_array_equal(grid.described(picture, b"a"), native)
-    assert store.n_read == 7  # of five copies and two crops
-    assert not store.n_written
+    assert second.n_read == 7  # of five copies and two crops
+    assert not second.n_written
 
 
 def test_a_second_fit_does_not_run_the_network(tmp_path, monkeypatch, few_trees):

@@ -1,5 +1,7 @@
 """Pictures that show the same thing, whatever the light."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -28,7 +30,7 @@ def _parts(found, rows):
 def test_exposures_of_a_scene_are_one_group_also_where_all_pictures_are_alike(shared):
     x, is_defect = _scenes(30, 3, shared=shared), np.zeros(90, dtype=bool)
     is_defect[[0, 1, 3, 6]] = True
-    found = near_copies(x, is_defect)
+    found: Any = near_copies(x, is_defect)
     assert _parts(found, [0, 3, 6]) == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     assert len(set(found.tolist())) == 3 + 81, "all others are alone"
 
@@ -45,7 +47,7 @@ def test_pictures_of_one_colour_are_like_each_other_only():
     x, is_defect = _scenes(10, 2), np.zeros(20, dtype=bool)
     x[:4] = 0.5
     is_defect[[0, 1, 4, 5]] = True
-    found = near_copies(x, is_defect)
+    found: Any = near_copies(x, is_defect)
     assert _parts(found, [0, 4]) == [[0, 1, 2, 3], [4, 5]]
 
 

@@ -1,6 +1,7 @@
 """Patches of pictures at their own size."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -98,14 +99,15 @@ def test_one_factor_for_all_pictures_by_the_median():
 
 
 @pytest.mark.parametrize("growth", [1.0, 1.2, 64 / 28])
-def test_the_graph_spreads_alike(growth):
-    grid, graph, rng = PatchGrid(growth, None), Graph(), np.random.default_rng(0)  # pyright: ignore[reportArgumentType]
+def test_the_graph_spreads_alike(grid, growth):
+    grid, graph, rng = replace(grid, growth=growth), Graph(), np.random.default_rng(0)
     x = graph.input("X", np.float32, ["row", 1, "height", "width"])
     values = graph.input("values", np.float64, ["row", "patch"])
     graph.output("heat", grid.spread_graph(values, x), np.float32, ["row", "height", "width"])
     session = onnxruntime.InferenceSession(graph.model({}).SerializeToString())
     for height, width in ((1, 1), (28, 28), (371, 269), (33, 1200)):
         made = 10 * rng.normal(size=(2, np.prod(grid.shape(height, width))))
+        heat: Any
         (heat,) = session.run(None, {"X": np.zeros((2, 1, height, width), np.float32), "values": made})
         expected = [grid.spread(one, height, width) for one in made]
         np.testing.assert_allclose(heat, expected, rtol=1e-5, atol=1e-5)

@@ -23,7 +23,7 @@ def test_trees_as_arrays_score_as_scikit_learns_do():
 
 def test_a_tree_of_one_leaf_is_its_value():
     model = ExtraTreesClassifier(1, random_state=0).fit(np.zeros((4, 1)), [0, 0, 0, 1])
-    state = as_arrays(model, lambda tree: np.array([0.25]))
+    state = as_arrays(model.estimators_, lambda tree: np.array([0.25]))
     assert trees_score(state, np.ones((3, 1))).tolist() == [0.25] * 3
 
 

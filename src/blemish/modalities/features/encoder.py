@@ -24,7 +24,7 @@ from blemish.core.graph import onnx_package
 from blemish.core.manifest import Count, Positive, Size, declared
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of the colours, in [0, 1], of the photographs of ImageNet; most encoders were trained on these units."""
+"""Mean and standard deviation of the colours, in [0, 1], of ImageNet; most encoders were trained in these units."""
 CROP = 448
 """Pixels per side that are looked at together, where the file takes any size: what a transformer needs grows with the
 fourth power of the side. Many steps divide it (7, 8, 14, 16, 28, 32, 56, 64)."""
@@ -242,7 +242,7 @@ def _session(path: str, digest: str) -> Any:
 
 
 def _check_nodes(content: bytes, path: str) -> None:
-    """Refuse what is no graph, lies in several files, may never end, or is not the same twice."""
+    """Refuse what is not a graph, lies in several files, may never end, or is not the same twice."""
     onnx = onnx_package()
     try:
         model = onnx.load_model_from_string(content)

@@ -1,6 +1,6 @@
 """Ensembles of decision trees, kept as plain arrays: extremely randomised trees, random forests, isolation forests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
@@ -15,6 +15,7 @@ from blemish.core.graph import ML, Node, onnx_package
 from blemish.core.state import State, Stored, need
 from blemish.scoring.experts.distances import Neighbours
 from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
+from blemish.scoring.experts.growing import extra_trees
 
 MIN_SEEN = 10  # rows per tree of a student, where there are as many
 
@@ -189,14 +190,14 @@ def _compiled(n_features: int, tree: Nodes) -> Any:
     return compiled
 
 
-def as_arrays(model: Any, values: Callable[[Any], np.ndarray]) -> Grove:
-    """The trees of a scikit-learn model, end to end.
+def as_arrays(estimators: Sequence[Any], values: Callable[[Any], np.ndarray]) -> Grove:
+    """Trees of scikit-learn, end to end.
 
     Args:
-        model: The model.
+        estimators: What holds each as `tree_`.
         values: From one of its trees to the value of each node.
     """
-    trees = [tree.tree_ for tree in model.estimators_]
+    trees = [one.tree_ for one in estimators]
     starts = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
     children = [
         np.stack([tree.children_left, tree.children_right], axis=1) + start
@@ -260,8 +261,7 @@ class Trees(TreeExpert):
 
     def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
         """Grow the trees; see `Expert`."""
-        model = ExtraTreesClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
-        return as_arrays(model.fit(x, is_defect, sample_weight=weight), fraction)
+        return as_arrays(extra_trees(x, is_defect, weight, self.n_trees, self.least_rows, seed), fraction)
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,7 @@ class Forest(TreeExpert):
     def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
         """Grow the trees; see `Expert`."""
         model = RandomForestClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
-        return as_arrays(model.fit(x, is_defect, sample_weight=weight), fraction)
+        return as_arrays(model.fit(x, is_defect, sample_weight=weight).estimators_, fraction)
 
 
 def path_left(n_rows: Float[np.ndarray, " node"]) -> Float[np.ndarray, " node"]:
@@ -320,7 +320,9 @@ class Isolation(_OfGrove):
     def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
         """Cut at random; see `Expert`."""
         model = IsolationForest(n_estimators=self.n_trees, random_state=seed).fit(x[~is_defect])
-        return as_arrays(model, lambda tree: _depths(tree) + path_left(tree.n_node_samples.astype(np.float64)))
+        return as_arrays(
+            model.estimators_, lambda tree: _depths(tree) + path_left(tree.n_node_samples.astype(np.float64))
+        )
 
     def score(self, state: Grove, x: Features) -> Numbers:
         """Minus the mean number of cuts."""
@@ -393,4 +395,4 @@ class Student(TreeExpert):
             class_weight="balanced",
             random_state=seed,
         ).fit(x[rows], is_unusual)
-        return as_arrays(model, smoothed_fraction)
+        return as_arrays(model.estimators_, smoothed_fraction)
