@@ -136,8 +136,8 @@ class Found:
         }
         lead = (
             f"{sentence(measures)}.\n\nThe detector was fitted on {len(self.split.X_train)} parts and one stroke; "
-            f"these {len(self.score)} parts are new to it. Found: the part scores above the threshold. Outlined: "
-            "at least half of the crack lies in outlines. False: a part without a crack scores above the threshold. "
+            f"these {len(self.score)} parts are new to it. Found: the part scores above the threshold. Outlined: at "
+            "least half of the crack lies in outlines. False: a part without a crack scores above the threshold. "
             + " ".join(f"{one[0].upper()}{one[1:]}." for one in notes)
         )
         sections = [
