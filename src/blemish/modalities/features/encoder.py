@@ -159,7 +159,7 @@ class Encoder:
     def _session(self) -> tuple[Any, str]:
         """Opened, from where it was, or alongside the model file."""
         path, other = Path(self.path), False
-        places = [path] if self.folder is None else [path, self.folder / path.name]
+        places = list(dict.fromkeys([path, *([] if self.folder is None else [self.folder / path.name])]))
         for place in places:
             try:
                 return _session(str(place), self.digest), str(place)
