@@ -234,12 +234,6 @@ def unsupported(cuts: Mapping[str, Promise]) -> list[str]:
     return [f"the cut for {' and '.join(map(repr, few))}: {shortfall(list(cuts.values()))}"] if few else []
 
 
-def unsupported(cuts: Mapping[str, Promise]) -> list[str]:
-    """One sentence on those cuts of a fit, by label, that are not supported; nothing where all are."""
-    few = [word for word, cut in cuts.items() if cut.shortfall]
-    return [f"the cut for {' and '.join(map(repr, few))}: {shortfall(list(cuts.values()))}"] if few else []
-
-
 def promise(target: str, value: float, threshold: float, calibration: Calibration, judged_on: JudgedOn) -> Promise:
     r"""What to expect above a threshold, with its exact interval.
 

@@ -46,9 +46,9 @@ CODE_ONLY: Mapping[str, list[Any]] = {"code": ["linear", "kernel", "trees"], "er
 MAX_ROWS = 10_000  # ordinary rows that an expert is fitted on: more cost time and change little
 ASSUMED_SURPRISAL = 4.0  # nats, of unseen defects by a supervised expert with one label, which leaves none to measure
 MARKED_LABELS = 4
-"""Where the user marked parts of fewer labelled defects than this, experts on parts weigh more before cross-validation, by
-the square of the ratio: one label is one row for the others, and for these as many parts as the stroke is long. With
-more labels the cross-validation tells (decisions.md 114)."""
+"""Where the user marked parts and fewer defects than this are labelled, experts on parts weigh more before
+cross-validation, by the square of the ratio: one label is one row for the others, and for these as many parts as the
+stroke is long. With more labels the cross-validation tells (decisions.md 114)."""
 SLOPES = (0.1, 3.0)  # least and greatest slope of the log-odds in the defect score
 
 
