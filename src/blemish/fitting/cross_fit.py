@@ -137,7 +137,7 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
 def _batch_of_fold(batch_size: int, group: Int[np.ndarray, " row"], n_folds: int) -> int:
     """The batch size that gives a fold as many steps per epoch as all rows have: 40 rows in batches of 32 are 2 steps.
 
-    Half the steps are half the training, and tell nothing of the model that is cut (decisions.md 110).
+    Half the steps are half the training, and tell nothing of the model that is cut (decisions.md 117).
 
     Example:
         >>> [_batch_of_fold(32, np.zeros(n, int), 4) for n in (20, 40, 60)]

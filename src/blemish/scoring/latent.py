@@ -105,7 +105,7 @@ class Latent(ExportableScorer[LatentState]):
         """Codes of the fold's own, with the usual errors and the edges of all rows; see `Scorer`.
 
         The spread of the errors that a network has memorised is chance, and every log-odds is in units of it
-        (decisions.md 110).
+        (decisions.md 117).
         """
         state = self.fit(evidence, group, seed)
         return replace(state, errors=whole.errors, far=refit_far(whole.far, self.far, evidence, group, seed))

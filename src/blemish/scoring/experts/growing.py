@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.ensemble import ExtraTreesClassifier
 
-# Their arguments may change with any version: then the public way gives the same trees (decisions.md 111).
+# Their arguments may change with any version: then the public way gives the same trees (decisions.md 118).
 from sklearn.tree._criterion import Gini  # pyright: ignore[reportMissingModuleSource]
 from sklearn.tree._splitter import RandomSplitter  # pyright: ignore[reportMissingModuleSource]
 from sklearn.tree._tree import DepthFirstTreeBuilder, Tree  # pyright: ignore[reportMissingModuleSource]
