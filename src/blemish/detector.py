@@ -184,7 +184,7 @@ class DefectDetector(Verbs, BaseEstimator):
         group = self._groups(y, rows)
         rows = self._with_regions(self._with_groups(rows, groups), regions, group)
         former = self.fitted_ if warm_start else None
-        with keeping_maps():
+        with keeping_maps(max_held=0):  # each map is needed once
             fit = Fit.begin(self._arguments(), rows, group, seed_of(self.random_state), former)
         return replace(fit, start=start)
 

@@ -87,7 +87,7 @@ def deal(
 
     Example:
         >>> deal(np.full(4, False), 2, np.random.default_rng(0), np.array([7, 7, 8, 8])).tolist()
-        [1, 1, 0, 0]
+        [0, 0, 1, 1]
     """
     of_row = np.arange(len(first)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
     if len(of_row) and not of_row.any():

@@ -23,6 +23,7 @@ from blemish.fitting.fit import Fit
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import new_model
 from blemish.modalities.features.feature_cache import FeatureCache, caching
+from blemish.modalities.modality import FittedModality
 from blemish.scoring.scorer import OF_THE_NETWORK
 from blemish.training.rows import ShardedRows
 
@@ -121,7 +122,7 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
         for category in (QualityWarning, DataWarning):
             warnings.simplefilter("ignore", category)
         try:
-            for one in _fits(arguments, fit.rows, fit.group, n_folds, fit.seed, fit):
+            for one in _fits(arguments, fit.rows, fit.group, n_folds, fit.seed, model.modality):
                 own = bool(reads or not found or one.model.modality.sample_shape != model.modality.sample_shape)
                 for _ in islice(one.train(), n) if own else ():
                     pass
@@ -169,10 +170,9 @@ def _fits(
     group: Int[np.ndarray, " row"],
     n_folds: Any,
     seed: int,
-    whole: Fit | None = None,
+    whole: FittedModality | None = None,
 ) -> Iterator[Fit]:
-    """For each fold a fit that has begun without it; `whole`: the fit of all rows has decided what a column is."""
-    measured = None if whole is None or whole.parts is None or (of := whole.model.parted) is None else (of, whole.parts)
+    """For each fold a fit that has begun without it; `whole`: what a column is has been decided by all rows."""
     part, cluster = choose_modality(arguments["modality"], rows.modality), to_clusters(rows.groups, len(rows))
     for k, held_out in enumerate(deal_out(group, n_folds, seed, cluster)):
         rng = np.random.default_rng([seed, k])
@@ -181,10 +181,10 @@ def _fits(
         raw, modality = rows.take(seen.tolist()).X, part.make()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)  # the fit of all rows has warned already
-            fitted = modality.fit(raw) if whole is None else modality.fit_part(raw, whole.model.modality)
+            fitted = modality.fit(raw) if whole is None else modality.fit_part(raw, whole)
         model = new_model(arguments, part, fitted, own)
         fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own, cluster=cluster)
-        model, parts = model.with_parts(rows.X, rows.regions, measured)
+        model, parts = model.with_parts(rows.X, rows.regions)
         yield replace(fit, model=model, parts=parts)
 
 

@@ -100,23 +100,17 @@ class Model:
         """The parts of raw samples, where the scorer reads them."""
         return None if self.parted is None or not len(raw) else self.parted.parts(raw)
 
-    def with_parts(
-        self, raw: Any, regions: Sequence[Any] | None, whole: tuple[HasParts, Parts] | None = None
-    ) -> tuple["Model", Parts | None]:
+    def with_parts(self, raw: Any, regions: Sequence[Any] | None) -> tuple["Model", Parts | None]:
         """The same model, told whether there are marks, and the parts of the training rows; of many rows not all parts.
 
         Args:
             raw: Samples.
             regions: For each sample a mask in its own size, or None; they mark the parts that hold the defect.
-            whole: What measured the parts of the same samples, and these, where this model is that of a fold.
         """
         if self.parted is None:
             return self, None
         parted = self.parted.with_details(any(region is not None for region in regions or ()))
-        parts = None if whole is None else parted.as_held_out(whole[1], whole[0])
-        if parts is None:
-            parts = parted.parts(raw, regions, max(1, FITTED_PARTS // len(raw)))
-        return replace(self, modality=parted), parts
+        return replace(self, modality=parted), parted.parts(raw, regions, max(1, FITTED_PARTS // len(raw)))
 
     def evidence_of_copies(self, x: TensorRows) -> Evidence:
         """`evidence`, with the parts of what the network sees: for samples that exist as tensors only."""

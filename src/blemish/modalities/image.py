@@ -1,7 +1,7 @@
 """Images of one size or of many."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, NotRequired
 
 import numpy as np
@@ -21,17 +21,20 @@ from blemish.modalities.features.feature_cache import current, digest
 from blemish.modalities.features.map_store import current_store
 from blemish.modalities.features.near_copies import near_copies
 from blemish.modalities.features.patch_grid import ALIGNED, MAX_FACTOR, GridFacts, PatchGrid, fit_patch_grid, growth_for
-from blemish.modalities.features.patch_memory import PatchFacts, PatchMemory, fit_patch_memory
+from blemish.modalities.features.patch_memory import (
+    PatchFacts,
+    PatchMemory,
+    fit_patch_memory,
+)
 from blemish.modalities.features.pretrained import as_colours, patch_maps
 from blemish.modalities.features.texture import LAGS, neighbours, texture, texture_width
 from blemish.modalities.modality import FittedModality, Modality, OnPage
-from blemish.modalities.parts import ExportableMaps, HasParts, Parts
+from blemish.modalities.parts import ExportableMaps, Parts
 from blemish.modalities.pictures import FittedPictures, PixelFacts, Pixels, chunks, fit_pixels, pixels_from_state
 
 SMALL_SIDE = 32  # pixels per side of the small copy
 TEXTURE_ROWS = 64  # pictures at a time: their filtered copies stay in the processor's cache
 MAX_GRIDDED = 64  # pictures whose patches at their own size are compared for that
-AT_ONCE = 10_000  # patches whose distances are measured together
 MAX_PATCHED = 200  # pictures whose patches are compared to learn which are usual
 # A pinhole is a few patches of a large copy, a stain a few of a small one; a bad surface is many patches (decisions.md
 # 48). The names stand in model files and in `experts`.
@@ -39,9 +42,10 @@ PATCH_SETS: tuple[tuple[int, Mapping[str, float]], ...] = (
     (160, {"marks": 0.04, "surface": 0.4}),
     (96, {"blots": 0.04}),
 )
-MAX_ENLARGED = 3.5
+MAX_ENLARGED, MIN_MEASURED = 3.5, 24
 """By which a copy is enlarged for its patches, where that gives a larger side than the smallest of `PATCH_SETS`: a
-larger copy of 28 pixels costs three times as much and shows no more (decisions.md 110)."""
+larger copy of 28 pixels costs three times as much and shows no more. That was not so for 12 pixels (decisions.md 110).
+"""
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,11 @@ class Image(Modality):
         return FittedImage(pixels, memories, fit_patch_grid(native, len(some), growth, encoder))
 
     def fit_part(self, raw: Any, whole: FittedModality) -> "FittedImage":
-        """See `Modality`; the grid is that of all rows, without the patches of those left out (decisions.md 111)."""
+        """See `Modality`; an encoder may have moved since it was named, the fit of all rows has it open."""
         assert isinstance(whole, FittedImage)
-        pictures = check_pictures(raw, 3, "image", PICTURE_AXES)
-        kept = {_name(picture, whole.pixels) for picture in pictures}
-        grid = None if whole.grid is None else whole.grid.of_pictures(kept)
-        if grid is None:
-            return self._fit(pictures, None if whole.grid is None else whole.grid.encoder)  # which may have moved
-        return FittedImage(*self._whole(pictures), grid)
+        return self._fit(
+            check_pictures(raw, 3, "image", PICTURE_AXES), None if whole.grid is None else whole.grid.encoder
+        )
 
     def _whole(self, pictures: Sequence[np.ndarray]) -> tuple[Pixels, list[PatchMemory]]:
         """What is learnt from whole pictures, at the network's size."""
@@ -200,18 +201,6 @@ class FittedImage(FittedPictures, ExportableMaps):
 
         return make() if cache is None else cache.parts(self, make, picture)
 
-    def as_held_out(self, parts: Parts, whole: HasParts) -> Parts | None:
-        """The same patches with other distances, from those that are usual in this fold; see `HasParts`."""
-        grid = whole.grid if isinstance(whole, FittedImage) else None
-        if self.grid is None or grid is None or self.grid.learnt.directions is not grid.learnt.directions:
-            return None
-        width = parts.values.shape[1] - parts.n_details
-        found = np.empty(len(parts.distance), np.float32)
-        for start in range(0, len(found), AT_ONCE):
-            some = torch.from_numpy(parts.values[start : start + AT_ONCE, :width].astype(np.float32))
-            found[start : start + AT_ONCE] = self.grid.learnt.distance(some).numpy()
-        return replace(parts, distance=found)
-
     def with_details(self, details: bool) -> "FittedImage":
         """See `HasParts`."""
         if self.grid is None or (grid := self.grid.with_details(details)) is self.grid:
@@ -277,10 +266,11 @@ def _some(n: int) -> Int[np.ndarray, " some"]:
 def _patch_sets(shape: Sequence[int]) -> dict[int, dict[str, float]]:
     """`PATCH_SETS` for copies of this shape: the sets of one side together, which take one pass of the network."""
     smallest = min(side for side, _ in PATCH_SETS)
-    most = max(smallest, round(MAX_ENLARGED * max(shape[-2:]) / ALIGNED) * ALIGNED)
+    longer = max(shape[-2:])
+    most = max(smallest, round(MAX_ENLARGED * longer / ALIGNED) * ALIGNED) if longer >= MIN_MEASURED else np.inf
     found: dict[int, dict[str, float]] = {}
     for side, fractions in PATCH_SETS:
-        found.setdefault(min(side, most), {}).update(fractions)
+        found.setdefault(int(min(side, most)), {}).update(fractions)
     return found
 
 

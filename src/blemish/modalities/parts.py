@@ -138,10 +138,6 @@ class HasParts(FittedModality):
                 spread; None: all, in their order.
         """
 
-    def as_held_out(self, parts: Parts, whole: "HasParts") -> Parts | None:
-        """Parts that `whole` measured, as this one, learnt from a part of its rows, does; None: measure them anew."""
-        return None
-
     @abstractmethod
     def with_details(self, details: bool) -> "HasParts":
         """The same, which measures the details of parts or does not: they tell more where the user marked parts."""

@@ -12,7 +12,7 @@ def test_pooled_is_the_mean_of_the_most_unusual_patches():
     rng = np.random.default_rng(0)
     centre, directions, usual = rng.normal(size=WIDTH), rng.normal(size=(WIDTH, 3)), 9 * rng.normal(size=(20, 3))
     x = torch.rand(2, 1, 16, 16)
-    learnt = UsualPatches(*(one.astype(np.float32) for one in (centre, directions, usual)), picture=None)
+    learnt = UsualPatches(*(one.astype(np.float32) for one in (centre, directions, usual)))
     pooled = PatchMemory(128, {"few": 0.02, "all": 1.0}, learnt).pooled(x)
     for row, found in enumerate(patches(x, side=128).double().numpy()):
         for view, n in (("few", 5), ("all", 256)):

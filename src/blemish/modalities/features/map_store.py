@@ -19,8 +19,8 @@ from blemish.core.errors import ConfigError
 
 FOLDER_VARIABLE, BYTES_VARIABLE, OFF = "BLEMISH_CACHE", "BLEMISH_CACHE_BYTES", "off"
 MAX_BYTES = 2 * 2**30  # on disk
-MAX_IN_MEMORY = 128 * 2**20
-MAX_ENTRY_IN_MEMORY = 2**20  # bytes: copies of 64 pixels are below, and read in each fold; whole pictures are above
+MAX_IN_MEMORY = 384 * 2**20  # of the folds of one fit: 68 pictures of 384 pixels with details
+MAX_BESIDE_DISK = 2**20  # bytes of what is kept in memory although it is on disk: copies of 64 pixels
 VERSION = b"1"  # of the network and of what is kept of it: entries of another are other files
 DIGEST = 16  # bytes, before the numbers
 ENDING = ".map"
@@ -32,10 +32,11 @@ class MapStore:
     Args:
         folder: Where to keep them from one process to the next; None: nowhere.
         max_bytes: Of all files in the folder.
+        max_held: Bytes that are kept in memory, too.
     """
 
-    def __init__(self, folder: Path | None = None, max_bytes: int = MAX_BYTES) -> None:
-        self.folder, self.max_bytes = folder, max_bytes
+    def __init__(self, folder: Path | None = None, max_bytes: int = MAX_BYTES, max_held: int = MAX_IN_MEMORY) -> None:
+        self.folder, self.max_bytes, self.max_held = folder, max_bytes, max_held
         self.n_read = self.n_written = 0
         self._held: dict[str, Tensor] = {}
         self._n_held = 0
@@ -51,7 +52,7 @@ class MapStore:
             shape: Of one map.
             make: From the numbers of those that the store does not have to their maps, float32.
         """
-        names = [blake2b(repr((VERSION, one, shape)).encode(), digest_size=DIGEST).hexdigest() for one in facts]
+        names = [_name(one, shape) for one in facts]
         found = {name: self._held[name] if name in self._held else self._read(name, shape) for name in names}
         new = [at for at, name in enumerate(names) if found[name] is None]
         for at, made in zip(new, make(new) if new else (), strict=True):
@@ -60,9 +61,15 @@ class MapStore:
         rows = [row for name in names if (row := found[name]) is not None]
         for name, row in zip(names, rows, strict=True):
             size = row.numel() * row.element_size()
-            if name not in self._held and size <= MAX_ENTRY_IN_MEMORY and self._n_held + size <= MAX_IN_MEMORY:
+            few = self.folder is None or size <= MAX_BESIDE_DISK
+            if few and name not in self._held and self._n_held + size <= self.max_held:
                 self._held[name], self._n_held = row.clone(), self._n_held + size
         return rows[0][None] if len(rows) == 1 else torch.stack(rows)
+
+    def has(self, fact: object, shape: tuple[int, ...]) -> bool:
+        """Whether a map is there, on disk perhaps not whole."""
+        name = _name(fact, shape)
+        return name in self._held or (self.folder is not None and self._path(name).exists())
 
     @property
     def text(self) -> str:
@@ -131,6 +138,10 @@ class MapStore:
         return total
 
 
+def _name(fact: object, shape: tuple[int, ...]) -> str:
+    return blake2b(repr((VERSION, fact, shape)).encode(), digest_size=DIGEST).hexdigest()
+
+
 def _digest(data: bytes | memoryview) -> bytes:
     return blake2b(data, digest_size=DIGEST).digest()
 
@@ -141,13 +152,13 @@ def users_store() -> MapStore:
     return _store(Path(base or Path.home() / ".cache") / "blemish")
 
 
-def _store(default: Path | None) -> MapStore:
+def _store(default: Path | None, max_held: int = MAX_IN_MEMORY) -> MapStore:
     """Raises ConfigError if `BLEMISH_CACHE_BYTES` is not a number."""
     named, size = (os.environ.get(name, "").strip() for name in (FOLDER_VARIABLE, BYTES_VARIABLE))
     if size and not size.isdecimal():
         raise ConfigError(f"{BYTES_VARIABLE}={size!r} is not a number of bytes, such as {MAX_BYTES}")
     folder = default if not named else None if named.lower() == OFF else Path(named).expanduser()
-    return MapStore(folder, int(size or MAX_BYTES))
+    return MapStore(folder, int(size or MAX_BYTES), max_held)
 
 
 _STORE: ContextVar[MapStore | None] = ContextVar("map store", default=None)
@@ -159,14 +170,15 @@ def current_store() -> MapStore | None:
 
 
 @contextmanager
-def keeping_maps(store: MapStore | None = None) -> Iterator[MapStore]:
+def keeping_maps(store: MapStore | None = None, *, max_held: int = MAX_IN_MEMORY) -> Iterator[MapStore]:
     """In this block, maps are looked up before the network is run; a store of a block around it is used.
 
     Args:
         store: Where; None: one in memory, and on disk where `BLEMISH_CACHE` names a folder.
+        max_held: Bytes that this one may keep in memory.
     """
     around = _STORE.get()
-    used = store or around or _store(None)
+    used = store or around or _store(None, max_held)
     token = _STORE.set(used)
     try:
         yield used

@@ -1,8 +1,8 @@
 """Patches of a picture at its own size, or at a fixed multiple of it, in overlapping crops where it is large."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from typing import Annotated, NotRequired
 
@@ -142,11 +142,6 @@ class PatchGrid:
         grid = torch.from_numpy(values.astype(np.float32)).reshape(1, 1, *self.shape(height, width))
         return interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)[0, 0].numpy()
 
-    def of_pictures(self, kept: Set[bytes]) -> "PatchGrid | None":
-        """The same grid, to which only the patches of some pictures, by digest, are usual; None if it has none."""
-        learnt = self.learnt.of_pictures(kept)
-        return None if learnt is None else replace(self, learnt=learnt)
-
     def state(self) -> GridFacts:
         """All of it as JSON values."""
         facts: GridFacts = {"growth": self.growth, "details": self.details, **self.learnt.state()}
@@ -208,9 +203,8 @@ def fit_patch_grid(
         growth: See `PatchGrid`.
         encoder: See `PatchGrid`.
     """
-    crops = (
-        (name, maps.flatten(1).T) for name, one in pictures for _, maps in _maps(one, growth, name, encoder=encoder)
-    )
+    seen = (_maps(one, growth, name, encoder=encoder) for name, one in pictures)
+    crops = (maps.flatten(1).T for found in seen for _, maps in found)
     return PatchGrid(growth, fit_usual_patches(crops, n), encoder=encoder)
 
 
@@ -239,19 +233,25 @@ def _maps(
         return
     for top, left in product(range(0, height, CROP), range(0, width, CROP)):
         down, after = min(height, top + CROP), min(width, left + CROP)
-
-        def seen(_: Sequence[int], box: tuple[int, int, int, int] = (top, left, down, after)) -> Tensor:
-            return _seen(larger(), *box, details=details)
-
-        shape = WIDTH + DETAILS * details, (down - top) // STEP, (after - left) // STEP
-        facts = ("native", name, tuple(picture.shape), growth, top, left)
-        yield (top // STEP, left // STEP), (seen(()) if store is None else store.kept([facts], shape, seen))[0]
+        grid = (down - top) // STEP, (after - left) // STEP
+        fact = ("native", name, tuple(picture.shape), growth, top, left)
+        # A map with details begins with the one without.
+        detailed = details or (store is not None and store.has(fact, (WIDTH + DETAILS, *grid)))
+        shape, box = (WIDTH + DETAILS * detailed, *grid), (top, left, down, after)
+        seen = partial(_seen, larger, box, details=detailed)
+        found = (seen(()) if store is None else store.kept([fact], shape, seen))[0]
+        yield (top // STEP, left // STEP), found[: WIDTH + DETAILS * details]
 
 
 def _seen(
-    larger: Float[Tensor, "1 3 height width"], top: int, left: int, down: int, after: int, *, details: bool
+    enlarge: Callable[[], Float[Tensor, "1 3 height width"]],
+    box: tuple[int, int, int, int],
+    _: Sequence[int],
+    *,
+    details: bool,
 ) -> Float[Tensor, "1 feature rows columns"]:
-    """The patches of one crop, which see a margin around it."""
+    """The patches of one crop, top, left, bottom and right, which see a margin around it."""
+    larger, (top, left, down, after) = enlarge(), box
     up, before = max(0, top - MARGIN), max(0, left - MARGIN)
     crop = larger[..., up : min(larger.shape[-2], down + MARGIN), before : min(larger.shape[-1], after + MARGIN)]
     rows = slice((top - up) // STEP, (down - up) // STEP)

@@ -1,8 +1,7 @@
 """Usual patches of normal pictures, and the patches of a picture that lie furthest from them."""
 
-from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
-from itertools import compress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -50,13 +49,11 @@ class UsualPatches:
         centre: Mean patch.
         directions: Principal components, each divided by its standard deviation.
         usual: Patches of the training pictures, in those units.
-        picture: Digest of the picture that each of `usual` is of; None after loading.
     """
 
     centre: Float[np.ndarray, " feature"]
     directions: Float[np.ndarray, "feature component"]
     usual: Float[np.ndarray, "patch component"]
-    picture: tuple[bytes, ...] | None = None
 
     @property
     def width(self) -> int:
@@ -74,13 +71,6 @@ class UsualPatches:
         usual = torch.from_numpy(self.usual).to(x.device)
         squared = x.square().sum(dim=-1, keepdim=True) - 2 * x @ usual.T + usual.square().sum(dim=1)
         return squared.amin(dim=-1).clamp(min=0).sqrt()
-
-    def of_pictures(self, kept: Set[bytes]) -> "UsualPatches | None":
-        """The same units with the usual patches of some pictures; None where there are none, or it is not known."""
-        if self.picture is None:
-            return None
-        some = [name in kept for name in self.picture]
-        return replace(self, usual=self.usual[some], picture=tuple(compress(self.picture, some))) if any(some) else None
 
     def state(self) -> UsualFacts:
         """All of it as JSON values, arrays packed."""
@@ -159,13 +149,10 @@ def fit_patch_memory(
     return PatchMemory(side, fractions, learn_usual(seen[_evenly(len(seen), MAX_PATCHES)]))
 
 
-def fit_usual_patches(patches_: Iterable[tuple[bytes, Float[Tensor, "_ feature"]]], n: int) -> UsualPatches:
-    """From the patches of n pictures, with the pictures' digests, one after the other; as many of each are used."""
+def fit_usual_patches(patches_: Iterable[Float[Tensor, "_ feature"]], n: int) -> UsualPatches:
+    """Learn from the patches of n pictures, one after the other; as many of each are used."""
     per_picture = max(1, MAX_PATCHES // n)
-    found = [(name, some[_evenly(len(some), per_picture)]) for name, some in patches_]
-    picture = [name for name, some in found for _ in some]
-    kept = _evenly(len(picture), MAX_USUAL).tolist()
-    return replace(learn_usual(torch.cat([some for _, some in found])), picture=tuple(picture[i] for i in kept))
+    return learn_usual(torch.cat([some[_evenly(len(some), per_picture)] for some in patches_]))
 
 
 def learn_usual(patches_: Float[Tensor, "patch feature"]) -> UsualPatches:
