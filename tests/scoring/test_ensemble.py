@@ -17,17 +17,17 @@ from scoring_examples import example, island, probabilities
 
 def test_folds_deal_defects_evenly_and_spare_a_single_one():
     is_defect = np.arange(103) >= 95
-    fold = deal(is_defect, 4, 0)
+    fold = deal(is_defect.astype(int), 4, 0)
     assert np.bincount(fold[is_defect]).tolist() == [2, 2, 2, 2]
     assert np.ptp(np.bincount(fold[~is_defect])) <= 1
-    single = deal(np.arange(10) == 9, 2, 0)
+    single = deal((np.arange(10) == 9).astype(int), 2, 0)
     assert single[9] == -1
 
 
 def test_an_out_of_fold_score_is_by_an_expert_that_has_not_seen_the_row():
     x, is_defect, weight = island()
-    fold = deal(is_defect, 4, 0)
-    scores = out_of_fold(EXPERTS["linear"](), x, is_defect, weight, fold, 0)
+    fold = deal(is_defect.astype(int), 4, 0)
+    scores = out_of_fold(EXPERTS["linear"](), x, is_defect.astype(int), weight, fold, 0)[:, 0]
     seen = fold != 2
     state = EXPERTS["linear"]().fit(x[seen], is_defect[seen], weight[seen], 0)
     np.testing.assert_allclose(scores[~seen], EXPERTS["linear"]().score(state, x[~seen]))
@@ -111,7 +111,7 @@ def test_of_one_defect_only_unsupervised_experts_can_be_weighted(place):
     isolation, linear, trees = state.labelled.weights
     assert linear == trees
     score = EXPERTS["isolation"]().score(state.members[0].own, x)
-    rest = score[deal(is_defect, 2, 0) == 0]
+    rest = score[deal(is_defect.astype(int), 2, 0) == 0]
     far = -np.log(((rest >= score[is_defect]).sum() + 1) / (len(rest) + 1))
     assert isolation / linear == pytest.approx(0.5 * np.exp((far - ASSUMED_SURPRISAL) / 2))
 

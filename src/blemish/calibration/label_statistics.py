@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int, Int64
 
 from blemish.calibration.conformal import conformal_p_values
-from blemish.core.labels import DEFECT, NORMAL, UNLABELLED, is_ordinary
+from blemish.core.labels import NORMAL, UNLABELLED, is_defect, is_ordinary
 from blemish.core.state import State, need
 from blemish.scoring.scorer import Evidence, Scorer
 
@@ -130,9 +130,9 @@ def learning_curve(scorer: Scorer, rows: CurveRows, seed: int) -> Float[np.ndarr
     if not len(ranked):
         ordinary = rng.permutation(np.flatnonzero(is_ordinary(group)))
         ranked = ordinary[: len(ordinary) // 2]
-    others = np.setdiff1d(np.flatnonzero(group != DEFECT), ranked)
+    others = np.setdiff1d(np.flatnonzero(~is_defect(group)), ranked)
     found = []
-    for draw, (chosen, unseen) in enumerate(_draws(np.flatnonzero(group == DEFECT), rng)):
+    for draw, (chosen, unseen) in enumerate(_draws(np.flatnonzero(is_defect(group)), rng)):
         fitted = np.sort(np.append(others, chosen))
         state = scorer.fit(evidence[fitted], group[fitted], seed)
         against = scorer.defect_score(state, evidence[ranked])

@@ -61,7 +61,10 @@ def cross_fits(
                 warnings.simplefilter("ignore", category)
             for _ in fit.train():
                 pass
-            yield replace(replace(fit, names=list(rows.keys)).end(keep_unseen=True), curve_rows=None)
+            yield replace(
+                replace(fit, names=list(rows.keys), kinds=tuple(arguments["defects"])).end(keep_unseen=True),
+                curve_rows=None,
+            )
 
 
 def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:

@@ -19,17 +19,19 @@ from blemish.calibration.calibration import (
     still_held_out,
     warn_of_quality,
 )
+from blemish.calibration.kinds import UNKNOWN, KindsOutOfFold
 from blemish.calibration.label_statistics import LabelStatistics, conflicts, sample_of
 from blemish.calibration.out_of_fold import Fold, odds_correction, odds_within, out_of_fold
-from blemish.core.labels import DEFECT, NORMAL, OTHER, counts, is_ordinary
+from blemish.core.labels import DEFECT, NORMAL, ONE_KIND, OTHER, counts, is_defect, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
 from blemish.data.dataset import Dataset, Reading
-from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
+from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain, scorer_of
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model, new_model
 from blemish.modalities.parts import Parts
-from blemish.scoring.scorer import Evidence, Scorer, part_scores
+from blemish.scoring.kinds import Kinds
+from blemish.scoring.scorer import Evidence, part_scores
 from blemish.training import AUGMENTATIONS, SYNTHETIC
 from blemish.training.batches import Plan, TrainingData
 from blemish.training.loop import EpochRecord, Objective, Training, stops_early
@@ -64,6 +66,7 @@ class Fit:
         columns: A frame's names, or None.
         reading: What was read and how, and what was decided about it.
         parts: Of the samples, where the scorer reads them; rows that are read from disk have none.
+        kinds: Words of the kinds of defect.
         start: When it began, in seconds of `time.perf_counter`.
     """
 
@@ -82,6 +85,7 @@ class Fit:
     columns: list[Any] | None = None
     reading: Reading = field(default_factory=Reading)
     parts: Parts | None = None
+    kinds: tuple[str, ...] = ONE_KIND
     start: float = field(default_factory=time.perf_counter)
 
     @classmethod
@@ -121,6 +125,7 @@ class Fit:
         reading = rows.reading.more([*model.modality.notes(), *model.modality.notes_of(rows.X)])
         model, parts = model.with_parts(rows.X, rows.regions)
         known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts, "model": model}
+        known["kinds"] = tuple(arguments["defects"])
         return replace(fit, names=names, columns=columns, reading=reading, **known)
 
     @classmethod
@@ -162,7 +167,8 @@ class Fit:
         )
         data = TrainingData(
             x=_some(x, rows),
-            group=torch.from_numpy(group[rows]).to(x.device),
+            # To the network a defect is a defect: one network, however many kinds.
+            group=torch.from_numpy(np.minimum(group[rows], DEFECT)).to(x.device),
             blocks=model.modality.blocks,
             held_out=_some(x, np.sort(apart)) if len(apart) else None,
         )
@@ -210,16 +216,25 @@ class Fit:
         seed = self.seed if keep_unseen else int(self.rng.integers(2**31))
         evidence = model.evidence(self.x, self.parts)
         seen = np.setdiff1d(np.arange(len(self.x)), held_out)
-        scorer: Scorer = model.choices.scorer.make()
+        scorer = scorer_of(model.choices, len(self.kinds))
         state = scorer.fit(evidence[seen], group[seen], seed)
         ordinary = held_out if len(held_out) else seen[is_ordinary(group[seen])]
-        defects, negatives = np.flatnonzero(group == DEFECT), np.flatnonzero((group == OTHER) | (group == NORMAL))
+        defects, negatives = np.flatnonzero(is_defect(group)), np.flatnonzero((group == OTHER) | (group == NORMAL))
+        of_kinds = None
+        if isinstance(scorer, Kinds) and len(defects):
+            found = scorer.out_of_fold_of_kinds(state, evidence[seen], group[seen])
+            alone = np.isnan(found[np.arange(len(defects)), group[defects] - DEFECT])
+            order = np.argsort(alone, kind="stable")  # first those that the calibration has scores of
+            defects = defects[order]
+            of_kinds = KindsOutOfFold(group[defects] - DEFECT, np.nan_to_num(found[order], nan=UNKNOWN))
         labelled, odds = len(defects) > 0, None
         judged = own = scorer.scores(state, evidence[ordinary], labelled=labelled)
+        by_kind = tuple(one.defect for one in own.kinds)
         of_parts = part_scores(scorer, state, evidence[ordinary].parts, labelled=labelled)
         if folds:
             judged = out_of_fold(scorer, state, folds, evidence.error, group, seed, labelled=labelled)
             odds, of_parts = odds_correction(odds_within(own), judged.odds), judged.of_parts
+            by_kind = judged.kinds
         calibration, labels = Calibration(np.sort(judged.outlier), odds=odds), None
         if judged.defect is not None:
             calibration = replace(
@@ -236,7 +251,7 @@ class Fit:
         # Of few rows, a fifth held out is missed by the scorer: it is refitted on all of them, and the former state is
         # kept for p-values and drift, which compare new rows with held-out ones (decisions.md 57).
         refit = 0 < len(held_out) <= MAX_REFITTED and not keep_unseen
-        return Fitted(
+        fitted = Fitted(
             model=model,
             scorer_state=scorer.fit(evidence, group, seed) if refit else state,
             out_of_fold_state=state if refit else None,
@@ -252,12 +267,24 @@ class Fit:
             curve_rows=sample_of(replace(evidence, parts=None), group, held_out, seed) if len(defects) > 1 else None,
             area_levels=None if of_parts is None else area_levels(of_parts),
             folds=folds,
+            kinds=self.kinds,
+            of_kinds=of_kinds,
+        )
+        if of_kinds is None:
+            return fitted
+        rejected = scorer.scores(state, evidence[negatives], labelled=True).kinds
+        return fitted.with_kinds(
+            {
+                self.kinds[k]: of_kinds.calibration(k, calibration, own, np.asarray(rejected[k].defect))
+                for k, own in enumerate(by_kind)
+                if own is not None
+            }
         )
 
     def provenance(self, n_epochs: int) -> dict[str, Any]:
         """Where the fitted model comes from, after this many epochs, as JSON values."""
         return {
-            "rows": counts(self.group),
+            "rows": counts(self.group, self.kinds),
             "held_out": len(self.held_out),
             "epochs": n_epochs,
             "seconds": round(time.perf_counter() - self.start, 3),

@@ -1,12 +1,13 @@
 """Where in a sample the defect is: a map in the sample's own size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from blemish.core.errors import DataError
+from blemish.data.regions.outlines import Region, regions_above
 from blemish.fitting.fitted import Fitted
 from blemish.scoring.scorer import part_scores
 
@@ -27,3 +28,19 @@ def heats(fitted: Fitted, raw: Any) -> Iterator[Float[np.ndarray, "*place"]]:
                 "with experts on 'parts'"
             )
         yield modality.heat(sample, scores).astype(np.float32)
+
+
+def named_regions(fitted: Fitted, raw: Any, cut: float) -> Iterator[list[tuple[str, Region]]]:
+    """What lies above a cut in each raw sample, with the word of what it is: of several kinds the highest there."""
+    for sample in raw:
+        found = regions_above(next(heats(fitted, [sample])), cut)
+        kinds = {kind: next(heats(one, [sample])) for kind, one in fitted.each.items()} if found else {}
+        yield [(word_of(fitted, one, kinds), one) for one in found]
+
+
+def word_of(fitted: Fitted, region: Region, kinds: Mapping[str, Float[np.ndarray, "height width"]]) -> str:
+    """The kind whose map is highest in a region; without labelled defects 'other'."""
+    inside = np.s_[region.y : region.y + region.height, region.x : region.x + region.width]
+    highest = {kind: float(heat[inside][region.mask].max()) for kind, heat in kinds.items()}
+    words = fitted.kinds if fitted.n_defects else ("other",)
+    return max(highest, key=lambda kind: highest[kind]) if highest else words[0]

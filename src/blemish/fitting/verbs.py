@@ -2,12 +2,12 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,7 +17,7 @@ from blemish.calibration.label_report import LabelReport
 from blemish.calibration.probabilities import prior_of
 from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, Promise
 from blemish.core.errors import ConfigError, CutWarning, DataError, NoDefectsError
-from blemish.core.labels import CLASSES, MIN_ORDINARY, check_trainable, counts, to_groups
+from blemish.core.labels import MIN_ORDINARY, check_trainable, counts, to_groups
 from blemish.data.dataset import Dataset, Reading
 from blemish.data.read import to_dataset
 from blemish.fitting.choices import seed_of, whole_number
@@ -42,6 +42,8 @@ class Verbs(MapVerbs):
     threshold_: float
     outlier_threshold_: float
     promise_: Promise
+    promises_: dict[str, Promise]
+    classes_: np.ndarray
     prior_: dict[str, float]
     folds_: list[Fitted]
     seed_: int
@@ -64,10 +66,10 @@ class Verbs(MapVerbs):
         frames = self._modality_option("frames") if model is None else model.modality.n_frames
         return to_dataset(X, modality, frames, self._modality_option("column"))
 
-    def _groups(self, y: Any, rows: Dataset) -> Int[np.ndarray, " row"]:
+    def _groups(self, y: Any, rows: Dataset, kinds: tuple[str, ...]) -> Int[np.ndarray, " row"]:
         if not rows.n_given:
             raise DataError(f"found 0 sample(s); a minimum of {MIN_ORDINARY} is required to fit")
-        group = to_groups(y, rows.n_given)[rows.kept]
+        group = to_groups(y, rows.n_given, kinds)[rows.kept]
         check_trainable(group)
         return group
 
@@ -87,9 +89,15 @@ class Verbs(MapVerbs):
         check_is_fitted(self, "threshold_")
         if not self.fitted_.n_defects:
             raise NoDefectsError(
-                f"{what} needs labelled defects, and the model was fitted without any; label some as 'defect' and fit "
-                "again, or use outlier_score"
+                f"{what} needs labelled defects, and the model was fitted without any; label some as "
+                f"{self.fitted_.kinds[0]!r} and fit again, or use outlier_score"
             )
+
+    @property
+    def thresholds_(self) -> dict[str, float]:
+        """The cut on the score of each kind of defect."""
+        own = {kind: one.threshold for kind, one in self.promises_.items()}
+        return {kind: own.get(kind, self.threshold_) for kind in self.fitted_.kinds}
 
     # Codes and samples --------------------------------------------------------------------------------------------
 
@@ -178,46 +186,59 @@ class Verbs(MapVerbs):
         """
         return self._score(X, "outlier_score")
 
-    def defect_score(self, X: Any) -> Any:
+    def defect_score(self, X: Any, kind: str | None = None) -> Any:
         """Is it *my* defect?
+
+        Args:
+            X: Samples.
+            kind: Of one kind of defect; None: the highest over the kinds.
 
         Returns:
             Shape (row,), float64, higher = more like the labelled defects; in the form of `outlier_score`.
 
         Raises:
-            NoDefectsError: If the model was fitted without labelled defects.
+            ConfigError: If there is no such kind.
+            NoDefectsError: If the model was fitted without labelled defects, or without any of the kind.
         """
         self._check_defects("defect_score")
-        return self._score(X, "defect_score")
+        return self._score(X, "defect_score", kind)
 
-    def _score(self, X: Any, name: str) -> Any:
-        rows, (scores,) = self._of_evidence(X, lambda evidence: (getattr(self.fitted_, name)(evidence),))
+    def _score(self, X: Any, name: str, kind: str | None = None) -> Any:
+        fitted = self.fitted_.alone(kind)
+        rows, (scores,) = self._of_evidence(X, lambda evidence: (getattr(fitted, name)(evidence),))
         return rows.spread(scores, name)
 
     def decision_function(self, X: Any) -> Any:
         """The score that `predict` cuts, minus `threshold_`: positive = reported.
 
-        The score is `defect_score` where defects were labelled, else `outlier_score`.
+        The score is `defect_score` where defects were labelled, else `outlier_score`. Where kinds have cuts of their
+        own, it is the highest over the kinds of what the score of each lies above its cut.
         """
         check_is_fitted(self, "threshold_")
         self._warn_of_cut()
+        if self.promises_:
+            rows, (*_, kinds) = self._of_evidence(X, self._together)
+            return rows.spread((kinds - np.array(list(self.thresholds_.values()))).max(axis=1), "defect_score")
         return self._score(X, "defect_score" if self.fitted_.n_defects else "outlier_score") - self.threshold_
 
     def predict(self, X: Any) -> Any:
-        """The label of each row: 'normal', 'other' or 'defect'.
+        """The label of each row: 'normal', 'other' or a kind of defect ('defect' by default).
 
-        'defect' above `threshold_`; of the rest, 'other' where the outlier score is above `outlier_threshold_`.
+        A defect above `threshold_`, of the kind whose score lies highest above its cut (`thresholds_`); of the rest,
+        'other' where the outlier score is above `outlier_threshold_`.
         """
-        rows, (outlier, defect, _) = self._of_evidence(X, self._together)
+        rows, (outlier, _, _, kinds) = self._of_evidence(X, self._together)
         self._warn_of_cut()
-        return rows.spread(self._words(outlier, defect), "label")
+        return rows.spread(self._words(outlier, kinds), "label")
 
     @property
     def unsupported_(self) -> list[str]:
         """For each cut that there are too few samples for, a sentence that says why and what it does instead."""
         cuts = {"other": self.promise_}
         if self.fitted_.n_defects:
-            cuts = {"defect": self.promise_, "other": self.fitted_.outlier_promise(DEFAULT_CONTAMINATION)}
+            word = self.fitted_.kinds[0] if len(self.fitted_.kinds) == 1 else "defect"
+            cuts = {word: self.promise_, "other": self.fitted_.outlier_promise(DEFAULT_CONTAMINATION)}
+            cuts |= self.promises_
         return [f"the cut for {word!r}: {cut.shortfall}" for word, cut in cuts.items() if cut.shortfall]
 
     def _warn_of_cut(self) -> None:
@@ -227,13 +248,16 @@ class Verbs(MapVerbs):
     def _together(self, evidence: Evidence) -> Arrays:
         scores = self.fitted_.scores(evidence, self.prior_)
         defect = np.full(len(evidence), np.nan) if scores.defect is None else scores.defect
-        return scores.outlier, defect, scores.probabilities
+        each = [-np.inf if one.defect is None else one.defect for one in scores.kinds or (scores,)]
+        kinds = np.stack([np.broadcast_to(one, len(evidence)) for one in each], axis=1)
+        return scores.outlier, defect, scores.probabilities, kinds
 
-    def _words(self, outlier: np.ndarray, defect: np.ndarray) -> np.ndarray:
+    def _words(self, outlier: np.ndarray, kinds: Float[np.ndarray, "row kind"]) -> np.ndarray:
         code = (outlier > self.outlier_threshold_).astype(np.intp)  # `take` is three times as fast as `where` on texts
         if self.fitted_.n_defects:
-            code[defect > self.threshold_] = 2
-        return np.array(CLASSES).take(code)
+            above = kinds - np.array(list(self.thresholds_.values()))
+            code = np.where(above.max(axis=1) > 0, 2 + above.argmax(axis=1), code)
+        return self.classes_.take(code)
 
     def set_threshold(
         self: Detector,
@@ -243,10 +267,11 @@ class Verbs(MapVerbs):
         false_positive_rate: float | None = None,
         budget: int | None = None,
         contamination: float | None = None,
+        kind: str | None = None,
     ) -> Detector:
         """Choose where `predict` and `decision_function` cut, by what the cut should reach; nothing is refitted.
 
-        `promise_` says what can be promised with the labels and rows at hand.
+        `promise_` says what can be promised with the labels and rows at hand; with `kind`, `promises_[kind]` does.
 
         Args:
             recall: Fraction of the defects to find, in (0, 1), by leave-one-out over the labelled ones.
@@ -254,9 +279,10 @@ class Verbs(MapVerbs):
             false_positive_rate: Fraction of ordinary rows that may be reported, in (0, 1), on held-out rows.
             budget: Rows to report in a batch as large as the held-out set.
             contamination: Fraction of rows like the training rows to report, in (0, 1), on held-out rows.
+            kind: Cut the score of this kind of defect alone; None: one cut for all, in place of any of their own.
 
         Raises:
-            ConfigError: If not exactly one target is given, or it makes no sense.
+            ConfigError: If not exactly one target is given, or it makes no sense, or there is no such kind.
             NoDefectsError: If recall or precision is given and the model has no labelled defects.
             DataError: If the labels or rows at hand cannot support the target.
         """
@@ -274,26 +300,33 @@ class Verbs(MapVerbs):
         name, value = next(iter(given.items()))
         if name in ("recall", "precision"):
             self._check_defects(name)
+        if kind is not None:
+            self._check_defects("kind")
+            alone = self.fitted_.alone(kind)
+            if alone is not self.fitted_:
+                self.promises_ = {**self.promises_, kind: alone.promise(name, value)}
+                return self
+        self.promises_ = {}
         self.promise_ = self.fitted_.promise(name, value)
         self.threshold_ = self.promise_.threshold
         if not self.fitted_.n_defects:
             self.outlier_threshold_ = self.threshold_
         return self
 
-    def set_prior(self: Detector, *, defect: float, other: float | None = None) -> Detector:
+    def set_prior(self: Detector, *, defect: float | Mapping[str, float], other: float | None = None) -> Detector:
         """Say which fraction of the rows to score are defects and other outliers; nothing is refitted.
 
         `predict_proba` and `label_report` use these fractions; scores, thresholds and `predict` do not.
 
         Args:
-            defect: Expected fraction of defects, in (0, 1).
+            defect: Expected fraction of defects, in (0, 1), the same of each kind; or a fraction for each kind.
             other: Expected fraction of other outliers, in [0, 1); None: 7 of 97 of what is not a defect.
 
         Raises:
             ConfigError: If a fraction lies outside, or none is left for normal rows.
         """
         check_is_fitted(self, "threshold_")
-        self.prior_ = prior_of(defect, other)
+        self.prior_ = prior_of(defect, other, self.fitted_.kinds)
         return self
 
     def cross_fit(self: Detector, X: Any, y: Any = None, *, folds: int = 5, regions: Any = None) -> Detector:
@@ -314,12 +347,14 @@ class Verbs(MapVerbs):
             DataError: If X are not the rows of the fit.
         """
         rows = self._rows(X)
-        group = self._groups(y, rows)
-        found, fitted = counts(group), self.training_["rows"]
+        kinds = self.fitted_.kinds
+        group = self._groups(y, rows, kinds)
+        found, fitted = counts(group, kinds), self.training_["rows"]
         if found != fitted:
             raise DataError(f"cross_fit needs the rows and labels of the fit: these are {found}, those were {fitted}")
         model = self.fitted_.model
         arguments = {**self._arguments(), **model.choices.spec(), "latent_dim": model.network.latent_dim}
+        arguments["defects"] = kinds
         rows = self._with_regions(rows, regions, group)
         self.folds_ = list(cross_fits(arguments, rows, group, folds, self.seed_))
         return self
@@ -365,9 +400,9 @@ class Verbs(MapVerbs):
         self._check_defects("label_report")
         if X is not None and not self.fitted_.has_learning_curve:
             rows, x = self._tensor(X)
-            self.fitted_ = self.fitted_.with_training_rows(x, self._groups(y, rows), self.seed_)
+            self.fitted_ = self.fitted_.with_training_rows(x, self._groups(y, rows, self.fitted_.kinds), self.seed_)
         self.fitted_ = self.fitted_.with_learning_curve(self.seed_)
-        return self.fitted_.label_report(self.prior_["defect"], budget, self.threshold_)
+        return self.fitted_.label_report(self.prior_, budget, self.threshold_, self.thresholds_)
 
     def drift(self, X: Any) -> Drift:
         """Do these rows look like the training data? See `blemish.calibration.drift`.

@@ -1,7 +1,9 @@
 """Ensembles of decision trees, kept as plain arrays: extremely randomised trees, random forests, isolation forests."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 from weakref import finalize
@@ -14,7 +16,7 @@ from sklearn.tree._tree import NODE_DTYPE, Tree  # pyright: ignore[reportMissing
 from blemish.core.graph import ML, Node, onnx_package
 from blemish.core.state import State, Stored, need
 from blemish.scoring.experts.distances import Neighbours
-from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
+from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Kinds, Numbers
 
 MIN_SEEN = 10  # rows per tree of a student, where there are as many
 
@@ -207,13 +209,18 @@ def as_arrays(model: Any, values: Callable[[Any], np.ndarray]) -> Grove:
         feature=np.concatenate([np.maximum(tree.feature, -1) for tree in trees]).astype(np.int32),
         threshold=np.concatenate([tree.threshold for tree in trees]),
         children=np.maximum(np.concatenate(children), 0).astype(np.int32),
-        value=np.concatenate([values(tree) for tree in trees]),
+        value=values_of(model, values),
     )
 
 
-def fraction(tree: Any) -> Float[np.ndarray, " node"]:
-    """Fraction of the second class in each node of a tree, by weight."""
-    return tree.value[:, 0, 1] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300)
+def values_of(model: Any, values: Callable[[Any], np.ndarray]) -> Float[np.ndarray, " node"]:
+    """The value of each node of all trees, end to end."""
+    return np.concatenate([values(tree.tree_) for tree in model.estimators_])
+
+
+def fraction(tree: Any, kind: int = 1) -> Float[np.ndarray, " node"]:
+    """Fraction of a class, by default the second, in each node of a tree, by weight."""
+    return tree.value[:, 0, kind] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300)
 
 
 class _OfGrove(ExportableExpert[Grove]):
@@ -240,8 +247,27 @@ class TreeExpert(_OfGrove):
         return trees_graph(state, x)
 
 
+class Classifying(TreeExpert):
+    """Trees that tell classes apart: several kinds of defect at the price of one."""
+
+    @abstractmethod
+    def grown(self, x: Features, kind: Kinds, weight: Numbers, seed: int) -> Any:
+        """A forest of scikit-learn that tells the kinds and the rest apart; see `Expert.fit_kinds`."""
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
+        """Grow the trees; see `Expert`."""
+        return as_arrays(self.grown(x, is_defect.astype(np.int64), weight, seed), fraction)
+
+    def fit_kinds(self, x: Features, kind: Kinds, weight: Numbers, seed: int) -> tuple[Grove, ...]:
+        """The same trees for all kinds, whose leaves hold the fraction of each; see `Expert`."""
+        model = self.grown(x, kind, weight, seed)
+        first = as_arrays(model, fraction)
+        others = [partial(fraction, kind=k) for k in range(2, kind.max() + 1)]
+        return first, *(replace(first, value=values_of(model, of)) for of in others)
+
+
 @dataclass(frozen=True)
-class Trees(TreeExpert):
+class Trees(Classifying):
     """Extremely randomised trees.
 
     The best single expert on most data: it ignores scales and irrelevant features. Its score is coarse, so it ranks
@@ -258,14 +284,14 @@ class Trees(TreeExpert):
     n_trees: int = 100
     least_rows: int = 2
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
-        """Grow the trees; see `Expert`."""
+    def grown(self, x: Features, kind: Kinds, weight: Numbers, seed: int) -> Any:
+        """See `Classifying`."""
         model = ExtraTreesClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
-        return as_arrays(model.fit(x, is_defect, sample_weight=weight), fraction)
+        return model.fit(x, kind, sample_weight=weight)
 
 
 @dataclass(frozen=True)
-class Forest(TreeExpert):
+class Forest(Classifying):
     """A random forest: each node takes the best of a few splits, each tree learns from a bootstrap sample.
 
     Extremely randomised trees split at random; these find the few columns that matter, which is better where most
@@ -282,10 +308,10 @@ class Forest(TreeExpert):
     n_trees: int = 100
     least_rows: int = 2
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
-        """Grow the trees; see `Expert`."""
+    def grown(self, x: Features, kind: Kinds, weight: Numbers, seed: int) -> Any:
+        """See `Classifying`."""
         model = RandomForestClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
-        return as_arrays(model.fit(x, is_defect, sample_weight=weight), fraction)
+        return model.fit(x, kind, sample_weight=weight)
 
 
 def path_left(n_rows: Float[np.ndarray, " node"]) -> Float[np.ndarray, " node"]:
