@@ -316,7 +316,7 @@ class DefectDetector(Verbs, BaseEstimator):
         notes = {"run": run, "taken_out": self.notes_.get("taken_out", []), "column": self._modality_option("column")}
         facts = {"notes": notes, "unsupported": self.unsupported_}
         samples = None if X is None else self._rows(X).X
-        return write_onnx(path, self.fitted_, thresholds, self.prior_, facts, samples)
+        return write_onnx(path, self.fitted_, thresholds, self.prior_, facts, samples, self.thresholds_)
 
     # Notebooks ---------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
@@ -80,6 +79,15 @@ class Named:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, kind: str, found: Sequence[str], kinds: Sequence[str]) -> "Named":
+        """Count the labels that defects of one kind got; all that are no kind count as not reported."""
+        named = {word: found.count(word) for word in kinds}
+        reported, right = sum(named.values()), named[kind]
+        low, high = clopper_pearson(right, reported) if reported else (0.0, 1.0)
+        named[""] = len(found) - reported
+        return cls(kind, len(found), named, right / reported if reported else None, low, high)
+
     @property
     def text(self) -> str:
         """One sentence."""
@@ -99,12 +107,6 @@ def confusion(found: KindsOutOfFold, kinds: Sequence[str], cuts: Mapping[str, fl
         cuts: On the score of each kind.
     """
     above = found.scores - np.array([cuts[kind] for kind in kinds])
-    name = np.where(above.max(axis=1) > 0, above.argmax(axis=1), len(kinds))
-    rows = []
-    for k, kind in enumerate(kinds):
-        own = name[(found.kind == k) & found.known]
-        n_reported, n_right = int((own < len(kinds)).sum()), int((own == k).sum())
-        low, high = clopper_pearson(n_right, n_reported) if n_reported else (0.0, 1.0)
-        named: dict[str, Any] = {word: int((own == j).sum()) for j, word in enumerate([*kinds, ""])}
-        rows.append(Named(kind, len(own), named, n_right / n_reported if n_reported else None, low, high))
-    return tuple(rows)
+    words = np.append(kinds, "")[np.where(above.max(axis=1) > 0, above.argmax(axis=1), len(kinds))]
+    own = [(found.kind == k) & found.known for k in range(len(kinds))]
+    return tuple(Named.of(kind, words[rows].tolist(), kinds) for kind, rows in zip(kinds, own, strict=True))

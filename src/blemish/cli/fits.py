@@ -51,6 +51,10 @@ def fit(
     labels: options.Labels = None,
     *,
     groups: options.Groups,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help="Kind of defect, as the labels or folders name it; give one per kind, in place of --defect."),
+    ] = None,
     masks: options.Masks = None,
     regions: Annotated[
         str | None,
@@ -110,7 +114,7 @@ def fit(
         config,
         {
             "data": data, "output": None if output is None else str(output), "labels": labels, **groups.given(),
-            **dialect.given(), "masks": masks, "regions": regions,
+            "kind": kind, **dialect.given(), "masks": masks, "regions": regions,
             "limit_labels": limit_labels, "glob": glob, "names": names, "key": key, "drop": drop, "preset": preset,
             "modality": _of_table(_parsed(modality), use=use, text=text),
             "backbone": _parsed(backbone), "bottleneck": _parsed(bottleneck),
@@ -171,10 +175,16 @@ def _checked_run(config: Path | None, given: dict[str, Any]) -> "RunConfig":
 
 def _checked_arguments(run: "RunConfig") -> dict[str, Any]:
     """`DefectDetector`'s arguments; misspelt parts are refused before PyTorch is imported."""
+    from blemish.core.labels import ONE_KIND, check_kinds
     from blemish.presets import of_preset
 
     arguments = of_preset(run.preset or "default", run.detector_arguments())
     check_names(arguments)
+    check_kinds(arguments.get("defects", ONE_KIND))
+    if run.kind and (run.defect or run.defect_folder):
+        raise ConfigError(
+            f"--defect is for one kind of defect, and --kind names {', '.join(run.kind)}; leave --defect out"
+        )
     return arguments
 
 

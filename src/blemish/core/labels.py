@@ -31,7 +31,7 @@ Groups = TypeVar("Groups")
 CODES = {"unlabelled": UNLABELLED, "": UNLABELLED, "normal": NORMAL, "other": OTHER}
 RESERVED = {*CODES, "conflict", "-1"}
 """Words that no kind of defect may have; 'conflict' is what the page calls labels that people disagree on."""
-MAX_WORD = 64  # characters of a kind
+MAX_WORD, MAX_KINDS = 64, 100  # characters of a kind; kinds, whose codes fit into a byte
 
 _MINUS_ONE = (
     "labels hold -1, which means an outlier or an unlabelled row in scikit-learn, an anomaly in Deep SAD and a normal "
@@ -54,6 +54,10 @@ def check_kinds(defects: Any) -> tuple[str, ...]:
     """
     if isinstance(defects, str) or not isinstance(defects, Iterable) or not (kinds := tuple(defects)):
         raise ConfigError(f"defects={defects!r} must be a list of words, one per kind of defect: ('crack', 'pinhole')")
+    if len(kinds) > MAX_KINDS:
+        raise ConfigError(
+            f"defects name {len(kinds)} kinds; at most {MAX_KINDS}: put kinds that lead to the same together"
+        )
     for kind in kinds:
         known = isinstance(kind, str) and kind == as_label(kind) and kind.isprintable() and len(kind) <= MAX_WORD
         if not known or kind.casefold() in RESERVED:

@@ -104,6 +104,11 @@ class Fitted:
         self.__dict__.update(state)
 
     @property
+    def word(self) -> str:
+        """What the decision score is of: the kind of defect, 'defect' where there are several, 'other' without any."""
+        return "other" if not self.n_defects else self.kinds[0] if len(self.kinds) == 1 else "defect"
+
+    @property
     def scorer(self) -> Scorer:
         """The chosen scorer."""
         return scorer_of(self.model.choices, len(self.kinds))

@@ -1,13 +1,13 @@
 """Where in a sample the defect is: a map in the sample's own size."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from blemish.core.errors import DataError
-from blemish.data.regions.outlines import Region, regions_above
+from blemish.data.regions.outlines import Region, highest_in, regions_above
 from blemish.fitting.fitted import Fitted
 from blemish.scoring.scorer import part_scores
 
@@ -30,17 +30,14 @@ def heats(fitted: Fitted, raw: Any) -> Iterator[Float[np.ndarray, "*place"]]:
         yield modality.heat(sample, scores).astype(np.float32)
 
 
+def heats_of_kinds(fitted: Fitted, raw: Any) -> Iterator[dict[str, Float[np.ndarray, "*place"]]]:
+    """The map of each kind of defect by its word; nothing where there is one kind, or none is labelled."""
+    return ({kind: next(heats(one, [sample])) for kind, one in fitted.each.items()} for sample in raw)
+
+
 def named_regions(fitted: Fitted, raw: Any, cut: float) -> Iterator[list[tuple[str, Region]]]:
     """What lies above a cut in each raw sample, with the word of what it is: of several kinds the highest there."""
     for sample in raw:
         found = regions_above(next(heats(fitted, [sample])), cut)
-        kinds = {kind: next(heats(one, [sample])) for kind, one in fitted.each.items()} if found else {}
-        yield [(word_of(fitted, one, kinds), one) for one in found]
-
-
-def word_of(fitted: Fitted, region: Region, kinds: Mapping[str, Float[np.ndarray, "height width"]]) -> str:
-    """The kind whose map is highest in a region; without labelled defects 'other'."""
-    inside = np.s_[region.y : region.y + region.height, region.x : region.x + region.width]
-    highest = {kind: float(heat[inside][region.mask].max()) for kind, heat in kinds.items()}
-    words = fitted.kinds if fitted.n_defects else ("other",)
-    return max(highest, key=lambda kind: highest[kind]) if highest else words[0]
+        kinds = next(heats_of_kinds(fitted, [sample])) if found else {}
+        yield [(highest_in(one, kinds) if kinds else fitted.word, one) for one in found]

@@ -236,8 +236,7 @@ class Verbs(MapVerbs):
         """For each cut that there are too few samples for, a sentence that says why and what it does instead."""
         cuts = {"other": self.promise_}
         if self.fitted_.n_defects:
-            word = self.fitted_.kinds[0] if len(self.fitted_.kinds) == 1 else "defect"
-            cuts = {word: self.promise_, "other": self.fitted_.outlier_promise(DEFAULT_CONTAMINATION)}
+            cuts = {self.fitted_.word: self.promise_, "other": self.fitted_.outlier_promise(DEFAULT_CONTAMINATION)}
             cuts |= self.promises_
         return [f"the cut for {word!r}: {cut.shortfall}" for word, cut in cuts.items() if cut.shortfall]
 

@@ -76,7 +76,7 @@ class Facts(TypedDict):
     version: str
     modality: str
     inputs: str
-    classes: Annotated[list[str], Len(3, 3)]
+    classes: Annotated[list[str], Len(3)]
     threshold: float
     outlier_threshold: float
     n_defects: Count
@@ -189,6 +189,8 @@ class Runtime:
         expected = {name: (f"tensor({kind})", axes) for name, (kind, axes) in OUTPUTS.items()}
         if self.facts["n_defects"]:
             expected["defect_score"] = expected["outlier_score"]
+            if len(self.facts["classes"]) > 3:
+                expected["kind_scores"] = expected["probabilities"]
         wrong = [name for name, form in expected.items() if outputs.get(name) != form]
         if wrong:
             raise ArtifactError(
@@ -210,8 +212,8 @@ class Runtime:
             X: Raw samples: a table, pictures, clips or texts.
 
         Returns:
-            'outlier_score' (row,), 'defect_score' (row,) if defects were labelled, 'probabilities' (row, 3) and
-            'label' (row,).
+            'outlier_score' (row,), 'defect_score' (row,) if defects were labelled, with several kinds 'kind_scores'
+            (row, kind), 'probabilities' (row, 2 + kinds) in the order of `facts["classes"]`, and 'label' (row,).
 
         Raises:
             DataError: If the data do not fit the model.
@@ -235,8 +237,14 @@ class Runtime:
         shapes = {name: np.shape(values) for name, values in zip(self.outputs, found, strict=True)}
         of_rows = [name for name in self.outputs if not name.startswith(TRIAL)]
         short = [name for name in of_rows if shapes[name][:1] != (n,)]
-        if short or shapes["probabilities"] != (n, 3):
-            raise ArtifactError(f"{self._name} gave {[*short, 'probabilities'][0]!r} of another shape; export it again")
+        n_classes = len(self.facts["classes"])
+        wide = [
+            name
+            for name, less in (("probabilities", 0), ("kind_scores", 2))
+            if name in shapes and shapes[name] != (n, n_classes - less)
+        ]
+        if short or wide:
+            raise ArtifactError(f"{self._name} gave {[*short, *wide][0]!r} of another shape; export it again")
         wrong = [
             name
             for name, x in zip(self.outputs, found, strict=True)

@@ -15,6 +15,7 @@ from blemish.core.labels import DEFECT, OTHER, UNLABELLED, is_ordinary, of_kind
 from blemish.core.parts import choose
 from blemish.core.state import Stored
 from blemish.modalities.parts import Parts
+from blemish.scoring.cross_validation import deal, mean_surprisal, numbered, out_of_fold
 from blemish.scoring.ensemble_state import EnsembleState, MemberState, Weighting
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
@@ -124,7 +125,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         ranges = fit_far_kinds(self.far, evidence, [of_kind(group, k) for k in range(n_kinds)], seed)
         rows = _fewer(group, seed)
         evidence, group = evidence[rows], group[rows]
-        kind, weight = _numbered(group, labelled), self._row_weights(group)
+        kind, weight = numbered(group, labelled), self._row_weights(group)
         n_labels = int(np.bincount(kind, minlength=2)[1:].max())
         fold = deal(kind, min(max(2, min(self.folds, n_labels)), len(group)), seed)
         experts = self._experts(parted=parts is not None, labelled=bool(labelled))
@@ -168,7 +169,8 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
             expert, uses_labels = member.expert, member.expert.uses_labels
             # An expert without labels has the same levels for all kinds.
             tail = fit_tail(held_out[rest], held_out[is_defect if uses_labels else ~rest])
-            seen = surprisal(tail, expert.score(trained, evidence.feature_set(member.source)))
+            found = expert.score(trained, evidence.feature_set(member.source)) if uses_labels else held_out
+            seen = surprisal(tail, found)
             free += [] if uses_labels else [seen]
             greatest.append(seen[is_defect].max() if uses_labels else seen.max())
             members.append(MemberState(trained, tail))
@@ -204,7 +206,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
     ) -> tuple[EnsembleState, ...]:
         """See `Scorer`."""
         labelled = [k for k, one in enumerate(whole) if one.labelled is not None]
-        kind, weight = _numbered(group, labelled), self._row_weights(group)
+        kind, weight = numbered(group, labelled), self._row_weights(group)
         learnt = [
             member.expert.fit_kinds(evidence.feature_set(member.source), kind, weight, seed)
             if member.expert.uses_labels
@@ -341,58 +343,6 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
             fraction = self.other_share if code == OTHER else 1.0
             weight[group == code] = fraction / max(1, int((group == code).sum()))
         return weight * len(group) / 2
-
-
-def _numbered(group: Int[np.ndarray, " row"], labelled: list[int]) -> Int[np.ndarray, " row"]:
-    """1, 2, … for the rows of the labelled kinds in their order, 0 for all others."""
-    kind = np.zeros(len(group), dtype=np.int64)
-    for number, k in enumerate(labelled, start=1):
-        kind[group == DEFECT + k] = number
-    return kind
-
-
-def deal(kind: Int[np.ndarray, " row"], n_folds: int, seed: int) -> Int[np.ndarray, " row"]:
-    """A fold for each row, those of each kind dealt evenly; -1, in no fold, for the only defect of a kind."""
-    rng = np.random.default_rng(seed)
-    fold = np.empty(len(kind), dtype=int)
-    for k in range(kind.max(), -1, -1):
-        rows = rng.permutation(np.flatnonzero(kind == k))
-        fold[rows] = np.arange(len(rows)) % n_folds
-        if k and len(rows) == 1:
-            fold[rows] = -1
-    return fold
-
-
-def out_of_fold(
-    expert: Expert,
-    x: Any,
-    kind: Int[np.ndarray, " row"],
-    weight: Float[np.ndarray, " row"],
-    fold: Int[np.ndarray, " row"],
-    seed: int,
-) -> Float[np.ndarray, "row kind"]:
-    """Each row's score for each kind by an expert that was fitted without its fold; x are its features, or parts."""
-    scores = np.zeros((len(x), kind.max()))
-    for k in range(fold.max() + 1):
-        out = fold == k
-        seen = ~out
-        if len(np.unique(kind[seen])) <= kind.max():
-            seen = np.full(len(x), True)  # too few rows to leave any out
-        states = expert.fit_kinds(x[seen], kind[seen], weight[seen], seed)
-        scores[out] = np.stack([expert.score(state, x[out]) for state in states], axis=1)
-    return scores
-
-
-def mean_surprisal(
-    scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"], fold: Int[np.ndarray, " row"]
-) -> float:
-    """Mean surprisal of the unseen defects, each among the other rows of its fold, in nats, >= 0."""
-    found = []
-    for k in range(fold.max() + 1):
-        rest = np.sort(scores[(fold == k) & ~is_defect])
-        above = len(rest) - np.searchsorted(rest, scores[(fold == k) & is_defect], side="left")
-        found.extend(-np.log((above + 1) / (len(rest) + 1)))
-    return float(np.mean(found)) if found else 0.0
 
 
 def _fewer(group: Int[np.ndarray, " row"], seed: int) -> Int[np.ndarray, " row"]:

@@ -15,7 +15,7 @@ Features = Float[np.ndarray, "row feature"]
 Flags = Bool[np.ndarray, " row"]
 Kinds = Int[np.ndarray, " row"]
 Numbers = Float[np.ndarray, " row"]
-RIVAL_SHARE = 1.0
+RIVAL_SHARE = 0.1
 """Weight of another kind of defect among the rows that a kind stands against, as a fraction of the kind's own."""
 MAX_DEVIATION = 10.0
 """Standard deviations at which a feature is cut: one extreme value must not outweigh all others."""
