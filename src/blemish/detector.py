@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, DEFAULT_FALSE_POSITIVES
-from blemish.core.errors import ConfigError
+from blemish.core.errors import ConfigError, QualityWarning
 from blemish.core.labels import ONE_KIND, check_kinds
 from blemish.data.inputs import DIALECT
 from blemish.explain.card import fitted_card
@@ -205,6 +206,10 @@ class DefectDetector(Verbs, BaseEstimator):
         contamination = DEFAULT_FALSE_POSITIVES if self.fitted_.n_defects else DEFAULT_CONTAMINATION
         self.promise_ = self.fitted_.promise("contamination", contamination)
         self.threshold_ = self.promise_.threshold
+        for kind in fit.kinds if self.fitted_.each else ():
+            if kind not in self.fitted_.each:
+                sentence = f"no row is labelled {kind!r}: this kind has no score; label some and refit"
+                warnings.warn(sentence, QualityWarning, stacklevel=4)
         self.training_ = fit.provenance(len(self.history_))
         self._warn_of_cut()
         return self

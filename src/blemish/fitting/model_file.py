@@ -13,9 +13,9 @@ from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.state import Stored
 from blemish.data.dataset import Reading
 from blemish.fitting.choices import EarlyStopping, choose_modality, choose_parts, plain
-from blemish.fitting.fitted import from_stored
 from blemish.fitting.manifest import Manifest
 from blemish.fitting.model import device_for
+from blemish.fitting.stored import from_stored
 
 STORED_AS_THEY_ARE = ("threshold_", "outlier_threshold_", "training_", "notes_", "prior_")
 
