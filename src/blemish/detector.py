@@ -115,7 +115,7 @@ class DefectDetector(Verbs, BaseEstimator):
 
     # Fitting -----------------------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None, *, regions: Any = None) -> "DefectDetector":
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None, regions: Any = None) -> "DefectDetector":
         """Train, then learn where normal rows, other outliers and defects lie.
 
         Args:
@@ -124,6 +124,8 @@ class DefectDetector(Verbs, BaseEstimator):
                 width); video (batch, frame, channel, height, width).
             y: One label per row: 'normal', 'other', a kind of defect ('defect' by default) or missing; or {0, 1} with
                 1 = defect. None: no labels.
+            groups: One value per row; rows of one value are not independent (exposures of a part, rows of a patient)
+                and stay together in folds, held-out rows, promises and p-values. A missing one is a group of its own.
             regions: For images: where the defect is, one entry per row, None where nothing is said: a mask (height,
                 width), boxes (x, y, width, height), or a stroke of points (x, y), in pixels of the image.
 
@@ -136,11 +138,11 @@ class DefectDetector(Verbs, BaseEstimator):
             ConfigError: If the parts do not fit.
             TrainingError: If a loss becomes NaN.
         """
-        for _ in self.iter_fit(X, y, regions=regions):
+        for _ in self.iter_fit(X, y, groups=groups, regions=regions):
             pass
         return self
 
-    def refit(self, X: Any, y: Any = None, *, regions: Any = None) -> "DefectDetector":
+    def refit(self, X: Any, y: Any = None, *, groups: Any = None, regions: Any = None) -> "DefectDetector":
         """Resume from the fitted weights, for a quarter of the epochs, with new labels or more data.
 
         Scaling, vocabularies and parts stay as they were fitted. The rows that were held out for calibration are held
@@ -149,20 +151,21 @@ class DefectDetector(Verbs, BaseEstimator):
         Args:
             X: Of the same kind as those of `fit`, with the same columns.
             y: See `fit`.
+            groups: See `fit`.
             regions: See `fit`.
         """
-        for _ in self.iter_fit(X, y, regions=regions, warm_start=True):
+        for _ in self.iter_fit(X, y, groups=groups, regions=regions, warm_start=True):
             pass
         return self
 
     def iter_fit(
-        self, X: Any, y: Any = None, *, regions: Any = None, warm_start: bool = False
+        self, X: Any, y: Any = None, *, groups: Any = None, regions: Any = None, warm_start: bool = False
     ) -> Iterator[EpochRecord]:
         """`fit`, or with `warm_start` `refit`, as a generator of a record per epoch, for progress bars.
 
         If it is left early, the former fit stays.
         """
-        fit = self.begin_fit(X, y, regions=regions, warm_start=warm_start)
+        fit = self.begin_fit(X, y, groups=groups, regions=regions, warm_start=warm_start)
         history: list[EpochRecord] = []
         for record in fit.train():
             history.append(record)
@@ -170,7 +173,9 @@ class DefectDetector(Verbs, BaseEstimator):
             yield record
         self.end_fit(fit, history)
 
-    def begin_fit(self, X: Any, y: Any = None, *, regions: Any = None, warm_start: bool = False) -> Fit:
+    def begin_fit(
+        self, X: Any, y: Any = None, *, groups: Any = None, regions: Any = None, warm_start: bool = False
+    ) -> Fit:
         """All of a fit that comes before the training, for training loops other than ours; see `blemish.lightning`.
 
         Returns:
@@ -182,7 +187,7 @@ class DefectDetector(Verbs, BaseEstimator):
         auto = isinstance(self.modality, str) and self.modality == "auto"
         rows = self._read(X, "auto" if auto else choose_modality(self.modality, "").name, as_fitted=warm_start)
         group = self._groups(y, rows, check_kinds(self.defects))
-        rows = self._with_regions(rows, regions, group)
+        rows = self._with_regions(self._with_groups(rows, groups), regions, group)
         former = self.fitted_ if warm_start else None
         return replace(Fit.begin(self._arguments(), rows, group, seed_of(self.random_state), former), start=start)
 
@@ -226,7 +231,7 @@ class DefectDetector(Verbs, BaseEstimator):
 
         With two labelled defects of a kind or more, that of the kind is calibrated on their out-of-fold scores and on
         held-out rows; a row that is like two kinds shares its probability, see
-        `calibration.probabilities.together`. Labelled defects are not a random sample, so the fractions of the groups
+        `calibration.probabilities.shared`. Labelled defects are not a random sample, so the fractions of the groups
         are assumed: `prior_`, see `set_prior`.
         """
         rows, (_, _, probabilities, *_) = self._of_evidence(X, self._together)

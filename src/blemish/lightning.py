@@ -48,13 +48,16 @@ class DefectModule(LightningModule):
         Falcon and the PyTorch Lightning team, "PyTorch Lightning", 2019, github.com/Lightning-AI/pytorch-lightning.
     """
 
-    def __init__(self, detector: DefectDetector, X: Any, y: Any = None, *, warm_start: bool = False) -> None:
+    def __init__(
+        self, detector: DefectDetector, X: Any, y: Any = None, *, groups: Any = None, warm_start: bool = False
+    ) -> None:
         """Begin a fit.
 
         Args:
             detector: What to fit; `DefectDetector.from_preset` gives any preset.
             X: See `DefectDetector.fit`.
             y: See `DefectDetector.fit`.
+            groups: See `DefectDetector.fit`.
             warm_start: Start from the detector's weights, as `DefectDetector.refit` does.
 
         Raises:
@@ -62,7 +65,7 @@ class DefectModule(LightningModule):
         """
         super().__init__()
         self.detector = detector
-        self._begun = detector.begin_fit(X, y, warm_start=warm_start)
+        self._begun = detector.begin_fit(X, y, groups=groups, warm_start=warm_start)
         self.network = self._begun.model.network
         self.automatic_optimization = False  # some objectives take several steps per batch
         self.network.train()  # a warm start comes from scoring

@@ -22,6 +22,7 @@ from blemish.calibration.calibration import hold_out
 from blemish.calibration.drift import Drift
 from blemish.core import store
 from blemish.core.errors import ConfigError
+from blemish.core.groups import Clusters, together
 from blemish.core.labels import OTHER, check_kinds, counts, is_ordinary
 from blemish.core.run_config import RunConfig
 from blemish.data.dataset import Dataset, Reading
@@ -133,11 +134,16 @@ def iter_fit_stream(
     # few rows: folds calibrate, and fit on what the tensors stand for
     if not len(fit.held_out) and not isinstance(ending.x, ShardedRows):
         few = prepared.modality.to_raw(ending.x.to_dense().cpu().numpy())
-        ending = replace(ending, arguments=arguments, rows=Dataset(few, list(ending.names), prepared.name))
+        groups = None if ending.cluster is None else ending.cluster.tolist()
+        rows = Dataset(few, list(ending.names), prepared.name, groups=groups)
+        ending = replace(ending, arguments=arguments, rows=rows)
     det.end_fit(ending, history)
     det.fitted_ = replace(det.fitted_, held_out=fit.held_out)
     det.training_["rows"] = counts(prepared.group, fit.kinds)
-    taken_out = [name for name in (run.labels, run.key, *(run.drop or [])) if name and not stream.files]
+    if prepared.cluster is not None:
+        det.training_["groups"] = int(prepared.cluster.max()) + 1
+    apart = [run.labels, run.key, *(run.drop or []), run.groups if run.groups in stream.types else None]
+    taken_out = [name for name in apart if name and not stream.files]
     det.notes_ = {"run": run.given(), "taken_out": sorted(taken_out), "skipped": prepared.reading.skipped}
     det.save(output)
     shutil.rmtree(state)
@@ -150,16 +156,16 @@ def _begin(arguments: dict[str, Any], prepared: Prepared, state: Path) -> tuple[
     part = choose_modality(arguments["modality"], prepared.name)
     model = new_model(arguments, part, prepared.modality, seed)
     x = ShardedRows(state / ROWS, prepared.modality.sample_shape, model.device)
-    fit = Fit.of(arguments, model, x, group, hold_out(group, rng), rng, seed)
+    cluster = prepared.cluster
+    fit = Fit.of(arguments, model, x, group, hold_out(group, rng, cluster), rng, seed, cluster=cluster)
     fit = replace(fit, kinds=check_kinds(arguments["defects"]))
     named = fit if prepared.keys is None else replace(fit, names=prepared.keys)
-    return named, _judged(group, fit.held_out, rng)
+    return named, _judged(group, fit.held_out, rng, cluster)
 
 
-def _judged(group: np.ndarray, held_out: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _judged(group: np.ndarray, held_out: np.ndarray, rng: np.random.Generator, cluster: Clusters) -> np.ndarray:
     """Rows that the scorer learns from and is calibrated on: the held-out ones, and some of each group."""
-    learnt = is_ordinary(group)
-    learnt[held_out] = False
+    learnt = is_ordinary(group) & ~together(held_out, cluster, len(group))
     kinds = [np.flatnonzero(learnt), *(np.flatnonzero(group == code) for code in range(OTHER, group.max() + 1))]
     some = [rows if len(rows) <= MAX_JUDGED else rng.choice(rows, MAX_JUDGED, replace=False) for rows in kinds]
     return np.sort(np.concatenate([held_out, *some]))

@@ -86,11 +86,11 @@ def test_labels_that_do_not_improve_the_ranking_are_noticed():
     ordinary = np.linspace(0, 1, 101)
     useless = Calibration(ordinary, ordinary, np.full(5, 0.5))
     with pytest.warns(QualityWarning, match=r"5 labelled defects, .* above 50% .* above 8.%: .*; label more defects"):
-        warn_of_quality(useless, ordinary, np.full(5, 0.9), 1.0)
+        warn_of_quality(useless, ordinary, np.full(5, 0.9), 1.0, 101)
     with pytest.warns(QualityWarning, match="all codes are equal"):
-        warn_of_quality(Calibration(ordinary), ordinary, np.empty(0), 0.0)
-    warn_of_quality(replace(useless, out_of_fold=np.full(5, 0.9)), ordinary, np.full(5, 0.9), 1.0)
-    warn_of_quality(replace(useless, out_of_fold=np.full(3, 0.5)), ordinary, np.full(3, 0.9), 1.0)
+        warn_of_quality(Calibration(ordinary), ordinary, np.empty(0), 0.0, 101)
+    warn_of_quality(replace(useless, out_of_fold=np.full(5, 0.9)), ordinary, np.full(5, 0.9), 1.0, 101)
+    warn_of_quality(replace(useless, out_of_fold=np.full(3, 0.5)), ordinary, np.full(3, 0.9), 1.0, 101)
 
 
 def test_random_labels_are_noticed_by_a_detector():
@@ -103,3 +103,27 @@ def test_random_labels_are_noticed_by_a_detector():
     scorer = {"name": "ensemble", "experts": {"plain": ["linear", "isolation"]}, "free_share": 1e-9}
     with pytest.warns(QualityWarning, match="the labels do not improve the ranking yet"):
         DefectDetector(epochs=1, random_state=0, scorer=scorer).fit(x, y)
+
+
+def test_groups_are_held_out_whole_and_those_with_a_labelled_outlier_are_not():
+    cluster = np.repeat(np.arange(150), 4)
+    group = np.where(np.arange(600) % 4 == 0, NORMAL, UNLABELLED)
+    group[[1, 5, 6, 40]] = DEFECT, OTHER, DEFECT, OTHER
+    held_out = hold_out(group, np.random.default_rng(0), cluster)
+    assert len(held_out) == int(0.2 * 147)
+    assert len(set(cluster[held_out])) == len(held_out)  # one row of each
+    assert not {0, 1, 10} & set(cluster[held_out])
+    assert not len(hold_out(group[:400], np.random.default_rng(0), cluster[:400]))  # a fifth of 100 groups less three
+    group[held_out[0] // 4 * 4 + (held_out[0] + 1) % 4] = DEFECT  # a copy of a held-out row is labelled
+    assert still_held_out(held_out, group, cluster).tolist() == held_out[1:].tolist()
+
+
+def test_one_label_of_each_group_counts():
+    scores = Calibration(
+        np.zeros(3), np.zeros(3), np.arange(4.0), np.arange(10.0, 13.0), counted=np.array([1, 2, 4, 6])
+    )
+    once = scores.independent(4)
+    assert once.out_of_fold.tolist() == [1, 2]
+    assert once.labelled_negatives.tolist() == [10, 12]
+    assert replace(scores, out_of_fold=np.empty(0)).independent(4).out_of_fold.tolist() == []
+    assert replace(scores, counted=None).independent(4).out_of_fold.tolist() == [0, 1, 2, 3]

@@ -33,7 +33,7 @@ def det():
     return fitted(*rows())
 
 
-def test_it_answers_five_questions(det):
+def test_it_answers_six_questions(det):
     found = det.label_report()
     assert det.fitted_.curve_rows is None
     assert (found.n_defects, found.n_negatives, found.batch) == (8, 0, 80)
@@ -46,6 +46,7 @@ def test_it_answers_five_questions(det):
         "Is more labelling worth it?",
         "Labels that contradict each other",
         "Labels that look wrong",
+        "Near-duplicates",
     ]
     assert (found.wins, found.losses) == (5, 1)
     assert found.p_value == pytest.approx(7 / 64)  # 5 or 6 of 6 fair coins

@@ -134,3 +134,55 @@ def test_explanations_name_the_nearest_rows_by_the_users_key(folder, tmp_path, b
     explain = ("explain", tmp_path / "m.blemish", folder / "test.csv", "--key", "id", "--top", 1, "--json")
     top = json.loads(blemish(*explain)[1])[0]
     assert [str(top[name])[:4] for name in ("key", "nearest_defect", "nearest_normal")] == ["=row"] * 3
+
+
+CHEAP = ("--epochs", 1, "--seed", 0, "--scorer", "{name: ensemble, experts: {plain: [linear], error: [value]}}")
+
+
+@pytest.fixture
+def tiles_table(tmp_path):
+    lines = [
+        f"t{i // 2},tile{i // 2}_{i % 2}.png,{i % 7},{(i * i) % 11},{'crack' if i < 12 else ''}" for i in range(80)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["tile,name,a,b,label", *lines]) + "\n")
+    return tmp_path / "t.csv"
+
+
+@pytest.mark.parametrize("where", ["--in-memory", "--out-of-core"])
+@pytest.mark.parametrize("groups", ["tile", "^(tile.*)_"])
+def test_groups_by_a_column_or_by_names(tiles_table, blemish, groups, where):
+    model = tiles_table.with_name("m.blemish")
+    labels = ("--labels", "label", "--defect", "crack", "--key", "name", "--drop", "tile")
+    status, out, err = blemish("fit", tiles_table, *labels, "--groups", groups, where, *CHEAP, "-o", model)
+    assert status == 0, err
+    assert "80 samples in 40 groups, at most 2 in one" in out + err
+    det = load(model)
+    assert det.training_["groups"] == 40
+    assert det.feature_names_in_.tolist() == ["a", "b"]
+    assert len(det.fitted_.calibration.ordinary) == 34
+    out = blemish("info", model)[1]
+    assert "groups" in out
+    assert "40 groups" in out
+    assert blemish("score", model, tiles_table, "-o", model.with_name("s.csv"))[0] == 0
+    status, out, err = blemish("info", model, "--labels")
+    assert status == 0, err
+    assert "6 groups of labelled defects" in " ".join(out.split())
+    assert det.notes_["run"]["groups"] == groups
+
+
+@pytest.mark.parametrize(
+    ("groups", "status", "message"),
+    [
+        ("plate", 1, "there is no column 'plate' to group by; columns are"),
+        ("same", 1, "all 80 samples are of one group, 1"),
+    ],
+)
+def test_groups_that_cannot_be_are_one_line(tiles_table, blemish, groups, status, message):
+    text = tiles_table.read_text().splitlines()
+    tiles_table.write_text("\n".join([text[0] + ",same", *(line + ",1" for line in text[1:])]) + "\n")
+    model = tiles_table.with_name("m.blemish")
+    for where in ("--in-memory", "--out-of-core"):
+        found, _, err = blemish("fit", tiles_table, "--groups", groups, where, *CHEAP, "-o", model)
+        assert (found, len(err.splitlines())) == (status, 1), err
+        assert message in err
+    assert not model.exists()

@@ -11,7 +11,6 @@ import torch
 from blemish.core.errors import LabelError
 from blemish.core.labels import (
     CLASSES,
-    CODES,
     DEFECT,
     NORMAL,
     OTHER,

@@ -113,7 +113,7 @@ def test_names_of_columns_come_from_a_file(tmp_path):
 def test_training_rows_are_found_again_if_nothing_is_unknown(run, path):
     X, y = training_rows(detector(run)) or (None, [])
     assert X is not None
-    assert (X.column_names, y) == (["speed", "load"], ["defect", None, None])
+    assert (X.X.column_names, X.groups, y) == (["speed", "load"], None, ["defect", None, None])
     assert training_rows(detector()) is None
     drawn = run.model_copy(update={"limit_labels": 1})
     assert training_rows(detector(drawn)) is None, "which labels were drawn is not known"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from blemish.core.errors import DataWarning, LabelError
-from blemish.data.dataset import Reading
-from blemish.data.labels import labels_from_folders, labels_from_table
+from blemish.core.errors import ConfigError, DataError, DataWarning, LabelError
+from blemish.data.dataset import Dataset, Reading
+from blemish.data.labels import groups_for, labels_from_folders, labels_from_table
 
 
 def labels(tmp_path, text):
@@ -103,3 +103,28 @@ def test_a_folder_means_one_group():
         labels_from_folders(["a/1.png"], defect=["a"], normal=["a"])
     with pytest.raises(LabelError, match=r"1 sample\(s\) lie in folders of two groups: 'good/crack/1.png'"):
         labels_from_folders(["good/crack/1.png", "good/2.png"], defect=["crack"], normal=["good"])
+
+
+def test_groups_by_a_column_a_folder_or_a_name():
+    films = Dataset(
+        None, ["lot1/a#0", "lot1/a#8", "lot1/b", "lot2/b"], "video", files=True, groups=["a", "a", "b", "c"]
+    )
+    assert groups_for(films, None) == ["a", "a", "b", "c"]  # as they came
+    assert groups_for(films, "folder") == ["lot1", "lot1", "lot1", "lot2"]
+    assert groups_for(films, r"[ab]$") == ["a", "a", "b", "b"]  # without the frame
+    assert groups_for(films, r"lot1/(.)") == ["a", "a", "b", None]
+    table = Dataset(None, [0, 1, 2], "tabular", columns={"tile": [7, None, 7], "name": ["t1_x", "t1_y", "t2_x"]})
+    assert groups_for(table, None) is None
+    assert groups_for(table, "tile") == [7, None, 7]
+    assert groups_for(table, "^t.", "name") == ["t1", "t1", "t2"]
+    assert groups_for(table, "^(?:t(1)|t2)", "name") == ["1", "1", None]
+
+
+def test_groups_that_are_not_there_are_refused():
+    table = Dataset(None, [0, 1], "tabular", columns={"name": ["t1_x", "t2_x"]})
+    with pytest.raises(DataError, match=r"no column 'tile' to group by; columns are X, name \(a regular expression is"):
+        groups_for(table, "tile")
+    with pytest.raises(DataError, match="--groups 'tile' matches none of the 2 names; the first is 't1_x'"):
+        groups_for(table, "tile", "name")
+    with pytest.raises(ConfigError, match=r"--groups 't\(' is neither a column, 'folder' nor a regular expression"):
+        groups_for(table, "t(", "name")

@@ -5,7 +5,8 @@ import pytest
 
 from blemish import read
 from blemish.core.errors import DataError, DataWarning, MissingExtraError
-from blemish.data.dataset import Reading
+from blemish.data.dataset import HowToRead, Reading
+from blemish.data.on_disk import open_dataset
 from blemish.data.video import cut, read_video
 from sample_files import frames, picture
 
@@ -16,8 +17,11 @@ def test_frame_folders_are_found_and_cut(tmp_path):
     samples = read(tmp_path)
     assert samples.modality == "video"
     assert samples.keys == ["clip1#0", "clip1#8", "clip1#16", "clip1#24", "clip2#0", "clip2#5"]
+    assert samples.groups == ["clip1"] * 4 + ["clip2"] * 2
+    assert open_dataset(tmp_path, HowToRead()).groups == samples.groups
     assert {clip.shape for clip in samples.X} == {(16, 1, 12, 16)}
     assert read(tmp_path, modality="image").modality == "image"
+    assert read(tmp_path, modality="image").groups is None
     assert len(read(tmp_path, frames=20)) == 3 + 2
 
 
@@ -25,8 +29,16 @@ def test_equal_short_recordings_stay_whole(tmp_path):
     frames(tmp_path / "clip1", 9)
     frames(tmp_path / "clip2", 9)
     assert read(tmp_path).keys == ["clip1", "clip2"]
+    assert read(tmp_path).groups is None
     with pytest.raises(DataError, match="no recording has 10 frames, the longest has 9"), pytest.warns(DataWarning):
         read(tmp_path, frames=10)
+
+
+def test_a_single_recording_is_judged_by_its_own_clips_and_that_is_said(tmp_path):
+    frames(tmp_path / "clip1", 40)
+    samples = read(tmp_path, modality="video", frames=16)
+    assert (len(samples), samples.groups) == (4, None)
+    assert "promises are for it alone" in str(samples.reading.about("groups")[0])
 
 
 def test_frames_of_mixed_sizes_are_resized(tmp_path):

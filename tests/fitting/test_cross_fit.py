@@ -364,3 +364,119 @@ def test_only_a_network_that_the_scorer_does_not_read_is_shared_by_folds(scorer,
     split = tiles(n_normal=20, n_defects=2, n_test=2, side=16)
     det = DefectDetector(epochs=1, scorer=scorer, random_state=0).fit(split.X_train, split.y_train)
     assert [fold.own_network for fold in det.fitted_.folds] == own
+
+
+# Groups
+
+
+def exposures(n_parts=40, n_defects=6, copies=3, seed=0):
+    """Parts with a few exposures each: rows, labels and groups."""
+    rng = np.random.default_rng(seed)
+    place = rng.normal(size=(n_parts, 4)) + 3.0 * (np.arange(n_parts) < n_defects)[:, None]
+    X = np.repeat(place, copies, axis=0) + 0.01 * rng.normal(size=(n_parts * copies, 4))
+    y = np.repeat(np.where(np.arange(n_parts) < n_defects, "defect", None), copies)
+    return X, y, np.repeat([f"part {i}" for i in range(n_parts)], copies)
+
+
+def test_folds_hold_one_row_of_each_group_and_none_leaves_out_all_defects():
+    cluster = np.repeat(np.arange(30), 3)
+    group = np.full(90, UNLABELLED)
+    group[[0, 3]] = DEFECT  # each beside two unlabelled copies
+    for seed in range(20):
+        folds = deal_out(group, 4, seed, cluster)
+        rows = np.concatenate(folds)
+        assert sorted(cluster[rows]) == list(range(30))
+        assert not (group[rows] == DEFECT).any()
+        assert not any({0, 1} <= set(cluster[fold]) for fold in folds)
+    group[3] = UNLABELLED  # the group of the only defect always trains
+    assert sorted(cluster[np.concatenate(deal_out(group, 4, 0, cluster))]) == list(range(1, 30))
+    with pytest.raises(ConfigError, match="folds=30 must be at most 29, the groups with unlabelled or normal rows"):
+        deal_out(group, 30, 0, cluster)
+
+
+def test_no_fold_of_a_fit_has_seen_a_copy_of_what_it_judges():
+    X, y, groups = exposures()
+    y[3] = None  # an unlabelled copy of a defect: its group judges, so its fold may not learn from that defect
+    det = DefectDetector(epochs=1, random_state=0, scorer=QUICK).fit(X, y, groups=groups)
+    fitted = det.fitted_
+    assert len(fitted.folds) == 4
+    judged = np.concatenate([fold.held_out for fold in fitted.folds])
+    assert sorted(groups[judged]) == sorted({*groups[18:], "part 1"})
+    assert len(fitted.calibration.ordinary) == 35
+    assert fitted.calibration.counted.shape == (6,)
+    assert det.training_["groups"] == 40
+    assert "120 samples in 40 groups, at most 3 in one" in str(det.reading_.about("groups")[0])
+    again = DefectDetector(epochs=1, random_state=0, scorer=QUICK).fit(X, y, groups=groups)
+    assert np.array_equal(again.defect_score(X), det.defect_score(X))
+    plain = DefectDetector(epochs=1, random_state=0, scorer=QUICK).fit(X, y)
+    alone = DefectDetector(epochs=1, random_state=0, scorer=QUICK).fit(X, y, groups=range(len(X)))
+    assert np.array_equal(alone.defect_score(X), plain.defect_score(X))
+
+
+def test_promises_count_groups_and_say_so(tmp_path):
+    X, y, groups = exposures(n_parts=130, n_defects=12)
+    det = DefectDetector(epochs=1, random_state=0, scorer=QUICK).fit(X, y, groups=groups)
+    assert len(det.fitted_.held_out) == len(set(groups[det.fitted_.held_out])) == 23
+    assert det.set_threshold(recall=0.9).promise_.n == 12
+    assert "(12 groups of labelled defects)" in det.promise_.text
+    assert "(23 groups of held-out rows)" in det.set_threshold(false_positive_rate=0.1).promise_.text
+    with pytest.raises(DataError, match="needs at least 19 groups of labelled defects, there are 12"):
+        det.set_threshold(recall=0.95)
+    with pytest.raises(DataError, match="needs at least 49 groups of held-out rows, there are 23"):
+        det.set_threshold(false_positive_rate=0.02)
+    assert len(np.unique(det.p_values(X))) <= 24
+    det.save(tmp_path / "m.blemish")
+    same = load(tmp_path / "m.blemish")
+    assert same.promise_ == det.promise_
+    assert same.set_threshold(recall=0.9).promise_ == det.set_threshold(recall=0.9).promise_
+    report = str(same.label_report(X, y, groups=groups))
+    assert "12 groups of labelled defects" in report
+    assert "None on both sides of a split" in report
+    det.cross_fit(X, y, groups=groups, folds=3).save(tmp_path / "m.blemish")
+    assert [len(fold.calibration.ordinary) for fold in det.folds_] == [40, 39, 39]
+    assert np.array_equal(load(tmp_path / "m.blemish").p_values(X), det.p_values(X))
+
+
+def test_a_refit_keeps_groups_out_that_were_and_trains_on_a_labelled_one():
+    X, y, groups = exposures(n_parts=130, n_defects=6)
+    det = DefectDetector(epochs=1, random_state=0, scorer=QUICK).fit(X, y, groups=groups)
+    before = det.fitted_.held_out
+    y[before[0] + 1 if before[0] % 3 < 2 else before[0] - 1] = "other"
+    det.refit(X, y, groups=groups)
+    assert det.fitted_.held_out.tolist() == before[1:].tolist()
+
+
+@pytest.mark.filterwarnings("ignore:only 3 unlabelled or normal group")
+@pytest.mark.parametrize("spread", ["one group of defects", "every group", "three groups"])
+def test_groups_that_leave_little_to_judge_by_still_fit(spread, tmp_path):
+    X, y, groups = exposures()
+    if spread == "one group of defects":
+        groups[:18] = "tile"
+    elif spread == "every group":
+        y[::3] = np.where(y[::3] == "defect", "defect", "other")
+    else:
+        groups = np.array(["a", "b", "c"])[np.arange(len(X)) // 3 % 3]
+    det = DefectDetector(epochs=1, random_state=0, scorer=QUICK).fit(X, y, groups=groups)
+    assert np.isfinite(det.defect_score(X)).all()
+    judged_on = {"one group of defects": "out of fold", "every group": "out of fold", "three groups": "training"}
+    assert det.fitted_.judged_on == judged_on[spread]
+    if spread == "one group of defects":
+        assert not len(det.fitted_.calibration.out_of_fold)
+        assert "Unknown with a single group of labelled defects" in str(det.label_report())
+        with pytest.raises(DataError, match="groups of labelled defects"):
+            det.set_threshold(recall=0.5)
+    det.cross_fit(X, y, groups=groups, folds=2)
+    det.save(tmp_path / "m.blemish")
+    assert np.array_equal(load(tmp_path / "m.blemish").p_values(X), det.p_values(X))
+    y[-1] = "defect"
+    assert np.isfinite(det.refit(X, y, groups=groups).defect_score(X)).all()
+
+
+def test_early_stopping_and_every_kind_of_label_take_groups():
+    X, y, groups = exposures()
+    y[-6:] = ["other", "normal"] * 3
+    det = DefectDetector(epochs={"at_most": 3, "patience": 1}, random_state=0, scorer="latent")
+    det.fit(X, y, groups=pd.Series(groups))
+    assert len(det.fitted_.calibration.out_of_fold) == 18
+    data = det.begin_fit(X, y, groups=groups).objective.data
+    assert (len(data.held_out), len(data.x)) == (3, 120 - 3 * 3)  # one row of three groups, which train no more

@@ -49,4 +49,4 @@ def test_labels_that_cannot_be_judged_say_why():
     det = DefectDetector(epochs=1, scorer="latent", random_state=0)
     det.fit(np.random.default_rng(0).normal(size=(60, 3)))
     assert labels_body(det).startswith("<p>")
-    assert "Five questions" in labels_body(few_defects(4))
+    assert "Six questions" in labels_body(few_defects(4))

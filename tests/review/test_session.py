@@ -48,6 +48,21 @@ def test_marks_and_a_refit_move_the_ranking(review):
     assert set(answers.detail(review, rows[0])["reasons"]["nearest_defects"]) == others
 
 
+def test_fits_of_the_page_keep_groups_together(table, tmp_path):
+    rows = csv.read_csv(table).append_column("plate", pa.array([i // 4 for i in range(60)]))
+    csv.write_csv(rows, tmp_path / "plates.csv")
+    found = Review(open_catalogue(tmp_path / "plates.csv", groups="plate"), Ledger(tmp_path / "labels.db"))
+    wait_ready(found)
+    assert found.det.training_["groups"] == 15
+    found.write([mark(found, row) for row in (0, 1, 9)])
+    assert found.refit()
+    wait_ready(found)
+    assert len(found.det.fitted_.calibration.counted) == 2
+    assert found.det.notes_["run"]["groups"] == "plate"
+    assert found.catalogue.groups([0, 1, 2]) is None
+    found.stop()
+
+
 def test_two_people_see_each_other_and_conflicts_teach_nothing(review, table, model):
     other = Review(open_catalogue(table, key="name"), Ledger(review.ledger.address), load(model))
     wait_ready(other)

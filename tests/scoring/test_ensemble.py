@@ -9,7 +9,7 @@ import pytest
 from blemish import DefectDetector
 from blemish.core.errors import ConfigError
 from blemish.core.labels import DEFECT, OTHER, UNLABELLED
-from blemish.scoring.cross_validation import deal
+from blemish.scoring.cross_validation import folds
 from blemish.scoring.ensemble import ASSUMED_SURPRISAL, Ensemble
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.scorer import Evidence
@@ -88,7 +88,7 @@ def test_of_one_defect_only_unsupervised_experts_can_be_weighted(place):
     isolation, linear, trees = state.labelled.weights
     assert linear == trees
     score = EXPERTS["isolation"]().score(state.members[0].own, x)
-    rest = score[deal(is_defect.astype(int), 2, 0) == 0]
+    rest = score[folds(is_defect.astype(int), 2, 0, None) == 0]
     far = -np.log(((rest >= score[is_defect]).sum() + 1) / (len(rest) + 1))
     assert isolation / linear == pytest.approx(0.5 * np.exp((far - ASSUMED_SURPRISAL) / 2))
 

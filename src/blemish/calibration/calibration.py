@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int
+from jaxtyping import Float, Float32, Float64, Int, Int64
 
 from blemish.core.errors import QualityWarning
+from blemish.core.groups import Clusters, one_each, together
 from blemish.core.labels import is_ordinary
 from blemish.core.metrics import fraction_below
 from blemish.core.state import State, need
@@ -19,17 +20,30 @@ MIN_TO_HOLD_OUT = round(MIN_HELD_OUT / HELD_OUT)  # ordinary rows, before some a
 MIN_JUDGED, MIN_GAP = 4, 0.05  # labelled defects, and fraction of ordinary rows, before labels are called useless
 
 
-def hold_out(group: Int[np.ndarray, " row"], rng: np.random.Generator) -> Int[np.ndarray, " held_out"]:
-    """Unlabelled and normal rows for calibration: a fifth of them, none where that would be fewer than 20."""
-    rows = np.flatnonzero(is_ordinary(group))
+def hold_out(
+    group: Int[np.ndarray, " row"], rng: np.random.Generator, cluster: Clusters = None
+) -> Int[np.ndarray, " held_out"]:
+    """Unlabelled and normal rows for calibration: a fifth of them, none where that would be fewer than 20.
+
+    Where there are groups, one row of each of a fifth of those without labelled outliers, which train as a whole.
+    """
+    rows = one_each(apart_from_outliers(group, cluster), cluster, rng)
     n = min(MAX_HELD_OUT, int(HELD_OUT * len(rows)))
     return np.sort(rng.permutation(rows)[:n]) if n >= MIN_HELD_OUT else rows[:0]
 
 
-def still_held_out(before: Int[np.ndarray, " held_out"], group: Int[np.ndarray, " row"]) -> Int[np.ndarray, " still"]:
+def apart_from_outliers(group: Int[np.ndarray, " row"], cluster: Clusters) -> Int[np.ndarray, " some"]:
+    """Unlabelled and normal rows whose group holds no labelled outlier."""
+    outliers = np.flatnonzero(~is_ordinary(group))
+    return np.flatnonzero(~together(outliers, cluster, len(group)))
+
+
+def still_held_out(
+    before: Int[np.ndarray, " held_out"], group: Int[np.ndarray, " row"], cluster: Clusters = None
+) -> Int[np.ndarray, " still"]:
     """Rows held out before that are still there and unlabelled or normal: no row that was trained on joins them."""
-    there = before[before < len(group)]
-    return there[is_ordinary(group[there])]
+    there = before[np.isin(before, apart_from_outliers(group, cluster))]
+    return there if cluster is None else there[np.sort(np.unique(cluster[there], return_index=True)[1])]
 
 
 def _none() -> np.ndarray:
@@ -48,9 +62,11 @@ class Calibration(State):
             single one.
         labelled_negatives: Defect scores of the rows labelled 'other' or 'normal', shape (negative,).
         odds: What `odds_correction` gave where the scores are out of fold; else None.
+        counted: Where there are groups: positions of one labelled defect and one labelled negative of each, among the
+            defects, then the negatives; the ordinary rows are then one of each group, too. None: all count.
     """
 
-    may_be_empty = ("defect", "negative")
+    may_be_empty = ("defect", "negative", "counted")
     stored_as: ClassVar[Mapping[str, str]] = {"out_of_fold": "known", "labelled_negatives": "rejected"}
 
     outlier: Float64[np.ndarray, " ordinary"]
@@ -58,6 +74,7 @@ class Calibration(State):
     out_of_fold: Float64[np.ndarray, " defect"] = field(default_factory=_none)
     labelled_negatives: Float64[np.ndarray, " negative"] = field(default_factory=_none)
     odds: Float64[np.ndarray, " 3"] | None = None
+    counted: Int64[np.ndarray, " counted"] | None = None
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See `State`; those of labels are left out where no defect is labelled."""
@@ -74,6 +91,17 @@ class Calibration(State):
     def ordinary(self) -> Float[np.ndarray, " ordinary"]:
         """The score that is cut, for the ordinary rows: the defect score where defects are labelled."""
         return self.outlier if self.defect is None else self.defect
+
+    def independent(self, n_defects: int) -> "Calibration":
+        """With one labelled defect and one labelled negative of each group; the same where there are no groups."""
+        if self.counted is None:
+            return self
+        defects, negatives = self.counted[self.counted < n_defects], self.counted[self.counted >= n_defects] - n_defects
+        return replace(
+            self,
+            out_of_fold=self.out_of_fold[defects[defects < len(self.out_of_fold)]],
+            labelled_negatives=self.labelled_negatives[negatives],
+        )
 
 
 @dataclass(frozen=True)
@@ -119,6 +147,7 @@ def warn_of_quality(
     outlier: Float[np.ndarray, " ordinary"],
     outlier_of_defects: Float[np.ndarray, " defect"],
     spread: float,
+    n_independent: int,
 ) -> None:
     """Warn where the scores cannot be reliable, and say what to do.
 
@@ -127,12 +156,13 @@ def warn_of_quality(
         outlier: Outlier score of each ordinary row by the model itself, which out-of-fold scores are not.
         outlier_of_defects: Outlier score of each labelled defect.
         spread: Standard deviation of the normals' codes.
+        n_independent: Ordinary rows, or groups of them.
     """
-    ordinary = calibration.outlier
+    ordinary, unit = calibration.outlier, "sample" if calibration.counted is None else "group"
     # From two rows on everything can be computed, but a cut at the highest 5 % needs twenty (decisions.md 53).
-    if len(ordinary) < MIN_HELD_OUT:
+    if n_independent < MIN_HELD_OUT:
         _warn(
-            f"only {len(ordinary)} unlabelled or normal sample(s): scores are unreliable; use at least {MIN_HELD_OUT}, "
+            f"only {n_independent} unlabelled or normal {unit}(s): scores are unreliable; use at least {MIN_HELD_OUT}, "
             f"and at least {MIN_TO_HOLD_OUT} for promises about new data"
         )
     if len(ordinary) > 1 and np.unique(outlier).size == 1:

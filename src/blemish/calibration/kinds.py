@@ -53,6 +53,7 @@ class KindsOutOfFold(State):
         own, rivals = (self.kind == k) & self.known, self.kind != k
         return replace(
             whole,
+            counted=None,
             defect=np.sort(ordinary),
             out_of_fold=self.scores[own, k],
             labelled_negatives=np.concatenate([negatives, self.scores[rivals, k]]),

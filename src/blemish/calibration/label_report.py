@@ -57,6 +57,23 @@ class Conflict:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """Near-duplicates that no group keeps together: they stand on both sides of a split.
+
+    Attributes:
+        n_defects: Labelled defects with one.
+        n_held_out: Held-out rows with one among the rows that were learnt from.
+        above: Mean fraction of ordinary rows below an unseen labelled defect; None: there is nothing to compare.
+        above_together: The same if near-duplicates are kept together.
+    """
+
+    n_defects: int
+    n_held_out: int
+    above: float | None
+    above_together: float | None
+
+
+@dataclass(frozen=True)
 class Step:
     """One point of the learning curve.
 
@@ -94,6 +111,8 @@ class LabelReport:
         curve: By number of labels; empty where it was not computed.
         conflicts: Near-duplicates with different labels.
         doubts: Labels that look wrong.
+        n_groups: Groups of labelled defects, each of which counts once in all figures; `n_defects` without groups.
+        copies: Near-duplicates on both sides of a split; None where the learning curve was not computed.
         kinds: The same for each kind of defect alone, where there are several.
         confusion: Which kinds are taken for which, where there are several.
     """
@@ -111,6 +130,8 @@ class LabelReport:
     curve: tuple[Step, ...]
     conflicts: tuple[Conflict, ...]
     doubts: tuple[Doubt, ...]
+    n_groups: int
+    copies: Copies | None = None
     kinds: Mapping[str, "LabelReport"] = field(default_factory=dict)
     confusion: tuple[Named, ...] = ()
     __getattr__ = _former
@@ -143,6 +164,7 @@ class LabelReport:
             "Is more labelling worth it?": self._learning(),
             "Labels that contradict each other": self._conflicting(),
             "Labels that look wrong": self._doubted(),
+            "Near-duplicates": self._copied(),
             **({"Which kinds are taken for which?": self._confused()} if self.confusion else {}),
             **{f"What to expect of {kind!r} alone": one._expected() for kind, one in self.kinds.items()},
         }
@@ -153,20 +175,24 @@ class LabelReport:
             "each labelled defect scored by models fitted without it)."
         )
 
+    @property
+    def _single(self) -> str:
+        return "a single labelled defect" if self.n_defects == 1 else "a single group of labelled defects"
+
     def _expected(self) -> str:
         if self.at_budget is None:
-            return "Unknown with a single labelled defect: it cannot be left out. Label a second one."
-        found = self.at_budget
+            return f"Unknown with {self._single}: it cannot be left out. Label a second one."
+        found, of = self.at_budget, "" if self.n_groups == self.n_defects else "groups of "
         return (
             f"Of the {self.budget} highest rows in a batch of {self.batch}, about {found.precision:.0%} are defects if "
             f"{self.share:.2g} of all rows are ({found.low:.0%} to {found.high:.0%}: exact 90 % interval from "
-            f"{found.n} labelled defects, each scored by a model fitted without it); {found.recall:.0%} of the "
+            f"{found.n} {of}labelled defects, each scored by a model fitted without it); {found.recall:.0%} of the "
             "defects are found."
         )
 
     def _compared(self) -> str:
         if self.above is None or self.above_unlabelled is None:
-            return "Unknown with a single labelled defect."
+            return f"Unknown with {self._single}."
         figures = (
             f"Unseen labelled defects lie above {self.above:.1%} of the ordinary rows by the defect score and above "
             f"{self.above_unlabelled:.1%} by the outlier score, which uses no labels; the former ranks {self.wins} "
@@ -202,6 +228,25 @@ class LabelReport:
         if not self.doubts:
             return "None."
         return "; ".join(f"{doubt.name} ({doubt.label}): {doubt.why}" for doubt in self.doubts)
+
+    def _copied(self) -> str:
+        if self.copies is None:
+            return "Not looked for, as no learning curve was computed."
+        n_defects, n_held_out = self.copies.n_defects, self.copies.n_held_out
+        if not n_defects and not n_held_out:
+            return "None on both sides of a split: no labelled defect and no held-out row has one in another group."
+        found = (
+            f"{n_defects} of the {self.n_defects} labelled defects and {n_held_out} held-out rows have near-duplicates "
+            "that models fitted without them have seen, so the figures above may flatter"
+        )
+        if self.copies.above is None or self.copies.above_together is None:
+            how = "by how much cannot be told, as all labelled defects are near-duplicates of one another"
+        else:
+            how = (
+                f"unseen labelled defects lie above {self.copies.above:.1%} of the ordinary rows, and above "
+                f"{self.copies.above_together:.1%} if near-duplicates are kept together"
+            )
+        return f"{found}: {how}. Say which samples belong together: groups=, or --groups on the command line."
 
     def to_frame(self) -> Any:
         """A frame with one line per finding; an Arrow table without pandas.
@@ -272,9 +317,12 @@ def label_report(
     reported = budget / len(ordinary)
     above = above_unlabelled = at_budget = None
     wins = losses = 0
+    once = np.arange(n_defects) if calibration.counted is None else calibration.counted
+    once = once[once < n_defects]
     if len(scores):
-        p_labelled = conformal_p_values(ordinary, scores)
-        p_unlabelled = conformal_p_values(calibration.outlier, labels.outlier[: len(scores)])
+        once = once[once < len(scores)]
+        p_labelled = conformal_p_values(ordinary, scores[once])
+        p_unlabelled = conformal_p_values(calibration.outlier, labels.outlier[once])
         above, above_unlabelled = 1 - float(p_labelled.mean()), 1 - float(p_unlabelled.mean())
         wins, losses = int((p_labelled < p_unlabelled).sum()), int((p_labelled > p_unlabelled).sum())
         at_budget = outlook(p_labelled, prior, reported)
@@ -292,7 +340,14 @@ def label_report(
         curve=() if labels.curve is None else _steps(labels.curve, prior, reported),
         conflicts=tuple(Conflict((names[i], names[j]), (words[i], words[j])) for i, j in labels.conflicts.tolist()),
         doubts=_doubts(calibration, names, words, n_defects),
+        n_groups=len(once),
+        copies=None if labels.copies is None else _copies(*labels.copies.tolist()),
     )
+
+
+def _copies(n_defects: float, n_held_out: float, above: float, above_together: float) -> Copies:
+    told = above >= 0
+    return Copies(int(n_defects), int(n_held_out), above if told else None, above_together if told else None)
 
 
 def far_below(as_high: Float[np.ndarray, " defect"]) -> Bool[np.ndarray, " defect"]:

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import expit
 
-from blemish.core.labels import is_ordinary
+from blemish.core.groups import Clusters, together
+from blemish.core.labels import DEFECT, is_ordinary
 from blemish.core.state import State
 from blemish.scoring.scorer import LOG_OFFSET, Evidence, Scorer, Scores, part_scores
 
@@ -26,7 +27,7 @@ class Fold:
 
     Attributes:
         evidence: Of all rows of the fit.
-        held_out: Numbers of the rows that it has not seen.
+        held_out: Numbers of the rows that it has not seen; of groups, one row each.
         own_network: Whether its network has not seen them either, so that its codes and errors can be used.
         digest: Of all rows: a refit uses the fold again if they are the same.
     """
@@ -82,8 +83,7 @@ def out_of_fold(
     """
     found, odds, of_parts = [], [], []
     for fold in folds:
-        held_out = fold.held_out[is_ordinary(group[fold.held_out])]
-        seen = np.setdiff1d(np.arange(len(group)), held_out)  # a defect labelled since may be the only one
+        held_out, seen = split(fold.held_out, group, fold.evidence.cluster)
         trained = seen[is_ordinary(group[seen])]
         unit = (error[trained].mean() + LOG_OFFSET) / (fold.evidence.error[trained].mean() + LOG_OFFSET)
         evidence = replace(fold.evidence, error=fold.evidence.error * np.clip(unit, 1 / MAX_UNIT, MAX_UNIT))
@@ -102,6 +102,21 @@ def out_of_fold(
             for each in zip(*(one.kinds for one in found), strict=True)
         ),
     )
+
+
+def split(
+    held_out: Int[np.ndarray, " some"], group: Int[np.ndarray, " row"], cluster: Clusters
+) -> tuple[Int[np.ndarray, " held_out"], Int[np.ndarray, " seen"]]:
+    """The rows of a fold that judge, and those that a scorer learns from: none of a group that judges.
+
+    A row labelled since trains. Where all labelled defects are of groups of the fold, these train and do not judge.
+    """
+    held_out = held_out[is_ordinary(group[held_out])]
+    seen, defects = np.flatnonzero(~together(held_out, cluster, len(group))), np.flatnonzero(group == DEFECT)
+    if len(defects) and not np.isin(defects, seen).any():
+        held_out = held_out[~together(defects, cluster, len(group))[held_out]]
+        seen = np.flatnonzero(~together(held_out, cluster, len(group)))
+    return held_out, seen
 
 
 def odds_within(found: Scores) -> Float[np.ndarray, " row"]:

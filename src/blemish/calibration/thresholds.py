@@ -19,6 +19,7 @@ CONFIDENCE = 0.9
 MIN_OUT_OF_FOLD = 20  # ordinary rows: a model of three quarters of fewer tells nothing of one of all (decisions.md 105)
 DEFAULT_FALSE_POSITIVES, DEFAULT_CONTAMINATION = 0.01, 0.05
 """Fractions of the ordinary rows that a fit cuts at: of the defect score, and of the outlier score."""
+GROUPS_OF = "groups of "
 JudgedOn = Literal["held out", "out of fold", "training"]
 """What a rate is judged on: rows that no model has seen, that this model has seen but others have not, or neither."""
 JUDGED_ON = {"held out": "held-out rows", "out of fold": "rows, out of fold", "training": "training rows"}
@@ -31,10 +32,11 @@ UNITS = {
 }
 
 
-def for_false_positive_rate(calibration: Float[np.ndarray, " held_out"], rate: float) -> float:
+def for_false_positive_rate(calibration: Float[np.ndarray, " held_out"], rate: float, of: str = "") -> float:
     """The score that an ordinary new row exceeds with a probability of at most `rate`, in (0, 1).
 
     The (n + 1)(1 - rate)-th smallest of the n calibration scores, rounded up.
+    `of` is 'groups of ' where the scores are one per group.
 
     Raises:
         DataError: If there are too few calibration rows for a rate this low.
@@ -46,7 +48,7 @@ def for_false_positive_rate(calibration: Float[np.ndarray, " held_out"], rate: f
     rank = ceil((len(calibration) + 1) * (1 - rate) - 1e-9)
     if rank > len(calibration):
         raise DataError(
-            f"a false positive rate of {rate:g} needs at least {ceil(1 / rate) - 1} held-out rows, there are "
+            f"a false positive rate of {rate:g} needs at least {ceil(1 / rate) - 1} {of}held-out rows, there are "
             f"{len(calibration)}; fit on more rows or allow more"
         )
     return float(ordered(calibration)[rank - 1])
@@ -88,8 +90,10 @@ def for_budget(calibration: Float[np.ndarray, " held_out"], budget: int) -> floa
     return float(ordered(calibration)[len(calibration) - budget - 1])
 
 
-def for_recall(out_of_fold: Float[np.ndarray, " defect"], recall: float) -> float:
+def for_recall(out_of_fold: Float[np.ndarray, " defect"], recall: float, of: str = "") -> float:
     """The highest score that leaves a fraction `recall`, in (0, 1), of new defects above.
+
+    `of` is 'groups of ' where the scores are one per group.
 
     Raises:
         DataError: If there are too few labelled defects to lower the threshold far enough.
@@ -100,7 +104,7 @@ def for_recall(out_of_fold: Float[np.ndarray, " defect"], recall: float) -> floa
         n, needed = len(out_of_fold), ceil(recall / (1 - recall) - 1e-9)
         most = f"; {n} support at most recall={floor(100 * n / (n + 1)) / 100:g}" if n else ""
         raise DataError(
-            f"recall={recall:g} needs at least {needed} labelled defects, "
+            f"recall={recall:g} needs at least {needed} {of}labelled defects, "
             f"there are {n}{most}; label more or ask for less"
         )
     return float(np.nextafter(ordered(out_of_fold)[rank - 1], -np.inf))
@@ -160,6 +164,8 @@ class Promise:
         supported: Whether the target is kept on average over data like these; for a precision, whether the whole
             interval lies above the target, because rows are marked among the top hits and not at random.
         judged_on: What a rate is estimated on, one of `JudgedOn`; '' in model files of before there were folds.
+        grouped: Whether each of the n rows is drawn from a group of samples of its own; it is of a random row of a new
+            group that is then spoken.
     """
 
     target: str
@@ -171,6 +177,7 @@ class Promise:
     n: int
     supported: bool
     judged_on: str = ""
+    grouped: bool = False
 
     @property
     def text(self) -> str:
@@ -183,7 +190,7 @@ class Promise:
         )
         sentence = (
             f"{self.target}={self.value:g}: about {figures[0]} {UNITS[self.target].format(n=self.n)}, "
-            f"{figures[1]} to {figures[2]} with {CONFIDENCE:.0%} confidence ({self.n} {rows})"
+            f"{figures[1]} to {figures[2]} with {CONFIDENCE:.0%} confidence ({self.n} {self._of}{rows})"
         )
         if self.supported:
             return f"{sentence}."
@@ -194,6 +201,10 @@ class Promise:
         return f"{sentence}. Not promised: {why}."
 
     @property
+    def _of(self) -> str:
+        return GROUPS_OF if self.grouped else ""
+
+    @property
     def shortfall(self) -> str:
         """Why a rate of ordinary rows is not supported, in one clause; '' where it is, and for other targets."""
         if self.supported or self.target in ("recall", "precision"):
@@ -202,14 +213,14 @@ class Promise:
             return "this is judged on rows that trained the model, so it reports more of new ones: fit on more rows"
         if self.judged_on == "out of fold" and self.n < MIN_OUT_OF_FOLD:
             return (
-                f"{self.n} unlabelled or normal samples cannot support a rate of {100 * self.value:.3g} %; the cut is "
-                f"the highest of their scores, and fewer than {MIN_OUT_OF_FOLD} do not tell how many new ordinary "
-                "samples exceed it"
+                f"{self.n} {self._of}unlabelled or normal samples cannot support a rate of {100 * self.value:.3g} %; "
+                f"the cut is the highest of their scores, and fewer than {MIN_OUT_OF_FOLD} do not tell how many new "
+                "ordinary samples exceed it"
             )
         samples = "held-out samples" if self.judged_on == "held out" else "unlabelled or normal samples"
         return (
-            f"{self.n} {samples} cannot support a rate of {100 * self.value:.3g} %; the cut is the highest of their "
-            f"scores, which about {100 * self.estimate:.2g} % of new ordinary samples exceed"
+            f"{self.n} {self._of}{samples} cannot support a rate of {100 * self.value:.3g} %; the cut is the highest "
+            f"of their scores, which about {100 * self.estimate:.2g} % of new ordinary samples exceed"
         )
 
 
@@ -222,18 +233,21 @@ def promise(target: str, value: float, threshold: float, calibration: Calibratio
     n is then beta-binomial. A precision has the interval of Clopper and Pearson. Out of fold a rate has no lower end:
     the model that is cut has learnt from more rows than those that judge it, so to it new rows are less unusual; the
     upper end is exact for the folds and was kept by it in simulation (decisions.md 105). Fewer than
-    20 rows tell nothing.
+    20 rows tell nothing. Where samples are in groups, the rows are one of each, drawn at random, so that the laws are
+    those of a random row of a new group (`blemish.core.groups.one_each`).
 
     Target, value, threshold and `judged_on` are those of the `Promise`.
 
     Reference:
         David and Nagaraja, "Order statistics", 2003, section 2.3 (the uniform order statistic is a Beta).
     """
+    of_labels = target in ("recall", "precision")
+    grouped = calibration.counted is not None and (of_labels or judged_on != "training")
     if target == "precision":
         defects = int((calibration.out_of_fold > threshold).sum())
         n = defects + int((calibration.labelled_negatives > threshold).sum())
         low, high = clopper_pearson(defects, n)
-        return Promise(target, value, threshold, defects / n, low, high, n, supported=low >= value)
+        return Promise(target, value, threshold, defects / n, low, high, n, supported=low >= value, grouped=grouped)
     scores = calibration.out_of_fold if target == "recall" else calibration.ordinary
     # A recall is cut just below one of the labelled defects, everything else at one of the rows.
     n, above = len(scores), int((scores > threshold).sum())
@@ -245,7 +259,7 @@ def promise(target: str, value: float, threshold: float, calibration: Calibratio
         low, high = 0.0, (high if n >= MIN_OUT_OF_FOLD else float(law.support()[1]))
     enough = target not in ("contamination", "false_positive_rate") or value * (n + 1) > 1 - 1e-9
     supported = target == "recall" or (judged_on != "training" and enough)
-    return Promise(target, value, threshold, float(law.mean()), low, high, n, supported, judged_on)
+    return Promise(target, value, threshold, float(law.mean()), low, high, n, supported, judged_on, grouped)
 
 
 @dataclass(frozen=True)

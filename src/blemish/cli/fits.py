@@ -55,6 +55,7 @@ def fit(
         list[str] | None,
         typer.Option(help="Kind of defect, as the labels or folders name it; give one per kind, in place of --defect."),
     ] = None,
+    sample_groups: options.SampleGroups = None,
     masks: options.Masks = None,
     regions: Annotated[
         str | None,
@@ -114,7 +115,8 @@ def fit(
         config,
         {
             "data": data, "output": None if output is None else str(output), "labels": labels, **groups.given(),
-            "kind": kind, **dialect.given(), "masks": masks, "regions": regions,
+            "groups": sample_groups, "kind": kind,
+            **dialect.given(), "masks": masks, "regions": regions,
             "limit_labels": limit_labels, "glob": glob, "names": names, "key": key, "drop": drop, "preset": preset,
             "modality": _of_table(_parsed(modality), use=use, text=text),
             "backbone": _parsed(backbone), "bottleneck": _parsed(bottleneck),

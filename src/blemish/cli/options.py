@@ -27,6 +27,14 @@ Masks = Annotated[
     ),
 ]
 Names = Annotated[str | None, typer.Option(help="File with the column names of a CSV without a header, one per line.")]
+SampleGroups = Annotated[
+    str | None,
+    typer.Option(
+        "--groups",
+        help="What tells which samples are not independent: a column, 'folder' (that a file lies in), or a regular "
+        "expression on names, such as '^(.*)_exp'. They stay together in folds, held-out samples and promises.",
+    ),
+]
 Key = Annotated[str | None, typer.Option(help="Column that names the rows.")]
 Drop = Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")]
 Device = Annotated[str, typer.Option(help="'auto', 'cpu' or 'cuda'.")]

@@ -80,6 +80,7 @@ def review(
     dialect: options.Dialect,
     key: options.Key = None,
     drop: options.Drop = None,
+    sample_groups: options.SampleGroups = None,
     modality: Annotated[str, typer.Option(help=f"{options.one_of(['auto', *MODALITIES])}.")] = "auto",
     column: Annotated[str | None, typer.Option(help="Column of a table that holds the texts.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed.", min=0)] = 0,
@@ -102,7 +103,7 @@ def review(
 
         det = None if model is None else load(model, device=device)
         reading = {"glob": glob, "names": names, "key": key, "drop": drop or [], "modality": modality, "column": column}
-        reading |= dialect.given()
+        reading |= {"groups": sample_groups, **dialect.given()}
         catalogue = open_catalogue(data, **(reading if det is None else _as_in_training(det, reading)))
     say_reading(catalogue.samples.reading)
     if column and not hasattr(MODALITIES[catalogue.modality], "column"):

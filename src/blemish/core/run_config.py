@@ -34,6 +34,7 @@ class RunConfig(BaseModel):
     na: list[str] | None = None
     out_of_core: bool | None = None
 
+    groups: str | None = None
     labels: str | None = None
     defect: list[str] | None = None
     other: list[str] | None = None

@@ -10,9 +10,10 @@ from typing import Any
 
 import narwhals.stable.v1 as nw
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from blemish.core.errors import ConfigError, DataError, ReadingWarning
+from blemish.core.labels import as_label
 from blemish.data.columns import eager, is_frame
 
 PathLike = str | os.PathLike[str]
@@ -114,7 +115,7 @@ class Note:
     Attributes:
         what: 'skipped', 'left out', 'taken out', 'read' (the kinds of columns), 'column' (how its cells are read),
             'resized', or what was guessed: 'delimiter', 'decimal mark', 'encoding', 'header', 'modality', 'frames',
-            'labels', …
+            'labels', 'groups', …
         where: The file, folder or column that it is about.
         how: What was done, and why.
         surprising: Whether commands print it; if not, it stands in the whole record only.
@@ -134,6 +135,18 @@ class Note:
         """What it has in common with notes that can be told in one line with it."""
         how = self.how.replace(self.where, "") if "." in self.where else self.how
         return self.what, re.sub(r"'[^']*'|\S*[/\\]\S*|\d+", "", how)
+
+
+def groups_note(groups: Iterable[Any], cluster: Int[np.ndarray, " row"]) -> Note:
+    """How many samples are in how many groups, from the groups and their numbers.
+
+    Example:
+        >>> print(groups_note(["a", "b", "a", None], np.array([0, 1, 0, 2])))
+        groups of samples: 4 samples in 3 groups, at most 2 in one (1 missing, each a group of its own)
+    """
+    sizes, missing = np.bincount(cluster), sum(not as_label(value) for value in groups)
+    how = f"{len(cluster)} samples in {len(sizes)} groups, at most {sizes.max()} in one"
+    return Note("groups", "of samples", f"{how} ({missing} missing, each a group of its own)" if missing else how)
 
 
 @dataclass

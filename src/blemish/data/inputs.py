@@ -8,7 +8,7 @@ from typing import Any
 from blemish.core.errors import DataError
 from blemish.core.run_config import RunConfig
 from blemish.data.dataset import Dataset, Dialect, HowToRead, Reading
-from blemish.data.labels import labels_for, limited, names_pictures
+from blemish.data.labels import groups_for, labels_for, limited, names_pictures
 from blemish.data.read import read_as
 from blemish.data.streams import Stream, one_chunk, open_stream
 
@@ -26,8 +26,9 @@ def samples_to_fit(run: RunConfig) -> Dataset:
     samples = read_as(run.data, how)
     if not samples.files:
         for name in how.take_out:
-            need_column(samples, name, run.data)
-    return samples
+            if name != run.groups:
+                need_column(samples, name, run.data)
+    return replace(samples, groups=groups_for(samples, run.groups, run.key))
 
 
 def _spec(modality: Any) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def _how_to_read(run: RunConfig) -> HowToRead:
         str(spec.get("name", "auto")),
         run.glob or "*",
         column_names(run.names),
-        [name for name in (run.labels, run.key, *(run.drop or [])) if name],
+        [name for name in (run.labels, run.key, run.groups, *(run.drop or [])) if name],
         spec.get("frames"),
         spec.get("column"),
         dialect_of(run.given()),
@@ -68,7 +69,7 @@ def dialect_of(given: Mapping[str, Any], before: Mapping[str, Any] | None = None
 
 
 def training_rows(det: Any) -> tuple[Any, list[Any]] | None:
-    """The training rows and labels of a model; None if its run does not name them or they are gone."""
+    """The training samples and labels of a model; None if its run does not name them or they are gone."""
     run = RunConfig.check(det.notes_["run"], "the model") if det.notes_.get("run") else None
     if run is None or run.data is None or not Path(run.data).exists():
         return None
@@ -78,7 +79,7 @@ def training_rows(det: Any) -> tuple[Any, list[Any]] | None:
     y = labels_for(samples, run)
     if y is None:
         return None
-    return samples.X, y if run.limit_labels is None else limited(y, run.limit_labels, run.random_state)
+    return samples, y if run.limit_labels is None else limited(y, run.limit_labels, run.random_state)
 
 
 def is_large(run: RunConfig) -> bool:
@@ -102,7 +103,8 @@ def stream_to_fit(run: RunConfig) -> Stream:
         raise DataError(
             f"{run.data} cannot be read a chunk at a time; tables (CSV, Parquet, Arrow) and folders of images can"
         )
-    absent = [name for name in how.take_out if not found.files and name not in found.types]
+    needed = [name for name in how.take_out if name != run.groups]
+    absent = [name for name in needed if not found.files and name not in found.types]
     if absent:
         raise DataError(f"{run.data} has no column {absent[0]!r}; it has {', '.join(found.types)}")
     return found
@@ -171,9 +173,9 @@ def reading_options(det: Any) -> dict[str, Any]:
     """How a model's training data were read.
 
     Returns:
-        modality, glob, names, masks, frames, column and what was said about text files, as `read` has them, 'apart':
-        columns that are not features, and 'as_text': columns whose cells are categories, or numbers that are not
-        written plainly.
+        modality, glob, names, groups, masks, frames, column and what was said about text files, as `read` and a run
+        file have them, 'apart': columns that are not features, and 'as_text': columns whose cells are categories, or
+        numbers that are not written plainly.
     """
     model = det.fitted_.model
     notes = {**det.notes_, "column": _spec(det.modality).get("column")}
@@ -190,6 +192,7 @@ def reading_of_exported(facts: Mapping[str, Any]) -> dict[str, Any]:
         "modality": facts["modality"],
         "glob": run.get("glob"),
         "names": run.get("names"),
+        "groups": run.get("groups"),
         "masks": run.get("masks"),
         "apart": notes.get("taken_out", []),
         "frames": facts.get("n_frames"),

@@ -1,4 +1,4 @@
-"""Labels of samples: from a column, from a table of file names, or from the folders that files are in."""
+"""Labels and groups of samples: from a column, from a table of file names, or from the names of files and folders."""
 
 import re
 import warnings
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from blemish.core.errors import LabelError, ReadingWarning
+from blemish.core.errors import ConfigError, DataError, LabelError, ReadingWarning
 from blemish.core.labels import ONE_KIND, as_label, translate
 from blemish.core.run_config import RunConfig
 from blemish.data.dataset import Dataset, PathLike, Reading
@@ -97,6 +97,56 @@ def limited(y: list[Any], most: int, seed: int | None) -> list[Any]:
         for i in rng.permutation(rows)[most:]:
             kept[i] = None
     return kept
+
+
+# Groups of samples ---------------------------------------------------------------------------------------------------
+
+
+def groups_for(samples: Dataset, groups: str | None, key: str | None = None) -> Sequence[Any] | None:
+    """The group of each sample; without `groups` that with which it came, such as the recording of a clip.
+
+    Args:
+        samples: What was read.
+        groups: A column; 'folder', the folder that a file lies in; or a regular expression on names, whose first group
+            in brackets (without one, whose match) is the group. A name that it does not match has none.
+        key: The column of a table that holds the names.
+
+    Raises:
+        DataError: If there is neither such a column nor a name, or no name matches.
+        ConfigError: If it is not a regular expression.
+    """
+    return samples.groups if groups is None else groups_by(*values_to_group(samples, groups, key), groups)
+
+
+def values_to_group(samples: Dataset, groups: str, key: str | None) -> tuple[Sequence[Any], bool]:
+    """What groups samples: the cells of a column, or names; and whether it is names."""
+    if groups in samples.columns:
+        return samples.columns[groups], False
+    if samples.files:
+        return [_without_frame(name) for name in samples.keys], True
+    if key in samples.columns:
+        return samples.columns[key], True
+    raise DataError(
+        f"there is no column {groups!r} to group by; columns are {', '.join(samples.column_names)} (a regular "
+        "expression is for names: of files, or in the column --key)"
+    )
+
+
+def groups_by(values: Sequence[Any], named: bool, groups: str) -> Sequence[Any]:
+    """The groups of what `values_to_group` gave."""
+    if not named:
+        return values
+    if groups == "folder":
+        return [Path(str(name)).parent.as_posix() for name in values]
+    try:
+        found = [re.search(groups, str(name)) for name in values]
+    except re.error as error:
+        raise ConfigError(
+            f"--groups {groups!r} is neither a column, 'folder' nor a regular expression ({error})"
+        ) from None
+    if not any(found):
+        raise DataError(f"--groups {groups!r} matches none of the {len(found)} names; the first is {str(values[0])!r}")
+    return [match and (match[1] if match.re.groups else match[0]) for match in found]
 
 
 # From a table of names -----------------------------------------------------------------------------------------------

@@ -50,17 +50,17 @@ def open_dataset(data: PathLike, how: HowToRead) -> Dataset:
 
 def _of_folder(folder: Path, how: HowToRead) -> Dataset | None:
     reading = Reading()
-    there = look_into(folder, how, reading)
+    there, groups = look_into(folder, how, reading), None
     if there.modality == "video":
         recordings = [*_videos(folder, there.videos, reading), *_frame_folders(folder, there.pictures, reading)]
-        X = clips_of(folder, recordings, how.frames, reading)
+        X, groups = clips_of(folder, recordings, how.frames, reading)
     elif there.modality in ("text", "image"):
         X = there.on_demand(folder, how, reading)
         if there.modality == "text":  # decoded images are larger than their files: some of them tell how much
             X.nbytes = sum(file.stat().st_size for file in there.documents)
     else:
         return None
-    return Dataset(X, X.keys, there.modality, files=True, reading=reading)
+    return Dataset(X, X.keys, there.modality, files=True, groups=groups, reading=reading)
 
 
 def _of_file(path: Path, how: HowToRead) -> Dataset | None:

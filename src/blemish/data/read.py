@@ -113,9 +113,9 @@ def from_table(table: pa.Table, how: HowToRead, reading: Reading, start: int = 0
 
 
 def _read_folder(folder: Path, how: HowToRead, reading: Reading) -> Dataset:
-    there = look_into(folder, how, reading)
+    there, groups = look_into(folder, how, reading), None
     if there.modality == "video":
-        X, keys = read_clips(folder, there.videos, there.pictures, how.frames, reading)
+        X, keys, groups = read_clips(folder, there.videos, there.pictures, how.frames, reading)
     else:
         files = there.on_demand(folder, how, reading)
         X, left_out = files.take(range(len(files)), reading)
@@ -124,7 +124,8 @@ def _read_folder(folder: Path, how: HowToRead, reading: Reading) -> Dataset:
             raise DataError(f"none of the {len(files)} text files in {folder} can be read")
         if not X:
             raise none_decoded(there.pictures)
-    return Dataset(X, keys, "image" if how.modality == "tabular" else there.modality, files=True, reading=reading)
+    modality = "image" if how.modality == "tabular" else there.modality
+    return Dataset(X, keys, modality, files=True, groups=groups, reading=reading)
 
 
 def none_decoded(pictures: Sequence[Path]) -> DataError:

@@ -180,8 +180,10 @@ class Recording(NamedTuple):
     """The frames from a first one up to a last one, (frame, channel, height, width)."""
 
 
-def clips_of(folder: Path, recordings: Sequence[Recording], frames: int | None, reading: Reading) -> OnDemand:
-    """The clips of the recordings in a folder; see `cut`.
+def clips_of(
+    folder: Path, recordings: Sequence[Recording], frames: int | None, reading: Reading
+) -> tuple[OnDemand, list[str] | None]:
+    """The clips of the recordings in a folder, and the recording of each where several are cut; see `cut`.
 
     Raises:
         DataError: If there are none, or all recordings are too short.
@@ -195,13 +197,18 @@ def clips_of(folder: Path, recordings: Sequence[Recording], frames: int | None, 
         recording, start = found.places[at]
         return recordings[recording].frames(start, start + found.frames)
 
-    return OnDemand(found.keys, read_clip, sum(recording.nbytes for recording in recordings))
+    groups = [recordings[at].name for at, _ in found.places]
+    if len(set(groups)) == 1 < len(groups):
+        how = "a single recording: its clips are judged as if they were independent, so promises are for it alone"
+        reading.note("groups", groups[0], how)
+    X = OnDemand(found.keys, read_clip, sum(recording.nbytes for recording in recordings))
+    return X, groups if 1 < len(set(groups)) < len(groups) else None
 
 
 def read_clips(
     folder: Path, videos: Sequence[Path], pictures: Sequence[Path], frames: int | None, reading: Reading
-) -> tuple[list[np.ndarray], Sequence[str]]:
-    """The clips of the videos and frame folders in a folder, and their names; see `clips_of`."""
+) -> tuple[list[np.ndarray], Sequence[str], list[str] | None]:
+    """The clips of the videos and frame folders in a folder, their names and groups; see `clips_of`."""
     names = [name_in(folder, video) for video in videos]
     decoded, left_out = OnDemand(names, lambda at: read_video(videos[at])).take(range(len(videos)), reading)
     contents = list(zip(without(names, left_out), decoded, strict=True))
@@ -211,8 +218,8 @@ def read_clips(
             name = name_in(folder, parent)
             contents.append((name, same_size(images, name, reading)))
     recordings = [Recording(name, len(all_), all_.nbytes, _part_of(all_)) for name, all_ in contents]
-    clips = clips_of(folder, recordings, frames, reading)
-    return list(clips), clips.keys
+    clips, groups = clips_of(folder, recordings, frames, reading)
+    return list(clips), clips.keys, groups
 
 
 def _part_of(content: np.ndarray) -> Callable[[int, int], np.ndarray]:

@@ -12,9 +12,10 @@ from jaxtyping import Float, Int
 
 from blemish.calibration.calibration import MIN_TO_HOLD_OUT
 from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_values
-from blemish.calibration.out_of_fold import FOLDS, MIN_TO_CROSS_FIT, Fold
+from blemish.calibration.out_of_fold import FOLDS, MIN_TO_CROSS_FIT, Fold, split
 from blemish.core.errors import ConfigError, DataError, DataWarning, QualityWarning
-from blemish.core.labels import is_ordinary
+from blemish.core.groups import Clusters, deal, n_groups, one_each, to_clusters, together
+from blemish.core.labels import is_defect, is_ordinary
 from blemish.data.dataset import Dataset
 from blemish.fitting.choices import Arguments, choose_modality, whole_number
 from blemish.fitting.fit import Fit
@@ -26,17 +27,31 @@ from blemish.scoring.scorer import OF_THE_NETWORK
 from blemish.training.rows import ShardedRows
 
 
-def deal_out(group: Int[np.ndarray, " row"], n_folds: Any, seed: int) -> list[Int[np.ndarray, " _"]]:
-    """The unlabelled and normal ones of some rows, dealt evenly to folds at random.
+def deal_out(
+    group: Int[np.ndarray, " row"], n_folds: Any, seed: int, cluster: Clusters = None
+) -> list[Int[np.ndarray, " _"]]:
+    """The unlabelled and normal ones of some rows, dealt evenly to folds at random; of groups, one row each.
 
     Raises:
         ConfigError: If there cannot be this many folds.
     """
-    rows = np.flatnonzero(is_ordinary(group))
+    rng = np.random.default_rng(seed)
+    rows = one_each(_judging(group, cluster), cluster, rng)
     if whole_number("folds", n_folds, least=2) > len(rows):
-        raise ConfigError(f"folds={n_folds} must be at most {len(rows)}, the unlabelled and normal rows")
-    dealt = np.random.default_rng(seed).permutation(rows)
-    return [np.sort(dealt[k::n_folds]) for k in range(int(n_folds))]
+        what = "unlabelled and normal rows" if cluster is None else "groups with unlabelled or normal rows"
+        raise ConfigError(f"folds={n_folds} must be at most {len(rows)}, the {what}")
+    # Apart, so that no fold leaves out all labelled defects.
+    defective = together(np.flatnonzero(is_defect(group)), cluster, len(group))
+    fold = deal(defective[rows], int(n_folds), rng)
+    return [rows[fold == k] for k in range(int(n_folds))]
+
+
+def _judging(group: Int[np.ndarray, " row"], cluster: Clusters) -> Int[np.ndarray, " some"]:
+    """Unlabelled and normal rows, except those of a group that holds all labelled defects: it always trains."""
+    defects, left_out = np.flatnonzero(is_defect(group)), np.zeros(len(group), dtype=bool)
+    if len(defects) and n_groups(defects, cluster) == 1:
+        left_out = together(defects, cluster, len(group))
+    return np.flatnonzero(is_ordinary(group) & ~left_out)
 
 
 def cross_fits(
@@ -61,10 +76,11 @@ def cross_fits(
                 warnings.simplefilter("ignore", category)
             for _ in fit.train():
                 pass
-            yield replace(
-                replace(fit, names=list(rows.keys), kinds=tuple(arguments["defects"])).end(keep_unseen=True),
-                curve_rows=None,
-            )
+            ending = replace(fit, names=list(rows.keys), kinds=tuple(arguments["defects"]))
+            left_out = together(fit.held_out, fit.cluster, len(group)) & ~is_ordinary(group)
+            if left_out.any():  # labelled rows of the groups of the fold
+                ending = ending.judging(np.flatnonzero(~left_out))
+            yield replace(ending.end(keep_unseen=True), curve_rows=None)
 
 
 def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
@@ -82,15 +98,16 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
     Returns:
         Nothing where rows are held out, or there are too few.
     """
-    n_ordinary, model = int(is_ordinary(fit.group).sum()), fit.model
+    n_ordinary, model = n_groups(_judging(fit.group, fit.cluster), fit.cluster), fit.model
     if len(fit.held_out) or n_ordinary < MIN_TO_CROSS_FIT or fit.rows is None or fit.arguments is None:
         return ()
     assert not isinstance(fit.x, ShardedRows)  # rows on disk are judged by some of them, see `Fit.judging`
     # Regions given for the first time add details to the parts; those given later only mark other parts.
     n_details = 0 if fit.parts is None else fit.parts.n_details
     seen = fit.x.to_dense().cpu().numpy().tobytes() + bytes([n_details > 0])
+    seen += b"" if fit.cluster is None else fit.cluster.tobytes()
     digest = blake2b(seen, digest_size=16).digest()
-    if fit.folds and all(fold.digest == digest and _same_places(fold, fit) for fold in fit.folds):
+    if fit.folds and all(fold.digest == digest and _still_judges(fold, fit) for fold in fit.folds):
         return tuple(_marked_as(fold, fit) for fold in fit.folds)
     # As many as the fit of all rows, which the clock may have ended; a refit has trained for more than these.
     n = n_epochs if fit.folds is None and fit.patience is None else None
@@ -108,14 +125,17 @@ def folds_of(fit: Fit, n_epochs: int) -> tuple[Fold, ...]:
                     pass
                 judge = one.model if own else replace(one.model, network=model.network)
                 assert not isinstance(one.x, ShardedRows)
-                found.append(Fold(judge.evidence(one.x, one.parts), one.held_out, own, digest))
+                evidence = replace(judge.evidence(one.x, one.parts), cluster=fit.cluster)
+                found.append(Fold(evidence, one.held_out, own, digest))
         except DataError:  # such as texts that have no word in common without those of a fold
             return ()
     return tuple(found)
 
 
-def _same_places(fold: Fold, fit: Fit) -> bool:
-    """Whether the parts of a former fold are those of the fit."""
+def _still_judges(fold: Fold, fit: Fit) -> bool:
+    """Whether a former fold has rows that judge with the labels of the fit, and its parts are those of the fit."""
+    if not len(split(fold.held_out, fit.group, fit.cluster)[0]):
+        return False
     one, other = fold.evidence.parts, fit.parts
     return one is other or (one is not None and other is not None and np.array_equal(one.counts, other.counts))
 
@@ -137,17 +157,17 @@ def _fits(
     whole: FittedModality | None = None,
 ) -> Iterator[Fit]:
     """For each fold a fit that has begun without it; `whole`: what a column is has been decided by all rows."""
-    part = choose_modality(arguments["modality"], rows.modality)
-    for k, held_out in enumerate(deal_out(group, n_folds, seed)):
+    part, cluster = choose_modality(arguments["modality"], rows.modality), to_clusters(rows.groups, len(rows))
+    for k, held_out in enumerate(deal_out(group, n_folds, seed, cluster)):
         rng = np.random.default_rng([seed, k])
-        seen = np.setdiff1d(np.arange(len(group)), held_out)
+        seen = np.flatnonzero(~together(held_out, cluster, len(group)))
         own = int(rng.integers(2**31))
         raw, modality = rows.take(seen.tolist()).X, part.make()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)  # the fit of all rows has warned already
             fitted = modality.fit(raw) if whole is None else modality.fit_part(raw, whole)
         model = new_model(arguments, part, fitted, own)
-        fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own)
+        fit = Fit.of(arguments, model, model.to_tensor(rows.X), group, held_out, rng, own, cluster=cluster)
         model, parts = model.with_parts(rows.X, rows.regions)
         yield replace(fit, model=model, parts=parts)
 

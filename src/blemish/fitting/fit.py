@@ -15,6 +15,7 @@ from blemish.calibration.calibration import (
     Calibration,
     KnownSamples,
     Reference,
+    apart_from_outliers,
     hold_out,
     still_held_out,
     warn_of_quality,
@@ -22,10 +23,11 @@ from blemish.calibration.calibration import (
 from blemish.calibration.kinds import UNKNOWN, KindsOutOfFold
 from blemish.calibration.label_statistics import LabelStatistics, conflicts, sample_of
 from blemish.calibration.out_of_fold import Fold, odds_correction, odds_within, out_of_fold
+from blemish.core.groups import Clusters, n_groups, one_each, to_clusters, together
 from blemish.core.labels import DEFECT, NORMAL, ONE_KIND, OTHER, counts, is_defect, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
-from blemish.data.dataset import Dataset, Reading
+from blemish.data.dataset import Dataset, Reading, groups_note
 from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain, scorer_of
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model, new_model
@@ -65,6 +67,7 @@ class Fit:
         folds: Of the former fit, where this one is a refit.
         columns: A frame's names, or None.
         reading: What was read and how, and what was decided about it.
+        cluster: Which of the rows are not independent, see `blemish.core.groups`.
         parts: Of the samples, where the scorer reads them; rows that are read from disk have none.
         kinds: Words of the kinds of defect.
         start: When it began, in seconds of `time.perf_counter`.
@@ -84,6 +87,7 @@ class Fit:
     folds: tuple[Fold, ...] | None = None
     columns: list[Any] | None = None
     reading: Reading = field(default_factory=Reading)
+    cluster: Clusters = None
     parts: Parts | None = None
     kinds: tuple[str, ...] = ONE_KIND
     start: float = field(default_factory=time.perf_counter)
@@ -110,19 +114,20 @@ class Fit:
             ConfigError: If parts are unknown or do not fit.
             DataError: If the data cannot be used.
         """
-        rng = np.random.default_rng(seed)
+        rng, cluster = np.random.default_rng(seed), to_clusters(rows.groups, len(rows))
         if former is None:
             part = choose_modality(arguments["modality"], rows.modality)
             model = new_model(arguments, part, part.make().fit(rows.X), seed)
         else:
             model = former.model.copy()
         x = model.to_tensor(rows.X)
-        held_out = hold_out(group, rng) if former is None else still_held_out(former.held_out, group)
-        fit = cls.of(arguments, model, x, group, held_out, rng, seed, warm_start=former is not None)
+        held_out = hold_out(group, rng, cluster) if former is None else still_held_out(former.held_out, group, cluster)
+        fit = cls.of(arguments, model, x, group, held_out, rng, seed, cluster=cluster, warm_start=former is not None)
         columns = frame_columns(rows.X) if is_frame(rows.X) else None
         folds = None if former is None else former.folds
         names = [plain(name) for name in rows.keys]
-        reading = rows.reading.more([*model.modality.notes(), *model.modality.notes_of(rows.X)])
+        of_groups = [] if cluster is None else [groups_note(rows.groups or (), cluster)]
+        reading = rows.reading.more([*of_groups, *model.modality.notes(), *model.modality.notes_of(rows.X)])
         model, parts = model.with_parts(rows.X, rows.regions)
         known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts, "model": model}
         known["kinds"] = tuple(arguments["defects"])
@@ -139,6 +144,7 @@ class Fit:
         rng: np.random.Generator,
         seed: int,
         *,
+        cluster: Clusters = None,
         warm_start: bool = False,
     ) -> "Fit":
         """`begin` from where there are a model and tensors; the rows are named by their numbers.
@@ -149,13 +155,13 @@ class Fit:
         modality = choices.modality.factory
         batch_size = batch_size_for(arguments["batch_size"], modality.batch_size)
         epochs, patience = epochs_for(arguments["epochs"], len(x), batch_size)
-        trained = np.ones(len(x), dtype=bool)
-        trained[held_out] = False
+        trained = ~together(held_out, cluster, len(x))
         apart = held_out[:0]
         if patience is not None:
-            learnt = rng.permutation(np.flatnonzero(trained & is_ordinary(group)))
+            learnt = apart_from_outliers(group, cluster)
+            learnt = rng.permutation(one_each(learnt[trained[learnt]], cluster, rng))
             apart = learnt[: int(VALIDATION_FRACTION * len(learnt))]
-            trained[apart] = False
+            trained &= ~together(apart, cluster, len(x))
         rows = np.flatnonzero(trained)
         plan = Plan(
             epochs=max(1, round(epochs * REFIT_FRACTION)) if warm_start else epochs,
@@ -174,7 +180,7 @@ class Fit:
         )
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         objective = Objective(model.network, data, model.losses, plan, generator)
-        return cls(model, objective, patience, x, group, range(len(x)), held_out, rng, seed)
+        return cls(model, objective, patience, x, group, range(len(x)), held_out, rng, seed, cluster=cluster)
 
     def judging(self, rows: Int[np.ndarray, " some"]) -> "Fit":
         """The same fit, whose scorer learns from some of the rows only and is calibrated on them."""
@@ -184,6 +190,7 @@ class Fit:
             group=self.group[rows],
             names=[self.names[row] for row in rows.tolist()],
             held_out=np.flatnonzero(np.isin(rows, self.held_out)),
+            cluster=None if self.cluster is None else self.cluster[rows],
             parts=None if self.parts is None else self.parts[rows],
         )
 
@@ -214,8 +221,8 @@ class Fit:
         assert not isinstance(self.x, ShardedRows)
         model, group, held_out, names = self.model, self.group, self.held_out, list(self.names)
         seed = self.seed if keep_unseen else int(self.rng.integers(2**31))
-        evidence = model.evidence(self.x, self.parts)
-        seen = np.setdiff1d(np.arange(len(self.x)), held_out)
+        evidence, cluster = replace(model.evidence(self.x, self.parts), cluster=self.cluster), self.cluster
+        seen = np.flatnonzero(~together(held_out, cluster, len(group)))
         scorer = scorer_of(model.choices, len(self.kinds))
         state = scorer.fit(evidence[seen], group[seen], seed)
         ordinary = held_out if len(held_out) else seen[is_ordinary(group[seen])]
@@ -236,6 +243,8 @@ class Fit:
             odds, of_parts = odds_correction(odds_within(own), judged.odds), judged.of_parts
             by_kind = judged.kinds
         calibration, labels = Calibration(np.sort(judged.outlier), odds=odds), None
+        if cluster is not None:
+            calibration = replace(calibration, counted=_counted(defects, negatives, cluster, seed))
         if judged.defect is not None:
             calibration = replace(
                 calibration,
@@ -245,7 +254,8 @@ class Fit:
             )
             labels = _statistics(evidence, group, defects, negatives, scorer.outlier_score(state, evidence[defects]))
         spread = float(evidence.z[ordinary].std(axis=0).max())
-        warn_of_quality(calibration, own.outlier, np.empty(0) if labels is None else labels.outlier, spread)
+        of_defects = np.empty(0) if labels is None else labels.outlier
+        warn_of_quality(calibration, own.outlier, of_defects, spread, n_groups(ordinary, cluster))
         normals = np.flatnonzero(is_ordinary(group))
         normals = normals[:: max(1, -(-len(normals) // MAX_NORMALS))]
         # Of few rows, a fifth held out is missed by the scorer: it is refitted on all of them, and the former state is
@@ -273,24 +283,36 @@ class Fit:
         if of_kinds is None:
             return fitted
         rejected = scorer.scores(state, evidence[negatives], labelled=True).kinds
-        return fitted.with_kinds(
-            {
-                self.kinds[k]: of_kinds.calibration(k, calibration, own, np.asarray(rejected[k].defect))
-                for k, own in enumerate(by_kind)
-                if own is not None
-            }
-        )
+        alone = {}
+        for k, own in enumerate(by_kind):
+            if own is None:
+                continue
+            alone[self.kinds[k]] = of_kinds.calibration(k, calibration, own, np.asarray(rejected[k].defect))
+            if cluster is not None:
+                mine, rest = defects[of_kinds.kind == k], np.append(negatives, defects[of_kinds.kind != k])
+                alone[self.kinds[k]] = replace(alone[self.kinds[k]], counted=_counted(mine, rest, cluster, seed))
+        return fitted.with_kinds(alone)
 
     def provenance(self, n_epochs: int) -> dict[str, Any]:
         """Where the fitted model comes from, after this many epochs, as JSON values."""
         return {
             "rows": counts(self.group, self.kinds),
             "held_out": len(self.held_out),
+            **({} if self.cluster is None else {"groups": n_groups(np.arange(len(self.group)), self.cluster)}),
             "epochs": n_epochs,
             "seconds": round(time.perf_counter() - self.start, 3),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {"blemish": __version__, "torch": torch.__version__, "numpy": np.__version__},
         }
+
+
+def _counted(
+    defects: np.ndarray, negatives: np.ndarray, cluster: Int[np.ndarray, " row"], seed: int
+) -> Int[np.ndarray, " counted"]:
+    """Positions of one labelled defect and one labelled negative of each group; see `Calibration.counted`."""
+    rng = np.random.default_rng(seed)
+    one = np.concatenate([one_each(rows, cluster, rng) for rows in (defects, negatives)])
+    return np.flatnonzero(np.isin(np.concatenate([defects, negatives]), one))
 
 
 def _some(x: TensorRows | ShardedRows, rows: Int[np.ndarray, " some"]) -> TensorRows | ShardedRows:

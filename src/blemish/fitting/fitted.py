@@ -15,7 +15,7 @@ from blemish.calibration.calibration import MIN_TO_HOLD_OUT, Calibration, KnownC
 from blemish.calibration.drift import Drift, code_columns, compare
 from blemish.calibration.kinds import KindsOutOfFold, confusion
 from blemish.calibration.label_report import LabelReport, label_report
-from blemish.calibration.label_statistics import CurveRows, LabelStatistics, learning_curve, sample_of
+from blemish.calibration.label_statistics import CurveRows, LabelStatistics, copies, learning_curve, sample_of
 from blemish.calibration.out_of_fold import TINY, Fold, with_corrected_odds
 from blemish.calibration.probabilities import (
     EPSILON,
@@ -23,9 +23,10 @@ from blemish.calibration.probabilities import (
     log_ratio,
     probability_at,
     reweighted,
-    together,
+    shared,
 )
 from blemish.calibration.thresholds import (
+    GROUPS_OF,
     JudgedOn,
     Promise,
     for_budget,
@@ -36,6 +37,7 @@ from blemish.calibration.thresholds import (
     promise,
 )
 from blemish.core.errors import ArtifactError, ConfigError, DataError, NoDefectsError
+from blemish.core.groups import Clusters, n_groups
 from blemish.core.labels import ONE_KIND, is_defect
 from blemish.core.state import State
 from blemish.fitting.choices import scorer_of, whole_number
@@ -201,7 +203,7 @@ class Fitted:
             assert self.log_ratio is not None
             defects = probability_at(found.defect, self.log_ratio, of_three["defect"])[None]
         else:
-            defects = together([self._log_odds(k, found, share) for k in range(len(self.kinds))], share)
+            defects = shared([self._log_odds(k, found, share) for k in range(len(self.kinds))], share)
         ordinary = 1 - defects.sum(axis=0)
         return replace(found, probabilities=np.stack([normal * ordinary, (1 - normal) * ordinary, *defects]).T)
 
@@ -241,12 +243,18 @@ class Fitted:
 
     def with_learning_curve(self, seed: int) -> "Fitted":
         """The same with the learning curve, where there are training rows to compute it from."""
-        if self.curve_rows is None or self.labels is None or self.n_defects < 2:
+        rows = self.curve_rows
+        if rows is None or self.labels is None:
             return self
-        curve = learning_curve(self.scorer, self.curve_rows, seed)
-        return replace(self, labels=replace(self.labels, curve=curve), curve_rows=None)
+        if n_groups(np.flatnonzero(is_defect(rows.group)), rows.evidence.cluster) < 2:
+            return self
+        curve = learning_curve(self.scorer, rows, seed)
+        labels = replace(self.labels, curve=curve, copies=copies(self.scorer, rows, curve, seed))
+        return replace(self, labels=labels, curve_rows=None)
 
-    def with_training_rows(self, x: TensorRows, group: Int[np.ndarray, " row"], seed: int) -> "Fitted":
+    def with_training_rows(
+        self, x: TensorRows, group: Int[np.ndarray, " row"], seed: int, cluster: Clusters = None
+    ) -> "Fitted":
         """The same with some rows of the fit, drawn by the seed, for the learning curve.
 
         Raises:
@@ -258,7 +266,8 @@ class Fitted:
                 f"the learning curve needs the rows of the fit: these {len(group)} rows have {n_defects} labelled "
                 f"defects, the model was fitted with {self.n_defects}; give the same data and labels"
             )
-        return replace(self, curve_rows=sample_of(self.model.evidence(x), group, self.held_out, seed))
+        evidence = replace(self.model.evidence(x), cluster=cluster)
+        return replace(self, curve_rows=sample_of(evidence, group, self.held_out, seed))
 
     def label_report(
         self, prior: Mapping[str, float], budget: int | None, threshold: float, cuts: Mapping[str, float]
@@ -323,16 +332,18 @@ class Fitted:
             ConfigError: If the value makes no sense.
             DataError: If the labels or rows cannot support it.
         """
-        calibration = self.calibration
+        calibration = self.calibration.independent(self.n_defects)
+        of = "" if calibration.counted is None else GROUPS_OF
         if target == "recall":
-            threshold = for_recall(calibration.out_of_fold, value)
+            threshold = for_recall(calibration.out_of_fold, value, of)
         elif target == "precision":
             threshold = for_precision(calibration.out_of_fold, calibration.labelled_negatives, value)
         elif target == "budget":
             threshold = for_budget(calibration.ordinary, whole_number("budget", value))
+        elif target == "false_positive_rate":
+            threshold = for_false_positive_rate(calibration.ordinary, value, of)
         else:
-            cut = for_false_positive_rate if target == "false_positive_rate" else for_contamination
-            threshold = cut(calibration.ordinary, value)
+            threshold = for_contamination(calibration.ordinary, value)
         return promise(target, float(value), threshold, calibration, self.judged_on)
 
     def outlier_promise(self, fraction: float) -> Promise:

@@ -52,6 +52,7 @@ class Training(TypedDict):
 
     rows: dict[str, Count]
     held_out: Count
+    groups: NotRequired[Count]
     epochs: Count
     seconds: float
     date: Annotated[str, Len(10, 40)]

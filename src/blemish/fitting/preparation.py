@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,11 +17,12 @@ from jaxtyping import Int
 
 from blemish.core import store
 from blemish.core.errors import ArtifactError, ConfigError
+from blemish.core.groups import Clusters, to_clusters
 from blemish.core.labels import NORMAL, UNLABELLED, check_kinds, check_trainable, to_groups
 from blemish.core.run_config import RunConfig
 from blemish.data.columns import columns_with_gaps, frame_columns, is_frame
-from blemish.data.dataset import Dataset, Note, Reading, take
-from blemish.data.labels import labels_for
+from blemish.data.dataset import Dataset, Note, Reading, groups_note, take
+from blemish.data.labels import groups_by, labels_for, values_to_group
 from blemish.data.streams import Stream, naming_chunk
 from blemish.fitting.choices import Arguments, choose_modality, seed_of
 from blemish.modalities.modality import FittedModality
@@ -118,6 +120,7 @@ class Prepared:
         modality: The scaling.
         name: Of the modality.
         group: The rows' groups.
+        cluster: Which of them are not independent, see `blemish.core.groups`.
         keys: The names of files; None: row numbers.
         seed: Of the whole fit.
         columns: A table's column names, or None.
@@ -131,6 +134,7 @@ class Prepared:
     seed: int
     columns: list[str] | None
     reading: Reading
+    cluster: Clusters = None
 
 
 def prepare(arguments: Arguments, stream: Stream, run: RunConfig, state: Path) -> Prepared:
@@ -152,15 +156,21 @@ def prepare(arguments: Arguments, stream: Stream, run: RunConfig, state: Path) -
     labels = _Labels(run, stream)
     sample = RandomSample(SAMPLED_IMAGES if stream.files else SAMPLED_ROWS, np.random.default_rng(seed))
     notes: list[Note] = []
-    gaps = set[str]()
+    gaps, values, named = set[str](), [], False
     for samples in stream.chunks():
         if len(samples):
             labels.add(samples)
+            if run.groups is not None:
+                some, named = values_to_group(samples, run.groups, run.key)
+                values += [sys.intern(one) if isinstance(one, str) else one for one in some]  # one text per group
             sample.add(samples.X)
             gaps |= columns_with_gaps(samples.X)
         notes += samples.reading
     group = labels.groups(stream.reading, check_kinds(arguments["defects"]))
     check_trainable(group)
+    groups = groups_by(values, named, str(run.groups)) if run.groups else None
+    cluster = to_clusters(groups, len(group))
+    notes += [] if groups is None or cluster is None else [groups_note(groups, cluster)]
     kept = sample.kept()
     modality = part.make().fit_sample(kept, stream.n_rows, gaps) if len(kept) < len(group) else part.make().fit(kept)
     columns = frame_columns(kept) if is_frame(kept) else None
@@ -177,8 +187,9 @@ def prepare(arguments: Arguments, stream: Stream, run: RunConfig, state: Path) -
         facts = {"modality": modality.state(), "keys": labels.keys, "seed": seed, "columns": columns}
         reading = stream.reading.more(notes)
         facts["reading"] = [asdict(note) for note in reading]
-        store.write(state / PREPARED, {"group": group}, {"prepared": facts, "of": of})
-    return Prepared(modality, stream.modality, group, labels.keys, seed, columns, reading)
+        arrays = {"group": group} if cluster is None else {"group": group, "cluster": cluster}
+        store.write(state / PREPARED, arrays, {"prepared": facts, "of": of})
+    return Prepared(modality, stream.modality, group, labels.keys, seed, columns, reading, cluster)
 
 
 def read_prepared(arguments: Arguments, modality: str, run: RunConfig, state: Path) -> Prepared:
@@ -199,7 +210,7 @@ def read_prepared(arguments: Arguments, modality: str, run: RunConfig, state: Pa
     facts["reading"] = Reading([Note(**note) for note in facts.get("reading", [])])  # 0.1.0 kept none
     part = choose_modality(arguments["modality"], modality)
     scaling = part.factory.fitted.of_file(facts.pop("modality"))
-    return Prepared(scaling, modality, arrays["group"], **facts)
+    return Prepared(scaling, modality, arrays["group"], cluster=arrays.get("cluster"), **facts)
 
 
 @contextmanager

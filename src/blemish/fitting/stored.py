@@ -46,6 +46,9 @@ def from_stored(choices: Choices, latent_dim: int, stored: Stored, facts: Facts,
     calibration = Calibration.read(stored.under("calibration"), dict.fromkeys(of_defects, n > 0))
     of_labels, unseen, maps = (stored.under(name) for name in ("labels", "blind", "maps"))
     labels = LabelStatistics.read(of_labels, defect=n, negative=len(negatives)) if "conflicts" in of_labels else None
+    if calibration.counted is not None:
+        inside = (calibration.counted >= 0) & (calibration.counted < n + len(negatives))
+        need(inside.all() and (np.diff(calibration.counted) > 0).all(), "labels that count are not ascending positions")
     held_out = stored.take("held_out", ("int64",), ("row",), {}, ("row",))
     need((np.diff(held_out, prepend=-1) > 0).all(), "the held-out rows are not ascending numbers")
     rows, width = {"x": modality.reference_rows}, modality.sample_shape[0]

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from blemish.calibration.conformal import discoveries
 from blemish.calibration.drift import Drift
 from blemish.calibration.label_report import LabelReport
 from blemish.core.errors import ConfigError, DataError
+from blemish.core.groups import to_clusters
 from blemish.core.labels import MIN_ORDINARY, check_trainable, counts, to_groups
 from blemish.data.dataset import Dataset, Reading
 from blemish.data.read import to_dataset
@@ -57,6 +59,12 @@ class Verbs(MapVerbs, Cuts):
         model = self.fitted_.model if as_fitted else None
         frames = self._modality_option("frames") if model is None else model.modality.n_frames
         return to_dataset(X, modality, frames, self._modality_option("column"))
+
+    def _with_groups(self, rows: Dataset, groups: Any) -> Dataset:
+        """The same samples with the groups of those that were read; without `groups` with those they came with."""
+        if groups is not None and to_clusters(groups, rows.n_given) is not None:
+            return replace(rows, groups=[value for value, kept in zip(groups, rows.kept, strict=True) if kept])
+        return rows
 
     def _groups(self, y: Any, rows: Dataset, kinds: tuple[str, ...]) -> Int[np.ndarray, " row"]:
         if not rows.n_given:
@@ -216,7 +224,9 @@ class Verbs(MapVerbs, Cuts):
         kinds = np.stack([np.broadcast_to(one, len(evidence)) for one in each], axis=1)
         return scores.outlier, defect, scores.probabilities, kinds
 
-    def cross_fit(self: Detector, X: Any, y: Any = None, *, folds: int = 5, regions: Any = None) -> Detector:
+    def cross_fit(
+        self: Detector, X: Any, y: Any = None, *, folds: int = 5, groups: Any = None, regions: Any = None
+    ) -> Detector:
         """Fit again without each fold of the ordinary rows, for `p_values` and `select` where few rows were fitted.
 
         All ordinary rows calibrate then, and none is held out for good. Scores and thresholds stay as they are. It
@@ -226,7 +236,8 @@ class Verbs(MapVerbs, Cuts):
         Args:
             X: The rows of the fit.
             y: Their labels.
-            folds: Parts of the ordinary rows, >= 2; at most their number.
+            folds: Parts of the ordinary rows, >= 2; at most their number, or that of their groups.
+            groups: Those of the fit.
             regions: Those of the fit.
 
         Raises:
@@ -242,14 +253,14 @@ class Verbs(MapVerbs, Cuts):
         model = self.fitted_.model
         arguments = {**self._arguments(), **model.choices.spec(), "latent_dim": model.network.latent_dim}
         arguments["defects"] = kinds
-        rows = self._with_regions(rows, regions, group)
+        rows = self._with_regions(self._with_groups(rows, groups), regions, group)
         self.folds_ = list(cross_fits(arguments, rows, group, folds, self.seed_))
         return self
 
     def p_values(self, X: Any) -> Any:
         """Conformal p-value of each row, in (0, 1]: small = hardly any ordinary row scores as high.
 
-        By the rows that were held out; after `cross_fit` by its folds.
+        By the rows that were held out, one of each group; after `cross_fit` by its folds.
 
         Raises:
             DataError: If too few rows were fitted to hold some out.
@@ -269,7 +280,9 @@ class Verbs(MapVerbs, Cuts):
         rows = self._rows(X)
         return rows.spread(discoveries(p_values_of(self.fitted_, self.folds_, rows.X), fdr), "selected")
 
-    def label_report(self, X: Any = None, y: Any = None, *, budget: int | None = None) -> LabelReport:
+    def label_report(
+        self, X: Any = None, y: Any = None, *, groups: Any = None, budget: int | None = None
+    ) -> LabelReport:
         """Is more labelling worth it? What the labels at hand tell about themselves; see `LabelReport`.
 
         The learning curve fits the scorer about ten times, once: the curve is kept, also in the model file.
@@ -277,6 +290,7 @@ class Verbs(MapVerbs, Cuts):
         Args:
             X: The rows of the fit, for a model from a file whose curve was not drawn; None where it was just fitted.
             y: Their labels.
+            groups: Their groups.
             budget: Rows to look at in a batch of as many as were held out; None: as many as lie above `threshold_`.
 
         Raises:
@@ -287,7 +301,9 @@ class Verbs(MapVerbs, Cuts):
         self._check_defects("label_report")
         if X is not None and not self.fitted_.has_learning_curve:
             rows, x = self._tensor(X)
-            self.fitted_ = self.fitted_.with_training_rows(x, self._groups(y, rows, self.fitted_.kinds), self.seed_)
+            cluster, kinds = to_clusters(self._with_groups(rows, groups).groups, len(rows)), self.fitted_.kinds
+            group = self._groups(y, rows, kinds)
+            self.fitted_ = self.fitted_.with_training_rows(x, group, self.seed_, cluster)
         self.fitted_ = self.fitted_.with_learning_curve(self.seed_)
         return self.fitted_.label_report(self.prior_, budget, self.threshold_, self.thresholds_)
 

@@ -84,7 +84,7 @@ def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float])
         assert made.defect is not None
         mine = _log_odds(fitted, made, of_three["defect"]).op("Sigmoid").expand_dims(1)
     else:
-        # as `calibration.probabilities.together`
+        # as `calibration.probabilities.shared`
         low = graph.constant(NO_SCORE) + made.outlier * 0.0
         odds = [
             _log_odds(fitted.each[kind], one, share[kind]) + float(np.log1p(-share[kind]))

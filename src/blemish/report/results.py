@@ -16,6 +16,8 @@ from blemish.explain.explanation import of_element
 if TYPE_CHECKING:
     from blemish.detector import DefectDetector
 
+FACTS = ("rows", "groups", "held_out", "epochs", "seconds")
+
 
 def evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: list[str]) -> dict[str, Any]:
     """The quality of both scores on labelled samples; unlabelled ones are left out.
@@ -109,7 +111,7 @@ def description(det: "DefectDetector") -> dict[str, Any]:
         **({"columns": model.modality.kinds()} if model.modality.kinds() else {}),
         "latent_dim": model.network.latent_dim,
         "parameters": sum(p.numel() for p in model.network.parameters()),
-        **{name: det.training_[name] for name in ("rows", "held_out", "epochs", "seconds")},
+        **{name: det.training_[name] for name in FACTS if name in det.training_},
         "random_state": det.seed_,
         "threshold": det.threshold_,
         "promise": det.promise_.text,

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -17,6 +17,7 @@ from blemish.core.files import named, open_regular, outside
 from blemish.data.dataset import Dataset, HowToRead, take
 from blemish.data.images import opened
 from blemish.data.inputs import column_names, dialect_of
+from blemish.data.labels import groups_for
 from blemish.data.on_disk import open_dataset
 from blemish.modalities import MODALITIES
 from blemish.review import drawings
@@ -126,6 +127,11 @@ class Catalogue:
         """
         found = self.samples.take(rows)
         return found.X, [row for row, kept in zip(rows, found.kept.tolist(), strict=True) if kept]
+
+    def groups(self, rows: Sequence[int]) -> list[Any] | None:
+        """The groups of some rows, for a fit; None where there are none, or they are all of one."""
+        found = None if self.samples.groups is None else [self.samples.groups[row] for row in rows]
+        return found if found is not None and len(set(found)) > 1 else None
 
     def digest(self, row: int) -> str:
         """The content hash of a sample, by which labels and pictures are requested; it follows a file that is replaced.
@@ -283,6 +289,7 @@ def open_catalogue(
     names: str | None = None,
     key: str | None = None,
     drop: Sequence[str] = (),
+    groups: str | None = None,
     apart: Sequence[str] = (),
     modality: str = "auto",
     column: str | None = None,
@@ -298,6 +305,7 @@ def open_catalogue(
         names: File with the column names of a CSV without a header.
         key: Column that names the rows.
         drop: More columns to leave out.
+        groups: Which samples are not independent, see `groups_for`.
         apart: Columns to leave out if they are there.
         modality: 'auto', or what the data are.
         column: The column of a table that holds the texts.
@@ -308,13 +316,14 @@ def open_catalogue(
     Raises:
         DataError: If nothing is there, or nothing can be used.
     """
-    run = {"glob": glob, "names": names, "key": key, "drop": list(drop), **dialect}
+    run = {"glob": glob, "names": names, "key": key, "drop": list(drop), "groups": groups, **dialect}
     columns = [name for name in (key, *drop) if name]
     written = dialect_of(dialect)
-    apart = [*columns, *apart]
+    apart = [*columns, *([groups] if groups else []), *apart]
     how = HowToRead(modality, glob or "*", column_names(names), apart, frames, column, written, masks=masks)
     samples = open_dataset(data, how)
     absent = [name for name in columns if name not in samples.columns]
     if absent and not samples.files:
         raise DataError(f"{data} has no column {absent[0]!r}; it has {', '.join(samples.column_names)}")
+    samples = replace(samples, groups=groups_for(samples, groups, key))
     return Catalogue(str(data), samples, {name: value for name, value in run.items() if value})

@@ -262,7 +262,8 @@ class Review:
     def _fitted(self, det: DefectDetector, how: str) -> DefectDetector:
         y = None if how == "glance" else np.array(self.labels(self._fit_rows), dtype=object)
         regions = None if how == "glance" else self.regions(self._fit_rows, self._X)
-        fit = det.begin_fit(self._X, y, regions=regions, warm_start=how == "refit")
+        groups = self.catalogue.groups(self._fit_rows)
+        fit = det.begin_fit(self._X, y, groups=groups, regions=regions, warm_start=how == "refit")
         history, start, patience = [], time.monotonic(), PATIENCE[how]
         for record in fit.train():
             history.append(record)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from blemish.core.groups import Clusters, deal, n_groups
 from blemish.core.labels import DEFECT
 from blemish.scoring.experts.expert import Expert
 
@@ -17,15 +18,12 @@ def numbered(group: Int[np.ndarray, " row"], labelled: list[int]) -> Int[np.ndar
     return kind
 
 
-def deal(kind: Int[np.ndarray, " row"], n_folds: int, seed: int) -> Int[np.ndarray, " row"]:
-    """A fold for each row, those of each kind dealt evenly; -1, in no fold, for the only defect of a kind."""
-    rng = np.random.default_rng(seed)
-    fold = np.empty(len(kind), dtype=int)
-    for k in range(kind.max(), -1, -1):
-        rows = rng.permutation(np.flatnonzero(kind == k))
-        fold[rows] = np.arange(len(rows)) % n_folds
-        if k and len(rows) == 1:
-            fold[rows] = -1
+def folds(kind: Int[np.ndarray, " row"], n_folds: int, seed: int, cluster: Clusters) -> Int[np.ndarray, " row"]:
+    """A fold for each row, kinds dealt evenly; -1, in no fold, for the only defect, or group of them, of a kind."""
+    fold = deal(kind, n_folds, np.random.default_rng(seed), cluster)
+    for k in range(1, kind.max() + 1):
+        if n_groups(np.flatnonzero(kind == k), cluster) == 1:
+            fold[kind == k] = -1
     return fold
 
 
@@ -50,12 +48,17 @@ def out_of_fold(
 
 
 def mean_surprisal(
-    scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"], fold: Int[np.ndarray, " row"]
+    scores: Float[np.ndarray, " row"],
+    is_defect: Bool[np.ndarray, " row"],
+    fold: Int[np.ndarray, " row"],
+    cluster: Clusters = None,
 ) -> float:
-    """Mean surprisal of the unseen defects, each among the other rows of its fold, in nats, >= 0."""
-    found = []
+    """Mean surprisal of the unseen defects, each among the other rows of its fold, in nats, >= 0; groups count once."""
+    found, weights = [], []
+    size = np.ones(len(fold)) if cluster is None else np.bincount(cluster, is_defect)[cluster]
     for k in range(fold.max() + 1):
-        rest = np.sort(scores[(fold == k) & ~is_defect])
-        above = len(rest) - np.searchsorted(rest, scores[(fold == k) & is_defect], side="left")
+        rest, unseen = np.sort(scores[(fold == k) & ~is_defect]), (fold == k) & is_defect
+        above = len(rest) - np.searchsorted(rest, scores[unseen], side="left")
         found.extend(-np.log((above + 1) / (len(rest) + 1)))
-    return float(np.mean(found)) if found else 0.0
+        weights.extend(1 / size[unseen])
+    return float(np.average(found, weights=weights)) if found else 0.0

@@ -11,11 +11,12 @@ from sklearn.linear_model import LogisticRegression
 
 from blemish.core.errors import ConfigError
 from blemish.core.graph import Node, exportable
+from blemish.core.groups import n_groups
 from blemish.core.labels import DEFECT, OTHER, UNLABELLED, is_ordinary, of_kind
 from blemish.core.parts import choose
 from blemish.core.state import Stored
 from blemish.modalities.parts import Parts
-from blemish.scoring.cross_validation import deal, mean_surprisal, numbered, out_of_fold
+from blemish.scoring.cross_validation import folds, mean_surprisal, numbered, out_of_fold
 from blemish.scoring.ensemble_state import EnsembleState, MemberState, Weighting
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
@@ -69,7 +70,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
 
     Attributes:
         experts: Feature set → experts by name, or with options. 'code' is the network's; the others are the modality's.
-        folds: Parts of the cross-validation, >= 2; at most one per labelled defect.
+        folds: Parts of the cross-validation, >= 2; at most one per labelled defect, or group of them.
         temperature: An expert whose mean surprisal at n unseen defects is greater by this over the root of n, in nats,
             weighs e times as much, > 0: about the standard error of that mean.
         free_share: Weight of an unsupervised expert, as a fraction of that of a supervised one, with one label and
@@ -125,9 +126,9 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         ranges = fit_far_kinds(self.far, evidence, [of_kind(group, k) for k in range(n_kinds)], seed)
         rows = _fewer(group, seed)
         evidence, group = evidence[rows], group[rows]
-        kind, weight = numbered(group, labelled), self._row_weights(group)
-        n_labels = int(np.bincount(kind, minlength=2)[1:].max())
-        fold = deal(kind, min(max(2, min(self.folds, n_labels)), len(group)), seed)
+        kind, weight, cluster = numbered(group, labelled), self._row_weights(group), evidence.cluster
+        n_labels = max((n_groups(np.flatnonzero(kind == k), cluster) for k in range(1, kind.max() + 1)), default=0)
+        fold = folds(kind, min(max(2, min(self.folds, n_labels)), len(group)), seed, cluster)
         experts = self._experts(parted=parts is not None, labelled=bool(labelled))
         for _, expert, source in experts:
             x = evidence.feature_set(source)
@@ -163,7 +164,8 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         fold: Int[np.ndarray, " row"],
     ) -> tuple[tuple[MemberState, ...], Weighting]:
         """The levels and weights of the experts on one kind; `learnt`: what each did, and its scores out of fold."""
-        is_defect, rest, n_defects = kind == k, kind == 0, int((kind == k).sum())
+        is_defect, rest = kind == k, kind == 0
+        n_defects = n_groups(np.flatnonzero(is_defect), evidence.cluster)  # near-copies of a defect are one label
         unseen, means, greatest, free, members = [], [], [], [], []
         for member, (trained, held_out) in zip(experts, learnt, strict=True):
             expert, uses_labels = member.expert, member.expert.uses_labels
@@ -175,7 +177,8 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
             greatest.append(seen[is_defect].max() if uses_labels else seen.max())
             members.append(MemberState(trained, tail))
             unseen.append(surprisal(tail, held_out))
-            means.append(mean_surprisal(held_out, is_defect, fold if uses_labels else np.maximum(fold, 0)))
+            of_fold = fold if uses_labels else np.maximum(fold, 0)
+            means.append(mean_surprisal(held_out, is_defect, of_fold, evidence.cluster))
         supervised = np.array([member.expert.uses_labels for member in experts])
         # No score counts beyond what the expert gave a labelled defect (decisions.md 24), nor beyond the median of what
         # the supervised ones gave: an expert that has memorised its labels would decide the mean alone (52).
@@ -187,7 +190,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         weights = softmax(np.log(prior_weight) + mean * np.sqrt(n_defects) / self.temperature)
         scores = weights @ np.minimum(np.stack(unseen), most[:, None])
         level = np.array(np.mean(free, axis=0).max() if free else 0.0)
-        slope, intercept = _log_odds(scores[is_defect | rest], is_defect[is_defect | rest])
+        slope, intercept = _log_odds(scores[is_defect | rest], is_defect[is_defect | rest], n_defects)
         rivals = scores[~(is_defect | rest)] if kind.max() > 1 else None
         return tuple(members), Weighting(level, most, weights, mean, scores[is_defect], slope, intercept, rivals)
 
@@ -233,7 +236,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
     ) -> Float[np.ndarray, " defect"]:
         """By cross-validation; see `Scorer`."""
         scores = _weighting(state).out_of_fold
-        return scores if len(scores) > 1 else np.empty(0)
+        return scores if n_groups(np.flatnonzero(group == DEFECT), evidence.cluster) > 1 else np.empty(0)
 
     def scores(self, state: EnsembleState, evidence: Evidence, *, labelled: bool) -> Scores:
         """Means of the experts' surprisals: 5 is what one ordinary row in exp(5) = 150 reaches; see `Scorer`.
@@ -358,7 +361,9 @@ def _weighting(state: EnsembleState) -> Weighting:
     return state.labelled
 
 
-def _log_odds(scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"]) -> tuple[np.ndarray, np.ndarray]:
+def _log_odds(
+    scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " row"], n_defects: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Slope and intercept of the log-odds of the defect in its score, under the assumed prior.
 
     A single defect has no out-of-fold score: then the odds are those of a p-value exp(-score), see Reference.
@@ -368,7 +373,7 @@ def _log_odds(scores: Float[np.ndarray, " row"], is_defect: Bool[np.ndarray, " r
         "Calibration of p values for testing precise null hypotheses", 2001.
     """
     prior = np.log(PRIOR["defect"] / (1 - PRIOR["defect"]))
-    if is_defect.sum() < 2:
+    if n_defects < 2:
         return np.array(1.0), np.array(prior - 1.0)
     model = LogisticRegression(class_weight="balanced").fit(scores[:, None], is_defect)
     slope = float(np.clip(model.coef_[0, 0], *SLOPES))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
+from blemish.core.groups import deal
 from blemish.core.labels import DEFECT, is_ordinary
 from blemish.core.state import State, Stored, need
 from blemish.scoring.experts.mahalanobis import Ellipsoid, Mahalanobis, nearest, nearest_graph
@@ -110,12 +111,14 @@ def fit_far_kinds(
     if len(ordinary) < MIN_ROWS:
         return [Far() for _ in groups]
     ranges: list[list[Range]] = [[] for _ in groups]
-    fold, none = np.arange(len(ordinary)) % FOLDS, np.full(len(ordinary), False)
+    none = np.full(len(ordinary), False)
+    cluster = evidence.cluster
+    fold = np.arange(len(ordinary)) % FOLDS if cluster is None else deal(none, FOLDS, rng, cluster[ordinary])
     for source in sources:
         found = evidence.feature_set(source)
         x = found[ordinary]
         distance = np.empty(len(x))
-        for k in range(FOLDS):
+        for k in range(fold.max() + 1):
             out = fold == k
             part = EXPERT.fit(x[~out], none[~out], np.ones(int((~out).sum())), seed)
             distance[out] = EXPERT.score(part, x[out])

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
+from blemish.core.groups import n_groups
 from blemish.core.labels import DEFECT, is_ordinary
 from blemish.core.state import State, Stored, need
 from blemish.scoring.far import NOTHING_FAR, STORED_AS, Beyond, Far, beyond, beyond_graph, fit_far, read_far
@@ -101,12 +102,14 @@ class Latent(ExportableScorer[LatentState]):
     def out_of_fold_scores(
         self, state: LatentState, evidence: Evidence, group: Int[np.ndarray, " row"]
     ) -> Float[np.ndarray, " defect"]:
-        """Each by the kernels of the others; the whitening that all share is that of the normals."""
-        rows = np.flatnonzero(group == DEFECT)[:MAX_LEFT_OUT]
-        if len(rows) < 2:
+        """Each by the kernels of other groups; the whitening that all share is that of the normals."""
+        defects = np.flatnonzero(group == DEFECT)
+        rows = defects[:MAX_LEFT_OUT]
+        if n_groups(rows, evidence.cluster) < 2:
             return np.empty(0)
         mixture, features = _defect_mixture(state, evidence[rows])
-        others = [replace(mixture, defects=np.delete(mixture.defects, i, axis=0)) for i in range(len(rows))]
+        of = defects if evidence.cluster is None else evidence.cluster[defects]
+        others = [replace(mixture, defects=mixture.defects[of != one]) for one in of[: len(rows)]]
         return np.concatenate([_log_odds(one, features[i : i + 1]) for i, one in enumerate(others)])
 
     def scores(self, state: LatentState, evidence: Evidence, *, labelled: bool) -> Scores:

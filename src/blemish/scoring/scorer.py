@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from blemish.core.errors import ConfigError
 from blemish.core.graph import Exportable, Node
+from blemish.core.groups import Clusters
 from blemish.core.labels import RIVAL, of_kind
 from blemish.core.state import Learns, Learnt, State, Stored
 from blemish.modalities.parts import Parts
@@ -31,12 +32,14 @@ class Evidence:
         error: Reconstruction error, shape (row,), float64, >= 0.
         features: Feature sets of the modality by name, each (row, feature), float32.
         parts: Of the samples; None where they have none, or nothing asks for them.
+        cluster: Of a fit, which rows are not independent, see `blemish.core.groups`.
     """
 
     z: Float[np.ndarray, "row latent"]
     error: Float[np.ndarray, " row"]
     features: Mapping[str, Float[np.ndarray, "row feature"]] = field(default_factory=dict)
     parts: Parts | None = None
+    cluster: Clusters = None
 
     def feature_set(self, name: str) -> Any:
         """One feature set; 'code' is the code with the log error, 'error' the log error alone, 'parts' the parts.
@@ -64,7 +67,9 @@ class Evidence:
     def __getitem__(self, rows: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]) -> "Evidence":
         """Some of the rows."""
         features = {name: x[rows] for name, x in self.features.items()}
-        return Evidence(self.z[rows], self.error[rows], features, None if self.parts is None else self.parts[rows])
+        parts = None if self.parts is None else self.parts[rows]
+        cluster = None if self.cluster is None else self.cluster[rows]
+        return Evidence(self.z[rows], self.error[rows], features, parts, cluster)
 
     def __len__(self) -> int:
         """Number of rows."""
