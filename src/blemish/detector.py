@@ -251,7 +251,7 @@ class DefectDetector(Verbs, BaseEstimator):
             names.update(dict.fromkeys(features))
             return (*self._together(evidence), evidence.z, *features.values())
 
-        rows, (outlier, defect, probabilities, _, codes, *seen) = self._of_evidence(X, ask)
+        rows, (outlier, defect, probabilities, kinds, codes, *seen) = self._of_evidence(X, ask)
         spread = replace(rows, index=None).spread
         return Scores(
             outlier=spread(outlier, "outlier"),
@@ -259,6 +259,11 @@ class DefectDetector(Verbs, BaseEstimator):
             probabilities=spread(probabilities, "probabilities"),
             codes=spread(codes, "codes"),
             feature_sets={name: spread(view, name) for name, view in zip(names, seen, strict=True)},
+            kinds=tuple(
+                Scores(spread(outlier, "outlier"), spread(one, "defect"), np.full((rows.n_given, 3), np.nan))
+                for one in kinds.T
+                if len(self.fitted_.kinds) > 1
+            ),
         )
 
     def scores(self, X: Any) -> dict[str, np.ndarray]:
