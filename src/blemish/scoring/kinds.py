@@ -129,4 +129,4 @@ class Kinds(ExportableScorer[KindsState], PartScorer[KindsState]):
 
     def _each(self, state: KindsState, *, labelled: bool) -> list[tuple[Any, bool]]:
         """What each kind learnt, and whether it has labels that count."""
-        return [(one, labelled and n > 0) for one, n in zip(state.of_kinds, state.n_labelled, strict=True)]
+        return [(one, labelled and bool(n > 0)) for one, n in zip(state.of_kinds, state.n_labelled, strict=True)]

@@ -106,7 +106,7 @@ class Scores:
     Attributes:
         outlier: How unusual, shape (row,).
         defect: How much like the labelled defects, shape (row,); None where none is labelled.
-        probabilities: Of normal, other and defect, shape (row, 3).
+        probabilities: Of normal, other and defect, shape (row, 3); by a fit with several kinds one of each.
         codes: Shape (row, latent); (0, 0) where they were not asked for.
         feature_sets: What the modality computes in addition to the network, by name, each (row, feature); empty where
             they were not asked for.
@@ -117,7 +117,7 @@ class Scores:
 
     outlier: Float[np.ndarray, " row"]
     defect: Float[np.ndarray, " row"] | None
-    probabilities: Float[np.ndarray, "row 3"]
+    probabilities: Float[np.ndarray, "row class"]
     codes: Float[np.ndarray, "coded latent"] = field(default_factory=lambda: np.empty((0, 0)))
     feature_sets: Mapping[str, Float[np.ndarray, "row feature"]] = field(default_factory=dict)
     beyond: Float[np.ndarray, " row"] | float = 0.0
