@@ -2,8 +2,8 @@
 
     python benchmarks/kinds.py BENCH [--sets nsl_kdd/3 cwru/2] [--seeds 0 1]
 
-BENCH is a folder with `protocol.py`, the loaders of the targeted tasks. Each set has 8 labelled defects of each kind; all
-else is unlabelled, the other kinds' labels included where one kind has a detector of its own. AP is of one kind against
+BENCH is a folder with `protocol.py`, the loaders of the targeted tasks. Each set has 8 labelled defects of each kind;
+all else is unlabelled, the other kinds' labels included where one kind has a detector of its own. AP is of one kind against
 everything else. The right kind is counted among the defects found, those above the default cut of the detector of all
 kinds, and among all defects.
 """
@@ -90,8 +90,8 @@ def run(protocol: Any, name: str, seed: int) -> list[float]:
     ]
     each = ", ".join(f"{one} {gain:+.3f}" for one, gain in zip(kinds, gains, strict=True))
     print(
-        f"{name:16} seed {seed}: AP {figures[0]:+.3f} ({each}); {ratio:.2f} times the time; right kind {figures[2]:.3f} "
-        f"of {int(found.sum())} found, {figures[3]:.3f} of all {int(defects.sum())}",
+        f"{name:16} seed {seed}: AP {figures[0]:+.3f} ({each}); {ratio:.2f} times the time; right kind "
+        f"{figures[2]:.3f} of {int(found.sum())} found, {figures[3]:.3f} of all {int(defects.sum())}",
         flush=True,
     )
     return figures
