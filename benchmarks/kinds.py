@@ -3,9 +3,9 @@
     python benchmarks/kinds.py BENCH [--sets nsl_kdd/3 cwru/2] [--seeds 0 1]
 
 BENCH is a folder with `protocol.py`, the loaders of the targeted tasks. Each set has 8 labelled defects of each kind;
-all else is unlabelled, the other kinds' labels included where one kind has a detector of its own. AP is of one kind against
-everything else. The right kind is counted among the defects found, those above the default cut of the detector of all
-kinds, and among all defects.
+all else is unlabelled, the labels of the other kinds included where one kind has a detector of its own. AP is of one
+kind against everything else. The right kind is counted among the defects found, those above the default cut of the
+detector of all kinds, and among all defects.
 """
 
 import argparse

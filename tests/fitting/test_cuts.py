@@ -27,7 +27,7 @@ def test_a_single_kind_of_another_name_is_cut_as_the_default_one(det):
 def test_a_kind_that_there_is_not_is_refused(det):
     with pytest.raises(ConfigError, match="kind='crak' is not one of crack; did you mean 'crack'"):
         det.set_threshold(recall=0.8, kind="crak")
-    with pytest.raises(ConfigError, match="give a fraction for each of crack"):
+    with pytest.raises(ConfigError, match="give one for each of crack"):
         det.set_prior(defect={"dent": 0.1})
 
 
