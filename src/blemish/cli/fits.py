@@ -177,11 +177,12 @@ def _checked_run(config: Path | None, given: dict[str, Any]) -> "RunConfig":
 
 def _checked_arguments(run: "RunConfig") -> dict[str, Any]:
     """`DefectDetector`'s arguments; misspelt parts are refused before PyTorch is imported."""
-    from blemish.core.labels import ONE_KIND, check_kinds
     from blemish.presets import of_preset
 
     arguments = of_preset(run.preset or "default", run.detector_arguments())
     check_names(arguments)
+    from blemish.core.labels import ONE_KIND, check_kinds
+
     check_kinds(arguments.get("defects", ONE_KIND))
     if run.kind and (run.defect or run.defect_folder):
         raise ConfigError(

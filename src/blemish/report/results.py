@@ -75,7 +75,11 @@ def kinds_evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: lis
         scores = np.asarray(det.defect_score(X, kind))[labelled]
         of = np.where(mine | (groups >= DEFECT), to_words(groups, det.fitted_.kinds), np.asarray(kinds, dtype=object))
         one = Named.of(kind, named[mine].tolist(), det.fitted_.kinds)
-        found[kind] = {**asdict(evaluate(scores, mine[labelled], of[labelled])), **asdict(one), "text": one.text}
+        found[kind] = {
+            **asdict(evaluate(scores, mine[labelled], of[labelled])),
+            **{name: value for name, value in asdict(one).items() if name != "n"},
+            "text": one.text,
+        }
     return found
 
 

@@ -1,5 +1,6 @@
 """Ensembles of decision trees, kept as plain arrays: extremely randomised trees, random forests, isolation forests."""
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -257,7 +258,9 @@ class Classifying(TreeExpert):
 
     def fit_kinds(self, x: Features, kind: Kinds, weight: Numbers, seed: int) -> tuple[Grove, ...]:
         """The same trees for all kinds, whose leaves hold the fraction of each; see `Expert`."""
-        model = self.grown(x, kind, weight, seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # many kinds of few labels are classes all the same
+            model = self.grown(x, kind, weight, seed)
         first = as_arrays(model, fraction)
         others = [partial(fraction, kind=k) for k in range(2, kind.max() + 1)]
         return first, *(replace(first, value=values_of(model, of)) for of in others)
