@@ -31,7 +31,7 @@ class KindsOutOfFold(State):
         need((self.kind >= 0) & (self.kind < self.scores.shape[1]), "a labelled defect is of a kind that there is not")
 
     @property
-    def known(self) -> np.ndarray:
+    def left_out(self) -> np.ndarray:
         """Which have an out-of-fold score for their own kind, booleans (defect,)."""
         return self.scores[np.arange(len(self.kind)), self.kind] > UNKNOWN
 
@@ -50,7 +50,7 @@ class KindsOutOfFold(State):
             ordinary: Scores of the ordinary rows for this kind.
             negatives: Scores of the rows labelled 'other' or 'normal' for this kind.
         """
-        own, rivals = (self.kind == k) & self.known, self.kind != k
+        own, rivals = (self.kind == k) & self.left_out, self.kind != k
         return replace(
             whole,
             counted=None,
@@ -82,7 +82,7 @@ class Named:
 
     @classmethod
     def of(cls, kind: str, found: Sequence[str], kinds: Sequence[str]) -> "Named":
-        """Count the labels that defects of one kind got; all that are no kind count as not reported."""
+        """Count the labels that defects of one kind got; all other words count as not reported."""
         named = {word: found.count(word) for word in kinds}
         reported, right = sum(named.values()), named[kind]
         low, high = clopper_pearson(right, reported) if reported else (0.0, 1.0)
@@ -109,5 +109,5 @@ def confusion(found: KindsOutOfFold, kinds: Sequence[str], cuts: Mapping[str, fl
     """
     above = found.scores - np.array([cuts[kind] for kind in kinds])
     words = np.append(kinds, "")[np.where(above.max(axis=1) > 0, above.argmax(axis=1), len(kinds))]
-    own = [(found.kind == k) & found.known for k in range(len(kinds))]
+    own = [(found.kind == k) & found.left_out for k in range(len(kinds))]
     return tuple(Named.of(kind, words[rows].tolist(), kinds) for kind, rows in zip(kinds, own, strict=True))

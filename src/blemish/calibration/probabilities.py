@@ -55,7 +55,7 @@ def probability_at(
 
 
 def shared(log_odds: Sequence[Float[np.ndarray, " row"]], share: Mapping[str, float]) -> Float[np.ndarray, "kind row"]:
-    r"""Probability of each of several kinds of defect, from its odds against the rows that are no defect.
+    r"""Probability of each of several kinds of defect, from its odds against the rows that are not a defect.
 
     .. math:: p_k = \frac{\pi_k r_k}{\pi_0 + \sum_j \pi_j r_j}, \quad \pi_0 = 1 - \sum_j \pi_j
 

@@ -212,7 +212,7 @@ class Fitted:
         return found.probabilities if odds is None else with_corrected_odds(found, odds, len(self.calibration.outlier))
 
     def _log_odds(self, k: int, found: Scores, share: Mapping[str, float]) -> Float[np.ndarray, " row"]:
-        """Log-odds of one of several kinds against all rows that are no defect; -inf for one without labels."""
+        """Log-odds of one of several kinds against all rows that are not a defect; -inf for one without labels."""
         kind = self.kinds[k]
         if kind not in self.each:
             return np.full(len(found.outlier), -np.inf)

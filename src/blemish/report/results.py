@@ -61,7 +61,7 @@ def kinds_evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: lis
 
     Returns:
         By kind `Evaluation` as JSON values, and: 'named', how many are predicted to be what; 'right', the fraction
-        named right of those that are predicted to be a defect, with 'low' and 'high', its exact 90 % interval; 'text'.
+        named right of those that are predicted to be a defect, with 'low' and 'high', its exact 90 % interval; 'says'.
         Kinds without labels in the fit or in the truth are left out; nothing with one kind.
     """
     groups, found = _true_groups(det, words), {}
@@ -75,11 +75,8 @@ def kinds_evaluation(det: "DefectDetector", X: Any, words: list[Any], kinds: lis
         scores = np.asarray(det.defect_score(X, kind))[labelled]
         of = np.where(mine | (groups >= DEFECT), to_words(groups, det.fitted_.kinds), np.asarray(kinds, dtype=object))
         one = Named.of(kind, named[mine].tolist(), det.fitted_.kinds)
-        found[kind] = {
-            **asdict(evaluate(scores, mine[labelled], of[labelled])),
-            **{name: value for name, value in asdict(one).items() if name != "n"},
-            "text": one.text,
-        }
+        counted = {name: value for name, value in asdict(one).items() if name != "n"}
+        found[kind] = {**asdict(evaluate(scores, mine[labelled], of[labelled])), **counted, "says": one.text}
     return found
 
 

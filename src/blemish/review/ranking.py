@@ -87,7 +87,7 @@ class GrowingRanking:
         self._model, self._glance = model, glance
         self._outlier, self._probabilities = np.full(n, np.nan), np.full((n, 3), np.nan)
         self._defect = np.full(n, np.nan) if with_defects else None
-        self._kinds = self._chances = None
+        self._kinds = self._by_class = None
         self._plane, self._embedding = np.full((n, 2), np.nan), np.empty((0, 0))
         self._axes: dict[str, Axes] = {}
         self._plane_axes: Axes | None = None
@@ -102,11 +102,11 @@ class GrowingRanking:
         of_three = np.column_stack([found.probabilities[:, :2], found.probabilities[:, 2:].sum(axis=1)])
         self._outlier[rows], self._probabilities[rows] = found.outlier, of_three
         if found.kinds:
-            if self._kinds is None or self._chances is None:
+            if self._kinds is None or self._by_class is None:
                 self._kinds = np.full((len(self._outlier), len(found.kinds)), np.nan)
-                self._chances = np.full((len(self._outlier), 2 + len(found.kinds)), np.nan)
+                self._by_class = np.full((len(self._outlier), 2 + len(found.kinds)), np.nan)
             self._kinds[rows] = np.stack([np.asarray(one.defect) for one in found.kinds], axis=1)
-            self._chances[rows] = found.probabilities
+            self._by_class[rows] = found.probabilities
         if self._defect is not None:
             self._defect[rows] = found.defect
         if self._plane_axes is None:
@@ -120,7 +120,7 @@ class GrowingRanking:
         """The ranking by the scores so far; later rows do not change it."""
         defect = None if self._defect is None else self._defect.copy()
         scores = Snapshot(self._outlier.copy(), defect, self._probabilities.copy(), self._embedding)
-        kinds, chances = (None if one is None else one.copy() for one in (self._kinds, self._chances))
+        kinds, chances = (None if one is None else one.copy() for one in (self._kinds, self._by_class))
         return Ranking(number, self._model, scores, self._plane.copy(), self._glance, kinds, chances)
 
 

@@ -139,7 +139,7 @@ class Review:
 
     @property
     def strange(self) -> str:
-        """Words of the database that are no kind here, in a sentence; '' without any."""
+        """Words of the database that are not a kind here, in a sentence; '' without any."""
         words = Counter(str(mark.label) for mark in self.marks() if mark.label not in self._code_of)
         found = ", ".join(f"{n} say {word!r}" for word, n in words.items())
         return (
