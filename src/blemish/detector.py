@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,8 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, DEFAULT_FALSE_POSITIVES
-from blemish.core.errors import ConfigError
-from blemish.core.labels import CLASSES
+from blemish.core.errors import ConfigError, QualityWarning
+from blemish.core.labels import ONE_KIND, check_kinds
 from blemish.data.inputs import DIALECT
 from blemish.explain.card import fitted_card
 from blemish.explain.explanation import Explanation, explain
@@ -53,11 +54,14 @@ class DefectDetector(Verbs, BaseEstimator):
         random_state: None, an integer, or a NumPy generator. Global generators are never touched.
         verbose: 0 is silent; 1 writes a line to stderr for every tenth epoch.
         scorer: What turns codes and errors into scores, 'auto' or one of `blemish.scoring.SCORERS`.
+        defects: Words of the kinds of defect, as labels have them. Kinds may be added at a refit.
 
     Attributes:
-        classes_: 'normal', 'other', 'defect': the columns of `predict_proba`.
-        threshold_: Cut on `decision_function`'s score, see `set_threshold`.
+        classes_: 'normal', 'other', and the kinds of defect: the columns of `predict_proba`.
+        threshold_: Cut on `defect_score`, without labelled defects on `outlier_score`; see `set_threshold`.
+        thresholds_: The cut of each kind: `threshold_`, unless it was given one of its own.
         prior_: Assumed fractions of the groups, see `set_prior`.
+        promises_: What the kinds' own cuts promise, by kind.
         promise_: What that cut promises, see `blemish.calibration.thresholds.Promise`.
         fitted_: The model, its scorer and the calibration rows, see `blemish.fitting.fitted.Fitted`.
         folds_: The same for each fold of `cross_fit`; empty without it.
@@ -91,10 +95,12 @@ class DefectDetector(Verbs, BaseEstimator):
         random_state: Any = None,
         verbose: Any = 0,
         scorer: Any = "auto",
+        defects: Any = ONE_KIND,
     ) -> None:
         self.modality, self.backbone, self.bottleneck, self.losses = modality, backbone, bottleneck, losses
         self.corruption, self.latent_dim, self.epochs, self.batch_size = corruption, latent_dim, epochs, batch_size
         self.lr, self.device, self.random_state, self.verbose, self.scorer = lr, device, random_state, verbose, scorer
+        self.defects = defects
 
     @classmethod
     def from_preset(cls, name: str, **overrides: Any) -> "DefectDetector":
@@ -118,7 +124,8 @@ class DefectDetector(Verbs, BaseEstimator):
             X: An array, a pandas or polars frame, an Arrow table, a list of images, of clips or of image paths, or a
                 folder; strings, or a series or column of them. Tables (row, column); images (batch, channel, height,
                 width); video (batch, frame, channel, height, width).
-            y: One label per row: 'normal', 'defect', 'other' or missing; or {0, 1} with 1 = defect. None: no labels.
+            y: One label per row: 'normal', 'other', a kind of defect ('defect' by default) or missing; or {0, 1} with
+                1 = defect. None: no labels.
             groups: One value per row; rows of one value are not independent (exposures of a part, rows of a patient)
                 and stay together in folds, held-out rows, promises and p-values. A missing one is a group of its own.
             regions: For images: where the defect is, one entry per row, None where nothing is said: a mask (height,
@@ -181,7 +188,7 @@ class DefectDetector(Verbs, BaseEstimator):
             check_is_fitted(self, "threshold_")
         auto = isinstance(self.modality, str) and self.modality == "auto"
         rows = self._read(X, "auto" if auto else choose_modality(self.modality, "").name, as_fitted=warm_start)
-        group = self._groups(y, rows)
+        group = self._groups(y, rows, check_kinds(self.defects))
         rows = self._with_regions(self._with_groups(rows, groups), regions, group)
         former = self.fitted_ if warm_start else None
         with keeping_maps(max_held=0):  # each map is needed once
@@ -202,11 +209,17 @@ class DefectDetector(Verbs, BaseEstimator):
             self.n_features_in_ = fit.model.modality.n_columns
         if fit.columns is not None:
             self.feature_names_in_ = np.array(fit.columns, dtype=object)
-        self.classes_, self.notes_, self.prior_ = np.array(CLASSES), {}, dict(PRIOR)
+        self.classes_, self.notes_, self.promises_ = np.array(["normal", "other", *fit.kinds]), {}, {}
+        share = PRIOR["defect"] / len(fit.kinds)
+        self.prior_ = {"normal": PRIOR["normal"], "other": PRIOR["other"], **dict.fromkeys(fit.kinds, share)}
         self.outlier_threshold_ = self.fitted_.outlier_promise(DEFAULT_CONTAMINATION).threshold
         contamination = DEFAULT_FALSE_POSITIVES if self.fitted_.n_defects else DEFAULT_CONTAMINATION
         self.promise_ = self.fitted_.promise("contamination", contamination)
         self.threshold_ = self.promise_.threshold
+        for kind in fit.kinds if self.fitted_.each else ():
+            if kind not in self.fitted_.each:
+                sentence = f"no row is labelled {kind!r}: this kind has no score; label some and refit"
+                warnings.warn(sentence, QualityWarning, stacklevel=4)
         self.training_ = fit.provenance(len(self.history_))
         self._warn_of_cut()
         return self
@@ -219,14 +232,15 @@ class DefectDetector(Verbs, BaseEstimator):
     # Scores ------------------------------------------------------------------------------------------------------
 
     def predict_proba(self, X: Any) -> Any:
-        """Probabilities of normal, other and defect, shape (row, 3); rows sum to 1.
+        """Probabilities of `classes_`, shape (row, 2 + kinds); rows sum to 1.
 
-        With two labelled defects or more, that of the defect is calibrated on their out-of-fold scores and on held-out
-        rows. Labelled defects are not a random sample, so the fractions of the groups are assumed: `prior_`, see
-        `set_prior`.
+        With two labelled defects of a kind or more, that of the kind is calibrated on their out-of-fold scores and on
+        held-out rows; a row that is like two kinds shares its probability, see
+        `calibration.probabilities.shared`. Labelled defects are not a random sample, so the fractions of the groups
+        are assumed: `prior_`, see `set_prior`.
         """
-        rows, (_, _, probabilities) = self._of_evidence(X, self._together)
-        return rows.spread(probabilities, list(CLASSES))
+        rows, (_, _, probabilities, *_) = self._of_evidence(X, self._together)
+        return rows.spread(probabilities, self.classes_.tolist())
 
     def assess(self, X: Any, *, views: bool = False) -> Scores:
         """All scores, probabilities and codes in one pass over the rows, as plain arrays.
@@ -242,7 +256,7 @@ class DefectDetector(Verbs, BaseEstimator):
             names.update(dict.fromkeys(features))
             return (*self._together(evidence), evidence.z, *features.values())
 
-        rows, (outlier, defect, probabilities, codes, *seen) = self._of_evidence(X, ask)
+        rows, (outlier, defect, probabilities, kinds, codes, *seen) = self._of_evidence(X, ask)
         spread = replace(rows, index=None).spread
         return Scores(
             outlier=spread(outlier, "outlier"),
@@ -250,19 +264,24 @@ class DefectDetector(Verbs, BaseEstimator):
             probabilities=spread(probabilities, "probabilities"),
             codes=spread(codes, "codes"),
             feature_sets={name: spread(view, name) for name, view in zip(names, seen, strict=True)},
+            kinds=tuple(
+                Scores(spread(outlier, "outlier"), spread(one, "defect"), np.full((rows.n_given, 3), np.nan))
+                for one in kinds.T
+                if len(self.fitted_.kinds) > 1
+            ),
         )
 
     def scores(self, X: Any) -> dict[str, np.ndarray]:
         """All of the above at once, at the cost of the most expensive one.
 
         Returns:
-            'outlier_score', 'defect_score' (NaN without labelled defects), 'p_normal', 'p_other', 'p_defect' and
-            'label', each of shape (row,).
+            'outlier_score', 'defect_score' (NaN without labelled defects), 'p_normal', 'p_other', 'p_defect' (with
+            kinds of other names one of each) and 'label', each of shape (row,).
         """
-        rows, (outlier, defect, probabilities) = self._of_evidence(X, self._together)
+        rows, (outlier, defect, probabilities, kinds) = self._of_evidence(X, self._together)
         found = {"outlier_score": outlier, "defect_score": defect}
-        found |= {f"p_{word}": column for word, column in zip(CLASSES, probabilities.T, strict=True)}
-        found["label"] = self._words(outlier, defect)
+        found |= {f"p_{word}": column for word, column in zip(self.classes_.tolist(), probabilities.T, strict=True)}
+        found["label"] = self._words(outlier, kinds)
         self._warn_of_cut()
         return {name: replace(rows, index=None).spread(values, name) for name, values in found.items()}
 
@@ -318,7 +337,7 @@ class DefectDetector(Verbs, BaseEstimator):
         cuts = list(thresholds.values())
         facts = {"notes": notes, "unsupported": self.unsupported_, "reported": self.fitted_.reported(*cuts)}
         samples = None if X is None else self._rows(X).X
-        return write_onnx(path, self.fitted_, thresholds, self.prior_, facts, samples)
+        return write_onnx(path, self.fitted_, thresholds, self.prior_, facts, samples, self.thresholds_)
 
     # Notebooks ---------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from blemish.calibration.drift import Drift
 from blemish.core import store
 from blemish.core.errors import ConfigError
 from blemish.core.groups import Clusters, together
-from blemish.core.labels import DEFECT, OTHER, counts, is_ordinary
+from blemish.core.labels import OTHER, check_kinds, counts, is_ordinary
 from blemish.core.run_config import RunConfig
 from blemish.data.dataset import Dataset, Reading
 from blemish.data.inputs import keys_of, stream_to_fit, stream_to_score
@@ -34,7 +34,7 @@ from blemish.detector import DefectDetector, load
 from blemish.fitting.choices import choose_modality
 from blemish.fitting.fit import Fit
 from blemish.fitting.fitted import MAX_COMPARED
-from blemish.fitting.maps import heats
+from blemish.fitting.maps import heats, heats_of_kinds
 from blemish.fitting.model import new_model
 from blemish.fitting.preparation import CHECKPOINT, ROWS, EvenSample, Prepared, prepare, read_prepared
 from blemish.modalities.features.feature_cache import FeatureCache, caching
@@ -138,7 +138,7 @@ def iter_fit_stream(
         ending = replace(ending, arguments=arguments, rows=rows)
     det.end_fit(ending, history)
     det.fitted_ = replace(det.fitted_, held_out=fit.held_out)
-    det.training_["rows"] = counts(prepared.group)
+    det.training_["rows"] = counts(prepared.group, fit.kinds)
     if prepared.cluster is not None:
         det.training_["groups"] = int(prepared.cluster.max()) + 1
     apart = [run.labels, run.key, *(run.drop or []), run.groups if run.groups in stream.types else None]
@@ -157,6 +157,7 @@ def _begin(arguments: dict[str, Any], prepared: Prepared, state: Path) -> tuple[
     x = ShardedRows(state / ROWS, prepared.modality.sample_shape, model.device)
     cluster = prepared.cluster
     fit = Fit.of(arguments, model, x, group, hold_out(group, rng, cluster), rng, seed, cluster=cluster)
+    fit = replace(fit, kinds=check_kinds(arguments["defects"]))
     named = fit if prepared.keys is None else replace(fit, names=prepared.keys)
     return named, _judged(group, fit.held_out, rng, cluster)
 
@@ -164,7 +165,7 @@ def _begin(arguments: dict[str, Any], prepared: Prepared, state: Path) -> tuple[
 def _judged(group: np.ndarray, held_out: np.ndarray, rng: np.random.Generator, cluster: Clusters) -> np.ndarray:
     """Rows that the scorer learns from and is calibrated on: the held-out ones, and some of each group."""
     learnt = is_ordinary(group) & ~together(held_out, cluster, len(group))
-    kinds = [np.flatnonzero(learnt), *(np.flatnonzero(group == code) for code in (OTHER, DEFECT))]
+    kinds = [np.flatnonzero(learnt), *(np.flatnonzero(group == code) for code in range(OTHER, group.max() + 1))]
     some = [rows if len(rows) <= MAX_JUDGED else rng.choice(rows, MAX_JUDGED, replace=False) for rows in kinds]
     return np.sort(np.concatenate([held_out, *some]))
 
@@ -256,7 +257,8 @@ def score_stream(
                 with naming_chunk(done.n), caching(FeatureCache(0 if maps is None else MAP_BYTES)):
                     table = score_table(det, samples.X, *keys_of(samples, key), key_type)
                     if maps is not None:
-                        maps.add(zip(samples.keys, heats(det.fitted_, samples.X), strict=True))
+                        each = (heats(det.fitted_, samples.X), heats_of_kinds(det.fitted_, samples.X))
+                        maps.add(zip(samples.keys, *each, strict=True))
                 write(table)
                 tally += modality.tally(samples.X)
                 done.labels.update(table["label"].to_pylist())
@@ -297,8 +299,7 @@ def map_files(
     if levels is None:
         raise ConfigError(NO_MAPS.format(model="this model"))
     area = levels.area(false_alarm_area)
-    kind = "defect" if det.fitted_.n_defects else "other"
-    return MapFiles(Path(data), heat, regions, kind, levels.cut(area), area)
+    return MapFiles(Path(data), heat, regions, det.fitted_.word, levels.cut(area), area, tuple(det.fitted_.each))
 
 
 def score_table(
@@ -314,9 +315,9 @@ def score_table(
         key_type: Its type; None: what the names are.
 
     Returns:
-        Columns: the key, outlier_score, defect_score (null without labelled defects), p_normal, p_other, p_defect,
-        label.
+        Columns: the key, outlier_score, defect_score (null without labelled defects), p_normal, p_other, p_defect (one
+        for each kind of defect, by its word), label.
     """
-    found = det.scores(X)
-    probabilities = np.column_stack([found[name] for name in ("p_normal", "p_other", "p_defect")])
-    return table_of({**found, "probabilities": probabilities}, keys, key_name, key_type)
+    found, classes = det.scores(X), det.classes_.tolist()
+    probabilities = np.column_stack([found[f"p_{name}"] for name in classes])
+    return table_of({**found, "probabilities": probabilities}, classes, keys, key_name, key_type)

@@ -11,11 +11,12 @@ import torch
 from blemish.core.errors import LabelError
 from blemish.core.labels import (
     CLASSES,
-    CODES,
     DEFECT,
     NORMAL,
+    ONE_KIND,
     OTHER,
     UNLABELLED,
+    codes_of,
     is_defect,
     is_ordinary,
     is_other,
@@ -36,7 +37,7 @@ def test_words_are_groups():
 
 def test_the_four_groups_have_four_codes():
     assert len({NORMAL, OTHER, DEFECT, UNLABELLED}) == 4
-    assert set(CLASSES) | {"unlabelled", ""} == set(CODES)
+    assert set(CLASSES) | {"unlabelled", ""} == set(codes_of(ONE_KIND))
 
 
 @pytest.mark.parametrize("made", [np.array, torch.tensor], ids=["array", "tensor"])

@@ -9,34 +9,11 @@ import pytest
 from blemish import DefectDetector
 from blemish.core.errors import ConfigError
 from blemish.core.labels import DEFECT, OTHER, UNLABELLED
-from blemish.scoring.ensemble import ASSUMED_SURPRISAL, Ensemble, _folds, mean_surprisal, out_of_fold
+from blemish.scoring.cross_validation import folds
+from blemish.scoring.ensemble import ASSUMED_SURPRISAL, Ensemble
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.scorer import Evidence
 from scoring_examples import example, island, probabilities
-
-
-def test_folds_deal_defects_evenly_and_spare_a_single_one():
-    is_defect = np.arange(103) >= 95
-    fold = _folds(is_defect, 4, 0, None)
-    assert np.bincount(fold[is_defect]).tolist() == [2, 2, 2, 2]
-    assert np.ptp(np.bincount(fold[~is_defect])) <= 1
-    single = _folds(np.arange(10) == 9, 2, 0, None)
-    assert single[9] == -1
-
-
-def test_an_out_of_fold_score_is_by_an_expert_that_has_not_seen_the_row():
-    x, is_defect, weight = island()
-    fold = _folds(is_defect, 4, 0, None)
-    scores = out_of_fold(EXPERTS["linear"](), x, is_defect, weight, fold, 0)
-    seen = fold != 2
-    state = EXPERTS["linear"]().fit(x[seen], is_defect[seen], weight[seen], 0)
-    np.testing.assert_allclose(scores[~seen], EXPERTS["linear"]().score(state, x[~seen]))
-
-
-def test_mean_surprisal_is_the_mean_log_of_what_is_above():
-    scores = np.array([0.0, 1, 2, 3, 2.5])
-    is_defect, fold = np.arange(5) == 4, np.zeros(5, dtype=int)
-    assert mean_surprisal(scores, is_defect, fold) == pytest.approx(-np.log(2 / 5))
 
 
 def evidence_of(x):
@@ -111,7 +88,7 @@ def test_of_one_defect_only_unsupervised_experts_can_be_weighted(place):
     isolation, linear, trees = state.labelled.weights
     assert linear == trees
     score = EXPERTS["isolation"]().score(state.members[0].own, x)
-    rest = score[_folds(is_defect, 2, 0, None) == 0]
+    rest = score[folds(is_defect.astype(int), 2, 0, None) == 0]
     far = -np.log(((rest >= score[is_defect]).sum() + 1) / (len(rest) + 1))
     assert isolation / linear == pytest.approx(0.5 * np.exp((far - ASSUMED_SURPRISAL) / 2))
 

@@ -99,7 +99,7 @@ class Calibration(State):
         defects, negatives = self.counted[self.counted < n_defects], self.counted[self.counted >= n_defects] - n_defects
         return replace(
             self,
-            out_of_fold=self.out_of_fold[defects] if len(self.out_of_fold) else self.out_of_fold,
+            out_of_fold=self.out_of_fold[defects[defects < len(self.out_of_fold)]],
             labelled_negatives=self.labelled_negatives[negatives],
         )
 

@@ -1,7 +1,7 @@
 """Is more labelling worth it? What the labels are worth, and which of them look wrong."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 
 from blemish.calibration.calibration import Calibration
 from blemish.calibration.conformal import conformal_p_values
+from blemish.calibration.kinds import Named
 from blemish.calibration.label_statistics import LabelStatistics
 from blemish.calibration.thresholds import Outlook, outlook
 from blemish.core.errors import ConfigError
@@ -112,6 +113,8 @@ class LabelReport:
         doubts: Labels that look wrong.
         n_groups: Groups of labelled defects, each of which counts once in all figures; `n_defects` without groups.
         copies: Near-duplicates on both sides of a split; None where the learning curve was not computed.
+        kinds: The same for each kind of defect alone, where there are several.
+        confusion: Which kinds are taken for which, where there are several.
     """
 
     n_defects: int
@@ -129,6 +132,8 @@ class LabelReport:
     doubts: tuple[Doubt, ...]
     n_groups: int
     copies: Copies | None = None
+    kinds: Mapping[str, "LabelReport"] = field(default_factory=dict)
+    confusion: tuple[Named, ...] = ()
     __getattr__ = _former
 
     @property
@@ -160,7 +165,15 @@ class LabelReport:
             "Labels that contradict each other": self._conflicting(),
             "Labels that look wrong": self._doubted(),
             "Near-duplicates": self._copied(),
+            **({"Which kinds are taken for which?": self._confused()} if self.confusion else {}),
+            **{f"What to expect of {kind!r} alone": one._expected() for kind, one in self.kinds.items()},
         }
+
+    def _confused(self) -> str:
+        return (
+            f"{'. '.join(one.text for one in self.confusion)} (exact 90 % intervals, "
+            "each labelled defect scored by models fitted without it)."
+        )
 
     @property
     def _single(self) -> str:
@@ -238,9 +251,9 @@ class LabelReport:
     def to_frame(self) -> Any:
         """A frame with one line per finding; an Arrow table without pandas.
 
-        Columns: about ('budget', 'curve', 'conflict', 'doubt', 'labels pay'), item (names of rows, or a number of
-        labels), precision with low and high (at the budget), recall (at the budget), above (mean fraction of
-        ordinary rows below) and says.
+        Columns: about ('budget', 'curve', 'conflict', 'doubt', 'labels pay', with several kinds 'kind'), item (names of
+        rows, a kind, or a number of labels), precision with low and high (at the budget; of a kind the fraction named
+        right), recall (at the budget), above (mean fraction of ordinary rows below) and says.
         """
         lines = [self._line("budget", str(self.budget), self.at_budget, self.above, self._expected())]
         lines += [self._line("labels pay", f"{self.wins} : {self.losses}", None, None, self._compared())]
@@ -249,6 +262,11 @@ class LabelReport:
             self._line("conflict", " | ".join(map(str, c.names)), None, None, " | ".join(c.labels))
             for c in self.conflicts
         ]
+        lines += [
+            {**self._line("kind", f"{one.kind}", None, None, one.text), "low": one.low, "high": one.high,
+             "precision": one.right}
+            for one in self.confusion
+        ]  # fmt: skip
         lines += [self._line("doubt", str(d.name), None, 1 - d.as_high, f"{d.label}: {d.why}") for d in self.doubts]
         return frame_of(lines)
 
@@ -269,7 +287,12 @@ class LabelReport:
 
 
 def label_report(
-    calibration: Calibration, labels: LabelStatistics, names: Sequence[Any], prior: float, budget: int
+    calibration: Calibration,
+    labels: LabelStatistics,
+    names: Sequence[Any],
+    prior: float,
+    budget: int,
+    words: Sequence[str],
 ) -> LabelReport:
     """What the labels are worth.
 
@@ -279,6 +302,7 @@ def label_report(
         names: Of the labelled defects, then of the labelled negatives.
         prior: Assumed fraction of defects among the rows to score.
         budget: Rows to look at in a batch of as many rows as there are ordinary ones.
+        words: Labels of the labelled defects.
 
     Raises:
         ConfigError: If the budget does not lie between 1 and the rows of the batch less one.
@@ -289,7 +313,7 @@ def label_report(
             f"budget={budget} must lie between 1 and {len(ordinary) - 1}, the rows that were held out less one"
         )
     n_defects = len(labels.outlier)
-    words = ["defect"] * n_defects + ["normal" if one else "other" for one in labels.negative_is_normal]
+    words = [*words, *("normal" if one else "other" for one in labels.negative_is_normal)]
     reported = budget / len(ordinary)
     above = above_unlabelled = at_budget = None
     wins = losses = 0
@@ -353,7 +377,7 @@ def _steps(curve: Float[np.ndarray, "unseen 3"], prior: float, reported: float) 
 
 def _doubts(calibration: Calibration, names: Sequence[Any], words: Sequence[str], n_defects: int) -> tuple[Doubt, ...]:
     found, ordinary = [], calibration.ordinary
-    scores, negatives = calibration.out_of_fold, calibration.labelled_negatives
+    scores, negatives = calibration.out_of_fold, calibration.labelled_negatives[: len(words) - n_defects]
     if len(scores) >= MIN_COMPARED:
         as_high = conformal_p_values(ordinary, scores)
         for i in np.flatnonzero(far_below(as_high)).tolist():

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from blemish.calibration.calibration import apart_from_outliers
 from blemish.calibration.conformal import conformal_p_values
 from blemish.core.groups import n_groups, one_each, together
-from blemish.core.labels import DEFECT, NORMAL, UNLABELLED, is_ordinary
+from blemish.core.labels import NORMAL, UNLABELLED, is_defect, is_ordinary
 from blemish.core.state import State, need
 from blemish.scoring.scorer import Evidence, Scorer
 
@@ -149,7 +149,7 @@ def learning_curve(scorer: Scorer, rows: CurveRows, seed: int, *, last: bool = F
         draw, and p-value among the ordinary rows (see `conformal_p_values`).
     """
     rng, group, evidence, cluster = np.random.default_rng(seed), rows.group, rows.evidence, rows.evidence.cluster
-    ranked, defects = rows.held_out, np.flatnonzero(group == DEFECT)
+    ranked, defects = rows.held_out, np.flatnonzero(is_defect(group))
     if not len(ranked):
         free = apart_from_outliers(group, cluster)
         ordinary = rng.permutation(one_each(free if len(free) else np.flatnonzero(is_ordinary(group)), cluster, rng))
@@ -187,11 +187,11 @@ def copies(scorer: Scorer, rows: CurveRows, curve: Float[np.ndarray, "unseen 3"]
     own = np.arange(n) if cluster is None else cluster
     near = _near(rows.evidence, group, seed) & (own[:, None] != own[None])
     held_out = together(rows.held_out, None, n)
-    defects = near[group == DEFECT].any(axis=1).sum()
+    defects = near[is_defect(group)].any(axis=1).sum()
     found = [defects, (near[held_out][:, ~held_out]).any(axis=1).sum(), -1.0, -1.0]
     if defects or found[1]:
         _, merged = connected_components(csr_array(near | (own[:, None] == own[None])), directed=False)
-        if n_groups(np.flatnonzero(group == DEFECT), merged) > 1:
+        if n_groups(np.flatnonzero(is_defect(group)), merged) > 1:
             evidence = replace(rows.evidence, cluster=merged.astype(np.int64))
             kept = learning_curve(scorer, replace(rows, evidence=evidence), seed, last=True)
             found[2:] = [1 - one[one[:, 0] == one[:, 0].max(), 2].mean() for one in (curve, kept)]

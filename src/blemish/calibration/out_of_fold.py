@@ -47,12 +47,14 @@ class Unseen:
         defect: How much like the labelled defects; None where none is labelled.
         odds: See `odds_within`, of the rows of folds with a network of their own: they depend on its error.
         of_parts: Of their parts, one row after the other; None where there are none.
+        kinds: Defect scores of each kind alone, where there are several; None for a kind without labels.
     """
 
     outlier: Float[np.ndarray, " ordinary"]
     defect: Float[np.ndarray, " ordinary"] | None
     odds: Float[np.ndarray, " some"]
     of_parts: Float[np.ndarray, " part"] | None
+    kinds: tuple[Float[np.ndarray, " ordinary"] | None, ...] = ()
 
 
 def out_of_fold(
@@ -95,6 +97,10 @@ def out_of_fold(
         np.concatenate(defect) if labelled else None,
         np.concatenate(odds),
         np.concatenate(of_parts) if of_parts[0] is not None else None,
+        tuple(
+            None if each[0].defect is None else np.concatenate([one.defect for one in each])
+            for each in zip(*(one.kinds for one in found), strict=True)
+        ),
     )
 
 

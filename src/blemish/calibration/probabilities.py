@@ -1,18 +1,19 @@
 """From a score to the probability of a defect, under any prior, and whether such probabilities are calibrated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import expit, logit
+from scipy.special import expit, logit, softmax
 from sklearn.linear_model import LogisticRegression
 
 from blemish.calibration.thresholds import clopper_pearson
 from blemish.core.errors import ConfigError
-from blemish.core.labels import CLASSES
+from blemish.core.labels import CLASSES, ONE_KIND
 from blemish.scoring.mixture import PRIOR
 
+EPSILON = 1e-15  # a probability this close to 1 has odds, too
 MIN_OUT_OF_FOLD = 2  # scores of labelled defects, before there is a slope to fit
 EDGES = (0.0, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
 """Edges of the bins of a reliability figure, finer at both ends, where most rows lie."""
@@ -51,6 +52,24 @@ def probability_at(
     """`defect_probability` for a known slope and intercept."""
     slope, intercept = ratio
     return expit(logit(prior) + slope * scores + intercept)
+
+
+def shared(log_odds: Sequence[Float[np.ndarray, " row"]], share: Mapping[str, float]) -> Float[np.ndarray, "kind row"]:
+    r"""Probability of each of several kinds of defect, from its odds against the rows that are not a defect.
+
+    .. math:: p_k = \frac{\pi_k r_k}{\pi_0 + \sum_j \pi_j r_j}, \quad \pi_0 = 1 - \sum_j \pi_j
+
+    where :math:`r_k` is the ratio of densities that the odds of one kind alone stand for: each is calibrated on
+    out-of-fold scores of its own labelled defects, and a row that is like two kinds shares its probability.
+
+    Args:
+        log_odds: Of each kind alone, under its own fraction.
+        share: Assumed fraction of each kind, in the same order.
+    """
+    priors = np.array(list(share.values()))
+    weights = np.stack(log_odds) + np.log1p(-priors)[:, None]
+    found = np.vstack([np.full(weights.shape[1], np.log1p(-priors.sum())), weights])
+    return softmax(found, axis=0)[1:]
 
 
 def log_ratio(
@@ -136,12 +155,16 @@ def brier(p: Float[np.ndarray, " row"], defect: Bool[np.ndarray, " row"]) -> flo
     return round(float(np.mean(np.square(p - defect))), 12)
 
 
-def prior_of(defect: float, other: float | None = None) -> dict[str, float]:
-    """Fractions of the three groups, checked.
+def prior_of(
+    defect: float | Mapping[str, float], other: float | None = None, kinds: tuple[str, ...] = ONE_KIND
+) -> dict[str, float]:
+    """Fractions of the groups, checked.
 
     Args:
-        defect: Expected fraction of defects among the rows to score, in (0, 1).
+        defect: Expected fraction of defects among the rows to score, in (0, 1), the same for each kind; or a fraction
+            for each kind by its word.
         other: Expected fraction of other outliers, in [0, 1); None: the usual fraction of what is not a defect.
+        kinds: Words of the kinds of defect.
 
     Raises:
         ConfigError: If a fraction lies outside, or nothing is left for the normal rows.
@@ -149,16 +172,24 @@ def prior_of(defect: float, other: float | None = None) -> dict[str, float]:
     Example:
         >>> prior_of(0.01, 0.05)
         {'normal': 0.94, 'other': 0.05, 'defect': 0.01}
+        >>> prior_of({"crack": 0.01, "pinhole": 0.04}, 0.05, ("crack", "pinhole"))
+        {'normal': 0.9, 'other': 0.05, 'crack': 0.01, 'pinhole': 0.04}
     """
-    if not 0 < defect < 1:
+    each = dict(defect) if isinstance(defect, Mapping) else dict.fromkeys(kinds, defect / len(kinds))
+    if set(each) != set(kinds):
+        raise ConfigError(
+            f"defect names the kinds {', '.join(map(str, each))}; give one for each of {', '.join(kinds)}"
+        )
+    total = sum(each.values())
+    if not (all(0 < one < 1 for one in each.values()) and total < 1):
         raise ConfigError(f"defect={defect!r} must lie strictly between 0 and 1: it is a fraction of the rows")
     if other is None:
-        other = (1 - defect) * PRIOR["other"] / (PRIOR["normal"] + PRIOR["other"])
+        other = (1 - total) * PRIOR["other"] / (PRIOR["normal"] + PRIOR["other"])
     if not 0 <= other < 1:
         raise ConfigError(f"other={other!r} must lie between 0 and 1: it is a fraction of the rows")
-    if defect + other >= 1:
-        raise ConfigError(f"defect={defect:g} and other={other:g} leave nothing for normal rows; give less")
-    return {"normal": round(1 - defect - other, 12), "other": float(other), "defect": float(defect)}
+    if total + other >= 1:
+        raise ConfigError(f"defect={total:g} and other={other:g} leave nothing for normal rows; give less")
+    return {"normal": round(1 - total - other, 12), "other": float(other), **{k: float(each[k]) for k in kinds}}
 
 
 def reweighted(

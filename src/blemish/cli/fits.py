@@ -66,6 +66,10 @@ def fit(
     labels: options.Labels = None,
     *,
     groups: options.Groups,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help="Kind of defect, as the labels or folders name it; give one per kind, in place of --defect."),
+    ] = None,
     sample_groups: options.SampleGroups = None,
     masks: options.Masks = None,
     regions: Annotated[
@@ -126,7 +130,7 @@ def fit(
         config,
         {
             "data": data, "output": None if output is None else str(output), "labels": labels, **groups.given(),
-            "groups": sample_groups,
+            "groups": sample_groups, "kind": kind,
             **dialect.given(), "masks": masks, "regions": regions,
             "limit_labels": limit_labels, "glob": glob, "names": names, "key": key, "drop": drop, "preset": preset,
             "modality": _of_table(_parsed(modality), use=use, text=text),
@@ -192,6 +196,13 @@ def _checked_arguments(run: "RunConfig") -> dict[str, Any]:
 
     arguments = of_preset(run.preset or "default", run.detector_arguments())
     check_names(arguments)
+    from blemish.core.labels import ONE_KIND, check_kinds
+
+    check_kinds(arguments.get("defects", ONE_KIND))
+    if run.kind and (run.defect or run.defect_folder):
+        raise ConfigError(
+            f"--defect is for one kind of defect, and --kind names {', '.join(run.kind)}; leave --defect out"
+        )
     return arguments
 
 

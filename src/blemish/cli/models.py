@@ -25,6 +25,7 @@ def threshold(
     contamination: Annotated[
         float | None, typer.Option(help="Fraction of rows to flag, if new data resemble the training data.")
     ] = None,
+    kind: Annotated[str | None, typer.Option(help="Cut the score of this kind of defect alone.")] = None,
     defect_share: Annotated[
         float | None, typer.Option(help="Expected fraction of defects among the rows to score; used by probabilities.")
     ] = None,
@@ -37,6 +38,8 @@ def threshold(
         "recall": recall, "precision": precision, "false_positive_rate": false_positive_rate, "budget": budget,
         "contamination": contamination,
     }  # fmt: skip
+    if kind is not None and not any(value is not None for value in targets.values()):
+        raise typer.BadParameter("--kind needs a target, such as --recall: give both")
     if other_share is not None and defect_share is None:
         raise typer.BadParameter("--other-share needs --defect-share: give both")
     n_given = sum(value is not None for value in targets.values())
@@ -53,8 +56,12 @@ def threshold(
         prior = det.set_prior(defect=defect_share, other=other_share).prior_
         lines.append("assumed fractions: " + ", ".join(f"{name} {value:.4g}" for name, value in prior.items()))
     if n_given:
-        det.set_threshold(**targets)
-        lines += [f"threshold {before:.6g} -> {det.threshold_:.6g} in {model}", det.promise_.text]
+        before = det.thresholds_.get(kind, before) if kind else before
+        det.set_threshold(**targets, kind=kind)
+        now, promise = det.threshold_, det.promise_
+        if kind in det.promises_:
+            now, promise = det.thresholds_[kind], det.promises_[kind]
+        lines += [f"threshold {f'of {kind} ' if kind else ''}{before:.6g} -> {now:.6g} in {model}", promise.text]
     det.save(model)
     typer.echo("\n".join(lines))
 

@@ -80,6 +80,10 @@ def review(
     dialect: options.Dialect,
     key: options.Key = None,
     drop: options.Drop = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help="Kind of defect to mark, key 1 to 9; give one per kind. Default: the model's, or 'defect'."),
+    ] = None,
     sample_groups: options.SampleGroups = None,
     modality: Annotated[str, typer.Option(help=f"{options.one_of(['auto', *MODALITIES])}.")] = "auto",
     column: Annotated[str | None, typer.Option(help="Column of a table that holds the texts.")] = None,
@@ -115,7 +119,8 @@ def review(
     place = labels or f"{Path(data).resolve().stem}.labels.db"
     ledger = Ledger(place)
     typer.echo(f"{len(catalogue)} {catalogue.modality} samples; labels are stored in {ledger.name}")
-    serve(Review(catalogue, ledger, det, seed=seed), host, port, browser=not no_browser, say=typer.echo)
+    review = Review(catalogue, ledger, det, seed=seed, kinds=tuple(kind) if kind else None)
+    serve(review, host, port, browser=not no_browser, say=typer.echo)
 
 
 def _as_in_training(det: "DefectDetector", reading: dict[str, Any]) -> dict[str, Any]:

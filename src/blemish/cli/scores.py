@@ -62,10 +62,11 @@ def score(
                 maps = maps_of_exported(runtime, data, heat, regions, false_alarm_area)
                 maps.check(model, data)
             say_reading(samples.reading)
-            table = table_of(exported_scores(runtime, samples, maps), *keys_of(samples, key))
+            table = table_of(exported_scores(runtime, samples, maps), runtime.facts["classes"], *keys_of(samples, key))
             write_table(table, output)
             labels, n, drift = Counter(table["label"].to_pylist()), len(samples), None
             unsupported, rate = runtime.facts.get("unsupported", []), runtime.facts.get("reported", 1.0)
+            kinds = runtime.facts["classes"][2:]
         else:
             from blemish.detector import load
             from blemish.out_of_core import map_files, score_stream
@@ -82,12 +83,13 @@ def score(
                 found = score_stream(det, stream, output, key=key, advance=advance, maps=maps)
             say_reading(found.reading, opened)
             labels, n, drift = found.labels, found.n, found.drift
-            unsupported, rate = det.unsupported_, det.fitted_.reported(det.threshold_, det.outlier_threshold_)
+            unsupported, kinds = det.unsupported_, det.fitted_.kinds
+            rate = det.fitted_.reported(det.threshold_, det.outlier_threshold_)
     if drift is not None and drift.found:
         typer.echo(f"note: {drift.text}", err=True)
-    elif unusual := mostly_reported(labels["defect"] + labels["other"], n, rate):
+    elif unusual := mostly_reported(n - labels["normal"], n, rate):
         typer.echo(f"note: {unusual}", err=True)
-    counts = ", ".join(f"{labels[word]} {word}" for word in ("defect", "other", "normal"))
+    counts = ", ".join(f"{labels[word]} {word}" for word in (*kinds, "other", "normal"))
     typer.echo(with_cut(f"scored {n} samples: {counts}", unsupported))
     typer.echo(f"wrote {output}")
     if maps is not None:
@@ -115,28 +117,33 @@ def evaluate(
     from blemish.core.run_config import RunConfig
     from blemish.core.store import check_writable
     from blemish.data.inputs import reading_for
-    from blemish.data.labels import kinds_of, labels_for
-    from blemish.report.results import evaluation, measures
+    from blemish.data.labels import kinds_in, kinds_of, labels_for
+    from blemish.report.results import evaluation, kinds_evaluation, measures
 
     if plot is not None:
         check_writable(plot, model, data, truth)
 
-    run = RunConfig(labels=truth, **groups.given())
     with warnings_as_notes():
         det, samples = open_both(model, data, device, glob=glob, names=names, truth=truth, **dialect.given())
+        run = RunConfig(labels=truth, **groups.given())
+        run = run.model_copy(update={"kind": kinds_in(samples, run, det.fitted_.kinds)})
         words = labels_for(samples, run, everything=True)
         if words is None:
             raise LabelError("no ground truth: use --truth COLUMN, or --defect-folder NAME for a folder")
         kinds = kinds_of(samples, run, words)
         say_reading(reading_for(det, samples))
-        results = evaluation(det, samples.X, words, kinds)
+        results, of_kinds = evaluation(det, samples.X, words, kinds), kinds_evaluation(det, samples.X, words, kinds)
         if plot is not None:
             _plot(plot, det, samples, results, kinds, words)
     if as_json:
-        return print_json(results)
+        return print_json({**results, **({"kinds": of_kinds} if of_kinds else {})})
     columns = {name: measures(found) for name, found in results.items()}
     rows = [(name, *(f"{column[name]:.3f}" for column in columns.values())) for name in next(iter(columns.values()))]
-    return print_table(f"{results['outlier_score']['n']['defect']} defects", ["measure", *columns], rows)
+    print_table(f"{results['outlier_score']['n']['defect']} defects", ["measure", *columns], rows)
+    for kind, found in of_kinds.items():
+        rows = [(name, f"{value:.3f}") for name, value in measures(found).items()]
+        print_table(f"{found['n']['defect']} {kind}: {found['says']}", ["measure", "defect_score"], rows)
+    return None
 
 
 def _plot(

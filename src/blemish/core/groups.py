@@ -79,9 +79,12 @@ def one_each(rows: Int[np.ndarray, " some"], cluster: Clusters, rng: np.random.G
 
 
 def deal(
-    first: Bool[np.ndarray, " row"], n_folds: int, rng: np.random.Generator, cluster: Clusters = None
+    kind: Bool[np.ndarray, " row"] | Int[np.ndarray, " row"],
+    n_folds: int,
+    rng: np.random.Generator,
+    cluster: Clusters = None,
 ) -> Int[np.ndarray, " row"]:
-    """A fold for each row: groups that hold a row of `first`, and the others, are each dealt evenly, large ones first.
+    """A fold for each row: groups that hold a row of the highest kind, the next, … are dealt evenly, large ones first.
 
     A single group is dealt row by row: there is nothing else to learn from.
 
@@ -89,13 +92,15 @@ def deal(
         >>> deal(np.full(4, False), 2, np.random.default_rng(0), np.array([7, 7, 8, 8])).tolist()
         [0, 0, 1, 1]
     """
-    of_row = np.arange(len(first)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
+    of_row = np.arange(len(kind)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
     if len(of_row) and not of_row.any():
-        of_row = np.arange(len(first))
-    size, holds = np.bincount(of_row), np.bincount(of_row, first) > 0
+        of_row = np.arange(len(kind))
+    size = np.bincount(of_row)
+    holds = np.zeros(len(size), dtype=np.int64)
+    np.maximum.at(holds, of_row, kind)
     fold = np.empty(len(size), dtype=int)
-    for kind in (True, False):
-        dealt = rng.permutation(np.flatnonzero(holds == kind))
+    for k in range(holds.max(initial=0), -1, -1):
+        dealt = rng.permutation(np.flatnonzero(holds == k))
         dealt = dealt[np.argsort(-size[dealt], kind="stable")]
         fold[dealt] = np.arange(len(dealt)) % n_folds
     return fold[of_row]

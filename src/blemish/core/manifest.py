@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from blemish.core.errors import ArtifactError
@@ -19,7 +19,6 @@ Size = Annotated[int, Ge(1), Le(2**20)]
 """Length of an axis that has weights, or of a picture or clip: a number that arrays are made from."""
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Gt(0), Le(1)]
-Inside = Annotated[float, Gt(0), Lt(1)]
 
 
 @cache

@@ -39,6 +39,7 @@ class RunConfig(BaseModel):
     defect: list[str] | None = None
     other: list[str] | None = None
     normal: list[str] | None = None
+    kind: list[str] | None = None
     defect_folder: list[str] | None = None
     other_folder: list[str] | None = None
     normal_folder: list[str] | None = None
@@ -86,7 +87,8 @@ class RunConfig(BaseModel):
         """`DefectDetector`'s arguments among what was set."""
         keys = list(type(self).model_fields)
         arguments = keys[keys.index("modality") :]
-        return {key: value for key, value in self.given().items() if key in arguments}
+        kinds = {} if self.kind is None else {"defects": tuple(self.kind)}
+        return {key: value for key, value in self.given().items() if key in arguments} | kinds
 
     def to_yaml(self) -> str:
         """The file that describes this run."""

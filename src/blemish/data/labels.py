@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from blemish.core.errors import ConfigError, DataError, LabelError, ReadingWarning
-from blemish.core.labels import as_label, translate
+from blemish.core.labels import ONE_KIND, as_label, translate
 from blemish.core.run_config import RunConfig
 from blemish.data.dataset import Dataset, PathLike, Reading
 from blemish.data.images import IMAGES
@@ -34,13 +34,14 @@ def labels_for(samples: Dataset, run: RunConfig, *, everything: bool = False) ->
         LabelError: If a column, table, value or folder is missing.
     """
     if run.labels is not None:
-        return translate(_label_values(samples, run.labels), **_words(run.defect, run.other, run.normal, everything))
+        named = _words(run.defect, run.other, run.normal, everything)
+        return translate(_label_values(samples, run.labels), **named, kinds=tuple(run.kind or ()))
     folders = _words(run.defect_folder, run.other_folder, run.normal_folder, everything)
-    if not any(folders.values()):
+    if not any(folders.values()) and not run.kind:
         return None
     if not samples.files:
         raise LabelError("--defect-folder is for folders of files; for a table use --labels COLUMN")
-    return labels_from_folders(samples.keys, **folders)
+    return labels_from_folders(samples.keys, **folders, kinds=run.kind or ())
 
 
 def _words(
@@ -70,6 +71,17 @@ def kinds_of(samples: Dataset, run: RunConfig, words: list[Any]) -> list[str]:
     else:
         values = [str(key).partition("/")[0] if "/" in str(key) else None for key in samples.keys]
     return [str(word) if value is None else str(value) for value, word in zip(values, words, strict=True)]
+
+
+def kinds_in(samples: Dataset, run: RunConfig, kinds: Sequence[str]) -> list[str] | None:
+    """Those of a model's kinds of defect that a truth names; None where it has other words for the one kind."""
+    if tuple(kinds) == ONE_KIND or run.defect or run.defect_folder:
+        return None
+    if run.labels is not None:
+        there = {as_label(value) for value in _label_values(samples, run.labels)}
+    else:
+        there = {part for key in samples.keys for part in Path(str(key)).parts[:-1]}
+    return [kind for kind in kinds if kind in there] or None
 
 
 def limited(y: list[Any], most: int, seed: int | None) -> list[Any]:
@@ -279,7 +291,11 @@ def names_pictures(run: RunConfig) -> bool:
 
 
 def labels_from_folders(
-    keys: Sequence[str], defect: Sequence[str] = (), other: Sequence[str] = (), normal: Sequence[str] = ()
+    keys: Sequence[str],
+    defect: Sequence[str] = (),
+    other: Sequence[str] = (),
+    normal: Sequence[str] = (),
+    kinds: Sequence[str] = (),
 ) -> list[str | None]:
     """Label files by one of the folders in their path.
 
@@ -288,6 +304,7 @@ def labels_from_folders(
         defect: Folder names whose files are defects; `'*'` in one of the three stands for every remaining folder.
         other: Likewise other outliers.
         normal: Likewise normal.
+        kinds: Folder names that are kinds of defect, and mean themselves.
 
     Raises:
         LabelError: If a folder holds no samples, or a folder or sample has two groups.
@@ -296,7 +313,7 @@ def labels_from_folders(
         >>> labels_from_folders(["crack/a.png", "fine/b.png"], defect=["crack"])
         ['defect', None]
     """
-    named = {"normal": normal, "other": other, "defect": defect}
+    named = {"normal": normal, "other": other, "defect": defect, **{kind: [kind] for kind in kinds}}
     twice = [folder for folder, n in Counter(f for folders in named.values() for f in set(folders)).items() if n > 1]
     if twice:
         raise LabelError(f"folder {twice[0]!r} is named for two groups; name it for one")

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,16 @@ _PLACE = rb',"([0-9a-f]{64})"(?=\r?\n)'
 
 
 def table_of(
-    found: Mapping[str, np.ndarray], keys: list[Any], key_name: str, key_type: pa.DataType | None = None
+    found: Mapping[str, np.ndarray],
+    classes: Sequence[str],
+    keys: list[Any],
+    key_name: str,
+    key_type: pa.DataType | None = None,
 ) -> pa.Table:
     """The table that `score_table` describes, its rows named by the keys in the first column.
 
-    `found` has 'outlier_score', 'probabilities', 'label' and, if defects were labelled, 'defect_score' of each row.
+    `found` has 'outlier_score', 'probabilities' (of the classes), 'label' and, if defects were labelled,
+    'defect_score' of each row.
     """
     outlier, proba = found["outlier_score"], found["probabilities"]
     defect = found.get("defect_score", np.full(len(outlier), np.nan))
@@ -46,9 +51,7 @@ def table_of(
             printable(key_name): key_column(keys, key_type),
             "outlier_score": pa.array(outlier),
             "defect_score": pa.array(defect, mask=np.isnan(defect)),
-            "p_normal": pa.array(proba[:, 0]),
-            "p_other": pa.array(proba[:, 1]),
-            "p_defect": pa.array(proba[:, 2]),
+            **{f"p_{word}": pa.array(p) for word, p in zip(classes, proba.T, strict=True)},
             "label": pa.array([str(word) for word in found["label"]]),
         }
     )

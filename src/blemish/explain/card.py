@@ -39,7 +39,7 @@ def fitted_card(det: Any) -> str:
         _table("Parts", ("part", "choice"), [(name, str(spec[name])) for name in parts]),
     ]
     if det.fitted_.labels is not None:
-        says = det.fitted_.label_report(det.prior_["defect"], None, det.threshold_).says
+        says = det.fitted_.label_report(det.prior_, None, det.threshold_, det.thresholds_).says
         tables.append(_table("Labels", ("question", "answer"), list(says.items())))
     title = escape(f"{type(det).__name__}, fitted {det.training_['date'][:10]}")
     shown = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())

@@ -1,6 +1,8 @@
 """Why is a sample flagged? Elements that make its score or reconstruct badly, and the nearest labelled samples."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import compress
 from typing import Any
 
@@ -11,7 +13,7 @@ from jaxtyping import Float, Int
 from blemish.calibration.areas import AREAS
 from blemish.core.errors import DataError
 from blemish.data.columns import frame_html, frame_of
-from blemish.explain.occlusion import drivers, falls, named_together, tail, typical_row, without_columns
+from blemish.explain.occlusion import Score, drivers, falls, named_together, tail, typical_row, without_columns
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.maps import heats
 from blemish.fitting.model import Model
@@ -50,6 +52,10 @@ class Explanation:
         together: How far the score falls when each and all named before it are replaced, shape (row, named).
         boxes: For pictures and clips, x, y, width and height of each element in the user's own picture, in pixels,
             shape (row, element, 4).
+        kind: With several kinds of defect, the one that each row is most like by its score.
+        rather_than: The second, for each row.
+        lead: How far the lead of the first over the second falls when an element is replaced by its normal value, shape
+            (row, element); where the model has a map, how far the map of the first lies above that of the second.
     """
 
     index: list[Any]
@@ -69,6 +75,18 @@ class Explanation:
     named: Int[np.ndarray, "row named"] | None = None
     together: Float[np.ndarray, "row named"] | None = None
     boxes: Int[np.ndarray, "row element 4"] | None = None
+    kind: list[str] = field(default_factory=list)
+    rather_than: list[str] = field(default_factory=list)
+    lead: Float[np.ndarray, "row element"] | None = None
+
+    def why_this_kind(self, row: int, top: int = 3) -> str:
+        """Why a row is like one kind of defect rather than another, in words; '' with one kind."""
+        if self.lead is None:
+            return ""
+        order = np.argsort(-self.lead[row], kind="stable").tolist()
+        names = list(dict.fromkeys(self.elements[element] for element in order if self.lead[row, element] > 0))[:top]
+        because = f"because of {', '.join(names)}" if names else "by no single element"
+        return f"{self.kind[row]} rather than {self.rather_than[row]}, {because}"
 
     def worst(self, row: int, top: int) -> list[int]:
         """The `top` elements of a row: those named as a set, those that lower the score, most first; then by error.
@@ -93,7 +111,9 @@ class Explanation:
         Columns: row, rank (from 1), element, error, share (of the row's error), seen, expected, nearest_defect,
         nearest_normal; of pictures also x, y, width, height (pixels of the picture); if the score was explained also
         fall (of the score without this element), together (fall without this element and those ranked before it; tables
-        only, the first three), chances (of the categories) and driver. The index of a frame repeats the row's name.
+        only, the first three), chances (of the categories) and driver; with several kinds of defect also lead (how far
+        that of the kind over the next falls without this element) and why_kind. The index of a frame repeats the row's
+        name.
         """
         lines = [
             {"row": row, "rank": rank, **of_element(self, row, element)}
@@ -111,7 +131,10 @@ class Explanation:
         place = [] if self.named is None else np.flatnonzero(self.named[row] == element).tolist()
         together = float(self.together[row, place[0]]) if self.together is not None and place else None
         fall = float(self.fall[row, element])
-        return {"fall": fall, "together": together, "chances": text, "driver": self.driver[row]}
+        found = {"fall": fall, "together": together, "chances": text, "driver": self.driver[row]}
+        if self.lead is not None:
+            found |= {"lead": float(self.lead[row, element]), "why_kind": self.why_this_kind(row)}
+        return found
 
     def _repr_html_(self) -> str:
         """The frame, for notebooks; pandas escapes it."""
@@ -175,7 +198,7 @@ def explain(fitted: Fitted, names: list[Any], raw: Any, by: str) -> Explanation:
     evidence, error_map = model.evidence(x, model.parts(raw) if by == "score" else None), model.error_map(x)
     shown, kept = _of_columns(model, x, error_map) if modality.elements else _of_regions(model, error_map)
     if by == "score":
-        shown |= _of_scores(fitted, x.to_dense(), evidence, kept, _of_map(fitted, raw))
+        shown |= _of_scores(fitted, x.to_dense(), evidence, kept, raw)
         if modality.blocks:
             shown["chances"] = modality.likeliest(model.reconstruct(x).cpu().numpy())
     return Explanation(
@@ -224,36 +247,84 @@ def _of_map(fitted: Fitted, raw: Any) -> Float[np.ndarray, "row element"] | None
     return np.array(cells, dtype=np.float64)
 
 
+def _of_kinds(
+    fitted: Fitted, evidence: Evidence, falls_of: Callable[[Callable[[Evidence], np.ndarray], np.ndarray], np.ndarray]
+) -> dict[str, Any]:
+    """Fields of `Explanation` from 'kind' on, where two kinds of defect or more are labelled.
+
+    Args:
+        fitted: The fit.
+        evidence: Of the rows.
+        falls_of: From a score and some rows to how far it falls without each of their elements.
+    """
+    kinds, each = list(fitted.each), list(fitted.each.values())
+    if len(each) < 2:
+        return {}
+    order = np.argsort(-np.stack([one.defect_score(evidence) for one in each]), axis=0, kind="stable")[:2].T
+    lead: dict[int, np.ndarray] = {}
+    for first, second in np.unique(order, axis=0).tolist():
+        rows = np.flatnonzero((order == (first, second)).all(axis=1))
+        found = falls_of(partial(_lead, each[first], each[second]), rows)
+        lead.update(zip(rows.tolist(), found, strict=True))
+    return {
+        "kind": [kinds[k] for k in order[:, 0]],
+        "rather_than": [kinds[k] for k in order[:, 1]],
+        "lead": np.stack([lead[row] for row in range(len(order))]),
+    }
+
+
+def _lead(first: Fitted, second: Fitted, evidence: Evidence) -> Float[np.ndarray, " row"]:
+    return first.defect_score(evidence) - second.defect_score(evidence)
+
+
 def _of_scores(
     fitted: Fitted,
     x: Float[torch.Tensor, "row *sample"],
     evidence: Evidence,
     kept: np.ndarray,
-    fall: Float[np.ndarray, "row element"] | None,
+    raw: Any,
 ) -> dict[str, Any]:
     """What makes the score of each row: fields of `Explanation` from 'fall' to 'together', for the elements kept."""
     model = fitted.model
-
-    def score(some: torch.Tensor) -> Float[np.ndarray, " row"]:
-        return fitted.decision_score(model.evidence_of_copies(some)) if len(some) else np.zeros(0)
-
     unusual = tail(fitted.calibration.outlier, fitted.outlier_score(evidence))
     alike = tail(fitted.calibration.ordinary, fitted.defect_score(evidence)) if fitted.n_defects else None
     facts: dict[str, Any] = {"driver": drivers(unusual, alike), "unusual": unusual, "alike": alike}
+    fall = _of_map(fitted, raw)
     if fall is not None:
-        return {**facts, "fall": fall}
+        maps = {id(one): np.asarray(_of_map(one, raw)) for one in fitted.each.values()}
+        return {**facts, "fall": fall, **_of_kinds(fitted, evidence, lambda of, rows: _apart(maps, of, rows))}
     modality, n = model.modality, int(kept.sum())
     blocks, normals = modality.blocks, model.decode(fitted.normals.codes)
-    if blocks:
-        typical = typical_row(normals, blocks)
-        fall = falls(score, x, lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n)
-        facts["named"], facts["together"] = named_together(score, x, typical, blocks, fall)
-    else:
-        normal = normals.median(dim=0).values
-        fall = falls(
-            score, x, lambda s: modality.replaced(s, normal), lambda s: modality.held(s, kept), n, modality.min_change
+    typical = typical_row(normals, blocks) if blocks else normals.median(dim=0).values
+
+    def score_by(score: Callable[[Evidence], np.ndarray]) -> Score:
+        return lambda some: score(model.evidence_of_copies(some)) if len(some) else np.zeros(0)
+
+    def falls_of(score: Callable[[Evidence], np.ndarray], rows: np.ndarray) -> np.ndarray:
+        if blocks:
+            return falls(
+                score_by(score), x[rows], lambda s: without_columns(s, typical, blocks), lambda _: list(range(n)), n
+            )
+        return falls(
+            score_by(score),
+            x[rows],
+            lambda s: modality.replaced(s, typical),
+            lambda s: modality.held(s, kept),
+            n,
+            modality.min_change,
         )
-    return {**facts, "fall": fall}
+
+    facts["fall"] = falls_of(fitted.decision_score, np.arange(len(x)))
+    if blocks:
+        score = score_by(fitted.decision_score)
+        facts["named"], facts["together"] = named_together(score, x, typical, blocks, facts["fall"])
+    return {**facts, **_of_kinds(fitted, evidence, falls_of)}
+
+
+def _apart(maps: dict[int, np.ndarray], lead: Any, rows: np.ndarray) -> Float[np.ndarray, "row element"]:
+    """How far the map of the first of two kinds lies above that of the second, in each element."""
+    first, second = lead.args
+    return maps[id(first)][rows] - maps[id(second)][rows]
 
 
 def regularity(error: Float[np.ndarray, " frame"]) -> Float[np.ndarray, " frame"]:

@@ -14,7 +14,9 @@ from blemish.losses import LOSSES
 from blemish.losses.loss import ReconstructionLoss, losses_of_kind
 from blemish.modalities import MODALITIES
 from blemish.scoring import SCORERS
+from blemish.scoring.kinds import Kinds
 from blemish.scoring.latent import MIN_CONTRASTED
+from blemish.scoring.scorer import Scorer
 from blemish.training import CORRUPTIONS, SCHEDULES
 
 Arguments = Mapping[str, Any]
@@ -54,6 +56,12 @@ class Choices:
         corruption = None if self.corruption is None else self.corruption.spec()
         losses = [loss.spec() for loss in self.losses]
         return {**single, "losses": losses, "corruption": corruption, "lr": self.schedule.spec()}
+
+
+def scorer_of(choices: Choices, n_kinds: int) -> Scorer[Any]:
+    """The chosen scorer, of several kinds of defect around it where there are."""
+    one: Scorer[Any] = choices.scorer.make()
+    return one if n_kinds == 1 else Kinds(one, n_kinds)
 
 
 def choose_parts(arguments: Arguments, modality: Part) -> Choices:

@@ -16,7 +16,7 @@ from blemish.calibration.conformal import conformal_p_values, cross_conformal_p_
 from blemish.calibration.out_of_fold import FOLDS, MIN_TO_CROSS_FIT, Fold, split
 from blemish.core.errors import ConfigError, DataError, DataWarning, QualityWarning
 from blemish.core.groups import Clusters, deal, n_groups, one_each, to_clusters, together
-from blemish.core.labels import DEFECT, is_ordinary
+from blemish.core.labels import is_defect, is_ordinary
 from blemish.data.dataset import Dataset
 from blemish.fitting.choices import Arguments, choose_modality, whole_number
 from blemish.fitting.fit import Fit
@@ -42,14 +42,14 @@ def deal_out(
         what = "unlabelled and normal rows" if cluster is None else "groups with unlabelled or normal rows"
         raise ConfigError(f"folds={n_folds} must be at most {len(rows)}, the {what}")
     # Apart, so that no fold leaves out all labelled defects.
-    defective = together(np.flatnonzero(group == DEFECT), cluster, len(group))
+    defective = together(np.flatnonzero(is_defect(group)), cluster, len(group))
     fold = deal(defective[rows], int(n_folds), rng)
     return [rows[fold == k] for k in range(int(n_folds))]
 
 
 def _judging(group: Int[np.ndarray, " row"], cluster: Clusters) -> Int[np.ndarray, " some"]:
     """Unlabelled and normal rows, except those of a group that holds all labelled defects: it always trains."""
-    defects, left_out = np.flatnonzero(group == DEFECT), np.zeros(len(group), dtype=bool)
+    defects, left_out = np.flatnonzero(is_defect(group)), np.zeros(len(group), dtype=bool)
     if len(defects) and n_groups(defects, cluster) == 1:
         left_out = together(defects, cluster, len(group))
     return np.flatnonzero(is_ordinary(group) & ~left_out)
@@ -77,7 +77,7 @@ def cross_fits(
                 warnings.simplefilter("ignore", category)
             for _ in fit.train():
                 pass
-            ending = replace(fit, names=list(rows.keys))
+            ending = replace(fit, names=list(rows.keys), kinds=tuple(arguments["defects"]))
             left_out = together(fit.held_out, fit.cluster, len(group)) & ~is_ordinary(group)
             if left_out.any():  # labelled rows of the groups of the fold
                 ending = ending.judging(np.flatnonzero(~left_out))

@@ -20,18 +20,20 @@ from blemish.calibration.calibration import (
     still_held_out,
     warn_of_quality,
 )
+from blemish.calibration.kinds import UNKNOWN, KindsOutOfFold
 from blemish.calibration.label_statistics import LabelStatistics, conflicts, sample_of
 from blemish.calibration.out_of_fold import Fold, odds_correction, odds_within, out_of_fold
 from blemish.core.groups import Clusters, n_groups, one_each, to_clusters, together
-from blemish.core.labels import DEFECT, NORMAL, OTHER, counts, is_ordinary
+from blemish.core.labels import DEFECT, NORMAL, ONE_KIND, OTHER, counts, is_defect, is_ordinary
 from blemish.core.version import __version__
 from blemish.data.columns import frame_columns, is_frame
 from blemish.data.dataset import Dataset, Reading, copies_note, groups_note
-from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain
+from blemish.fitting.choices import Arguments, batch_size_for, choose_modality, epochs_for, plain, scorer_of
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model, new_model
 from blemish.modalities.parts import Parts
-from blemish.scoring.scorer import Evidence, Scorer, part_scores
+from blemish.scoring.kinds import Kinds
+from blemish.scoring.scorer import Evidence, part_scores
 from blemish.training import AUGMENTATIONS, SYNTHETIC
 from blemish.training.batches import Plan, TrainingData
 from blemish.training.loop import EpochRecord, Objective, Training, stops_early
@@ -68,6 +70,7 @@ class Fit:
         cluster: Which of the rows are not independent, see `blemish.core.groups`.
         alike: The same by likeness, where no groups were given: to the scorer near-copies of a defect are one label.
         parts: Of the samples, where the scorer reads them; rows that are read from disk have none.
+        kinds: Words of the kinds of defect.
         start: When it began, in seconds of `time.perf_counter`.
     """
 
@@ -88,6 +91,7 @@ class Fit:
     cluster: Clusters = None
     alike: Clusters = None
     parts: Parts | None = None
+    kinds: tuple[str, ...] = ONE_KIND
     start: float = field(default_factory=time.perf_counter)
 
     @classmethod
@@ -125,12 +129,13 @@ class Fit:
         folds = None if former is None else former.folds
         names = [plain(name) for name in rows.keys]
         of_groups = [] if cluster is None else [groups_note(rows.groups or (), cluster)]
-        defects = np.flatnonzero(group == DEFECT)
-        alike = None if cluster is not None else model.modality.near_copies(x, group == DEFECT)
+        defects = np.flatnonzero(is_defect(group))
+        alike = None if cluster is not None else model.modality.near_copies(x, is_defect(group))
         of_groups += [] if alike is None else [copies_note(len(defects), n_groups(defects, alike))]
         reading = rows.reading.more([*of_groups, *model.modality.notes(), *model.modality.notes_of(rows.X)])
         model, parts = model.with_parts(rows.X, rows.regions)
         known = {"arguments": arguments, "rows": rows, "folds": folds, "parts": parts, "model": model, "alike": alike}
+        known["kinds"] = tuple(arguments["defects"])
         return replace(fit, names=names, columns=columns, reading=reading, **known)
 
     @classmethod
@@ -173,7 +178,8 @@ class Fit:
         )
         data = TrainingData(
             x=_some(x, rows),
-            group=torch.from_numpy(group[rows]).to(x.device),
+            # To the network a defect is a defect: one network, however many kinds.
+            group=torch.from_numpy(np.minimum(group[rows], DEFECT)).to(x.device),
             blocks=model.modality.blocks,
             held_out=_some(x, np.sort(apart)) if len(apart) else None,
         )
@@ -224,21 +230,28 @@ class Fit:
         evidence, cluster = model.evidence(self.x, self.parts), self.cluster
         evidence = replace(evidence, cluster=self.alike if cluster is None else cluster)
         seen = np.flatnonzero(~together(held_out, cluster, len(group)))
-        scorer: Scorer = model.choices.scorer.make()
+        scorer = scorer_of(model.choices, len(self.kinds))
         state = scorer.fit(evidence[seen], group[seen], seed)
         ordinary = held_out if len(held_out) else seen[is_ordinary(group[seen])]
-        defects, negatives = np.flatnonzero(group == DEFECT), np.flatnonzero((group == OTHER) | (group == NORMAL))
+        defects, negatives = np.flatnonzero(is_defect(group)), np.flatnonzero((group == OTHER) | (group == NORMAL))
+        of_kinds = None
+        if isinstance(scorer, Kinds) and len(defects):
+            found = scorer.out_of_fold_of_kinds(state, evidence[seen], group[seen])
+            alone = np.isnan(found[np.arange(len(defects)), group[defects] - DEFECT])
+            order = np.argsort(alone, kind="stable")  # first those that the calibration has scores of
+            defects = defects[order]
+            of_kinds = KindsOutOfFold(group[defects] - DEFECT, np.nan_to_num(found[order], nan=UNKNOWN))
         labelled, odds = len(defects) > 0, None
         judged = own = scorer.scores(state, evidence[ordinary], labelled=labelled)
+        by_kind = tuple(one.defect for one in own.kinds)
         of_parts = part_scores(scorer, state, evidence[ordinary].parts, labelled=labelled)
         if folds:
             judged = out_of_fold(scorer, state, folds, evidence.error, group, seed, labelled=labelled)
             odds, of_parts = odds_correction(odds_within(own), judged.odds), judged.of_parts
+            by_kind = judged.kinds
         calibration, labels = Calibration(np.sort(judged.outlier), odds=odds), None
         if cluster is not None:
-            rng, known = np.random.default_rng(seed), np.concatenate([defects, negatives])
-            one = np.concatenate([one_each(rows, cluster, rng) for rows in (defects, negatives)])
-            calibration = replace(calibration, counted=np.flatnonzero(np.isin(known, one)))
+            calibration = replace(calibration, counted=_counted(defects, negatives, cluster, seed))
         if judged.defect is not None:
             calibration = replace(
                 calibration,
@@ -255,7 +268,7 @@ class Fit:
         # Of few rows, a fifth held out is missed by the scorer: it is refitted on all of them, and the former state is
         # kept for p-values and drift, which compare new rows with held-out ones (decisions.md 57).
         refit = 0 < len(held_out) <= MAX_REFITTED and not keep_unseen
-        return Fitted(
+        fitted = Fitted(
             model=model,
             scorer_state=scorer.fit(evidence, group, seed) if refit else state,
             out_of_fold_state=state if refit else None,
@@ -271,12 +284,26 @@ class Fit:
             curve_rows=sample_of(replace(evidence, parts=None), group, held_out, seed) if len(defects) > 1 else None,
             area_levels=None if of_parts is None else area_levels(of_parts),
             folds=folds,
+            kinds=self.kinds,
+            of_kinds=of_kinds,
         )
+        if of_kinds is None:
+            return fitted
+        rejected = scorer.scores(state, evidence[negatives], labelled=True).kinds
+        alone = {}
+        for k, own in enumerate(by_kind):
+            if own is None:
+                continue
+            alone[self.kinds[k]] = of_kinds.calibration(k, calibration, own, np.asarray(rejected[k].defect))
+            if cluster is not None:
+                mine, rest = defects[of_kinds.kind == k], np.append(negatives, defects[of_kinds.kind != k])
+                alone[self.kinds[k]] = replace(alone[self.kinds[k]], counted=_counted(mine, rest, cluster, seed))
+        return fitted.with_kinds(alone)
 
     def provenance(self, n_epochs: int) -> dict[str, Any]:
         """Where the fitted model comes from, after this many epochs, as JSON values."""
         return {
-            "rows": counts(self.group),
+            "rows": counts(self.group, self.kinds),
             "held_out": len(self.held_out),
             **({} if self.cluster is None else {"groups": n_groups(np.arange(len(self.group)), self.cluster)}),
             "epochs": n_epochs,
@@ -284,6 +311,15 @@ class Fit:
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {"blemish": __version__, "torch": torch.__version__, "numpy": np.__version__},
         }
+
+
+def _counted(
+    defects: np.ndarray, negatives: np.ndarray, cluster: Int[np.ndarray, " row"], seed: int
+) -> Int[np.ndarray, " counted"]:
+    """Positions of one labelled defect and one labelled negative of each group; see `Calibration.counted`."""
+    rng = np.random.default_rng(seed)
+    one = np.concatenate([one_each(rows, cluster, rng) for rows in (defects, negatives)])
+    return np.flatnonzero(np.isin(np.concatenate([defects, negatives]), one))
 
 
 def _some(x: TensorRows | ShardedRows, rows: Int[np.ndarray, " some"]) -> TensorRows | ShardedRows:

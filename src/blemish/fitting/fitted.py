@@ -1,21 +1,30 @@
 """What a fit learnt: the model, where the groups lie, and the scores that calibrate thresholds."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
+from scipy.special import logit
 
 from blemish.calibration.areas import AreaLevels
 from blemish.calibration.calibration import MIN_TO_HOLD_OUT, Calibration, KnownCodes, KnownSamples, Reference
 from blemish.calibration.drift import Drift, code_columns, compare
+from blemish.calibration.kinds import KindsOutOfFold, confusion
 from blemish.calibration.label_report import LabelReport, label_report
 from blemish.calibration.label_statistics import CurveRows, LabelStatistics, copies, learning_curve, sample_of
-from blemish.calibration.out_of_fold import Fold, with_corrected_odds
-from blemish.calibration.probabilities import MIN_OUT_OF_FOLD, log_ratio, probability_at, reweighted
+from blemish.calibration.out_of_fold import TINY, Fold, with_corrected_odds
+from blemish.calibration.probabilities import (
+    EPSILON,
+    MIN_OUT_OF_FOLD,
+    log_ratio,
+    probability_at,
+    reweighted,
+    shared,
+)
 from blemish.calibration.thresholds import (
     GROUPS_OF,
     JudgedOn,
@@ -27,16 +36,15 @@ from blemish.calibration.thresholds import (
     for_recall,
     promise,
 )
-from blemish.core.errors import ArtifactError, DataError
+from blemish.core.errors import ArtifactError, ConfigError, DataError, NoDefectsError
 from blemish.core.groups import Clusters, n_groups
-from blemish.core.labels import DEFECT
-from blemish.core.state import State, Stored, need
-from blemish.fitting.choices import Choices, whole_number
-from blemish.fitting.manifest import Facts
-from blemish.fitting.model import Model, build
-from blemish.modalities.parts import HasParts
+from blemish.core.labels import ONE_KIND, is_defect
+from blemish.core.state import State
+from blemish.fitting.choices import scorer_of, whole_number
+from blemish.fitting.model import Model
+from blemish.scoring.kinds import KindsState
 from blemish.scoring.mixture import PRIOR
-from blemish.scoring.scorer import OF_PARTS, Evidence, Scorer, Scores
+from blemish.scoring.scorer import Evidence, Scorer, Scores
 from blemish.training.rows import TensorRows
 
 MAX_COMPARED = 1000  # new rows that are compared with held-out ones
@@ -61,6 +69,9 @@ class Fitted:
         curve_rows: Training rows for the learning curve; None once it is computed, and after loading.
         folds: What calibrated the fit where no rows were held out, for a refit; empty after loading.
         area_levels: What a cut on a map rests on; None where there are no maps.
+        kinds: Words of the kinds of defect.
+        of_kinds: Out-of-fold scores of the labelled defects for each kind; None for one kind.
+        each: The same for each labelled kind alone, by its word; empty for one kind.
     """
 
     model: Model
@@ -77,6 +88,9 @@ class Fitted:
     curve_rows: CurveRows | None = None
     folds: tuple[Fold, ...] = ()
     area_levels: AreaLevels | None = None
+    kinds: tuple[str, ...] = ONE_KIND
+    of_kinds: KindsOutOfFold | None = None
+    each: Mapping[str, "Fitted"] = field(default_factory=dict)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Refuse a pickle of a version that kept less: some methods would fail, and later (decisions.md 60)."""
@@ -89,9 +103,63 @@ class Fitted:
         self.__dict__.update(state)
 
     @property
+    def word(self) -> str:
+        """What the decision score is of: the kind of defect, 'defect' where there are several, 'other' without any."""
+        return "other" if not self.n_defects else self.kinds[0] if len(self.kinds) == 1 else "defect"
+
+    @property
     def scorer(self) -> Scorer:
         """The chosen scorer."""
-        return self.model.choices.scorer.make()
+        return scorer_of(self.model.choices, len(self.kinds))
+
+    def with_kinds(self, calibrations: Mapping[str, Calibration]) -> "Fitted":
+        """The same, and each labelled kind alone.
+
+        Args:
+            calibrations: By its word.
+        """
+        whole: Any = self.scorer_state
+        return replace(
+            self, each={word: self._alone(self.kinds.index(word), whole, one) for word, one in calibrations.items()}
+        )
+
+    def _alone(self, k: int, whole: KindsState, calibration: Calibration) -> "Fitted":
+        assert self.of_kinds is not None
+        assert self.labels is not None
+        own, unseen = np.flatnonzero(self.of_kinds.kind == k), self.out_of_fold_state
+        defects = KnownSamples(self.defects.codes[own], [self.defects.names[i] for i in own.tolist()])
+        return replace(
+            self,
+            scorer_state=whole.of_kinds[k],
+            out_of_fold_state=unseen.of_kinds[k] if isinstance(unseen, KindsState) else None,
+            calibration=calibration,
+            defects=defects,
+            n_defects=len(own),
+            labels=replace(self.labels, outlier=self.labels.outlier[own], conflicts=np.zeros((0, 2), int), curve=None),
+            curve_rows=None,
+            folds=(),
+            kinds=self.kinds[k : k + 1],
+            of_kinds=None,
+            each={},
+        )
+
+    def alone(self, kind: str | None) -> "Fitted":
+        """The same for one kind alone; for None all of them.
+
+        Raises:
+            ConfigError: If there is no such kind.
+            NoDefectsError: If no defect of the kind is labelled.
+        """
+        if kind is None or (kind,) == self.kinds:
+            return self
+        if kind not in self.kinds:
+            near = get_close_matches(str(kind), self.kinds, n=1) or self.kinds[:1]
+            raise ConfigError(f"kind={kind!r} is not one of {', '.join(self.kinds)}; did you mean {near[0]!r}?")
+        if kind not in self.each:
+            raise NoDefectsError(
+                f"no row was labelled {kind!r} in the fit, so nothing is known of this kind; label some"
+            )
+        return self.each[kind]
 
     def outlier_score(self, evidence: Evidence) -> Float[np.ndarray, " row"]:
         """How unusual, higher = more."""
@@ -122,16 +190,38 @@ class Fitted:
             prior: Expected fractions of the groups among them.
         """
         found = self.scorer.scores(self.scorer_state, evidence, labelled=self.n_defects > 0)
-        odds = self.calibration.odds
-        usual = found.probabilities if odds is None else with_corrected_odds(found, odds, len(self.calibration.outlier))
-        assumed = reweighted(usual, PRIOR, prior)
-        if found.defect is None or self.log_ratio is None:
+        usual = self._usual(found)
+        share = {kind: prior[kind] if kind in prior else prior["defect"] / len(self.kinds) for kind in self.kinds}
+        of_three = {"normal": prior["normal"], "other": prior["other"], "defect": sum(share.values())}
+        assumed = reweighted(usual, PRIOR, of_three)
+        if len(self.kinds) == 1 and (found.defect is None or self.log_ratio is None):
             return replace(found, probabilities=assumed)
-        defect = probability_at(found.defect, self.log_ratio, prior["defect"])
         rest = assumed[:, 0] + assumed[:, 1]
         normal = np.where(rest > 0, assumed[:, 0] / np.where(rest > 0, rest, 1.0), 0.5)
-        calibrated = np.stack([normal * (1 - defect), (1 - normal) * (1 - defect), defect])
-        return replace(found, probabilities=calibrated.T)
+        if len(self.kinds) == 1:
+            assert found.defect is not None
+            assert self.log_ratio is not None
+            defects = probability_at(found.defect, self.log_ratio, of_three["defect"])[None]
+        else:
+            defects = shared([self._log_odds(k, found, share) for k in range(len(self.kinds))], share)
+        ordinary = 1 - defects.sum(axis=0)
+        return replace(found, probabilities=np.stack([normal * ordinary, (1 - normal) * ordinary, *defects]).T)
+
+    def _usual(self, found: Scores) -> Float[np.ndarray, "row 3"]:
+        odds = self.calibration.odds
+        return found.probabilities if odds is None else with_corrected_odds(found, odds, len(self.calibration.outlier))
+
+    def _log_odds(self, k: int, found: Scores, share: Mapping[str, float]) -> Float[np.ndarray, " row"]:
+        """Log-odds of one of several kinds against all rows that are not a defect; -inf for one without labels."""
+        kind = self.kinds[k]
+        if kind not in self.each:
+            return np.full(len(found.outlier), -np.inf)
+        own, scores, prior = self.each[kind], found.kinds[k], share[kind]
+        if own.log_ratio is not None:
+            return logit(prior) + own.log_ratio[0] * np.asarray(scores.defect) + own.log_ratio[1]
+        rest = (1 - prior) / (PRIOR["normal"] + PRIOR["other"])
+        of_three = {"normal": rest * PRIOR["normal"], "other": rest * PRIOR["other"], "defect": prior}
+        return logit(np.clip(reweighted(scores.probabilities, PRIOR, of_three)[:, 2], TINY, 1 - EPSILON))
 
     @cached_property
     def log_ratio(self) -> tuple[float, float] | None:
@@ -142,7 +232,9 @@ class Fitted:
     def with_names(self, name: Callable[[Any], Any]) -> "Fitted":
         """The same with new names, made of the present ones, for the samples that explanations point to."""
         defects, normals = (replace(one, names=list(map(name, one.names))) for one in (self.defects, self.normals))
-        return replace(self, defects=defects, normals=normals, negative_names=list(map(name, self.negative_names)))
+        each = {kind: one.with_names(name) for kind, one in self.each.items()}
+        negatives = list(map(name, self.negative_names))
+        return replace(self, defects=defects, normals=normals, negative_names=negatives, each=each)
 
     @property
     def has_learning_curve(self) -> bool:
@@ -154,7 +246,7 @@ class Fitted:
         rows = self.curve_rows
         if rows is None or self.labels is None:
             return self
-        if n_groups(np.flatnonzero(rows.group == DEFECT), rows.evidence.cluster) < 2:
+        if n_groups(np.flatnonzero(is_defect(rows.group)), rows.evidence.cluster) < 2:
             return self
         curve = learning_curve(self.scorer, rows, seed)
         labels = replace(self.labels, curve=curve, copies=copies(self.scorer, rows, curve, seed))
@@ -168,7 +260,7 @@ class Fitted:
         Raises:
             DataError: If they are not the rows of the fit.
         """
-        n_defects = int((group == DEFECT).sum())
+        n_defects = int(is_defect(group).sum())
         if n_defects != self.n_defects or (len(self.held_out) and self.held_out.max() >= len(group)):
             raise DataError(
                 f"the learning curve needs the rows of the fit: these {len(group)} rows have {n_defects} labelled "
@@ -177,13 +269,16 @@ class Fitted:
         evidence = replace(self.model.evidence(x), cluster=cluster)
         return replace(self, curve_rows=sample_of(evidence, group, self.held_out, seed))
 
-    def label_report(self, prior: float, budget: int | None, threshold: float) -> LabelReport:
+    def label_report(
+        self, prior: Mapping[str, float], budget: int | None, threshold: float, cuts: Mapping[str, float]
+    ) -> LabelReport:
         """What the labels are worth; see `blemish.calibration.label_report`.
 
         Args:
-            prior: Assumed fraction of defects.
+            prior: Assumed fractions of the groups.
             budget: Rows to look at in a batch; None: as many as lie above the threshold.
             threshold: On the defect score.
+            cuts: On the score of each kind.
 
         Raises:
             ConfigError: If the budget is not below the rows of the batch.
@@ -195,7 +290,14 @@ class Fitted:
         if budget is None:
             budget = min(max(1, int((ordinary > threshold).sum())), len(ordinary) - 1)
         names = [*self.defects.names[: self.n_defects], *self.negative_names]
-        return label_report(self.calibration, self.labels, names, prior, whole_number("budget", budget))
+        share, budget = sum(prior[kind] for kind in self.kinds), whole_number("budget", budget)
+        own = [0] * self.n_defects if self.of_kinds is None else self.of_kinds.kind.tolist()
+        words = [self.kinds[k] for k in own]
+        found = label_report(self.calibration, self.labels, names, share, budget, words)
+        if self.of_kinds is None:
+            return found
+        each = {kind: one.label_report(prior, None, cuts[kind], cuts) for kind, one in self.each.items()}
+        return replace(found, kinds=each, confusion=confusion(self.of_kinds, self.kinds, cuts))
 
     def drift(self, raw: Any) -> Drift:
         """Compare new rows with the held-out ones: outlier score, code and, of tables, every column.
@@ -271,6 +373,8 @@ class Fitted:
             "reference": self.reference,
             "labels": self.labels,
             "maps": self.area_levels,
+            "kinds": self.of_kinds,
+            **{f"kinds.{self.kinds.index(kind)}": one.calibration for kind, one in self.each.items()},
         }
         named = {f"{at}.{name}": x for at, group in groups.items() if group for name, x in group.arrays().items()}
         return {**self.model.arrays(), "held_out": self.held_out, **named}
@@ -285,52 +389,5 @@ class Fitted:
                 "rejected": self.negative_names,
             },
             "n_defects": self.n_defects,
+            **({} if self.kinds == ONE_KIND else {"kinds": list(self.kinds)}),
         }
-
-
-def from_stored(choices: Choices, latent_dim: int, stored: Stored, facts: Facts, device: torch.device) -> Fitted:
-    """The inverse of `Fitted.arrays` and `Fitted.facts`; the network is built without memory or random numbers.
-
-    Raises:
-        ArtifactError: If an array is missing or does not fit the parts, or the scorer of an earlier version gave
-            different scores.
-    """
-    if "scorer.bandwidth" in stored:  # thresholds in the file are of scores that are no longer made
-        raise ArtifactError(
-            f"this model was saved by a version whose scorer {choices.scorer.name!r} gave different scores; fit again"
-        )
-    modality = choices.modality.factory.fitted.of_file(facts.modality)
-    with torch.device("meta"):
-        empty = build(choices, modality, latent_dim, torch.device("meta"))
-    model = Model(choices, modality, empty.network, empty.losses, device)
-    model.load_weights(stored.under("network"))
-    n, names, negatives = facts.n_defects, facts.names, facts.names.get("rejected", [])
-    scorer, widths = choices.scorer.make(), {"code": latent_dim + 1, "error": 1, **modality.widths}
-    widths |= {OF_PARTS: modality.part_width} if isinstance(modality, HasParts) else {}
-    shape = {"defect": len(names["defect"]), "normal": len(names["normal"]), "latent": latent_dim}
-    known = KnownCodes.read(stored.under("known"), **shape)
-    need(len(known.defect) == n, f"{len(known.defect)} labelled defects are kept, of {n}")
-    of_defects: list[str] = ["defect", "out_of_fold", "labelled_negatives"]
-    calibration = Calibration.read(stored.under("calibration"), dict.fromkeys(of_defects, n > 0))
-    of_labels, unseen, maps = (stored.under(name) for name in ("labels", "blind", "maps"))
-    labels = LabelStatistics.read(of_labels, defect=n, negative=len(negatives)) if "conflicts" in of_labels else None
-    if calibration.counted is not None:
-        inside = (calibration.counted >= 0) & (calibration.counted < n + len(negatives))
-        need(inside.all() and (np.diff(calibration.counted) > 0).all(), "labels that count are not ascending positions")
-    held_out = stored.take("held_out", ("int64",), ("row",), {}, ("row",))
-    need((np.diff(held_out, prepend=-1) > 0).all(), "the held-out rows are not ascending numbers")
-    rows, width = {"x": modality.reference_rows}, modality.sample_shape[0]
-    return Fitted(
-        model=model,
-        scorer_state=scorer.read(stored.under("scorer"), widths, n),
-        out_of_fold_state=scorer.read(unseen, widths, n) if unseen else None,
-        calibration=calibration,
-        defects=KnownSamples(known.defect, names["defect"]),
-        normals=KnownSamples(known.normal, names["normal"]),
-        negative_names=negatives,
-        n_defects=n,
-        held_out=held_out,
-        reference=Reference.read(stored.under("reference"), rows, latent=latent_dim, feature=width),
-        labels=labels,
-        area_levels=AreaLevels.read(maps) if maps else None,
-    )

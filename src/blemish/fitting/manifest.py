@@ -3,11 +3,13 @@
 from typing import Annotated, Any, Literal, NotRequired
 
 from annotated_types import Len
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 from typing_extensions import TypedDict
 
 from blemish.calibration.thresholds import Promise
-from blemish.core.manifest import STRICT, Count, Inside, Size, declared
+from blemish.core.errors import ConfigError
+from blemish.core.labels import ONE_KIND, check_kinds
+from blemish.core.manifest import STRICT, Count, Size, declared
 from blemish.core.run_config import RunConfig
 from blemish.data.dataset import Note
 from blemish.training.loop import EpochRecord
@@ -33,32 +35,22 @@ class Facts(BaseModel):
     modality: dict[str, Any]  # checked by the kind of data, which says what it stores
     names: KnownNames = Field(alias="known_names")
     n_defects: Count
+    kinds: Annotated[list[str], Len(1)] = list(ONE_KIND)
 
-
-@declared
-class Prior(TypedDict):
-    """Assumed fractions of the groups."""
-
-    normal: Inside
-    other: Annotated[float, Field(ge=0, lt=1)]
-    defect: Inside
-
-
-@declared
-class Rows(TypedDict):
-    """Rows of each group."""
-
-    normal: Count
-    other: Count
-    defect: Count
-    unlabelled: Count
+    @field_validator("kinds")
+    @classmethod
+    def _are_kinds(cls, kinds: list[str]) -> list[str]:
+        try:
+            return list(check_kinds(kinds))
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
 
 
 @declared
 class Training(TypedDict):
     """Where the fit comes from."""
 
-    rows: Rows
+    rows: dict[str, Count]
     held_out: Count
     groups: NotRequired[Count]
     epochs: Count
@@ -87,8 +79,9 @@ class Detector(TypedDict):
     outlier_threshold_: float
     training_: Training
     notes_: dict[str, Any]
-    prior_: Prior
+    prior_: dict[str, Annotated[float, Field(ge=0, lt=1)]]
     promise_: Promise
+    promises_: NotRequired[dict[str, Promise]]
     reading_: NotRequired[list[Note]]
     history_: list[EpochRecord]
     n_features_in_: Count | None
@@ -126,7 +119,12 @@ class Manifest(Facts):
     @model_validator(mode="after")
     def _consistent(self) -> "Manifest":
         prior = self.detector["prior_"]
-        if abs(prior["normal"] + prior["other"] + prior["defect"] - 1) > 1e-6:
-            raise ValueError("the fractions of prior_ do not sum to 1")
+        groups = {"normal", "other", *self.kinds}
+        if set(prior) != groups or set(self.detector["training_"]["rows"]) != {"unlabelled", *groups}:
+            raise ValueError(f"the groups are not {', '.join(sorted(groups))}")
+        if abs(sum(prior.values()) - 1) > 1e-6 or not all(prior[name] for name in groups - {"other"}):
+            raise ValueError("the fractions of prior_ do not sum to 1, or one is 0")
+        if not set(self.detector.get("promises_", {})) <= set(self.kinds):
+            raise ValueError("promises_ are of kinds that there are not")
         Notes.model_validate(self.detector["notes_"])
         return self

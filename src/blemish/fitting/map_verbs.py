@@ -10,10 +10,10 @@ from jaxtyping import Int
 from blemish.core.errors import DataError
 from blemish.data.columns import frame_of
 from blemish.data.dataset import Dataset
-from blemish.data.regions.outlines import REGION, regions_above
+from blemish.data.regions.outlines import REGION
 from blemish.fitting.choices import choose_modality
 from blemish.fitting.fitted import Fitted
-from blemish.fitting.maps import heats
+from blemish.fitting.maps import heats, named_regions
 from blemish.modalities.parts import HasParts
 
 
@@ -26,8 +26,12 @@ class MapVerbs(ABC):
     def _rows(self, X: Any) -> Dataset:
         """Samples of the kind that was fitted."""
 
-    def heat(self, X: Any) -> list[Any]:
+    def heat(self, X: Any, kind: str | None = None) -> list[Any]:
         """Where is it? A map of each picture in the picture's own size.
+
+        Args:
+            X: Pictures.
+            kind: Of one kind of defect; None: the highest over the kinds.
 
         Returns:
             One array (height, width) per picture, float32, in the unit of `defect_score` (without labelled defects of
@@ -37,7 +41,7 @@ class MapVerbs(ABC):
             DataError: If the model has no maps: they are for images, by the scorer 'ensemble'.
         """
         rows = self._rows(X)
-        found = heats(self.fitted_, rows.X)
+        found = heats(self.fitted_.alone(kind), rows.X)
         return [next(found) if kept else None for kept in rows.kept]
 
     def regions(self, X: Any, *, false_alarm_area: float = 0.001) -> Any:
@@ -49,20 +53,21 @@ class MapVerbs(ABC):
                 pictures that were held out of the fit; of few pictures, none were, and this is not promised.
 
         Returns:
-            A pandas frame; an Arrow table without pandas. Columns: sample (its key), kind ('defect', without labelled
-            defects 'other'), x, y, width, height (the box, in pixels), area (pixels), score (the highest heat in it).
+            A pandas frame; an Arrow table without pandas. Columns: sample (its key), kind ('defect', or of several the
+            one whose heat is highest in the region; without labelled defects 'other'), x, y, width, height (the box,
+            in pixels), area (pixels), score (the highest heat in it).
 
         Raises:
             DataError: If the model has no maps, or too few normal pictures were fitted for the cut.
         """
         rows = self._rows(X)
-        levels, kind = self.fitted_.area_levels, "defect" if self.fitted_.n_defects else "other"
+        levels = self.fitted_.area_levels
         if levels is None:
             raise DataError("this model has no maps; they are for pictures and the scorer 'ensemble'")
         cut = levels.cut(false_alarm_area)
-        found = zip(rows.keys, heats(self.fitted_, rows.X), strict=True)
+        found = zip(rows.keys, named_regions(self.fitted_, rows.X, cut), strict=True)
         return frame_of(
-            [{"sample": key, "kind": kind, **one.facts()} for key, heat in found for one in regions_above(heat, cut)],
+            [{"sample": key, "kind": kind, **one.facts()} for key, regions in found for kind, one in regions],
             names=["sample", "kind", *REGION],
         )
 

@@ -11,13 +11,12 @@ import numpy as np
 from blemish.core import store
 from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.files import reading_in
-from blemish.core.labels import CLASSES
 from blemish.core.state import Stored
 from blemish.data.dataset import Reading
 from blemish.fitting.choices import EarlyStopping, choose_modality, choose_parts, plain
-from blemish.fitting.fitted import from_stored
 from blemish.fitting.manifest import Manifest
 from blemish.fitting.model import device_for
+from blemish.fitting.stored import from_stored
 
 STORED_AS_THEY_ARE = ("threshold_", "outlier_threshold_", "training_", "notes_", "prior_")
 
@@ -44,6 +43,7 @@ def write(path: str | os.PathLike[str], det: Any) -> None:
         },
         **{name: getattr(det, name) for name in STORED_AS_THEY_ARE},
         "promise_": asdict(det.promise_),
+        **({"promises_": {kind: asdict(one) for kind, one in det.promises_.items()}} if det.promises_ else {}),
         "history_": [asdict(record) for record in det.history_],
         "reading_": [asdict(note) for note in det.reading_],
         "n_features_in_": getattr(det, "n_features_in_", None),
@@ -72,6 +72,7 @@ def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) ->
     try:
         facts, stored = manifest.detector, Stored(arrays)
         det = make(**facts["arguments"])
+        det.defects = tuple(manifest.kinds)
         choices = choose_parts(det.get_params(deep=False), choose_modality(det.modality, ""))
         with reading_in(Path(path).resolve().parent):
             folds = [
@@ -85,9 +86,11 @@ def read(path: str | os.PathLike[str], make: Callable[..., Any], device: str) ->
         raise ArtifactError(f"{Path(path)} is damaged or incomplete: {reason}; fit again or copy it again") from None
     for name in STORED_AS_THEY_ARE:
         setattr(det, name, facts[name])
-    # The manifest is sorted by key; `predict_proba` and all that is printed have the order of CLASSES.
-    det.prior_ = {name: det.prior_[name] for name in CLASSES}
-    det.promise_, det.classes_, det.history_ = facts["promise_"], np.array(CLASSES), facts["history_"]
+    # The manifest is sorted by key; `predict_proba` and all that is printed have the order of the classes.
+    classes = ("normal", "other", *manifest.kinds)
+    det.prior_ = {name: det.prior_[name] for name in classes}
+    det.promise_, det.classes_, det.history_ = facts["promise_"], np.array(classes), facts["history_"]
+    det.promises_ = facts.get("promises_", {})
     det.reading_ = Reading(facts.get("reading_", []))  # files of 0.1.0 have none
     det.seed_ = facts["arguments"]["random_state"]
     if facts["n_features_in_"] is not None:

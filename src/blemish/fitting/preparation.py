@@ -18,7 +18,7 @@ from jaxtyping import Int
 from blemish.core import store
 from blemish.core.errors import ArtifactError, ConfigError
 from blemish.core.groups import Clusters, to_clusters
-from blemish.core.labels import DEFECT, NORMAL, OTHER, UNLABELLED, check_trainable, to_groups
+from blemish.core.labels import NORMAL, UNLABELLED, check_kinds, check_trainable, to_groups
 from blemish.core.run_config import RunConfig
 from blemish.data.columns import columns_with_gaps, frame_columns, is_frame
 from blemish.data.dataset import Dataset, Note, Reading, groups_note, take
@@ -166,7 +166,7 @@ def prepare(arguments: Arguments, stream: Stream, run: RunConfig, state: Path) -
             sample.add(samples.X)
             gaps |= columns_with_gaps(samples.X)
         notes += samples.reading
-    group = labels.groups(stream.reading)
+    group = labels.groups(stream.reading, check_kinds(arguments["defects"]))
     check_trainable(group)
     groups = groups_by(values, named, str(run.groups)) if run.groups else None
     cluster = to_clusters(groups, len(group))
@@ -266,23 +266,23 @@ class _Labels:
             numbers = [self._number_of.setdefault(value, len(self._number_of)) for value in values]
             self._numbers.append(np.array(numbers, dtype=np.int32))
 
-    def groups(self, reading: Reading) -> Int[np.ndarray, " row"]:
+    def groups(self, reading: Reading, kinds: tuple[str, ...]) -> Int[np.ndarray, " row"]:
         if self.keys is not None:
             words = labels_for(Dataset(None, self.keys, self._kind, files=True, reading=reading), self._run)
-            group = to_groups(words, self._n)
+            group = to_groups(words, self._n, kinds)
         elif self._run.labels is None:
             words = labels_for(Dataset(None, [], self._kind), self._run)
-            group = to_groups(words, self._n)
+            group = to_groups(words, self._n, kinds)
         else:
             values = list(self._number_of)
             of_value = Dataset(None, list(range(len(values))), self._kind, columns={self._run.labels: values})
-            group = to_groups(labels_for(of_value, self._run), len(values))[np.concatenate(self._numbers)]
+            group = to_groups(labels_for(of_value, self._run), len(values), kinds)[np.concatenate(self._numbers)]
         group = group.astype(np.int8)  # eight bytes per row would be copied several times before the end
         return group if self._run.limit_labels is None else _limited(group, self._run)
 
 
 def _limited(group: Int[np.ndarray, " row"], run: RunConfig) -> Int[np.ndarray, " row"]:
     rng, limit = np.random.default_rng(run.random_state), run.limit_labels
-    for code in (NORMAL, OTHER, DEFECT):
+    for code in range(NORMAL, group.max() + 1):
         group[rng.permutation(np.flatnonzero(group == code))[limit:]] = UNLABELLED
     return group

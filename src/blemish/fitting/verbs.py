@@ -1,6 +1,5 @@
 """What a fitted detector does besides fitting: reads samples, scores, encodes and draws them, and decides."""
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,15 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 from blemish.calibration.conformal import discoveries
 from blemish.calibration.drift import Drift
 from blemish.calibration.label_report import LabelReport
-from blemish.calibration.probabilities import prior_of
-from blemish.calibration.thresholds import DEFAULT_CONTAMINATION, Promise, unsupported
-from blemish.core.errors import ConfigError, CutWarning, DataError, NoDefectsError
+from blemish.core.errors import ConfigError, DataError
 from blemish.core.groups import to_clusters
-from blemish.core.labels import CLASSES, MIN_ORDINARY, check_trainable, counts, to_groups
+from blemish.core.labels import MIN_ORDINARY, check_trainable, counts, to_groups
 from blemish.data.dataset import Dataset, Reading
 from blemish.data.read import to_dataset
 from blemish.fitting.choices import seed_of, whole_number
 from blemish.fitting.cross_fit import cross_fits, p_values_of
+from blemish.fitting.cuts import Cuts
 from blemish.fitting.fitted import MAX_COMPARED, Fitted
 from blemish.fitting.map_verbs import MapVerbs
 from blemish.fitting.model import Arrays
@@ -33,7 +31,7 @@ from blemish.training.rows import TensorRows
 Detector = TypeVar("Detector", bound="Verbs")  # not `Self`: the run-time type checker of the tests cannot read it
 
 
-class Verbs(MapVerbs):
+class Verbs(MapVerbs, Cuts):
     """The verbs of a fitted detector; `DefectDetector` adds the constructor, the fit and the files.
 
     Its attributes are those of `DefectDetector`, and `outlier_threshold_`, the cut on the outlier score.
@@ -41,10 +39,6 @@ class Verbs(MapVerbs):
 
     modality: Any
     fitted_: Fitted
-    threshold_: float
-    outlier_threshold_: float
-    promise_: Promise
-    prior_: dict[str, float]
     folds_: list[Fitted]
     seed_: int
     training_: dict[str, Any]
@@ -72,10 +66,10 @@ class Verbs(MapVerbs):
             return replace(rows, groups=[value for value, kept in zip(groups, rows.kept, strict=True) if kept])
         return rows
 
-    def _groups(self, y: Any, rows: Dataset) -> Int[np.ndarray, " row"]:
+    def _groups(self, y: Any, rows: Dataset, kinds: tuple[str, ...]) -> Int[np.ndarray, " row"]:
         if not rows.n_given:
             raise DataError(f"found 0 sample(s); a minimum of {MIN_ORDINARY} is required to fit")
-        group = to_groups(y, rows.n_given)[rows.kept]
+        group = to_groups(y, rows.n_given, kinds)[rows.kept]
         check_trainable(group)
         return group
 
@@ -90,14 +84,6 @@ class Verbs(MapVerbs):
     def _of_evidence(self, X: Any, work: Callable[[Evidence], Arrays]) -> tuple[Dataset, Arrays]:
         rows = self._rows(X)
         return rows, self.fitted_.model.of_evidence(rows.X, work)
-
-    def _check_defects(self, what: str) -> None:
-        check_is_fitted(self, "threshold_")
-        if not self.fitted_.n_defects:
-            raise NoDefectsError(
-                f"{what} needs labelled defects, and the model was fitted without any; label some as 'defect' and fit "
-                "again, or use outlier_score"
-            )
 
     # Codes and samples --------------------------------------------------------------------------------------------
 
@@ -186,123 +172,57 @@ class Verbs(MapVerbs):
         """
         return self._score(X, "outlier_score")
 
-    def defect_score(self, X: Any) -> Any:
+    def defect_score(self, X: Any, kind: str | None = None) -> Any:
         """Is it *my* defect?
+
+        Args:
+            X: Samples.
+            kind: Of one kind of defect; None: the highest over the kinds.
 
         Returns:
             Shape (row,), float64, higher = more like the labelled defects; in the form of `outlier_score`.
 
         Raises:
-            NoDefectsError: If the model was fitted without labelled defects.
+            ConfigError: If there is no such kind.
+            NoDefectsError: If the model was fitted without labelled defects, or without any of the kind.
         """
         self._check_defects("defect_score")
-        return self._score(X, "defect_score")
+        return self._score(X, "defect_score", kind)
 
-    def _score(self, X: Any, name: str) -> Any:
-        rows, (scores,) = self._of_evidence(X, lambda evidence: (getattr(self.fitted_, name)(evidence),))
+    def _score(self, X: Any, name: str, kind: str | None = None) -> Any:
+        fitted = self.fitted_.alone(kind)
+        rows, (scores,) = self._of_evidence(X, lambda evidence: (getattr(fitted, name)(evidence),))
         return rows.spread(scores, name)
 
     def decision_function(self, X: Any) -> Any:
         """The score that `predict` cuts, minus `threshold_`: positive = reported.
 
-        The score is `defect_score` where defects were labelled, else `outlier_score`.
+        The score is `defect_score` where defects were labelled, else `outlier_score`. Where kinds have cuts of their
+        own, it is the highest over the kinds of what the score of each lies above its cut.
         """
         check_is_fitted(self, "threshold_")
         self._warn_of_cut()
+        if self.promises_:
+            rows, (*_, kinds) = self._of_evidence(X, self._together)
+            return rows.spread((kinds - np.array(list(self.thresholds_.values()))).max(axis=1), "defect_score")
         return self._score(X, "defect_score" if self.fitted_.n_defects else "outlier_score") - self.threshold_
 
     def predict(self, X: Any) -> Any:
-        """The label of each row: 'normal', 'other' or 'defect'.
+        """The label of each row: 'normal', 'other' or a kind of defect ('defect' by default).
 
-        'defect' above `threshold_`; of the rest, 'other' where the outlier score is above `outlier_threshold_`.
+        A defect above `threshold_`, of the kind whose score lies highest above its cut (`thresholds_`); of the rest,
+        'other' where the outlier score is above `outlier_threshold_`.
         """
-        rows, (outlier, defect, _) = self._of_evidence(X, self._together)
+        rows, (outlier, _, _, kinds) = self._of_evidence(X, self._together)
         self._warn_of_cut()
-        return rows.spread(self._words(outlier, defect), "label")
-
-    @property
-    def unsupported_(self) -> list[str]:
-        """One sentence on the cuts that there are too few samples for, and what to expect of them; else nothing."""
-        cuts = {"other": self.promise_}
-        if self.fitted_.n_defects:
-            cuts = {"defect": self.promise_, "other": self.fitted_.outlier_promise(DEFAULT_CONTAMINATION)}
-        return unsupported(cuts)
-
-    def _warn_of_cut(self) -> None:
-        for sentence in self.unsupported_:
-            warnings.warn(sentence, CutWarning, stacklevel=3)
+        return rows.spread(self._words(outlier, kinds), "label")
 
     def _together(self, evidence: Evidence) -> Arrays:
         scores = self.fitted_.scores(evidence, self.prior_)
         defect = np.full(len(evidence), np.nan) if scores.defect is None else scores.defect
-        return scores.outlier, defect, scores.probabilities
-
-    def _words(self, outlier: np.ndarray, defect: np.ndarray) -> np.ndarray:
-        code = (outlier > self.outlier_threshold_).astype(np.intp)  # `take` is three times as fast as `where` on texts
-        if self.fitted_.n_defects:
-            code[defect > self.threshold_] = 2
-        return np.array(CLASSES).take(code)
-
-    def set_threshold(
-        self: Detector,
-        *,
-        recall: float | None = None,
-        precision: float | None = None,
-        false_positive_rate: float | None = None,
-        budget: int | None = None,
-        contamination: float | None = None,
-    ) -> Detector:
-        """Choose where `predict` and `decision_function` cut, by what the cut should reach; nothing is refitted.
-
-        `promise_` says what can be promised with the labels and rows at hand.
-
-        Args:
-            recall: Fraction of the defects to find, in (0, 1), by leave-one-out over the labelled ones.
-            precision: Fraction of defects among what is reported, in (0, 1), on labelled rows.
-            false_positive_rate: Fraction of ordinary rows that may be reported, in (0, 1), on held-out rows.
-            budget: Rows to report in a batch as large as the held-out set.
-            contamination: Fraction of rows like the training rows to report, in (0, 1), on held-out rows.
-
-        Raises:
-            ConfigError: If not exactly one target is given, or it makes no sense.
-            NoDefectsError: If recall or precision is given and the model has no labelled defects.
-            DataError: If the labels or rows at hand cannot support the target.
-        """
-        check_is_fitted(self, "threshold_")
-        targets = {
-            "recall": recall,
-            "precision": precision,
-            "false_positive_rate": false_positive_rate,
-            "budget": budget,
-            "contamination": contamination,
-        }
-        given = {name: value for name, value in targets.items() if value is not None}
-        if len(given) != 1:
-            raise ConfigError(f"give exactly one of {', '.join(targets)}, got {', '.join(given) or 'none'}")
-        name, value = next(iter(given.items()))
-        if name in ("recall", "precision"):
-            self._check_defects(name)
-        self.promise_ = self.fitted_.promise(name, value)
-        self.threshold_ = self.promise_.threshold
-        if not self.fitted_.n_defects:
-            self.outlier_threshold_ = self.threshold_
-        return self
-
-    def set_prior(self: Detector, *, defect: float, other: float | None = None) -> Detector:
-        """Say which fraction of the rows to score are defects and other outliers; nothing is refitted.
-
-        `predict_proba` and `label_report` use these fractions; scores, thresholds and `predict` do not.
-
-        Args:
-            defect: Expected fraction of defects, in (0, 1).
-            other: Expected fraction of other outliers, in [0, 1); None: 7 of 97 of what is not a defect.
-
-        Raises:
-            ConfigError: If a fraction lies outside, or none is left for normal rows.
-        """
-        check_is_fitted(self, "threshold_")
-        self.prior_ = prior_of(defect, other)
-        return self
+        each = [-np.inf if one.defect is None else one.defect for one in scores.kinds or (scores,)]
+        kinds = np.stack([np.broadcast_to(one, len(evidence)) for one in each], axis=1)
+        return scores.outlier, defect, scores.probabilities, kinds
 
     def cross_fit(
         self: Detector, X: Any, y: Any = None, *, folds: int = 5, groups: Any = None, regions: Any = None
@@ -325,12 +245,14 @@ class Verbs(MapVerbs):
             DataError: If X are not the rows of the fit.
         """
         rows = self._rows(X)
-        group = self._groups(y, rows)
-        found, fitted = counts(group), self.training_["rows"]
+        kinds = self.fitted_.kinds
+        group = self._groups(y, rows, kinds)
+        found, fitted = counts(group, kinds), self.training_["rows"]
         if found != fitted:
             raise DataError(f"cross_fit needs the rows and labels of the fit: these are {found}, those were {fitted}")
         model = self.fitted_.model
         arguments = {**self._arguments(), **model.choices.spec(), "latent_dim": model.network.latent_dim}
+        arguments["defects"] = kinds
         rows = self._with_regions(self._with_groups(rows, groups), regions, group)
         self.folds_ = list(cross_fits(arguments, rows, group, folds, self.seed_))
         return self
@@ -379,10 +301,11 @@ class Verbs(MapVerbs):
         self._check_defects("label_report")
         if X is not None and not self.fitted_.has_learning_curve:
             rows, x = self._tensor(X)
-            cluster = to_clusters(self._with_groups(rows, groups).groups, len(rows))
-            self.fitted_ = self.fitted_.with_training_rows(x, self._groups(y, rows), self.seed_, cluster)
+            cluster, kinds = to_clusters(self._with_groups(rows, groups).groups, len(rows)), self.fitted_.kinds
+            group = self._groups(y, rows, kinds)
+            self.fitted_ = self.fitted_.with_training_rows(x, group, self.seed_, cluster)
         self.fitted_ = self.fitted_.with_learning_curve(self.seed_)
-        return self.fitted_.label_report(self.prior_["defect"], budget, self.threshold_)
+        return self.fitted_.label_report(self.prior_, budget, self.threshold_, self.thresholds_)
 
     def drift(self, X: Any) -> Drift:
         """Do these rows look like the training data? See `blemish.calibration.drift`.

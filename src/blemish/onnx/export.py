@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,24 +15,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from blemish.calibration.calibration import Calibration
-from blemish.calibration.out_of_fold import MAX_NATS, TINY
 from blemish.core.errors import DataWarning, ExportError, missing_extra
 from blemish.core.graph import OPSET, Graph, Node, exportable, onnx_package
-from blemish.core.labels import CLASSES
 from blemish.core.store import write_atomically
 from blemish.core.version import __version__
 from blemish.fitting.fitted import Fitted
 from blemish.fitting.model import Model
 from blemish.modalities.modality import ExportableModality
 from blemish.modalities.parts import ExportableMaps, ExportableParts
-from blemish.onnx.parity import INSTEAD, TOLERANCE, Parity, accept, compare, kept_samples
+from blemish.onnx.decisions import add_scores
+from blemish.onnx.parity import INSTEAD, Parity, accept, compare, kept_samples
 from blemish.onnx.runtime import AREA_LEVELS, HEAT, KEY, SCHEMA, Runtime, sealed
-from blemish.scoring.mixture import PRIOR
-from blemish.scoring.scorer import EvidenceNodes, ExportableScorer, ScoreNodes
+from blemish.scoring.scorer import EvidenceNodes, ExportableScorer
 
-TIE = TOLERANCE
-"""A threshold is often the score of a row; that row must not exceed it, whatever the last digits of its score."""
 DOUBLE = 11
 """ONNX's number for float64."""
 MAX_STEPS = 4096  # of a side of a picture, in steps of 16 pixels: PyTorch's exporter wants a bound
@@ -62,6 +57,7 @@ def write_onnx(
     prior: Mapping[str, float],
     facts: Mapping[str, Any],
     samples: Any = None,
+    cuts: Mapping[str, float] | None = None,
 ) -> Parity:
     """Export, compare with the original, and write the file whole or not at all.
 
@@ -72,6 +68,7 @@ def write_onnx(
         prior: Fractions of the groups that the probabilities assume.
         facts: More to store, as JSON values.
         samples: Raw samples to compare on; None: see `kept_samples`.
+        cuts: On the score of each of several kinds of defect; None: 'threshold'.
 
     Raises:
         ExportError: If a part has no ONNX graph, or the scores would differ from the model's; nothing is written.
@@ -80,9 +77,10 @@ def write_onnx(
     _scorer(fitted)  # refused before the network is traced, which takes seconds
     graph = Graph()
     evidence = _evidence_nodes(graph, fitted.model)
-    of_parts = _add_scores(graph, evidence, fitted, thresholds, prior)
+    made = _scorer(fitted).graph(fitted.scorer_state, evidence, labelled=fitted.n_defects > 0)
+    add_scores(graph, made, fitted, thresholds, prior, cuts)
     known = {**facts, **_interface(fitted.model), **thresholds, "n_defects": fitted.n_defects}
-    known |= _add_map(graph, of_parts, fitted)
+    known |= {"classes": ["normal", "other", *fitted.kinds], **_add_map(graph, made.of_parts, fitted)}
     source = "kept in the model" if samples is None else "given"
     samples = kept_samples(fitted) if samples is None else samples
     flat = _flat_parts(evidence)
@@ -105,7 +103,6 @@ def _interface(model: Model) -> dict[str, Any]:
         "schema": SCHEMA,
         "version": __version__,
         "modality": model.choices.modality.name,
-        "classes": list(CLASSES),
     }
 
 
@@ -115,24 +112,6 @@ def _modality(model: Model) -> ExportableModality:
 
 def _scorer(fitted: Fitted) -> ExportableScorer:
     return exportable("scorer", fitted.model.choices.scorer.name, fitted.scorer, INSTEAD)
-
-
-def _add_scores(
-    graph: Graph, evidence: EvidenceNodes, fitted: Fitted, thresholds: Mapping[str, float], prior: Mapping[str, float]
-) -> Node | None:
-    """Scores, probabilities and labels as outputs of the graph; returns the scores of parts."""
-    made = _scorer(fitted).graph(fitted.scorer_state, evidence, labelled=fitted.n_defects > 0)
-    above = {name: at + TIE * max(1.0, abs(at)) for name, at in thresholds.items()}
-    label = graph.op(
-        "Where", made.outlier > above["outlier_threshold"], graph.constant(["other"]), graph.constant(["normal"])
-    )
-    graph.output("outlier_score", made.outlier, np.float64, ["row"])
-    if made.defect is not None:
-        graph.output("defect_score", made.defect, np.float64, ["row"])
-        label = graph.op("Where", made.defect > above["threshold"], graph.constant(["defect"]), label)
-    graph.output("probabilities", _probabilities(fitted, made, prior), np.float64, ["row", 3])
-    graph.output("label", label, np.str_, ["row"])
-    return made.of_parts
 
 
 def _add_map(graph: Graph, of_parts: Node | None, fitted: Fitted) -> dict[str, Any]:
@@ -150,38 +129,6 @@ def _add_map(graph: Graph, of_parts: Node | None, fitted: Fitted) -> dict[str, A
         return {}
     graph.output(HEAT, modality.heat_graph(Node(graph, "X"), of_parts), np.float32, ["row", "height", "width"])
     return {AREA_LEVELS: fitted.area_levels.levels.tolist()}
-
-
-def _probabilities(fitted: Fitted, made: ScoreNodes, prior: Mapping[str, float]) -> Node:
-    """`Fitted.probabilities` as part of the graph."""
-    made = replace(made, probabilities=_with_corrected_odds(made, fitted.calibration))
-    assumed = made.probabilities * np.array([prior[name] / PRIOR[name] for name in CLASSES])
-    assumed = assumed / assumed.reduce("Sum", 1, keepdims=True)
-    if made.defect is None or fitted.log_ratio is None:
-        return assumed
-    graph, (slope, intercept) = assumed.graph, fitted.log_ratio
-    log_odds = float(np.log(prior["defect"] / (1 - prior["defect"])))
-    mine = (made.defect * slope + (intercept + log_odds)).op("Sigmoid").expand_dims(1)
-    rest = assumed.take(np.array([0, 1]), axis=1).reduce("Sum", 1, keepdims=True)
-    normal = assumed.take(np.array([0]), axis=1) / rest.op("Max", 1e-300)
-    normal = graph.op("Where", rest > 0.0, normal, graph.constant(0.5))
-    left = graph.constant(1.0) - mine
-    return graph.concat([normal * left, (graph.constant(1.0) - normal) * left, mine], axis=1)
-
-
-def _with_corrected_odds(made: ScoreNodes, calibration: Calibration) -> Node:
-    """`with_corrected_odds` as part of the graph; where there is no correction, the probabilities as they are."""
-    probabilities, graph = made.probabilities, made.probabilities.graph
-    if calibration.odds is None:
-        return probabilities
-    beyond = made.beyond.op("Min", MAX_NATS).expand_dims(1) if isinstance(made.beyond, Node) else graph.constant(0.0)
-    rarer = ((beyond.op("Exp") - 1.0) * float(len(calibration.outlier)) + 1.0).op("Log")
-    normal, other, defect = (probabilities.take(np.array([k]), axis=1) for k in range(3))
-    odds = other.op("Max", TINY).op("Log") - normal.op("Max", TINY).op("Log") - beyond
-    slope, intercept, end = calibration.odds
-    corrected = odds.op("Min", end) * slope + intercept + (odds - end).op("Max", 0.0)
-    share, rest = (corrected + rarer).op("Sigmoid"), normal + other
-    return graph.concat([rest * (-share + 1.0), rest * share, defect], axis=1)
 
 
 def _evidence_nodes(graph: Graph, model: Model) -> EvidenceNodes:

@@ -41,7 +41,7 @@ class Facts(TypedDict):
     version: str
     modality: str
     inputs: str
-    classes: Annotated[list[str], Len(3, 3)]
+    classes: Annotated[list[str], Len(3)]
     threshold: float
     outlier_threshold: float
     n_defects: Count

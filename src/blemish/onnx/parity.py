@@ -16,6 +16,8 @@ from blemish.scoring.scorer import Evidence, EvidenceNodes, part_scores
 
 TOLERANCE = 1e-5
 """Maximal drift of an export; see `Parity`."""
+NO_SCORE = -1e9
+"""What stands for the score of a kind of defect without labels: an export has no infinite scores."""
 MAX_BEYOND = 0.01
 """Maximal fraction of rows that may drift further because of float32; see `Parity`."""
 STRETCH = 3.0
@@ -122,7 +124,10 @@ def _heats(fitted: Fitted, samples: Any, parts: Parts | None) -> list[Float[np.n
 def _scores(fitted: Fitted, evidence: Evidence, prior: Mapping[str, float]) -> dict[str, np.ndarray]:
     scores = fitted.scores(evidence, prior)
     found = {"outlier_score": scores.outlier, "probabilities": scores.probabilities}
-    return found if scores.defect is None else {**found, "defect_score": scores.defect}
+    if scores.defect is None:
+        return found
+    each = [np.full(len(evidence), NO_SCORE) if one.defect is None else one.defect for one in scores.kinds]
+    return {**found, "defect_score": scores.defect, **({"kind_scores": np.stack(each, axis=1)} if each else {})}
 
 
 def _parts(evidence: Evidence, names: Iterable[str]) -> list[np.ndarray]:

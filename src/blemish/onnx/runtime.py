@@ -120,6 +120,8 @@ class Runtime:
         if AREA_LEVELS in self.facts:
             expected[HEAT] = ("tensor(float)", 3)
             self.area_levels.check()
+        if self.facts["n_defects"] and len(self.facts["classes"]) > 3:
+            expected["kind_scores"] = expected["probabilities"]
         wrong = [name for name, form in expected.items() if outputs.get(name) != form]
         if wrong:
             raise ArtifactError(
@@ -141,8 +143,8 @@ class Runtime:
             X: Raw samples: a table, pictures, clips or texts.
 
         Returns:
-            'outlier_score' (row,), 'defect_score' (row,) if defects were labelled, 'probabilities' (row, 3) and
-            'label' (row,).
+            'outlier_score' (row,), 'defect_score' (row,) if defects were labelled, with several kinds 'kind_scores'
+            (row, kind), 'probabilities' (row, 2 + kinds) in the order of `facts["classes"]`, and 'label' (row,).
 
         Raises:
             DataError: If the data do not fit the model.
@@ -223,7 +225,8 @@ class Runtime:
         n, options = len(first), self._runtime.RunOptions()
         options.only_execute_path_to_fetches = True
         found: dict[str, Any] = dict(zip(names, self._session.run(names, feeds, options), strict=True))
-        shapes = {"probabilities": (n, 3), HEAT: (n, *first.shape[-2:])}
+        n_classes = len(self.facts["classes"])
+        shapes = {"probabilities": (n, n_classes), "kind_scores": (n, n_classes - 2), HEAT: (n, *first.shape[-2:])}
         for name, values in found.items():
             if name.startswith(TRIAL):
                 continue

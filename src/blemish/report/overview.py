@@ -10,7 +10,7 @@ import numpy as np
 
 from blemish.calibration.drift import mostly_reported
 from blemish.calibration.probabilities import brier, reliability, reweighted
-from blemish.core.labels import CLASSES, to_groups, to_words
+from blemish.core.labels import CLASSES, DEFECT, to_groups, to_words
 from blemish.data.columns import is_frame, to_columns
 from blemish.data.dataset import Note, take
 from blemish.detector import DefectDetector
@@ -108,7 +108,7 @@ def _score(det: DefectDetector, X: Any, words: Sequence[Any] | None) -> _Scored:
     defect = np.asarray(det.defect_score(X), dtype=np.float64) if det.fitted_.n_defects else None
     predicted = [str(word) for word in np.asarray(det.predict(X))]
     labels = [] if words is None else list(words)
-    labelled = any(word in CLASSES for word in labels)
+    labelled = any(word in (*CLASSES, *det.fitted_.kinds) for word in labels)
     groups = [str(word or "unlabelled") for word in labels] if labelled else predicted
     n_above = int(((outlier if defect is None else defect) >= det.threshold_).sum())
     return _Scored(outlier, defect, n_above, predicted, groups, labelled)
@@ -129,7 +129,7 @@ def _facts(det: DefectDetector, found: _Scored) -> dict[str, str]:
     return {
         "samples": str(len(found.score)),
         "above the threshold": str(found.n_above),
-        "predicted defects": str(counts["defect"]),
+        "predicted defects": str(sum(counts[kind] for kind in det.fitted_.kinds)),
         "predicted others": str(counts["other"]),
         "labelled defects": str(det.fitted_.n_defects),
         "modality": det.fitted_.model.choices.modality.name,
@@ -162,7 +162,7 @@ def evaluation_page(
     table = Table("Measures", ("measure", *columns), [(name, *(c[name] for c in columns.values())) for name in names])
     charts = {_title(name): _by(values, kinds) for name, values in scores.items()}
     body = [Section(title, "", histograms(groups, title, "score")) for title, groups in charts.items()]
-    if probabilities is not None and probabilities[:, 2].any():
+    if probabilities is not None and probabilities[:, 2:].any():
         body.append(Section("Probabilities", "", _reliability(probabilities, words, prior)))
     facts = {f"{kind} rows": str(n) for kind, n in next(iter(results.values()))["n"].items()}
     lead = "How well each score ranks the defect above everything else."
@@ -171,15 +171,20 @@ def evaluation_page(
 
 def _reliability(probabilities: np.ndarray, words: Sequence[Any], prior: Mapping[str, float]) -> str:
     """Probabilities of a defect as predicted, and corrected for the fraction of defects in the truth."""
-    groups = to_words(to_groups(words, len(words)))
+    kinds = tuple(name for name in prior if name not in ("normal", "other"))
+    codes = to_groups([kinds[0] if word == "defect" and len(kinds) == 1 else word for word in words], len(words), kinds)
+    groups = to_words(np.minimum(codes, DEFECT))
+    assumed = {"normal": prior["normal"], "other": prior["other"], "defect": sum(prior[kind] for kind in kinds)}
+    p = probabilities[:, 2:].sum(axis=1)
+    probabilities = np.column_stack([probabilities[:, :2], p])
     known = groups != "unlabelled"
     if set(groups[known]) == {"defect"}:
         groups[~known], known = "normal", np.ones(len(groups), dtype=bool)  # a truth of 0 and 1
     is_defect, probabilities = groups[known] == "defect", probabilities[known]
     actual = {name: float(max((groups[known] == name).mean(), 1e-6)) for name in CLASSES}
     series = {
-        f"as predicted, assuming a fraction of {prior['defect']:.2g} defects": probabilities[:, 2],
-        f"corrected to the true fraction of {actual['defect']:.2g}": reweighted(probabilities, prior, actual)[:, 2],
+        f"as predicted, assuming a fraction of {assumed['defect']:.2g} defects": probabilities[:, 2],
+        f"corrected to the true fraction of {actual['defect']:.2g}": reweighted(probabilities, assumed, actual)[:, 2],
     }
     bins = {name: reliability(p, is_defect) for name, p in series.items()}
     note = "; ".join(f"{name}: Brier score {brier(p, is_defect):.3f}" for name, p in series.items())

@@ -58,7 +58,7 @@ def probabilities_body(det: DefectDetector) -> str:
     if len(known) < MIN_OUT_OF_FOLD:
         why = "One labelled defect is too few for calibration: read the probabilities as a scale only."
         return f"<p>{escape(assumed)}</p><p>{escape(why)}</p>"
-    ordinary, fraction = det.fitted_.calibration.ordinary, det.prior_["defect"]
+    ordinary, fraction = det.fitted_.calibration.ordinary, sum(det.prior_[kind] for kind in det.fitted_.kinds)
     scores, defect = np.concatenate([known, ordinary]), np.repeat([True, False], [len(known), len(ordinary)])
     bins = reliability(defect_probability(known, ordinary, scores, fraction), defect, fraction)
     note = (
@@ -93,7 +93,9 @@ def reliability_chart(series: Mapping[str, Sequence[Bin]], note: str) -> str:
 def labels_body(det: DefectDetector) -> str:
     """The label report, its learning curve if it was computed, and the labels to check."""
     try:
-        found = det.fitted_.label_report(det.prior_["defect"], None, det.threshold_)  # no new curve: that takes time
+        found = det.fitted_.label_report(
+            det.prior_, None, det.threshold_, det.thresholds_
+        )  # no new curve: that takes time
     except DataError as error:
         return f"<p>{escape(str(error))}.</p>"
     answers = table_html(Table("Six questions", ("question", "answer"), list(found.says.items())))

@@ -12,7 +12,7 @@ from blemish.core.labels import CLASSES
 from blemish.explain.explanation import of_element
 from blemish.review import drawings
 from blemish.review.catalogue import json_value
-from blemish.review.marks import CODES, DISAGREEMENT, found_by_mark
+from blemish.review.marks import CODES, DISAGREEMENT, found_by_mark, label_codes
 from blemish.review.ranking import BUDGETS, Ranking, advice, best_first, precision
 from blemish.review.session import Review
 from blemish.review.viewer.strokes import spot
@@ -37,8 +37,8 @@ def shown(review: Review, show: str, by: str) -> Any:
         order = best_first(ranking.snapshot.outlier)
     if show == "all":
         return order
-    code = 0 if show == "unmarked" else CODES[show]
-    return order[review.codes[order] == code]
+    codes = label_codes(review.kinds)
+    return order[review.codes[order] == (0 if show == "unmarked" else codes[show])]
 
 
 def item(review: Review, row: int) -> dict[str, Any]:
@@ -86,6 +86,7 @@ def state(review: Review) -> dict[str, Any]:
         "frames": review.catalogue.frames(),
         "labels": review.ledger.name,
         "place": review.opinions.place,
+        "kinds": list(review.kinds),
         "counts": review.counts(),
         "status": {**asdict(status), "busy": review.busy},
         "ranking": None,
@@ -103,8 +104,8 @@ def state(review: Review) -> dict[str, Any]:
         }
         known["precision"] = [precision(ranking, review.codes, budget) for budget in BUDGETS]
         known["promise"] = det.promise_.text
-        said = [*(f"{why[0].upper()}{why[1:]}." for why in det.unsupported_), _mostly_reported(det, ranking)]
-        known["advice"] = " ".join(filter(None, [*said, known["advice"]]))
+        said = [review.strange, *(f"{why[0].upper()}{why[1:]}." for why in det.unsupported_)]
+        known["advice"] = " ".join(filter(None, [*said, _mostly_reported(det, ranking), known["advice"]]))
         known["threshold"] = {"target": det.promise_.target, "value": det.promise_.value}
         known["above"] = int((ranking.score > det.threshold_).sum())
         known["suggestions"] = [
@@ -154,6 +155,9 @@ def detail(review: Review, row: int) -> dict[str, Any]:
     probabilities = None
     if scores is not None and not np.isnan(scores.outlier[row]):
         probabilities = dict(zip(CLASSES, map(_number, scores.probabilities[row]), strict=True))
+        if review.ranking is not None and review.ranking.chances is not None:
+            each = zip(("normal", "other", *review.det_kinds), map(_number, review.ranking.chances[row]), strict=True)
+            probabilities |= dict(each)
     return {
         **known,
         "whole": None if known["error"] else review.catalogue.whole(row),
@@ -170,7 +174,12 @@ def _reasons(det: Any, X: Any, review: Review) -> dict[str, Any]:
     elements = [{name: _rounded(value) for name, value in one.items() if name not in NEAREST} for one in facts]
     near = {"nearest_defects": explanation.nearest_defects[0], "nearest_normals": explanation.nearest_normals[0]}
     titles = {name: list(map(review.catalogue.titled, keys)) for name, keys in near.items()}
-    return {"elements": elements, **titles, "near": [_near(review, title) for title in titles["nearest_defects"]]}
+    return {
+        "elements": elements,
+        "why": explanation.why_this_kind(0),
+        **titles,
+        "near": [_near(review, title) for title in titles["nearest_defects"]],
+    }
 
 
 def _near(review: Review, title: str) -> dict[str, Any]:

@@ -7,10 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from blemish.core.errors import BlemishError, LabelError
-from blemish.core.labels import CLASSES
 from blemish.data.writing import EXPORTED, write_labels, write_table
 from blemish.review.ledger import as_cells
-from blemish.review.marks import CODES
+from blemish.review.marks import label_codes
 from blemish.review.session import Review
 
 MAX_REPORTED = 2000
@@ -45,19 +44,24 @@ def score_table(review: Review) -> pa.Table:
     unscored, defect = np.isnan(scores.outlier), scores.defect
     label = np.where(scores.outlier > det.outlier_threshold_, 1, 0)
     if defect is not None:
-        label[defect > det.threshold_] = 2
+        kinds = defect[:, None] if ranking.kinds is None else ranking.kinds
+        above = kinds - np.array(list(det.thresholds_.values()))
+        label = np.where(above.max(axis=1) > 0, 2 + above.argmax(axis=1), label)
     files, keys = review.catalogue.samples.files, review.catalogue.keys
     floats = {
         "outlier_score": scores.outlier,
         "defect_score": np.full(len(label), np.nan) if defect is None else defect,
     }
-    floats |= {f"p_{word}": scores.probabilities[:, at] for at, word in enumerate(CLASSES)}
+    classes, codes = det.classes_.tolist(), label_codes(review.kinds)
+    marked = {code: word for word, code in codes.items()}
+    chances = scores.probabilities if ranking.chances is None else ranking.chances
+    floats |= {f"p_{word}": chances[:, at] for at, word in enumerate(classes)}
     return pa.table(
         {
             review.catalogue.run.get("key") or ("path" if files else "row"): pa.array(list(keys)),
             **{column: pa.array(values, mask=np.isnan(values)) for column, values in floats.items()},
-            "label": pa.array(CLASSES).take(pa.array(label, mask=unscored)),
-            "marked": pa.array(list(CODES), pa.string()).take(pa.array(review.codes)),
+            "label": pa.array(classes).take(pa.array(label, mask=unscored)),
+            "marked": pa.array([marked[code] for code in review.codes.tolist()], pa.string()),
         }
     )
 

@@ -34,7 +34,7 @@ MARKS = sa.Table(
     sa.Column("id", sa.String(64), nullable=False, unique=True),
     sa.Column("sample", sa.String(32), nullable=False, index=True),
     sa.Column("key", sa.Text, nullable=False),
-    sa.Column("label", sa.String(16)),
+    sa.Column("label", sa.String(64)),
     sa.Column("undoes", sa.String(64)),
     sa.Column("who", sa.String(100), nullable=False),
     sa.Column("made", sa.String(40), nullable=False),

@@ -6,17 +6,42 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
+
 from blemish.core.errors import LabelError
+from blemish.core.labels import ONE_KIND
 from blemish.review.viewer.strokes import Stroke, to_stroke
 
-WORDS = ("defect", "other", "normal")
 DISAGREEMENT = "conflict"
 """The word for samples that people label differently, as the page's JSON and exported tables have it."""
 CODES = {None: 0, "normal": 1, "other": 2, "defect": 3, DISAGREEMENT: 4}
-"""Label of a sample → its number."""
+"""Label of a sample → its number; 'defect' stands for the first kind, further kinds follow, see `label_codes`."""
 MAX_IN_BATCH = 1000
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _SAMPLE = re.compile(r"[0-9a-f]{32}")
+
+
+def label_codes(kinds: Sequence[str]) -> dict[str | None, int]:
+    """The number of each label, with these kinds of defect.
+
+    Example:
+        >>> label_codes(("crack", "pinhole"))
+        {None: 0, 'normal': 1, 'other': 2, 'crack': 3, 'conflict': 4, 'pinhole': 5}
+    """
+    first, *others = kinds
+    codes = {first if word == "defect" else word: code for word, code in CODES.items()}
+    return codes | {kind: code for code, kind in enumerate(others, start=len(CODES))}
+
+
+def of_one_kind(codes: Int[np.ndarray, " row"]) -> Int[np.ndarray, " row"]:
+    """Numbers of labels, all kinds of defect being one."""
+    return np.where(codes > CODES[DISAGREEMENT], CODES["defect"], codes)
+
+
+def is_defect_word(label: str | None) -> bool:
+    """Whether a label is a kind of defect, one that this program does not know included."""
+    return label not in (None, "normal", "other", DISAGREEMENT)
 
 
 @dataclass(frozen=True)
@@ -27,7 +52,7 @@ class Mark:
         id: Made by the sender, so that sending an entry twice stores it once.
         sample: Content hash of the sample, 32 hexadecimal digits; labels follow the content, not the path.
         key: The sample's name when it was marked: path or row.
-        label: 'defect', 'other' or 'normal'; None for an undo.
+        label: A kind of defect, 'other' or 'normal'; None for an undo.
         undoes: The entry that this one takes back, or None.
         who: Name of the person.
         made: When, by that person's clock: ISO 8601 with a zone.
@@ -63,11 +88,12 @@ class Saved:
     saved: str
 
 
-def to_mark(values: Any) -> Mark:
+def to_mark(values: Any, kinds: Sequence[str] = ONE_KIND) -> Mark:
     """Check a mark sent by a page.
 
     Args:
         values: An object with the fields of `Mark`.
+        kinds: Words of the kinds of defect.
 
     Raises:
         LabelError: If a field is missing, unknown, or not as `Mark` describes it.
@@ -84,12 +110,14 @@ def to_mark(values: Any) -> Mark:
     _need(values.get("model") is None or _text(values, "model", 100), "model", values, "a model's name, or nothing")
     _need(rank is None or (type(rank) is int and 0 < rank < 2**31), "rank", values, "a rank from 1, or nothing")
     if undoes is None:
-        _need(label in WORDS, "label", values, "'defect', 'other' or 'normal'")
+        words = [*map(repr, kinds), "'other'"]
+        _need(label in (*kinds, "other", "normal"), "label", values, f"{', '.join(words)} or 'normal'")
     else:
         _need(_text(values, "undoes", 64) and _ID.fullmatch(undoes), "undoes", values, "the id of a mark")
         _need(label is None, "label", values, "no label in an undo")
     stroke = values.get("stroke")
-    _need(stroke is None or label == "defect", "label", values, "'defect' where something is drawn")
+    drawable = " or ".join(map(repr, kinds))
+    _need(stroke is None or label in kinds, "label", values, f"{drawable} where something is drawn")
     drawn = {} if stroke is None else {"stroke": to_stroke(stroke)}
     return Mark(**{"label": None, "undoes": None, **values, **drawn})
 
@@ -181,6 +209,6 @@ def found_by_mark(marks: Sequence[Mark]) -> list[tuple[int, int]]:
     """
     found, points = 0, []
     for n, mark in enumerate(in_time(marks), start=1):
-        found += mark.label == "defect"
+        found += is_defect_word(mark.label)
         points.append((n, found))
     return points

@@ -12,7 +12,7 @@ from scipy.stats import beta
 from blemish.core.metrics import fraction_below
 from blemish.data.on_disk import mapped_array
 from blemish.review.embedding import Axes, embed, fit_embedding, fit_plane
-from blemish.review.marks import CODES, Mark, found_by_mark
+from blemish.review.marks import CODES, Mark, found_by_mark, is_defect_word, of_one_kind
 from blemish.review.suggestions import Snapshot
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Ranking:
         snapshot: The scores.
         plane: Coordinates on the map, (row, 2).
         glance: Whether it is the preliminary ranking, by the network alone, while the first model is fitted.
+        kinds: The score of each of several kinds of defect.
+        chances: The probabilities of all classes, where there are several kinds.
     """
 
     number: int
@@ -40,6 +42,8 @@ class Ranking:
     snapshot: Snapshot
     plane: Float[np.ndarray, "row 2"]
     glance: bool = False
+    kinds: Float[np.ndarray, "row kind"] | None = None
+    chances: Float[np.ndarray, "row class"] | None = None
 
     @property
     def score(self) -> Float[np.ndarray, " row"]:
@@ -83,6 +87,7 @@ class GrowingRanking:
         self._model, self._glance = model, glance
         self._outlier, self._probabilities = np.full(n, np.nan), np.full((n, 3), np.nan)
         self._defect = np.full(n, np.nan) if with_defects else None
+        self._kinds = self._by_class = None
         self._plane, self._embedding = np.full((n, 2), np.nan), np.empty((0, 0))
         self._axes: dict[str, Axes] = {}
         self._plane_axes: Axes | None = None
@@ -94,7 +99,14 @@ class GrowingRanking:
 
     def add(self, rows: Sequence[int], found: "Scores") -> None:
         """Take in the assessment of some rows; the first rows fix the axes of the map and of the embedding."""
-        self._outlier[rows], self._probabilities[rows] = found.outlier, found.probabilities
+        of_three = np.column_stack([found.probabilities[:, :2], found.probabilities[:, 2:].sum(axis=1)])
+        self._outlier[rows], self._probabilities[rows] = found.outlier, of_three
+        if found.kinds:
+            if self._kinds is None or self._by_class is None:
+                self._kinds = np.full((len(self._outlier), len(found.kinds)), np.nan)
+                self._by_class = np.full((len(self._outlier), 2 + len(found.kinds)), np.nan)
+            self._kinds[rows] = np.stack([np.asarray(one.defect) for one in found.kinds], axis=1)
+            self._by_class[rows] = found.probabilities
         if self._defect is not None:
             self._defect[rows] = found.defect
         if self._plane_axes is None:
@@ -108,7 +120,8 @@ class GrowingRanking:
         """The ranking by the scores so far; later rows do not change it."""
         defect = None if self._defect is None else self._defect.copy()
         scores = Snapshot(self._outlier.copy(), defect, self._probabilities.copy(), self._embedding)
-        return Ranking(number, self._model, scores, self._plane.copy(), self._glance)
+        kinds, chances = (None if one is None else one.copy() for one in (self._kinds, self._by_class))
+        return Ranking(number, self._model, scores, self._plane.copy(), self._glance, kinds, chances)
 
 
 @dataclass(frozen=True)
@@ -138,12 +151,12 @@ def point(det: Any, ranking: Ranking, before: Ranking | None, marks: Sequence[Ma
     beaten = fraction_below(calibration.ordinary, known) if len(known) >= 4 else None
     top = set(ranking.order[:budget].tolist())
     kept = None if before is None else len(top & set(before.order[:budget].tolist())) / max(len(top), 1)
-    return Point(ranking.number, len(marks), sum(m.label == "defect" for m in marks), beaten, kept)
+    return Point(ranking.number, len(marks), sum(is_defect_word(m.label) for m in marks), beaten, kept)
 
 
 def precision(ranking: Ranking, codes: Int[np.ndarray, " row"], budget: int) -> dict[str, Any]:
     """Hit rate among the marked rows of the top, with the exact 90 % interval of Clopper and Pearson."""
-    top = codes[ranking.order[:budget]]
+    top = of_one_kind(codes[ranking.order[:budget]])
     hits, n = int((top == CODES["defect"]).sum()), int((top != 0).sum())
     low = float(beta.ppf(0.05, hits, n - hits + 1)) if hits else 0.0
     high = float(beta.ppf(0.95, hits + 1, n - hits)) if hits < n else 1.0

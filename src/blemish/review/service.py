@@ -19,7 +19,7 @@ from blemish.core.version import __version__
 from blemish.review import answers, drawings
 from blemish.review.exports import write_export
 from blemish.review.ledger import Unsaved
-from blemish.review.marks import CODES, MAX_IN_BATCH, to_mark
+from blemish.review.marks import MAX_IN_BATCH, to_mark
 from blemish.review.session import Review
 from blemish.review.viewer import tiles
 from blemish.review.viewer.maps import Maps, ScoreMap
@@ -32,7 +32,7 @@ LISTEN = 0.2
 """Seconds between two looks at whether the page still waits for a map."""
 MAX_DEPTH = 8
 """Brackets within brackets in a request; ours have three."""
-FILTERS = ("all", "unmarked", "suggested", *(str(word) for word in CODES if word))
+FILTERS = ("all", "unmarked", "suggested")  # and each label
 TARGETS = ("recall", "precision", "false_positive_rate", "budget", "contamination")
 MEDIA = {
     ".blemish": "application/octet-stream",
@@ -98,9 +98,10 @@ def state(request: Request) -> Response:
 @router.get("/api/items")
 def items(request: Request, start: int = 0, count: int = 100, show: str = "all", by: str = "score") -> Response:
     """A page of the ranking."""
-    if start < 0 or not 0 < count <= MAX_ITEMS or show not in FILTERS or by not in ("score", "outlier"):
+    shows = (*FILTERS, *_review(request).counts())
+    if start < 0 or not 0 < count <= MAX_ITEMS or show not in shows or by not in ("score", "outlier"):
         raise LabelError(
-            f"expected start >= 0, count from 1 to {MAX_ITEMS}, show = {', '.join(FILTERS)}, by = score or outlier"
+            f"expected start >= 0, count from 1 to {MAX_ITEMS}, show = {', '.join(shows)}, by = score or outlier"
         )
     review = _review(request)
     rows, ranking = answers.shown(review, show, by), review.ranking
@@ -200,7 +201,7 @@ async def marks(request: Request) -> Response:
     if not isinstance(given, list) or len(given) > MAX_IN_BATCH:
         raise LabelError(f"expected a list of at most {MAX_IN_BATCH} marks")
     user = request.app.state.user
-    taken = [to_mark({"who": user, **one} if isinstance(one, dict) else one) for one in given]
+    taken = [to_mark({"who": user, **one} if isinstance(one, dict) else one, _review(request).kinds) for one in given]
     if any(mark.stroke for mark in taken) and _review(request).catalogue.on_page.shown_as != "picture":
         raise LabelError("strokes are for pictures; these samples are not")
     new = await run_in_threadpool(_review(request).write, taken)

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ import numpy as np
 import pyarrow as pa
 
 from blemish.core.errors import BlemishError, DataWarning, QualityWarning
+from blemish.core.labels import ONE_KIND, check_kinds
 from blemish.data.inputs import name_known
 from blemish.detector import DefectDetector
 from blemish.modalities.features import FeatureCache, caching, keeping_maps, users_store
 from blemish.review.catalogue import Catalogue
 from blemish.review.ledger import Ledger
-from blemish.review.marks import CODES, DISAGREEMENT, Mark, Opinions, in_time
+from blemish.review.marks import CODES, DISAGREEMENT, Mark, Opinions, in_time, is_defect_word, label_codes, of_one_kind
 from blemish.review.ranking import TOP, GrowingRanking, Point, Ranking, point
 from blemish.review.suggestions import Suggestion, misses, suggest
 from blemish.review.viewer.strokes import drawn_mask
@@ -64,6 +66,7 @@ class Review:
         det: A fitted model to start with; None: fit one.
         seed: Random seed of a new model, and of the choice of training samples where there are many.
         start: Whether to start the background work at once.
+        kinds: Words of the kinds of defect; None: those of the model.
     """
 
     def __init__(
@@ -74,7 +77,10 @@ class Review:
         *,
         seed: int = 0,
         start: bool = True,
+        kinds: tuple[str, ...] | None = None,
     ) -> None:
+        self.kinds = check_kinds(kinds or (ONE_KIND if det is None else det.fitted_.kinds))
+        self._code_of = label_codes(self.kinds)
         self.catalogue, self.ledger, self.det = catalogue, ledger, det
         self.status = Status()
         self.ranking: Ranking | None = None
@@ -116,11 +122,31 @@ class Review:
                     if row is None:
                         self._lost.add(sample)
                     else:
-                        self.codes[row] = CODES[self.opinions.label(sample)]
+                        self.codes[row] = self._code(self.opinions.label(sample))
             while self.catalogue.changed:  # labels follow the content, and what was there is there no more
                 row, self._outdated = self.catalogue.changed.pop(), True
                 with suppress(BlemishError):
-                    self.codes[row] = CODES[self.opinions.label(self.catalogue.digest(row))]
+                    self.codes[row] = self._code(self.opinions.label(self.catalogue.digest(row)))
+
+    def _code(self, label: str | None) -> int:
+        """The number of a label; that of a kind which is not among these counts as none, and keeps its word."""
+        return self._code_of.get(label, 0)
+
+    @property
+    def det_kinds(self) -> tuple[str, ...]:
+        """Kinds of defect of the model; those of the page may be more, until the next refit."""
+        return self.kinds if self.det is None else self.det.fitted_.kinds
+
+    @property
+    def strange(self) -> str:
+        """Words of the database that are not a kind here, in a sentence; '' without any."""
+        words = Counter(str(mark.label) for mark in self.marks() if mark.label not in self._code_of)
+        found = ", ".join(f"{n} say {word!r}" for word, n in words.items())
+        return (
+            f"Of the labels {found}, which is not one of {', '.join(self.kinds)}: kept, not learnt from."
+            if found
+            else ""
+        )
 
     def _find(self, sample: str, key: str) -> int | None:
         """The row with that content: by name if its content is unchanged, else among the rows hashed so far."""
@@ -131,8 +157,8 @@ class Review:
         return self.catalogue.row(sample)
 
     def labels(self, rows: Sequence[int]) -> list[str | None]:
-        """'defect', 'other', 'normal' or None per row; samples on which people disagree have no label."""
-        words = [None, "normal", "other", "defect", None]
+        """A kind of defect, 'other', 'normal' or None per row; samples on which people disagree have no label."""
+        words = {code: None if label == DISAGREEMENT else label for label, code in self._code_of.items()}
         return [words[code] for code in self.codes[list(rows)].tolist()]
 
     def regions(self, rows: Sequence[int], X: Any) -> list[Any] | None:
@@ -141,7 +167,7 @@ class Review:
         Only what is labelled as the defect has one: a label that was taken back takes back what was drawn with it.
         """
         found: list[Any] = [None] * len(rows)
-        for at in np.flatnonzero(self.codes[list(rows)] == CODES["defect"]).tolist():
+        for at in np.flatnonzero(of_one_kind(self.codes[list(rows)]) == CODES["defect"]).tolist():
             drawn = self.opinions.drawings(self.catalogue.digest(rows[at]))
             found[at] = drawn_mask(drawn, *np.shape(X[at])[-2:]) if drawn else None
         return None if all(mask is None for mask in found) else found
@@ -153,7 +179,7 @@ class Review:
 
     def counts(self) -> dict[str, int]:
         """Rows by label."""
-        return {str(word): int((self.codes == code).sum()) for word, code in CODES.items() if word is not None}
+        return {str(word): int((self.codes == code).sum()) for word, code in self._code_of.items() if word is not None}
 
     # Work in the background ------------------------------------------------------------------------------------------
 
@@ -207,7 +233,7 @@ class Review:
             return
         self._tell("reading")
         self._choose()
-        kind: dict[str, Any] = {"modality": self.catalogue.modality, "random_state": self._seed}
+        kind: dict[str, Any] = {"modality": self.catalogue.modality, "random_state": self._seed, "defects": self.kinds}
         if self.catalogue.on_page.glance:
             self.det = self._fitted(DefectDetector(**kind, scorer="reconstruction"), "glance")
             self._score(glance=True)
@@ -225,7 +251,7 @@ class Review:
             self._begin()
             return
         self._choose()
-        self.det = self._fitted(copy.copy(self.det), "refit")
+        self.det = self._fitted(copy.copy(self.det).set_params(defects=self.kinds), "refit")
         self._score()
 
     def _match(self) -> None:
@@ -240,7 +266,7 @@ class Review:
             except BlemishError:
                 continue
             if digest in self._lost:
-                self.codes[row] = CODES[self.opinions.label(digest)]
+                self.codes[row] = self._code(self.opinions.label(digest))
         self._lost.clear()
 
     def _choose(self) -> None:
@@ -253,7 +279,7 @@ class Review:
             if n > most:
                 chosen = np.sort(np.random.default_rng(self._seed).permutation(n)[:most])
             self._X, self._fit_rows = self.catalogue.take(chosen.tolist())
-        marked = np.flatnonzero((self.codes > 0) & (self.codes < CODES[DISAGREEMENT]))
+        marked = np.flatnonzero((self.codes > 0) & (self.codes != CODES[DISAGREEMENT]))
         more = np.setdiff1d(marked, self._fit_rows).tolist()
         if more:
             X, rows = self.catalogue.take(more)
@@ -335,8 +361,8 @@ class Review:
         state = ranking.number, self.opinions.place
         with self._suggesting:
             if self._suggested[0] != state:
-                labels = [str(mark.label) for mark in in_time(self.marks())]
-                self._suggested = state, suggest(ranking.snapshot, self.codes.copy(), misses(labels))
+                labels = ["defect" if is_defect_word(m.label) else str(m.label) for m in in_time(self.marks())]
+                self._suggested = state, suggest(ranking.snapshot, of_one_kind(self.codes), misses(labels))
             return self._suggested[1]
 
     def ask(self, question: Callable[[DefectDetector, Any], Any], row: int) -> Any:

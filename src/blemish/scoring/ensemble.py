@@ -11,16 +11,17 @@ from sklearn.linear_model import LogisticRegression
 
 from blemish.core.errors import ConfigError
 from blemish.core.graph import Node, exportable
-from blemish.core.groups import Clusters, deal, n_groups
-from blemish.core.labels import DEFECT, OTHER, UNLABELLED, is_ordinary
+from blemish.core.groups import n_groups
+from blemish.core.labels import DEFECT, OTHER, UNLABELLED, is_ordinary, of_kind
 from blemish.core.parts import choose
 from blemish.core.state import Stored
 from blemish.modalities.parts import Parts
+from blemish.scoring.cross_validation import folds, mean_surprisal, numbered, out_of_fold
 from blemish.scoring.ensemble_state import EnsembleState, MemberState, Weighting
 from blemish.scoring.experts import EXPERTS
 from blemish.scoring.experts.expert import Expert
 from blemish.scoring.experts.parts import PartExpert
-from blemish.scoring.far import beyond, beyond_graph, fit_far, read_far, refit_far
+from blemish.scoring.far import beyond, beyond_graph, fit_far_kinds, read_far, refit_far
 from blemish.scoring.mixture import (
     PRIOR,
     Whitening,
@@ -66,7 +67,7 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
 
     Every expert is cross-validated over the labelled defects. Its score is put on the scale of `surprisal`, and the
     defect score is the weighted mean; an expert weighs more the greater its surprisal at unseen defects is. Not for a
-    handful of labels that stand for several kinds of defect: fit one detector per kind.
+    handful of labels that stand for several kinds of defect: name the kinds, see `DefectDetector.defects`.
 
     Attributes:
         experts: Feature set → experts by name, or with options. 'code' is the network's; the others are the modality's.
@@ -114,36 +115,71 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
 
     def fit(self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int = 0) -> EnsembleState:
         """Fit and weight the experts; see `Scorer`."""
-        errors, members = fit_whitening(evidence.feature_set("error")[is_ordinary(group)]), []
+        return self.fit_kinds(evidence, group, 1, seed)[0]
+
+    def fit_kinds(
+        self, evidence: Evidence, group: Int[np.ndarray, " row"], n_kinds: int, seed: int
+    ) -> tuple[EnsembleState, ...]:
+        """One cross-validation for all kinds, and one fit of what uses no label; see `Scorer`."""
+        errors, learnt = fit_whitening(evidence.feature_set("error")[is_ordinary(group)]), []
         parts = None if evidence.parts is None else np.array(1.0)
-        far = fit_far(self.far, evidence, group, seed)
+        labelled = [k for k in range(n_kinds) if (group == DEFECT + k).any()]
+        ranges = fit_far_kinds(self.far, evidence, [of_kind(group, k) for k in range(n_kinds)], seed)
         rows = _fewer(group, seed)
         evidence, group = evidence[rows], group[rows]
-        is_defect, weight = group == DEFECT, self._row_weights(group)
-        cluster = evidence.cluster
-        n_defects = n_groups(np.flatnonzero(is_defect), cluster)  # near-copies of a defect are one label
-        fold = _folds(is_defect, min(max(2, min(self.folds, n_defects)), len(group)), seed, cluster)
-        unseen, means, greatest, free = [], [], [], []
-        for _, expert, source in self._experts(parted=parts is not None, labelled=bool(is_defect.any())):
+        kind, weight, cluster = numbered(group, labelled), self._row_weights(group), evidence.cluster
+        n_labels = max((n_groups(np.flatnonzero(kind == k), cluster) for k in range(1, kind.max() + 1)), default=0)
+        fold = folds(kind, min(max(2, min(self.folds, n_labels)), len(group)), seed, cluster)
+        experts = self._experts(parted=parts is not None, labelled=bool(labelled))
+        for _, expert, source in experts:
             x = evidence.feature_set(source)
-            trained = expert.fit(x, is_defect, weight, seed)
-            held_out = (
-                out_of_fold(expert, x, is_defect, weight, fold, seed)
-                if expert.uses_labels
-                else expert.score(trained, x)  # without labels there is nothing to memorise
-            )
-            tail = fit_tail(held_out[~is_defect], held_out[is_defect])
-            seen = surprisal(tail, expert.score(trained, x))
-            free += [] if expert.uses_labels else [seen]
-            greatest.append(seen[is_defect].max() if expert.uses_labels else seen.max())
+            if expert.uses_labels:
+                trained = expert.fit_kinds(x, kind, weight, seed)
+                unseen = out_of_fold(expert, x, kind, weight, fold, seed)
+            else:  # without labels there is nothing to memorise
+                trained = (expert.fit(x, kind > 0, weight, seed),) * max(1, len(labelled))
+                unseen = np.tile(expert.score(trained[0], x)[:, None], len(trained))
+            learnt.append((trained, unseen))
+        states = [EnsembleState(errors, (), parts, far=far) for far in ranges]
+        free = tuple(
+            MemberState(trained[0], fit_tail(unseen[kind == 0, 0], unseen[kind > 0, 0]))
+            for member, (trained, unseen) in zip(experts, learnt, strict=True)
+            if not member.expert.uses_labels
+        )
+        for k in range(n_kinds):
+            if k not in labelled:
+                states[k] = replace(states[k], members=free)
+                continue
+            own = [(trained[labelled.index(k)], unseen[:, labelled.index(k)]) for trained, unseen in learnt]
+            members, by = self._weighted(experts, own, evidence, kind, labelled.index(k) + 1, fold)
+            states[k] = replace(states[k], members=members, labelled=by)
+        return tuple(states)
+
+    def _weighted(
+        self,
+        experts: list[Member],
+        learnt: list[tuple[Any, Float[np.ndarray, " row"]]],
+        evidence: Evidence,
+        kind: Int[np.ndarray, " row"],
+        k: int,
+        fold: Int[np.ndarray, " row"],
+    ) -> tuple[tuple[MemberState, ...], Weighting]:
+        """The levels and weights of the experts on one kind; `learnt`: what each did, and its scores out of fold."""
+        is_defect, rest = kind == k, kind == 0
+        n_defects = n_groups(np.flatnonzero(is_defect), evidence.cluster)  # near-copies of a defect are one label
+        unseen, means, greatest, free, members = [], [], [], [], []
+        for member, (trained, held_out) in zip(experts, learnt, strict=True):
+            expert, uses_labels = member.expert, member.expert.uses_labels
+            # An expert without labels has the same levels for all kinds.
+            tail = fit_tail(held_out[rest], held_out[is_defect if uses_labels else ~rest])
+            found = expert.score(trained, evidence.feature_set(member.source)) if uses_labels else held_out
+            seen = surprisal(tail, found)
+            free += [] if uses_labels else [seen]
+            greatest.append(seen[is_defect].max() if uses_labels else seen.max())
             members.append(MemberState(trained, tail))
             unseen.append(surprisal(tail, held_out))
-            of_fold = fold if expert.uses_labels else np.maximum(fold, 0)
-            means.append(mean_surprisal(held_out, is_defect, of_fold, cluster))
-        state = EnsembleState(errors, tuple(members), parts, far=far)
-        if not is_defect.any():
-            return state
-        experts = self._experts(parted=parts is not None, labelled=True)
+            of_fold = fold if uses_labels else np.maximum(fold, 0)
+            means.append(mean_surprisal(held_out, is_defect, of_fold, evidence.cluster))
         supervised = np.array([member.expert.uses_labels for member in experts])
         # No score counts beyond what the expert gave a labelled defect (decisions.md 24), nor beyond the median of what
         # the supervised ones gave: an expert that has memorised its labels would decide the mean alone (52).
@@ -156,8 +192,9 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         weights = softmax(np.log(prior_weight) + mean * np.sqrt(n_defects) / self.temperature)
         scores = weights @ np.minimum(np.stack(unseen), most[:, None])
         level = np.array(np.mean(free, axis=0).max() if free else 0.0)
-        slope, intercept = _log_odds(scores, is_defect, n_defects)
-        return replace(state, labelled=Weighting(level, most, weights, mean, scores[is_defect], slope, intercept))
+        slope, intercept = _log_odds(scores[is_defect | rest], is_defect[is_defect | rest], n_defects)
+        rivals = scores[~(is_defect | rest)] if kind.max() > 1 else None
+        return tuple(members), Weighting(level, most, weights, mean, scores[is_defect], slope, intercept, rivals)
 
     def fit_fold(
         self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int, whole: EnsembleState
@@ -167,13 +204,34 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         Levels of its own would make each fold, and the model that is cut, another ruler: how far the top ten of some
         memorised scores lie apart is chance (decisions.md 105).
         """
-        is_defect, weight = group == DEFECT, self._row_weights(group)
-        experts = self._experts(parted=whole.parts is not None, labelled=whole.labelled is not None)
-        members = tuple(
-            replace(learnt, own=member.expert.fit(evidence.feature_set(member.source), is_defect, weight, seed))
-            for member, learnt in zip(experts, whole.members, strict=True)
-        )
-        return replace(whole, members=members, far=refit_far(whole.far, self.far, evidence, group, seed))
+        return self.fit_fold_kinds(evidence, group, seed, (whole,))[0]
+
+    def fit_fold_kinds(
+        self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int, whole: tuple[EnsembleState, ...]
+    ) -> tuple[EnsembleState, ...]:
+        """See `Scorer`."""
+        labelled = [k for k, one in enumerate(whole) if one.labelled is not None]
+        kind, weight = numbered(group, labelled), self._row_weights(group)
+        learnt = [
+            member.expert.fit_kinds(evidence.feature_set(member.source), kind, weight, seed)
+            if member.expert.uses_labels
+            else (member.expert.fit(evidence.feature_set(member.source), kind > 0, weight, seed),)
+            for member in self._experts(parted=whole[0].parts is not None, labelled=bool(labelled))
+        ]
+        found = []
+        for k, one in enumerate(whole):
+            own = [of[labelled.index(k) if len(of) > 1 else 0] for of in learnt[: len(one.members)]]
+            members = tuple(replace(was, own=now) for was, now in zip(one.members, own, strict=True))
+            far = refit_far(one.far, self.far, evidence, of_kind(group, k), seed)
+            found.append(replace(one, members=members, far=far))
+        return tuple(found)
+
+    def rival_scores(
+        self, state: EnsembleState, evidence: Evidence, group: Int[np.ndarray, " row"]
+    ) -> Float[np.ndarray, " rival"]:
+        """By cross-validation; see `Scorer`."""
+        rivals = _weighting(state).rivals
+        return np.empty(0) if rivals is None else rivals
 
     def out_of_fold_scores(
         self, state: EnsembleState, evidence: Evidence, group: Int[np.ndarray, " row"]
@@ -290,56 +348,12 @@ class Ensemble(ExportableScorer[EnsembleState], PartScorer[EnsembleState]):
         return found
 
     def _row_weights(self, group: Int[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
-        """Defects weigh as much as all ordinary rows together; rows labelled 'other' come on top of these."""
+        """A kind of defect weighs as much as all ordinary rows together; rows labelled 'other' come on top of these."""
         weight = np.full(len(group), 1.0 / max(1, int(is_ordinary(group).sum())))
-        for code, fraction in ((DEFECT, 1.0), (OTHER, self.other_share)):
+        for code in range(OTHER, max(DEFECT, int(group.max())) + 1):
+            fraction = self.other_share if code == OTHER else 1.0
             weight[group == code] = fraction / max(1, int((group == code).sum()))
         return weight * len(group) / 2
-
-
-def _folds(is_defect: Bool[np.ndarray, " row"], n_folds: int, seed: int, cluster: Clusters) -> Int[np.ndarray, " row"]:
-    """A fold for each row, defects and others dealt evenly; -1, in no fold, for a single defect or group of them."""
-    fold = deal(is_defect, n_folds, np.random.default_rng(seed), cluster)
-    if n_groups(np.flatnonzero(is_defect), cluster) == 1:
-        fold[is_defect] = -1
-    return fold
-
-
-def out_of_fold(
-    expert: Expert,
-    x: Any,
-    is_defect: Bool[np.ndarray, " row"],
-    weight: Float[np.ndarray, " row"],
-    fold: Int[np.ndarray, " row"],
-    seed: int,
-) -> Float[np.ndarray, " row"]:
-    """Each row's score by an expert that was fitted without its fold; x are its features, or parts."""
-    scores = np.zeros(len(x))
-    for k in range(fold.max() + 1):
-        out = fold == k
-        seen = ~out
-        if is_defect[seen].all() or not is_defect[seen].any():
-            seen = np.full(len(x), True)  # too few rows to leave any out
-        state = expert.fit(x[seen], is_defect[seen], weight[seen], seed)
-        scores[out] = expert.score(state, x[out])
-    return scores
-
-
-def mean_surprisal(
-    scores: Float[np.ndarray, " row"],
-    is_defect: Bool[np.ndarray, " row"],
-    fold: Int[np.ndarray, " row"],
-    cluster: Clusters = None,
-) -> float:
-    """Mean surprisal of the unseen defects, each among the other rows of its fold, in nats, >= 0; groups count once."""
-    found, weights = [], []
-    size = np.ones(len(fold)) if cluster is None else np.bincount(cluster, is_defect)[cluster]
-    for k in range(fold.max() + 1):
-        rest, unseen = np.sort(scores[(fold == k) & ~is_defect]), (fold == k) & is_defect
-        above = len(rest) - np.searchsorted(rest, scores[unseen], side="left")
-        found.extend(-np.log((above + 1) / (len(rest) + 1)))
-        weights.extend(1 / size[unseen])
-    return float(np.average(found, weights=weights)) if found else 0.0
 
 
 def _fewer(group: Int[np.ndarray, " row"], seed: int) -> Int[np.ndarray, " row"]:

@@ -33,7 +33,10 @@ class Weighting(State):
         out_of_fold: Defect score of each labelled defect by experts that have not seen it.
         slope: Of the log-odds of the defect in its score, > 0.
         intercept: Of the same.
+        rivals: Likewise of each labelled defect of another kind; None where there is one kind only.
     """
+
+    may_be_empty = ("rival",)
 
     stored_as: ClassVar[Mapping[str, str]] = {"mean": "far_out", "out_of_fold": "unseen"}
 
@@ -44,6 +47,7 @@ class Weighting(State):
     out_of_fold: Float64[np.ndarray, " defect"]
     slope: Float64[np.ndarray, ""]
     intercept: Float64[np.ndarray, ""]
+    rivals: Float64[np.ndarray, " rival"] | None = None
 
     def check(self) -> None:
         """See `State`."""

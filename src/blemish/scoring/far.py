@@ -85,31 +85,38 @@ def read_far(stored: Stored, sources: Sequence[str], widths: Mapping[str, int]) 
 
 
 def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, " row"], seed: int) -> Far:
-    """Learn how far ordinary rows lie from each other, and where labelled defects lie.
+    """`fit_far_kinds` for one kind of defect."""
+    return fit_far_kinds(sources, evidence, [group], seed)[0]
+
+
+def fit_far_kinds(
+    sources: Sequence[str], evidence: Evidence, groups: Sequence[Int[np.ndarray, " row"]], seed: int
+) -> list[Far]:
+    """Learn how far ordinary rows lie from each other, and where the labelled defects of each kind lie.
 
     The distances are out-of-fold, so that they are those of new rows.
 
     Args:
         sources: Feature sets to measure in.
         evidence: Training rows.
-        group: Their groups.
+        groups: Their groups, as they stand for each kind.
         seed: Source of all randomness.
 
     Returns:
-        None with fewer than `MIN_ROWS` ordinary rows.
+        One per kind, without ranges where there are fewer than `MIN_ROWS` ordinary rows.
     """
     rng = np.random.default_rng(seed)
-    ordinary = rng.permutation(np.flatnonzero(is_ordinary(group)))[:MAX_ROWS]
-    defects = rng.permutation(np.flatnonzero(group == DEFECT))[:MAX_DEFECTS]
+    ordinary = rng.permutation(np.flatnonzero(is_ordinary(groups[0])))[:MAX_ROWS]
+    defects = [rng.permutation(np.flatnonzero(group == DEFECT))[:MAX_DEFECTS] for group in groups]
     if len(ordinary) < MIN_ROWS:
-        return Far()
-    ranges = []
+        return [Far() for _ in groups]
+    ranges: list[list[Range]] = [[] for _ in groups]
     none = np.full(len(ordinary), False)
     cluster = evidence.cluster
     fold = np.arange(len(ordinary)) % FOLDS if cluster is None else deal(none, FOLDS, rng, cluster[ordinary])
     for source in sources:
         found = evidence.feature_set(source)
-        x, like = found[ordinary], found[defects]
+        x = found[ordinary]
         distance = np.empty(len(x))
         for k in range(fold.max() + 1):
             out = fold == k
@@ -118,9 +125,10 @@ def fit_far(sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, "
         tail, place = fit_tail(distance, np.empty(0)), EXPERT.fit(x, none, np.ones(len(x)), seed)
         excess = max(float(tail.excess), MIN_EXCESS * float(tail.levels[-1]))
         edge = np.array(tail.levels[-1] + excess * np.log(len(x) * tail.tail))
-        like = like.astype(np.float64)
-        ranges.append(Range(place, edge, np.array(excess), like, _reach(place, like, float(edge))))
-    return Far(tuple(ranges))
+        for own, rows in zip(ranges, defects, strict=True):
+            like = found[rows].astype(np.float64)
+            own.append(Range(place, edge, np.array(excess), like, _reach(place, like, float(edge))))
+    return [Far(tuple(own)) for own in ranges]
 
 
 def refit_far(far: Far, sources: Sequence[str], evidence: Evidence, group: Int[np.ndarray, " row"], seed: int) -> Far:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64, Int
 from sklearn.covariance import ledoit_wolf
 
 from blemish.core.graph import Node
-from blemish.core.labels import DEFECT, OTHER, is_ordinary
+from blemish.core.labels import DEFECT, is_ordinary, is_other
 from blemish.core.state import State
 from blemish.scoring.scorer import Values
 
@@ -131,7 +131,7 @@ def fit_mixture(features: Float[np.ndarray, "row feature"], group: Int[np.ndarra
     """Whiten by the ordinary rows, at least one, and keep where the labelled ones lie: for `mixture_log_joint`."""
     whitening = fit_whitening(features[is_ordinary(group)])
     u = whitened(whitening, features)
-    return Mixture(whitening, u[group == DEFECT], u[group == OTHER])
+    return Mixture(whitening, u[group == DEFECT], u[is_other(group)])
 
 
 def mixture_log_joint(state: Mixture, features: Float[np.ndarray, "row feature"]) -> Float[np.ndarray, "row 3"]:

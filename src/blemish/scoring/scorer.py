@@ -11,11 +11,13 @@ from jaxtyping import Bool, Float, Int
 from blemish.core.errors import ConfigError
 from blemish.core.graph import Exportable, Node
 from blemish.core.groups import Clusters
+from blemish.core.labels import RIVAL, of_kind
 from blemish.core.state import Learns, Learnt, State, Stored
 from blemish.modalities.parts import Parts
 
 OF_THE_NETWORK = frozenset({"code", "error"})  # feature sets that need no modality
 OF_PARTS = "parts"  # the feature set that is one row per part of a sample
+RIVAL_FOLDS = 4
 LOG_OFFSET = 1e-12  # added to an error before its logarithm: a perfect reconstruction has a log error, too
 Values = TypeVar("Values", np.ndarray, Node)
 """Numbers, or the node of an ONNX graph that will hold them: some formulas are the same for both."""
@@ -104,20 +106,22 @@ class Scores:
     Attributes:
         outlier: How unusual, shape (row,).
         defect: How much like the labelled defects, shape (row,); None where none is labelled.
-        probabilities: Of normal, other and defect, shape (row, 3).
+        probabilities: Of normal, other and defect, shape (row, 3); by a fit with several kinds one of each.
         codes: Shape (row, latent); (0, 0) where they were not asked for.
         feature_sets: What the modality computes in addition to the network, by name, each (row, feature); empty where
             they were not asked for.
         beyond: What lying beyond the training rows added to the log-odds of other against normal, >= 0, shape (row,);
             0 where a scorer does not know it.
+        kinds: Those of each kind of defect alone, where there are several.
     """
 
     outlier: Float[np.ndarray, " row"]
     defect: Float[np.ndarray, " row"] | None
-    probabilities: Float[np.ndarray, "row 3"]
+    probabilities: Float[np.ndarray, "row class"]
     codes: Float[np.ndarray, "coded latent"] = field(default_factory=lambda: np.empty((0, 0)))
     feature_sets: Mapping[str, Float[np.ndarray, "row feature"]] = field(default_factory=dict)
     beyond: Float[np.ndarray, " row"] | float = 0.0
+    kinds: tuple["Scores", ...] = ()
 
     @property
     def views(self) -> Mapping[str, Float[np.ndarray, "row feature"]]:
@@ -138,6 +142,7 @@ class ScoreNodes:
     probabilities: Node
     beyond: Node | float = 0.0
     of_parts: Node | None = None
+    kinds: tuple["ScoreNodes", ...] = ()
 
 
 class Scorer(Learns[Learnt], ABC):
@@ -190,6 +195,33 @@ class Scorer(Learns[Learnt], ABC):
             whole: What `fit` learnt from all rows.
         """
         return self.fit(evidence, group, seed)
+
+    def fit_kinds(
+        self, evidence: Evidence, group: Int[np.ndarray, " row"], n_kinds: int, seed: int
+    ) -> tuple[Learnt, ...]:
+        """What `fit` learns of each of several kinds of defect against all else, see `blemish.scoring.kinds`."""
+        return tuple(self.fit(evidence, of_kind(group, kind), seed) for kind in range(n_kinds))
+
+    def fit_fold_kinds(
+        self, evidence: Evidence, group: Int[np.ndarray, " row"], seed: int, whole: tuple[Learnt, ...]
+    ) -> tuple[Learnt, ...]:
+        """`fit_fold` for each of several kinds."""
+        return tuple(self.fit_fold(evidence, of_kind(group, k), seed, one) for k, one in enumerate(whole))
+
+    def rival_scores(
+        self, state: Learnt, evidence: Evidence, group: Int[np.ndarray, " row"]
+    ) -> Float[np.ndarray, " rival"]:
+        """Defect score of each labelled defect of another kind, `RIVAL`, by a scorer that was fitted without it.
+
+        The arguments are those of `out_of_fold_scores`.
+        """
+        rivals = np.flatnonzero(group == RIVAL)
+        found = np.empty(len(rivals))
+        for k in range(min(RIVAL_FOLDS, len(rivals))):
+            seen = np.setdiff1d(np.arange(len(group)), rivals[k::RIVAL_FOLDS])
+            without = self.fit_fold(evidence[seen], group[seen], 0, state)
+            found[k::RIVAL_FOLDS] = self.defect_score(without, evidence[rivals[k::RIVAL_FOLDS]])
+        return found
 
     @abstractmethod
     def out_of_fold_scores(

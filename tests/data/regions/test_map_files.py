@@ -22,7 +22,7 @@ def ramp(height=6, width=9):
 
 def test_a_map_is_a_tiff_of_floats_under_the_pictures_name(tmp_path):
     maps = files(tmp_path)
-    maps.add([("sub/a.png", ramp()), ("b.jpg", ramp(3, 4))])
+    maps.add([("sub/a.png", ramp(), {}), ("b.jpg", ramp(3, 4), {})])
     assert (
         maps.end()
         == f"2 maps to {tmp_path / 'heat'} and 2 regions in 2 of 2 pictures to {tmp_path / 'r.json'} (false-alarm area 0.001)"
@@ -43,7 +43,7 @@ def test_a_map_is_a_tiff_of_floats_under_the_pictures_name(tmp_path):
 
 def test_pictures_that_differ_by_their_ending_have_maps_of_their_own(tmp_path):
     maps = files(tmp_path, regions=None)
-    maps.add([("a.jpg", ramp()), ("a.png", ramp(2, 2))])
+    maps.add([("a.jpg", ramp(), {}), ("a.png", ramp(2, 2), {})])
     assert sorted(path.name for path in (tmp_path / "heat").iterdir()) == ["a.png.tiff", "a.tiff"]
     assert maps.end() == f"2 maps to {tmp_path / 'heat'}"
 

@@ -1,11 +1,10 @@
-"""Trees as arrays against scikit-learn's own; the isolation forest, its equation 1, and the student."""
+"""Trees as arrays against scikit-learn's own; the isolation forest, and its equation 1."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier, IsolationForest
-from sklearn.metrics import roc_auc_score
 
 import reference
 from blemish.scoring.experts import EXPERTS
@@ -77,14 +76,15 @@ def test_path_left_is_equation_1():
         assert path_left(np.array([float(n)]))[0] == pytest.approx(reference.path_left(n), abs=1.1 / n)
 
 
-def test_the_student_surpasses_its_teacher_where_few_features_matter():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(600, 40))
-    unusual = np.arange(600) >= 400
-    x[unusual, :4] += 2.5
-    weight, nobody = np.ones(600), np.full(600, False)
-    found = {}
-    for name in ("neighbours", "student"):
-        score = EXPERTS[name]().score(EXPERTS[name]().fit(x, nobody, weight, 0), x)
-        found[name] = roc_auc_score(unusual, score)
-    assert found["student"] > found["neighbours"] + 0.02
+@pytest.mark.parametrize("name", ["trees", "forest"])
+def test_the_trees_of_several_kinds_hold_the_fraction_of_each(name):
+    x, is_defect, weight = island()
+    kind = np.where(is_defect, 1 + np.arange(len(x)) % 2, 0)
+    one, other = EXPERTS[name](n_trees=5).fit_kinds(x, kind, weight, 0)
+    assert one.feature is other.feature
+    first, second = (EXPERTS[name]().score(state, x) for state in (one, other))
+    assert ((first >= 0) & (second >= 0) & (first + second <= 1 + 1e-9)).all()
+    assert first[kind == 1].mean() > first[kind == 2].mean()
+    alone = EXPERTS[name](n_trees=5).fit(x, is_defect, weight, 0)
+    (same,) = EXPERTS[name](n_trees=5).fit_kinds(x, is_defect.astype(int), weight, 0)
+    np.testing.assert_array_equal(same.value, alone.value)

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from blemish.core.errors import DataError, LabelError
-from blemish.core.labels import DEFECT, NORMAL, to_groups
+from blemish.core.labels import DEFECT, NORMAL, ONE_KIND, is_defect, to_groups
 from blemish.core.run_config import RunConfig
 from blemish.data.dataset import Dataset
 from blemish.data.folders import masks_in
@@ -45,8 +45,8 @@ def regions_alongside(samples: Dataset, y: Sequence[Any] | None, run: RunConfig)
         return None
     if not samples.files:
         raise DataError("--masks and --regions name pictures in a folder; in Python give fit(..., regions=...)")
-    groups = to_groups(y, len(samples))
-    if y is None or not (groups == DEFECT).any():
+    groups = to_groups(y, len(samples), tuple(run.kind or ONE_KIND))
+    if y is None or not is_defect(groups).any():
         raise LabelError(
             "a region says where a labelled defect is, and none is labelled; add --defect-folder or --labels"
         )
@@ -55,7 +55,7 @@ def regions_alongside(samples: Dataset, y: Sequence[Any] | None, run: RunConfig)
         _collect(source, found, drawn, samples, groups)
     masks = [_mask(one, samples, row) if one else None for row, one in enumerate(drawn)]
     marked = [mask for mask in masks if mask is not None]
-    n, area = int((groups == DEFECT).sum()), np.mean([mask.mean() for mask in marked])
+    n, area = int(is_defect(groups).sum()), np.mean([mask.mean() for mask in marked])
     rest = f" ({n - len(marked)} are not, and count as a whole)" if n > len(marked) else ""
     how = f"{len(marked)} of {n} pictures labelled the defect are marked{rest}; the marks take {area:.2%} of their area"
     samples.reading.note("regions", " and ".join(filter(None, (run.masks, run.regions))), how)
@@ -71,7 +71,7 @@ def _collect(
 ) -> None:
     """Add the regions of labelled defects to what is drawn on each picture; note the others, or refuse them."""
     for name, (rows, draw) in found.items():
-        labelled = [row for row in rows if groups[row] == DEFECT]
+        labelled = [row for row in rows if groups[row] >= DEFECT]
         if len(rows) > 1 and labelled:
             keys = some([samples.keys[row] for row in rows])
             raise DataError(
@@ -96,7 +96,7 @@ def _collect(
     if found and not any(drawn):
         raise DataError(
             f"none of the {len(found)} regions of {source} is of a picture that is labelled the defect; the first is "
-            f"{next(iter(found))}, pictures look like {samples.keys[int(np.argmax(groups == DEFECT))]}"
+            f"{next(iter(found))}, pictures look like {samples.keys[int(np.argmax(is_defect(groups)))]}"
         )
 
 
@@ -182,7 +182,7 @@ def _coco(samples: Dataset, run: RunConfig) -> tuple[str, dict[str, tuple[list[i
     if not drawn:
         raise DataError(f"{run.regions} has no regions; mark the defect, or leave --regions out")
     kinds = sorted({kind for one in drawn.values() for kind in one.kinds})
-    mine = {word.casefold() for word in ("defect", *(run.defect or ()), *(run.defect_folder or ()))}
+    mine = {word.casefold() for word in ("defect", *(run.kind or ()), *(run.defect or ()), *(run.defect_folder or ()))}
     named = [kind for kind in kinds if kind.casefold() in mine]
     if named and len(named) < len(kinds):
         left = some([kind for kind in kinds if kind not in named])

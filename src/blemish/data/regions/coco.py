@@ -163,8 +163,8 @@ def read_coco(path: PathLike) -> dict[str, Drawn]:
 def write_coco(
     path: str | os.PathLike[str],
     pictures: Sequence[tuple[str, int, int]],
-    found: Iterable[tuple[int, Region]],
-    kind: str,
+    found: Iterable[tuple[int, Region, str]],
+    kinds: Sequence[str],
     cut: str,
 ) -> None:
     """Write regions of pictures as a COCO file, whole or not at all; Label Studio and FiftyOne read it.
@@ -172,8 +172,8 @@ def write_coco(
     Args:
         path: Where to.
         pictures: Name, height and width of each picture, with and without regions.
-        found: Number of a picture, from 0, and a region of it.
-        kind: What the regions are of.
+        found: Number of a picture, from 0, a region of it, and what that is of.
+        kinds: What the regions may be of.
         cut: What the regions lie above, in words.
     """
     images = [
@@ -181,14 +181,14 @@ def write_coco(
         for at, (name, height, width) in enumerate(pictures, start=1)
     ]
     annotations = [
-        {"id": at, "image_id": picture + 1, "category_id": 1, "iscrowd": 0, **described(region)}
-        for at, (picture, region) in enumerate(found, start=1)
+        {"id": at, "image_id": picture + 1, "category_id": 1 + kinds.index(kind), "iscrowd": 0, **described(region)}
+        for at, (picture, region, kind) in enumerate(found, start=1)
     ]
     written = {
         "info": {"description": f"Regions found by Blemish {__version__}: {cut}"},
         "licenses": [],
         "images": images,
-        "categories": [{"id": 1, "name": kind, "supercategory": ""}],
+        "categories": [{"id": at, "name": kind, "supercategory": ""} for at, kind in enumerate(kinds, start=1)],
         "annotations": annotations,
     }
     write_atomically(path, json.dumps(written, ensure_ascii=False).encode())

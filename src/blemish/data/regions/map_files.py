@@ -1,7 +1,7 @@
 """Maps of pictures as files, one per picture in its own size, and what they hold above a cut as one COCO file."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -17,7 +17,7 @@ from blemish.core.files import named
 from blemish.core.store import check_writable, write_atomically
 from blemish.data.images import MIN_LONGER_SIDE, opened
 from blemish.data.regions.coco import write_coco
-from blemish.data.regions.outlines import Region, regions_above
+from blemish.data.regions.outlines import Region, highest_in, regions_above
 
 ENDING = ".tiff"
 DESCRIPTION, SOFTWARE = 270, 305  # TIFF tags
@@ -39,6 +39,7 @@ class MapFiles:
         kind: What the map is of: 'defect', or 'other' without labelled defects.
         cut: Regions lie above it.
         area: The fraction of the area of normal pictures that the cut promises.
+        kinds: Words of several kinds of defect; none where there is one.
     """
 
     data: Path
@@ -47,8 +48,9 @@ class MapFiles:
     kind: str
     cut: float
     area: float
+    kinds: tuple[str, ...] = ()
     pictures: list[tuple[str, int, int]] = field(default_factory=list)
-    found: list[tuple[int, Region]] = field(default_factory=list)
+    found: list[tuple[int, Region, str]] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
 
     def check(self, *sources: str | os.PathLike[str] | None) -> None:
@@ -70,18 +72,26 @@ class MapFiles:
         if pictures.is_dir() and (folder.is_relative_to(pictures) or pictures.is_relative_to(folder)):
             raise ConfigError(f"maps in {self.heat} would lie among the pictures of {self.data}; name another folder")
 
-    def add(self, maps: Iterable[tuple[Any, Float32[np.ndarray, "_ _"]]]) -> None:
+    def add(
+        self, maps: Iterable[tuple[Any, Float32[np.ndarray, "_ _"], Mapping[str, Float32[np.ndarray, "_ _"]]]]
+    ) -> None:
         """Write the maps of some pictures, by their keys, and keep what they hold above the cut.
+
+        With the map of each goes one for each of several kinds, which say what a region is.
 
         Raises:
             ArtifactError: If a map cannot be written.
             ConfigError: If a file of that name is not a map.
         """
-        for key, heat in maps:
+        for key, heat, by_kind in maps:
+            kinds = {kind: self._in_own_size(str(key), one) for kind, one in by_kind.items()}
             heat = self._in_own_size(str(key), heat)
             self.pictures.append((str(key), *heat.shape))
             if self.regions is not None:
-                self.found += [(len(self.pictures) - 1, one) for one in regions_above(heat, self.cut)]
+                self.found += [
+                    (len(self.pictures) - 1, one, highest_in(one, kinds) if kinds else self.kind)
+                    for one in regions_above(heat, self.cut)
+                ]
             if self.heat is not None:
                 self._write(self.heat / self._name(str(key)), heat)
 
@@ -91,9 +101,9 @@ class MapFiles:
             cut = (
                 f"{self.kind} score above {self.cut:.6g}, which {self.area:.2g} of the area of normal pictures exceeds"
             )
-            write_coco(self.regions, self.pictures, self.found, self.kind, cut)
+            write_coco(self.regions, self.pictures, self.found, self.kinds or (self.kind,), cut)
         maps = None if self.heat is None else f"{len(self.pictures)} maps to {self.heat}"
-        n = len({picture for picture, _ in self.found})
+        n = len({picture for picture, *_ in self.found})
         regions = f"{len(self.found)} regions in {n} of {len(self.pictures)} pictures to {self.regions}"
         regions += f" (false-alarm area {self.area:.2g})"
         return " and ".join(filter(None, (maps, None if self.regions is None else regions)))
@@ -121,7 +131,7 @@ class MapFiles:
 
     def _write(self, path: Path, heat: Float32[np.ndarray, "height width"]) -> None:
         tags = TiffImagePlugin.ImageFileDirectory_v2()
-        unit = "nats" if self.kind == "defect" else "mean surprisal in nats"
+        unit = "nats" if self.kind != "other" else "mean surprisal in nats"
         tags[DESCRIPTION] = f"{self.kind} score of each pixel, {unit}; higher is more"
         tags[SOFTWARE] = WRITER
         buffer = BytesIO()

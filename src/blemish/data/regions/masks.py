@@ -42,7 +42,7 @@ def regions_to_masks(
         if _is_missing(region):
             masks.append(None)
             continue
-        if code != DEFECT:
+        if code < DEFECT:
             raise LabelError(
                 f"sample {row} has a region and is not labelled as the defect; a region says where the defect is: "
                 "label the sample, or give None"

@@ -1,5 +1,6 @@
 """What a map holds above a cut: connected regions with their outlines."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +68,12 @@ class Region:
     def facts(self) -> dict[str, Any]:
         """Box, area and score, by the names in `REGION`."""
         return {name: getattr(self, name) for name in REGION}
+
+
+def highest_in(region: Region, maps: Mapping[str, Float[np.ndarray, "height width"]]) -> str:
+    """The name of the map, of one at least, that is highest in a region."""
+    inside = np.s_[region.y : region.y + region.height, region.x : region.x + region.width]
+    return max(maps, key=lambda name: maps[name][inside][region.mask].max())
 
 
 def regions_above(heat: Float[np.ndarray, "height width"], cut: float) -> list[Region]:

@@ -116,6 +116,7 @@ export class Detail {
     }
     const seen = isDrawn(this.shownAs) ? found.near.filter((one) => one.id) : [];
     if (seen.length) return box.append(this.neighbours(seen));
+    if (found.why) box.append(make("p", {}, found.why));
     const near = found.nearest_defects.length ? found.nearest_defects : found.nearest_normals;
     if (near.length)
       box.append(make("p", { class: "soft" }, `nearest ${found.nearest_defects.length ? "labelled defects" : "normal samples"}: ${near.join(", ")}`));

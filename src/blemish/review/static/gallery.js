@@ -199,6 +199,7 @@ export class Gallery {
     const label = item?.label ?? "";
     if (cell.label !== label) {
       cell.label = label;
+      cell.box.style.setProperty("--label", this.colours?.get(label) ?? "");
       if (label) cell.box.dataset.label = label;
       else delete cell.box.dataset.label;
     }

@@ -2,7 +2,7 @@
 import { find } from "./element.js";
 
 const FIELDS = 5; // row, x, y, quantile (1 = top of the ranking), label
-const NAMES = ["not marked", "normal", "other", "defect", "conflict"];
+const NAMES = ["not marked", "normal", "other", "defect", "conflict"]; // further kinds of defect follow
 const REACH = 10;
 const PAD = 24;
 
@@ -37,6 +37,12 @@ export class Chart {
     for (let at = 0; at < this.length; at++) this.indexOf.set(this.points[at * FIELDS], at);
     this.selection.clear();
     this.resize();
+  }
+
+  setKinds(kinds, colours) {
+    NAMES.splice(3, NAMES.length, kinds[0], "conflict", ...kinds.slice(1));
+    this.ofKinds = kinds.map((_, i) => colours[i % colours.length]);
+    this.stale = true;
   }
 
   setLabel(row, label) {
@@ -99,7 +105,7 @@ export class Chart {
   colours() {
     const style = getComputedStyle(document.documentElement);
     const of = (name) => style.getPropertyValue(name).trim();
-    return { labels: [null, of("--normal"), of("--other"), of("--defect"), of("--conflict")], soft: of("--soft"), accent: of("--accent"), ink: of("--ink"), paper: of("--paper") };
+    return { labels: [null, of("--normal"), of("--other"), of("--defect"), of("--conflict"), ...(this.ofKinds ?? []).slice(1).map(of)], soft: of("--soft"), accent: of("--accent"), ink: of("--ink"), paper: of("--paper") };
   }
 
   /** Draw the points: grey to blue by rank; marked ones larger, in their colour and shape, on top. */
@@ -142,7 +148,7 @@ export class Chart {
     context.strokeStyle = colour;
     context.lineWidth = 2;
     context.beginPath();
-    if (label === 3) context.arc(x, y, 5, 0, 7);
+    if (label === 3 || label > 4) context.arc(x, y, 5, 0, 7);
     else if (label === 2) {
       context.moveTo(x, y - 5);
       context.lineTo(x + 5, y + 4);
@@ -154,7 +160,7 @@ export class Chart {
       context.moveTo(x + 4, y - 4);
       context.lineTo(x - 4, y + 4);
     }
-    if (label === 3 || label === 2) context.fill();
+    if (label !== 1 && label !== 4) context.fill();
     else context.stroke();
   }
 

@@ -10,7 +10,8 @@ import { Ranking } from "./ranking.js";
 import { Viewer } from "./viewer.js";
 
 const VIEWS = ["gallery", "map", "curve"];
-const WORDS = { d: "defect", o: "other", n: "normal" };
+const WORDS = { o: "other", n: "normal" }; // and each kind of defect by its number
+const COLOURS = ["--defect", "--kind-2", "--kind-3", "--kind-4", "--kind-5", "--kind-6", "--kind-7", "--kind-8", "--kind-9"];
 const MAX_ROWS_PER_REQUEST = 400;
 
 let state = null;
@@ -29,9 +30,43 @@ const queue = new Queue(() => unsaved(), () => look());
 const ranking = new Ranking(() => arrived(), (item) => (mine.has(item.id) ? mine.get(item.id) : item.label));
 const gallery = new Gallery(ranking, (index) => (index === gallery.cursor && current ? open() : move(index)));
 const detail = new Detail({ open: () => open(), choose: (row) => choose([row]) });
-const viewer = new Viewer({ strokes: (id) => strokesOn(id), drew: (item, stroke) => mark([item], "defect", stroke), closed: () => find("gallery").focus() });
+const viewer = new Viewer({ strokes: (id) => strokesOn(id), kinds: () => kinds, drew: (item, stroke) => mark([item], kinds.includes(item.label) ? item.label : drawnKind, stroke), closed: () => find("gallery").focus() });
 const chart = new Chart({ chosen: (row) => choose([row]), selected: (rows) => selected(rows), hovered: (row) => hovered(row) });
 let lassoed = [];
+let kinds = []; // words of the kinds of defect
+let drawnKind = ""; // of a stroke on a sample that is not labelled: the kind marked last
+
+/** Keys, buttons, colours and filters of the kinds of defect: with one kind as they stand in the page. */
+function setKinds(words) {
+  if (words.join("\n") === kinds.join("\n")) return;
+  kinds = words;
+  drawnKind = kinds[0];
+  for (const key of Object.keys(WORDS)) if (!"on".includes(key)) delete WORDS[key];
+  kinds.slice(0, 9).forEach((kind, i) => (WORDS[i + 1] = kind));
+  if (kinds.length === 1) WORDS.d = kinds[0];
+  const root = document.documentElement.style;
+  for (const button of findAll("button[data-kind]")) button.remove();
+  for (const first of findAll('button[data-mark="defect"]')) {
+    const plain = kinds.length === 1 && kinds[0] === "defect";
+    first.hidden = !plain;
+    if (!plain)
+      first.before(...kinds.map((kind, i) => {
+        const button = make("button", { type: "button", "data-mark": kind, "data-kind": String(i) }, kind, i < 9 && first.querySelector("kbd") ? make("kbd", {}, String(i + 1)) : "");
+        button.style.borderColor = `var(${COLOURS[i % 9]})`;
+        button.addEventListener("click", () => markCurrent(kind));
+        return button;
+      }));
+  }
+  for (const option of findAll("#show option[data-kind]")) option.remove();
+  const defects = document.querySelector('#show option[value="defect"]');
+  if (kinds.length > 1 || kinds[0] !== "defect") {
+    defects.before(...kinds.map((kind) => make("option", { value: kind, "data-kind": "" }, kind)));
+    defects.hidden = defects.disabled = true;
+  }
+  chart.setKinds(kinds, COLOURS);
+  gallery.colours = new Map(kinds.map((kind, i) => [kind, `var(${COLOURS[i % 9]})`]));
+  root.setProperty("--n-kinds", String(kinds.length));
+}
 
 // Marks ---------------------------------------------------------------------------------------------------------------
 
@@ -49,6 +84,7 @@ function newMark(item, label, undoes = null, stroke = null) {
 
 /** Label samples; a stroke says where on the one sample the defect is. */
 function mark(items, label, stroke = null) {
+  if (kinds.includes(label)) drawnKind = label;
   const able = items.filter((item) => item.id);
   const marks = able.map((item) => newMark(item, label, null, stroke));
   if (stroke) for (const one of marks) drawn.set(one.id, one);
@@ -228,7 +264,7 @@ async function loadMap() {
       if (item) chart.setLabel(item.row, label);
     }
     if (current) chart.setCursor(current.row);
-    find("legend").textContent = `${chart.length} samples · blue: top of the ranking · ● defect ▲ other ○ normal ✕ disagreement`;
+    find("legend").textContent = `${chart.length} samples · blue: top of the ranking · ● ${kinds.join(", ")} ▲ other ○ normal ✕ disagreement`;
   } catch {
     // the next poll of the state tries again
   }
@@ -282,8 +318,9 @@ function news(before) {
   find("progress").hidden = !status.busy;
   if (status.total) find("progress").value = status.done / status.total;
   else find("progress").removeAttribute("value");
+  setKinds(state.kinds);
   const c = state.counts;
-  find("counts").textContent = `${c.defect} defect, ${c.other} other, ${c.normal} normal${c.conflict ? `, ${c.conflict} disputed` : ""}`;
+  find("counts").textContent = `${kinds.map((kind) => `${c[kind]} ${kind}`).join(", ")}, ${c.other} other, ${c.normal} normal${c.conflict ? `, ${c.conflict} disputed` : ""}`;
   find("advice").textContent = state.advice;
   find("promise").textContent = state.promise ?? "There is no model yet.";
   find("refit").disabled = !state.ranking && status.busy;

@@ -16,7 +16,8 @@ const PATIENCE = 300000; // milliseconds for a map
 
 export class Viewer {
   /** `strokes(id)` gives what this page drew on a sample that the server may not have; `drew(item, stroke)` stores one. */
-  constructor({ strokes, drew, closed }) {
+  constructor({ strokes, kinds, drew, closed }) {
+    this.kinds = kinds;
     this.unsent = strokes;
     this.drew = drew;
     this.box = find("viewer");
@@ -272,7 +273,7 @@ export class Viewer {
   people() {
     const found = new Map();
     const own = this.unsent(this.item.id);
-    if (this.item.label === "defect")
+    if (this.kinds().includes(this.item.label))
       for (const one of [...this.strokes.filter(({ id }) => !own.undone.has(id) && !own.drawn.some((mine) => mine.id === id)), ...own.drawn])
         found.set(one.who, [...(found.get(one.who) ?? []), one]);
     const pending = this.pen?.stroke();

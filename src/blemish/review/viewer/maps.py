@@ -47,7 +47,7 @@ class ScoreMap:
 
 def score_map(det: Any, X: Any) -> ScoreMap:
     """The map of one picture, as `det.heat` and `det.regions` have it."""
-    kind = "defect" if det.fitted_.n_defects else "other"
+    kind = "defect" if det.fitted_.n_defects else "other"  # of all kinds together
     with caching(FeatureCache(MAX_CACHED)):
         try:
             heat = det.heat(X)[0]

@@ -12,7 +12,7 @@ EXPERTS = Parts(
         "isolation": "blemish.scoring.experts.trees:Isolation",
         "neighbours": "blemish.scoring.experts.distances:Neighbours",
         "mahalanobis": "blemish.scoring.experts.mahalanobis:Mahalanobis",
-        "student": "blemish.scoring.experts.trees:Student",
+        "student": "blemish.scoring.experts.student:Student",
         "direction": "blemish.scoring.experts.linear:Direction",
         "part_distance": "blemish.scoring.experts.parts:PartDistance",
         "part_discriminant": "blemish.scoring.experts.parts:PartDiscriminant",

@@ -3,19 +3,27 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Int
 
 from blemish.core.graph import Exportable, Node
 from blemish.core.state import Learns, Learnt, State, Stored, need
 
 Features = Float[np.ndarray, "row feature"]
 Flags = Bool[np.ndarray, " row"]
+Kinds = Int[np.ndarray, " row"]
 Numbers = Float[np.ndarray, " row"]
+RIVAL_SHARE = 0.1
+"""Weight of another kind of defect among the rows that a kind stands against, as a fraction of the kind's own."""
 MAX_DEVIATION = 10.0
 """Standard deviations at which a feature is cut: one extreme value must not outweigh all others."""
+
+
+def against(kind: Kinds, k: int, weight: Numbers) -> Numbers:
+    """Weights of the rows where one kind stands against all others."""
+    return np.where((kind > 0) & (kind != k), RIVAL_SHARE * weight, weight)
 
 
 class Expert(Learns[Learnt], ABC):
@@ -47,6 +55,17 @@ class Expert(Learns[Learnt], ABC):
             weight: What a mistake on each row costs, > 0, shape (row,).
             seed: Source of all randomness.
         """
+
+    def fit_kinds(self, x: Any, kind: Kinds, weight: Numbers, seed: int) -> tuple[Learnt, ...]:
+        """What `fit` learns of each kind of defect against all other rows.
+
+        Args:
+            x: See `fit`; of experts on parts, these.
+            kind: 1, 2, … for the rows labelled as each kind, 0 for all others, shape (row,).
+            weight: See `fit`; where all kinds are learnt at once.
+            seed: See `fit`.
+        """
+        return tuple(self.fit(x, kind == k, against(kind, k, weight), seed) for k in range(1, kind.max() + 1))
 
     @abstractmethod
     def score(self, state: Learnt, x: Features) -> Numbers:

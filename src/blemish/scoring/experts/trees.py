@@ -1,23 +1,22 @@
 """Ensembles of decision trees, kept as plain arrays: extremely randomised trees, random forests, isolation forests."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 from weakref import finalize
 
 import numpy as np
 from jaxtyping import Float, Float64, Int, Int32
-from sklearn.ensemble import ExtraTreesClassifier, IsolationForest, RandomForestClassifier
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.tree._tree import NODE_DTYPE, Tree  # pyright: ignore[reportMissingModuleSource]
 
 from blemish.core.graph import ML, Node, onnx_package
 from blemish.core.state import State, Stored, need
-from blemish.scoring.experts.distances import Neighbours
-from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Numbers
+from blemish.scoring.experts.expert import ExportableExpert, Features, Flags, Kinds, Numbers
 from blemish.scoring.experts.growing import extra_trees
-
-MIN_SEEN = 10  # rows per tree of a student, where there are as many
 
 
 class Nodes(NamedTuple):
@@ -208,13 +207,18 @@ def as_arrays(estimators: Sequence[Any], values: Callable[[Any], np.ndarray]) ->
         feature=np.concatenate([np.maximum(tree.feature, -1) for tree in trees]).astype(np.int32),
         threshold=np.concatenate([tree.threshold for tree in trees]),
         children=np.maximum(np.concatenate(children), 0).astype(np.int32),
-        value=np.concatenate([values(tree) for tree in trees]),
+        value=values_of(estimators, values),
     )
 
 
-def fraction(tree: Any) -> Float[np.ndarray, " node"]:
-    """Fraction of the second class in each node of a tree, by weight."""
-    return tree.value[:, 0, 1] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300)
+def values_of(estimators: Sequence[Any], values: Callable[[Any], np.ndarray]) -> Float[np.ndarray, " node"]:
+    """The value of each node of all trees, end to end."""
+    return np.concatenate([values(one.tree_) for one in estimators])
+
+
+def fraction(tree: Any, kind: int = 1) -> Float[np.ndarray, " node"]:
+    """Fraction of a class, by default the second, in each node of a tree, by weight."""
+    return tree.value[:, 0, kind] / np.maximum(tree.value[:, 0].sum(axis=1), 1e-300)
 
 
 class _OfGrove(ExportableExpert[Grove]):
@@ -241,8 +245,29 @@ class TreeExpert(_OfGrove):
         return trees_graph(state, x)
 
 
+class Classifying(TreeExpert):
+    """Trees that tell classes apart: several kinds of defect at the price of one."""
+
+    @abstractmethod
+    def grown(self, x: Features, kind: Kinds, weight: Numbers, seed: int) -> Sequence[Any]:
+        """Trees of scikit-learn that tell the kinds and the rest apart; see `Expert.fit_kinds`."""
+
+    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
+        """Grow the trees; see `Expert`."""
+        return as_arrays(self.grown(x, is_defect.astype(np.int64), weight, seed), fraction)
+
+    def fit_kinds(self, x: Features, kind: Kinds, weight: Numbers, seed: int) -> tuple[Grove, ...]:
+        """The same trees for all kinds, whose leaves hold the fraction of each; see `Expert`."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # many kinds of few labels are classes all the same
+            trees = self.grown(x, kind, weight, seed)
+        first = as_arrays(trees, fraction)
+        others = [partial(fraction, kind=k) for k in range(2, kind.max() + 1)]
+        return first, *(replace(first, value=values_of(trees, of)) for of in others)
+
+
 @dataclass(frozen=True)
-class Trees(TreeExpert):
+class Trees(Classifying):
     """Extremely randomised trees.
 
     The best single expert on most data: it ignores scales and irrelevant features. Its score is coarse, so it ranks
@@ -259,13 +284,13 @@ class Trees(TreeExpert):
     n_trees: int = 100
     least_rows: int = 2
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
-        """Grow the trees; see `Expert`."""
-        return as_arrays(extra_trees(x, is_defect, weight, self.n_trees, self.least_rows, seed), fraction)
+    def grown(self, x: Features, kind: Kinds, weight: Numbers, seed: int) -> Sequence[Any]:
+        """See `Classifying`."""
+        return extra_trees(x, kind, weight, self.n_trees, self.least_rows, seed)
 
 
 @dataclass(frozen=True)
-class Forest(TreeExpert):
+class Forest(Classifying):
     """A random forest: each node takes the best of a few splits, each tree learns from a bootstrap sample.
 
     Extremely randomised trees split at random; these find the few columns that matter, which is better where most
@@ -282,10 +307,10 @@ class Forest(TreeExpert):
     n_trees: int = 100
     least_rows: int = 2
 
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
-        """Grow the trees; see `Expert`."""
+    def grown(self, x: Features, kind: Kinds, weight: Numbers, seed: int) -> Sequence[Any]:
+        """See `Classifying`."""
         model = RandomForestClassifier(self.n_trees, min_samples_leaf=self.least_rows, random_state=seed)
-        return as_arrays(model.fit(x, is_defect, sample_weight=weight).estimators_, fraction)
+        return model.fit(x, kind, sample_weight=weight).estimators_
 
 
 def path_left(n_rows: Float[np.ndarray, " node"]) -> Float[np.ndarray, " node"]:
@@ -340,59 +365,3 @@ def _depths(tree: Any) -> Float[np.ndarray, " node"]:
     for node in np.flatnonzero(left >= 0):
         depth[left[node]] = depth[right[node]] = depth[node] + 1
     return depth
-
-
-def smoothed_fraction(tree: Any) -> Float[np.ndarray, " node"]:
-    """Fraction of the second class in each node of a tree, by weight, shrunk towards a half in small nodes.
-
-    Without it most rows share a few scores.
-
-    Reference:
-        Provost and Domingos, "Tree induction for probability-based ranking", 2003 (the Laplace correction).
-    """
-    weight, n = tree.value[:, 0], tree.n_node_samples
-    of_second = weight[:, 1] if weight.shape[1] > 1 else np.zeros(len(weight))
-    return (n * of_second / np.maximum(weight.sum(axis=1), 1e-300) + 1) / (n + 2)
-
-
-@dataclass(frozen=True)
-class Student(TreeExpert):
-    """Trees that tell the most usual half of the rows from the most unusual fifth, as `Neighbours` ranks them.
-
-    Where outliers are many and of all sorts: the teacher counts every feature equally, the student finds those that
-    tell the two sides apart. Each tree learns from a quarter of the rows, so that most rows are unseen by most trees.
-    Not for few features, or outliers among the most usual half.
-
-    Attributes:
-        usual: Fraction of the rows that count as usual, by the teacher, in (0, 1).
-        unusual: Fraction that counts as unusual, in (0, 1 - usual].
-        seen: Fraction of these rows that each tree learns from, in (0, 1].
-        n_trees: How many, >= 1.
-
-    Reference:
-        Yoon, Sohn, Li, Arik, Lee and Pfister, "Self-supervise, refine, repeat: improving unsupervised anomaly
-        detection", 2022; they refine by leaving the unusual rows out, we make them the other class.
-    """
-
-    usual: float = 0.5
-    unusual: float = 0.2
-    seen: float = 0.25
-    n_trees: int = 100
-    uses_labels: ClassVar[bool] = False
-
-    def fit(self, x: Features, is_defect: Flags, weight: Numbers, seed: int) -> Grove:
-        """Rank the rows by the teacher, then grow the trees; see `Expert`."""
-        teacher, x, weight = Neighbours(), x[~is_defect], weight[~is_defect]
-        ranking = teacher.score(teacher.fit(x, np.full(len(x), False), weight, seed), x)
-        taught = np.argsort(ranking, kind="stable")
-        n_usual, n_unusual = max(1, round(self.usual * len(x))), max(1, round(self.unusual * len(x)))
-        rows = np.concatenate([taught[:n_usual], taught[-n_unusual:]])
-        is_unusual = np.arange(len(rows)) >= n_usual
-        model = ExtraTreesClassifier(
-            self.n_trees,
-            bootstrap=True,
-            max_samples=min(len(rows), max(MIN_SEEN, round(self.seen * len(rows)))),
-            class_weight="balanced",
-            random_state=seed,
-        ).fit(x[rows], is_unusual)
-        return as_arrays(model.estimators_, smoothed_fraction)
