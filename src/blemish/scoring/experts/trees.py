@@ -1,5 +1,6 @@
 """Ensembles of decision trees, kept as plain arrays: extremely randomised trees, random forests, isolation forests."""
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
