@@ -62,7 +62,7 @@ def main() -> None:
         ap, cut = average_precision_score(defect, scores), np.quantile(scores[~defect], 0.99)
         fitted = det.fitted_
         print(f"\ngroups: {way}; AP {ap:.3f}, recall at 1 % {(scores[defect] > cut).mean():.3f}, {seconds:.0f} s")
-        print(f"unseen labels above {fitted.label_report(0.03, None, det.threshold_).above:.1%} of the ordinary rows")
+        print(f"unseen labels above {det.label_report().above:.1%} of the ordinary rows")
         print(
             f"stated: {det.promise_.text}\nreported of normal test rows: {(scores[normal] > det.threshold_).mean():.3f}"
         )

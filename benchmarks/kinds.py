@@ -99,13 +99,13 @@ def run(protocol: Any, name: str, seed: int) -> list[float]:
 
 def main() -> None:
     """Run the sets."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bench", help="folder with protocol.py")
     parser.add_argument("--sets", nargs="*", help="default: all")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1])
     given = parser.parse_args()
     sys.path.insert(0, given.bench)
-    import protocol
+    import protocol  # pyright: ignore[reportMissingImports]
 
     warnings.simplefilter("ignore")
     for name in given.sets or sets(protocol):

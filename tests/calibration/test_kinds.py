@@ -1,5 +1,7 @@
 """Which kinds are taken for which, by out-of-fold scores."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def test_the_kind_above_its_own_cut_by_most_is_named():
 
 def test_labelled_defects_of_other_kinds_are_negatives_of_a_kind():
     whole = Calibration(np.arange(2.0), np.arange(2.0), counted=np.array([0]))
-    own = FOUND.calibration(1, whole, np.array([2.0, 1.0]), np.array([7.0]))
+    own: Any = FOUND.calibration(1, whole, np.array([2.0, 1.0]), np.array([7.0]))
     assert own.defect.tolist() == [1, 2]
     assert own.out_of_fold.tolist() == [5, 2]
     assert own.labelled_negatives.tolist() == [7, 1, 4, 0, 0]

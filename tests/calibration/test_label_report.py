@@ -204,7 +204,7 @@ def test_intervals_hold_the_truth_nine_times_of_ten():
         known = rng.normal(2.0, 1, 8)
         calibration = Calibration(ordinary, ordinary, known)
         labels = LabelStatistics(known, np.zeros(0), np.zeros((0, 2), dtype=int))
-        found = label_report(calibration, labels, list(range(8)), share, budget)
+        found = label_report(calibration, labels, list(range(8)), share, budget, ["defect"] * 8)
         cut = np.linspace(-2, 6, 4000)
         reported = share * norm.sf(cut, 2) + (1 - share) * norm.sf(cut)
         at = np.abs(reported - budget / n).argmin()

@@ -6,6 +6,7 @@ import pytest
 from pyarrow import csv, parquet
 
 from blemish.core.errors import DataWarning, LabelError
+from blemish.core.labels import CLASSES
 from blemish.data.dataset import Reading
 from blemish.data.labels import labels_from_table
 from blemish.data.writing import EXPORTED, check_labels, table_of, table_writer, write_labels, write_table
@@ -18,20 +19,20 @@ FOUND = {
 
 
 def test_a_row_per_sample_and_no_defect_score_without_labels():
-    table = table_of(FOUND, ["a", "b"], "path")
+    table = table_of(FOUND, CLASSES, ["a", "b"], "path")
     assert table.column_names == [
         "path", "outlier_score", "defect_score", "p_normal", "p_other", "p_defect", "label"
     ]  # fmt: skip
     assert table["defect_score"].to_pylist() == [None, None]
     assert table["p_other"].to_pylist() == [0.1, 0.2]
-    scored = table_of({**FOUND, "defect_score": np.array([1.0, np.nan])}, [1, 2], "row", pa.int32())
+    scored = table_of({**FOUND, "defect_score": np.array([1.0, np.nan])}, CLASSES, [1, 2], "row", pa.int32())
     assert scored["defect_score"].to_pylist() == [1.0, None]
     assert scored.schema.field("row").type == pa.int32()
 
 
 @pytest.mark.parametrize(("name", "read_back"), [("t.csv", csv.read_csv), ("t.parquet", parquet.read_table)])
 def test_parts_are_one_table(name, read_back, tmp_path):
-    table = table_of(FOUND, ["a", "b"], "path")
+    table = table_of(FOUND, CLASSES, ["a", "b"], "path")
     with table_writer(tmp_path / name) as write:
         for start in range(2):
             write(table.slice(start, 1))
@@ -119,7 +120,7 @@ def test_values_that_no_csv_cell_holds_are_written_as_text(tmp_path):
     ],
 )
 def test_keys_of_every_kind_are_written_after_the_work(name, keys, kind, expected, tmp_path):
-    write_table(table_of(FOUND, keys, "gr\udcfcn", kind), tmp_path / name)
+    write_table(table_of(FOUND, CLASSES, keys, "gr\udcfcn", kind), tmp_path / name)
     as_text = csv.ConvertOptions(column_types={"gr\\xfcn": pa.string()})
     is_csv = name.endswith("csv")
     table = csv.read_csv(tmp_path / name, convert_options=as_text) if is_csv else parquet.read_table(tmp_path / name)

@@ -105,7 +105,7 @@ def test_an_export_gives_every_kind(fitted, tmp_path):
 
 def test_kinds_are_added_at_a_refit():
     det = DefectDetector("signal", epochs=2, random_state=0, defects=("spike",))
-    det.fit(X, np.where(WORDS == "spike", WORDS, None))
+    det.fit(X, [word if word == "spike" else None for word in WORDS])
     assert set(det.predict(FRESH)) <= {"normal", "other", "spike"}
     assert det.prior_ == {"normal": 0.9, "other": 0.07, "spike": 0.03}
     det.set_params(defects=KINDS).refit(X, WORDS)

@@ -55,7 +55,7 @@ def exported_scores(runtime: Runtime, samples: Dataset, maps: MapFiles | None) -
     found, keys = [], iter(samples.keys)
     for some in runtime.with_maps(samples.X):
         heats = some.pop(HEAT)
-        maps.add(zip(islice(keys, len(heats)), heats, strict=True))
+        maps.add((key, heat, {}) for key, heat in zip(islice(keys, len(heats)), heats, strict=True))
         found.append(some)
     return {name: np.concatenate([some[name] for some in found]) for name in found[0]}
 

@@ -199,8 +199,9 @@ class Runtime:
 
     @property
     def kind(self) -> str:
-        """What its regions are of: 'defect', without labelled defects 'other'."""
-        return "defect" if self.facts["n_defects"] else "other"
+        """What its regions are of: the kind of defect, 'defect' of several, without labelled defects 'other'."""
+        kinds = self.facts["classes"][2:]
+        return "other" if not self.facts["n_defects"] else kinds[0] if len(kinds) == 1 else "defect"
 
     def _check_map(self) -> None:
         if not self.has_map:

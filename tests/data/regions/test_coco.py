@@ -59,7 +59,7 @@ def test_a_polygon_thinner_than_a_pixel_marks_what_it_passes(tmp_path):
 def test_what_is_written_is_read_again(tmp_path, square):
     path = tmp_path / "r.json"
     region = Region(1, 1, square[1:3, 1:4], 7.5)
-    write_coco(path, [("sub/a.png", HEIGHT, WIDTH), ("grün.png", 9, 9)], [(0, region)], "defect", "a cut")
+    write_coco(path, [("sub/a.png", HEIGHT, WIDTH), ("grün.png", 9, 9)], [(0, region, "defect")], ["defect"], "a cut")
     written = json.loads(path.read_text())
     assert written["annotations"] == [
         {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "bbox": [1, 1, 3, 2], "segmentation": [SQUARE],

@@ -57,27 +57,27 @@ def test_the_map_of_a_picture_that_was_reduced_has_the_size_of_its_file(tmp_path
         Image.fromarray(np.zeros((3001, 4000), np.uint8)).save(tmp_path / "data" / name, exif=exif)
     heat = np.zeros((1001, 1334), np.float32)
     heat[1000, 1333] = 2
-    maps.add([("a.png", heat), ("b.jpg", heat.T)])
+    maps.add([("a.png", heat, {}), ("b.jpg", heat.T, {})])
     assert maps.pictures == [("a.png", 3001, 4000), ("b.jpg", 4000, 3001)]
-    assert next(one.facts() for _, one in maps.found) == {
+    assert next(one.facts() for _, one, _ in maps.found) == {
         "x": 3999, "y": 3000, "width": 1, "height": 1, "area": 1, "score": 2.0
     }  # fmt: skip
 
 
 def test_what_is_there_is_replaced_only_if_it_is_another_map(tmp_path):
-    files(tmp_path).add([("a.png", ramp())])
+    files(tmp_path).add([("a.png", ramp(), {})])
     path = tmp_path / "heat" / "a.tiff"
     before = path.stat()
-    files(tmp_path).add([("a.png", ramp())])
+    files(tmp_path).add([("a.png", ramp(), {})])
     assert path.stat().st_ino == before.st_ino  # not even written again
-    files(tmp_path).add([("a.png", ramp() + 1)])
+    files(tmp_path).add([("a.png", ramp() + 1, {})])
     with Image.open(path) as image:
         assert (np.asarray(image) == ramp() + 1).all()
     Image.fromarray(ramp()).save(path)
     for content in (path.read_bytes(), b"mine"):
         path.write_bytes(content)
         with pytest.raises(ConfigError, match=r"a\.tiff exists and is not a map of Blemish's"):
-            files(tmp_path).add([("a.png", ramp())])
+            files(tmp_path).add([("a.png", ramp(), {})])
         assert path.read_bytes() == content
     assert [file.name for file in (tmp_path / "heat").iterdir()] == ["a.tiff"]
 
