@@ -190,6 +190,7 @@ class Verbs(MapVerbs, Cuts):
         return self._score(X, "defect_score", kind)
 
     def _score(self, X: Any, name: str, kind: str | None = None) -> Any:
+        check_is_fitted(self, "threshold_")
         fitted = self.fitted_.alone(kind)
         rows, (scores,) = self._of_evidence(X, lambda evidence: (getattr(fitted, name)(evidence),))
         return rows.spread(scores, name)
