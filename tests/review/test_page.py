@@ -4,6 +4,7 @@ import re
 import shutil
 import socket
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -292,6 +293,41 @@ def test_every_control_has_a_name_and_tab_reaches_it(opened):
         assert seen.problems == []
 
 
+def test_two_kinds_by_keys_buttons_and_filter(browser, modalities, tmp_path):
+    """Several kinds of defect: keys and buttons by number, colours, counts, the filter, and a refit that tells them."""
+    catalogue, _ = modalities["text"]
+    review = Review(catalogue, Ledger(tmp_path / "labels.db"), kinds=("crack", "pin hole"))
+    with served(review, tmp_path / "cache") as link:
+        wait_ready(review)
+        with visit(browser, link) as seen:
+            page = seen.page
+            ranked(page)
+            for key in ("1", "2", "d", "n"):
+                page.keyboard.press(key)
+            text_of(page, "counts", "1 crack, 1 pin hole, 0 other, 1 normal")
+            page.get_by_role("button", name="pin hole").first.click()
+            text_of(page, "counts", "2 pin hole")
+            text_of(page, "unsaved", "all saved")
+            drawn = page.locator(".cell[data-label='pin hole']").first
+            assert drawn.evaluate("cell => getComputedStyle(cell).getPropertyValue('--label')") == "#0b5cad"
+            page.locator("#show").select_option("pin hole")
+            page.locator(".cell[data-label='crack']").first.wait_for(state="hidden")
+            assert page.locator(".cell[data-label='pin hole']:visible").count() == 2
+            page.locator("#show").select_option(index=0)
+            page.locator("#gallery").focus()
+            page.keyboard.press("r")
+            text_of(page, "said", "new ranking", 120)
+            assert seen.problems == []
+        assert review.det is not None
+        assert review.det.classes_.tolist() == ["normal", "other", "crack", "pin hole"]
+    assert sorted(mark.label for mark in labels_in(tmp_path / "labels.db")) == [
+        "crack",
+        "normal",
+        "pin hole",
+        "pin hole",
+    ]
+
+
 def contrast(first, second):
     def light(colour):
         parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
@@ -306,7 +342,9 @@ def contrast(first, second):
 def test_colours_have_contrast(block):
     found = re.search(block, CSS, re.DOTALL)
     assert found
-    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", found[1]))
+    colours = dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6})", found[1]))
+    for kind, ground in product(range(2, 10), ("paper", "card")):
+        assert contrast(colours[f"kind-{kind}"], colours[ground]) >= 3, (kind, ground)  # of marks, not of text
     for text in ("ink", "soft", "defect", "other", "normal", "conflict", "accent"):
         for ground in ("paper", "card"):
             assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)

@@ -15,6 +15,8 @@ export class Gallery {
     this.box = find("gallery");
     this.sheet = find("sheet");
     this.cells = [];
+    /** @type {Map<string, string>} colours of the kinds of defect, by word */
+    this.colours = new Map();
     this.cursor = 0;
     this.columns = 1;
     this.wide = true; // until the kind of data is known: a sample that is not a picture must not be requested as one
@@ -199,7 +201,7 @@ export class Gallery {
     const label = item?.label ?? "";
     if (cell.label !== label) {
       cell.label = label;
-      cell.box.style.setProperty("--label", this.colours?.get(label) ?? "");
+      cell.box.style.setProperty("--label", this.colours.get(label) ?? "");
       if (label) cell.box.dataset.label = label;
       else delete cell.box.dataset.label;
     }

@@ -58,7 +58,7 @@ function setKinds(words) {
       }));
   }
   for (const option of findAll("#show option[data-kind]")) option.remove();
-  const defects = document.querySelector('#show option[value="defect"]');
+  const [defects] = findAll('#show option[value="defect"]');
   if (kinds.length > 1 || kinds[0] !== "defect") {
     defects.before(...kinds.map((kind) => make("option", { value: kind, "data-kind": "" }, kind)));
     defects.hidden = defects.disabled = true;
