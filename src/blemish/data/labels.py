@@ -70,7 +70,9 @@ def kinds_of(samples: Dataset, run: RunConfig, words: list[Any]) -> list[str]:
         values = _label_values(samples, run.labels)
     else:
         values = [str(key).partition("/")[0] if "/" in str(key) else None for key in samples.keys]
-    return [str(value if value is not None else word or "unlabelled") for value, word in zip(values, words, strict=True)]
+    return [
+        str(value if value is not None else word or "unlabelled") for value, word in zip(values, words, strict=True)
+    ]
 
 
 def kinds_in(samples: Dataset, run: RunConfig, kinds: Sequence[str]) -> list[str] | None:
