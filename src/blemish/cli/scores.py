@@ -142,7 +142,7 @@ def evaluate(
     print_table(f"{results['outlier_score']['n']['defect']} defects", ["measure", *columns], rows)
     for kind, found in of_kinds.items():
         rows = [(name, f"{value:.3f}") for name, value in measures(found).items()]
-        print_table(found["says"], ["measure", "defect_score"], rows)
+        print_table(f"{found['n']['defect']} {kind}: {found['says']}", ["measure", "defect_score"], rows)
     return None
 
 
