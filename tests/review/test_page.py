@@ -320,7 +320,7 @@ def test_two_kinds_by_keys_buttons_and_filter(browser, modalities, tmp_path):
             assert seen.problems == []
         assert review.det is not None
         assert review.det.classes_.tolist() == ["normal", "other", "crack", "pin hole"]
-    assert sorted(mark.label for mark in labels_in(tmp_path / "labels.db")) == [
+    assert sorted(str(mark.label) for mark in labels_in(tmp_path / "labels.db")) == [
         "crack",
         "normal",
         "pin hole",
